@@ -1,0 +1,34 @@
+import { ConfigurableModuleBuilder } from '@nestjs/common';
+import type { KmsJwtModuleOptions } from './kms-jwt.options.js';
+import { serviceProvider } from './kms-jwt.service-provider.js';
+import { DEFAULT_NAME, getKmsJwtToken } from './kms-jwt.tokens.js';
+
+/** What must be known of an instance without awaiting a factory. */
+export interface KmsJwtModuleExtras {
+  /** Whether every module may inject the service without importing this one. Default: false. */
+  isGlobal?: boolean;
+  /** The name of this instance, for apps with several: see `InjectKmsJwt`. Default: the instance without a name. */
+  name?: string;
+}
+
+export const INSTANCE_NAME = 'KMS_JWT_INSTANCE_NAME';
+const OPTIONS = 'KMS_JWT_MODULE_OPTIONS';
+
+export const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
+  new ConfigurableModuleBuilder<KmsJwtModuleOptions>({ optionsInjectionToken: OPTIONS })
+    .setClassMethodName('forRoot')
+    .setFactoryMethodName('createKmsJwtOptions')
+    .setExtras<KmsJwtModuleExtras>({ isGlobal: false, name: DEFAULT_NAME }, (definition, extras) => {
+      const { isGlobal = false, name = DEFAULT_NAME } = extras;
+      return {
+        ...definition,
+        global: isGlobal,
+        providers: [
+          ...(definition.providers ?? []),
+          { provide: INSTANCE_NAME, useValue: name },
+          serviceProvider(name, OPTIONS),
+        ],
+        exports: [getKmsJwtToken(name)],
+      };
+    })
+    .build();

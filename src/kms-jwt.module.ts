@@ -1,0 +1,88 @@
+import { type DynamicModule, Inject, Module } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
+import { KmsJwtOptionsError } from './errors.js';
+import {
+  type ASYNC_OPTIONS_TYPE,
+  ConfigurableModuleClass,
+  INSTANCE_NAME,
+  type OPTIONS_TYPE,
+} from './kms-jwt.module-definition.js';
+import { checkModuleExtras } from './kms-jwt.options.js';
+
+/**
+ * Gives an app a `KmsJwtService` whose key lives in AWS KMS.
+ *
+ * At start the options are checked and the public key is fetched: a `KmsJwtOptionsError`, `KmsKeyError`,
+ * `KmsAccessDeniedError` or `KmsUnavailableError` then stops the app (with `lazy: true`, the fetch waits for the first
+ * use).
+ *
+ * @example
+ * \@Module({ imports: [KmsJwtModule.forRoot({ keyId: 'alias/auth', signOptions: { expiresIn: '15m' } })] })
+ * export class AppModule {}
+ */
+@Module({})
+export class KmsJwtModule extends ConfigurableModuleClass {
+  constructor(@Inject(INSTANCE_NAME) name: string, @Inject(ModulesContainer) modules: ModulesContainer) {
+    super();
+    const sameName = [...modules.values()].filter(
+      ({ metatype, providers }) =>
+        metatype === KmsJwtModule && providers.get(INSTANCE_NAME)?.instance === name,
+    );
+    if (sameName.length > 1) {
+      const remedy = 'import one module in both places, set isGlobal, or give each its own name';
+      throw new KmsJwtOptionsError(
+        'name',
+        `must be unique, but ${sameName.length} instances are '${name}': ${remedy}`,
+      );
+    }
+  }
+
+  /**
+   * @throws KmsJwtOptionsError for a wrong `name` or `isGlobal`; what else is wrong is told at start
+   *
+   * @example
+   * KmsJwtModule.forRoot({ keyId: 'alias/auth', isGlobal: true })
+   */
+  static override forRoot(options: typeof OPTIONS_TYPE): DynamicModule {
+    checkModuleExtras(options);
+    return super.forRoot(options);
+  }
+
+  /**
+   * @throws KmsJwtOptionsError without `useFactory`, `useClass` or `useExisting`, and for members that are unknown
+   *
+   * @example
+   * KmsJwtModule.forRootAsync({
+   *   inject: [ConfigService],
+   *   useFactory: (config: ConfigService) => ({ keyId: config.getOrThrow('KMS_KEY_ID') }),
+   * })
+   */
+  static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+    checkModuleExtras(options);
+    checkAsyncOptions(options);
+    return super.forRootAsync(options);
+  }
+}
+
+const ASYNC_MEMBERS = new Set([
+  'imports',
+  'inject',
+  'useFactory',
+  'useClass',
+  'useExisting',
+  'provideInjectionTokensFrom',
+  'isGlobal',
+  'name',
+]);
+
+function checkAsyncOptions(options: typeof ASYNC_OPTIONS_TYPE): void {
+  const unknown = Object.keys(options).find((member) => !ASYNC_MEMBERS.has(member));
+  if (unknown)
+    throw new KmsJwtOptionsError(unknown, 'is unknown to forRootAsync: return it from the factory');
+  if (!options.useFactory && !options.useClass && !options.useExisting) {
+    throw new KmsJwtOptionsError(
+      'useFactory',
+      'is missing: forRootAsync needs it, or useClass or useExisting',
+    );
+  }
+}

@@ -1,0 +1,164 @@
+import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { encodeBase64url } from './jwt/base64url.js';
+import type { JwtClaims } from './jwt/claims.js';
+import { type CompactJws, type JwtHeader, parseCompact } from './jwt/compact.js';
+import type { JsonWebKeySet } from './jwt/jwk.js';
+import type { KeyRing } from './keys/key-ring.js';
+import type { KmsGateway } from './kms/kms-gateway.js';
+import {
+  type KmsJwtSettings,
+  readSignOptions,
+  readVerifyOptions,
+  type SignOptions,
+  type VerifyOptions,
+} from './kms-jwt.options.js';
+import type { TokenSigner } from './token-signer.js';
+import type { TokenVerifier } from './token-verifier.js';
+
+/** What `verify` and `decode` return for `{ complete: true }`. */
+export interface CompleteJwt<Claims = JwtClaims> {
+  header: JwtHeader;
+  payload: Claims;
+  /** In base64url, as it stands in the token. */
+  signature: string;
+}
+
+/** Options of `decode`. */
+export interface DecodeOptions {
+  /** Returns header, payload and signature instead of the claims alone. Default: false. */
+  complete?: boolean;
+}
+
+/**
+ * Signs ES256 tokens with a key that lives in KMS, and verifies them here.
+ *
+ * @example
+ * const token = await jwt.sign({ sub: 'user-42' }, { expiresIn: '15m' });
+ * const claims = await jwt.verify(token, { audience: 'orders' });
+ */
+@Injectable()
+export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
+  constructor(
+    private readonly settings: KmsJwtSettings,
+    private readonly ring: KeyRing,
+    private readonly signer: TokenSigner,
+    private readonly verifier: TokenVerifier,
+    private readonly gateway: KmsGateway,
+  ) {}
+
+  /** Fetches the public key, so that a wrong key stops the app at start; `lazy` leaves that to the first use. */
+  async onModuleInit(): Promise<void> {
+    if (this.settings.lazy) return;
+    try {
+      await this.ring.active();
+    } catch (error) {
+      this.gateway.close();
+      throw error;
+    }
+  }
+
+  /** Comes after the servers have closed: every request that was being answered has its token by now. */
+  onApplicationShutdown(): void {
+    this.gateway.close();
+  }
+
+  /**
+   * Signs a token: one call of AWS `Sign`. The signature is verified before the token is handed out.
+   *
+   * A token longer than the module's `maxTokenLength` is signed, but `verify` here refuses it.
+   *
+   * @param payload the claims, a plain object; `iat` is added, and what the options say
+   * @param options stand before the module's `signOptions`
+   * @returns a JWS in compact serialization (RFC 7515, section 7.1), with the header `{ alg, typ, kid }`
+   * @throws KmsJwtOptionsError for wrong options or claims, before KMS is called, and for a token over 4,096 bytes
+   * with `messageType: 'RAW'`
+   * @throws KmsUnavailableError when KMS throttles, fails, cannot be reached or is silent beyond `timeout`
+   * @throws KmsAccessDeniedError, KmsKeyError when AWS refuses the call or the key
+   * @throws KmsSignatureError when what KMS returned is not this token's signature by this key
+   * @throws the reason of `options.signal` as soon as that aborts
+   *
+   * @example
+   * const token = await jwt.sign({ sub: 'user-42', scope: 'orders:read' }, { expiresIn: '15m' });
+   */
+  async sign(payload: object, options?: SignOptions): Promise<string> {
+    const settings = options ? readSignOptions(options, this.settings.sign) : this.settings.sign;
+    return this.signer.sign(payload, settings, secondsNow());
+  }
+
+  /**
+   * Verifies a token with the public key that was fetched from KMS: no call is made for it.
+   *
+   * @param options stand before the module's `verifyOptions`
+   * @returns the claims; with `schema` its output; with `complete` header, payload and signature
+   * @throws TokenMalformedError, TokenKeyUnknownError, TokenSignatureError, TokenExpiredError, TokenNotActiveError,
+   * TokenClaimError: all are TokenErrors, and nothing else is thrown for any token, however hostile
+   * @throws KmsJwtOptionsError for wrong options
+   * @throws KmsUnavailableError, KmsAccessDeniedError, KmsKeyError with `lazy`, when the first fetch of the key fails
+   *
+   * @example
+   * const claims = await jwt.verify<{ scope: string }>(token, { audience: 'orders', maxAge: '1h' });
+   */
+  verify<Schema extends StandardSchemaV1>(
+    token: string,
+    options: VerifyOptions & { schema: Schema; complete: true },
+  ): Promise<CompleteJwt<StandardSchemaV1.InferOutput<Schema>>>;
+  verify<Schema extends StandardSchemaV1>(
+    token: string,
+    options: VerifyOptions & { schema: Schema; complete?: false },
+  ): Promise<StandardSchemaV1.InferOutput<Schema>>;
+  verify<Claims extends object = JwtClaims>(
+    token: string,
+    options: VerifyOptions & { complete: true },
+  ): Promise<CompleteJwt<Claims & JwtClaims>>;
+  verify<Claims extends object = JwtClaims>(
+    token: string,
+    options?: VerifyOptions & { complete?: false },
+  ): Promise<Claims & JwtClaims>;
+  async verify(token: string, options?: VerifyOptions): Promise<unknown> {
+    const settings = options ? readVerifyOptions(options, this.settings.verify) : this.settings.verify;
+    const { jws, claims } = await this.verifier.verify(token, settings, secondsNow());
+    return settings.complete ? complete(jws, claims) : claims;
+  }
+
+  /**
+   * Takes a token apart. **Nothing of it is checked**, neither the signature nor the time: what it returns is whatever
+   * the sender wrote. Use `verify` before anything is decided by it.
+   *
+   * @throws TokenMalformedError for what is not a JWS in compact serialization
+   *
+   * @example
+   * const { header } = jwt.decode(token, { complete: true });
+   */
+  decode<Claims extends object = JwtClaims>(
+    token: string,
+    options: DecodeOptions & { complete: true },
+  ): CompleteJwt<Claims & JwtClaims>;
+  decode<Claims extends object = JwtClaims>(token: string, options?: DecodeOptions): Claims & JwtClaims;
+  decode(token: string, options?: DecodeOptions): unknown {
+    const jws = parseCompact(token, this.settings.maxTokenLength);
+    return options?.complete ? complete(jws, jws.payload) : jws.payload;
+  }
+
+  /**
+   * The public keys as a JWK Set (RFC 7517, section 5), each with `kid`, `alg` and `use`, for services that verify
+   * these tokens. It is made anew for each caller.
+   *
+   * @throws KmsUnavailableError, KmsAccessDeniedError, KmsKeyError with `lazy`, when the first fetch of the key fails
+   *
+   * @example
+   * \@Public() \@Get('.well-known/jwks.json') jwks() { return this.jwt.jwks(); }
+   */
+  async jwks(): Promise<JsonWebKeySet> {
+    const keys = await this.ring.all();
+    return { keys: keys.map(({ jwk }) => ({ ...jwk })) };
+  }
+}
+
+function complete(jws: CompactJws, payload: unknown): CompleteJwt<unknown> {
+  return { header: jws.header, payload, signature: encodeBase64url(jws.signature) };
+}
+
+function secondsNow(): number {
+  return Date.now() / 1000;
+}

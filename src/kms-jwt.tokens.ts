@@ -1,0 +1,26 @@
+import { Inject, type InjectionToken } from '@nestjs/common';
+import { KmsJwtService } from './kms-jwt.service.js';
+
+export const DEFAULT_NAME = 'default';
+
+/**
+ * The token that Nest injects the service of one instance by, for `app.get`, `overrideProvider` and factories.
+ *
+ * @param name the `name` that the instance was given with `forRoot`; default: the instance without a name
+ *
+ * @example
+ * const internal = app.get<KmsJwtService>(getKmsJwtToken('internal'));
+ */
+export function getKmsJwtToken(name: string = DEFAULT_NAME): InjectionToken<KmsJwtService> {
+  return name === DEFAULT_NAME ? KmsJwtService : `KmsJwtService:${name}`;
+}
+
+/**
+ * Injects the service of a named instance; without a name, the same as the type `KmsJwtService` alone.
+ *
+ * @example
+ * constructor(\@InjectKmsJwt('internal') private readonly jwt: KmsJwtService) {}
+ */
+export function InjectKmsJwt(name?: string): PropertyDecorator & ParameterDecorator {
+  return Inject(getKmsJwtToken(name));
+}

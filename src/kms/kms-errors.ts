@@ -1,0 +1,92 @@
+import {
+  KmsAccessDeniedError,
+  type KmsJwtError,
+  KmsJwtOptionsError,
+  KmsKeyError,
+  KmsUnavailableError,
+} from '../errors.js';
+
+const THROTTLING = new Set([
+  'ThrottlingException',
+  'Throttling',
+  'ThrottledException',
+  'RequestThrottled',
+  'RequestThrottledException',
+  'RequestLimitExceeded',
+  'TooManyRequestsException',
+  'SlowDown',
+]);
+
+const CREDENTIALS = new Set([
+  'CredentialsProviderError',
+  'TokenProviderError',
+  'ExpiredToken',
+  'ExpiredTokenException',
+  'UnrecognizedClientException',
+  'InvalidClientTokenId',
+  'InvalidSignatureException',
+  'IncompleteSignature',
+  'IncompleteSignatureException',
+  'MissingAuthenticationToken',
+  'MissingAuthenticationTokenException',
+  'MissingAuthenticationException',
+  'NotAuthorized',
+  'OptInRequired',
+]);
+
+const KEY_PROBLEMS: ReadonlyMap<string, string> = new Map([
+  ['NotFoundException', 'there is no such key or alias in this account and region'],
+  ['InvalidArnException', 'the ARN is not valid'],
+  ['DisabledException', 'the key is disabled: enable it with aws kms enable-key'],
+  ['KMSInvalidStateException', 'the state of the key forbids it, as while its deletion is pending'],
+  ['InvalidKeyUsageException', 'the key is not for this use: it must be ECC_NIST_P256 for SIGN_VERIFY'],
+  ['UnsupportedOperationException', 'the key has no public half: it must be ECC_NIST_P256 for SIGN_VERIFY'],
+  ['ValidationException', 'KMS does not accept the request'],
+]);
+
+/**
+ * Says what an error of the AWS SDK means here. Told apart by `name`: the SDK has no classes for most of them. The
+ * SDK's own messages stay in `cause`, as they may quote what was sent.
+ */
+export function translateKmsError(error: unknown, operation: string, keyId: string): KmsJwtError {
+  const { name, message, status, code } = describe(error);
+  const call = `${operation} with ${keyId}`;
+  const cause = { cause: error };
+
+  if (THROTTLING.has(name) || status === 429) {
+    const advice = 'the quota of cryptographic operations is shared by all keys of the account and region';
+    return new KmsUnavailableError('throttled', `KMS throttled ${call} (${name}): ${advice}`, cause);
+  }
+  if (name === 'AccessDeniedException' || name === 'AccessDenied') {
+    const advice = `allow kms:${operation} on the key in this role's policy and in the key policy`;
+    return new KmsAccessDeniedError(`AWS denied ${call} (${name}): ${advice}`, cause);
+  }
+  if (CREDENTIALS.has(name)) {
+    const advice = 'check the credentials of this process, and whether they have expired';
+    return new KmsAccessDeniedError(`AWS has no valid credentials for ${call} (${name}): ${advice}`, cause);
+  }
+  const keyProblem = KEY_PROBLEMS.get(name);
+  if (keyProblem) return new KmsKeyError(`KMS refused ${call} (${name}): ${keyProblem}`, cause);
+  if (message.startsWith('Region is missing')) {
+    return new KmsJwtOptionsError('client.region', 'is missing: give it, or set AWS_REGION', cause);
+  }
+  if (code !== undefined || name === 'TimeoutError') {
+    return new KmsUnavailableError(
+      'network',
+      `KMS could not be reached for ${call} (${code ?? name})`,
+      cause,
+    );
+  }
+  return new KmsUnavailableError('failure', `KMS failed at ${call} (${name})`, cause);
+}
+
+function describe(error: unknown): { name: string; message: string; status?: number; code?: string } {
+  if (!(error instanceof Error)) return { name: typeof error, message: '' };
+  const { $metadata, code } = error as { $metadata?: { httpStatusCode?: number }; code?: unknown };
+  return {
+    name: error.name,
+    message: error.message,
+    ...($metadata?.httpStatusCode !== undefined && { status: $metadata.httpStatusCode }),
+    ...(typeof code === 'string' && { code }),
+  };
+}

@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto';
+import { KmsJwtOptionsError, KmsSignatureError } from './errors.js';
+import { decodeBase64url, encodeBase64url } from './jwt/base64url.js';
+import { makeClaims, serializeClaims } from './jwt/claims.js';
+import { derToJoseSignature, isSignatureValid } from './jwt/signature.js';
+import type { KeyRing } from './keys/key-ring.js';
+import { keyIdOf } from './keys/kms-key-source.js';
+import type { SigningKey } from './keys/signing-key.js';
+import type { KmsGateway } from './kms/kms-gateway.js';
+import type { KmsJwtSettings, SignSettings } from './kms-jwt.options.js';
+import { untilAborted } from './until-aborted.js';
+
+/** AWS Sign takes a RAW message of at most so many bytes. */
+const MAX_RAW_LENGTH = 4096;
+
+/** How a token is signed, from its claims to its last character. */
+export class TokenSigner {
+  constructor(
+    private readonly ring: KeyRing,
+    private readonly gateway: Pick<KmsGateway, 'sign'>,
+    private readonly settings: Pick<KmsJwtSettings, 'keyId' | 'messageType' | 'requestAlias'>,
+  ) {}
+
+  /** @param now seconds since 1970 */
+  async sign(payload: object, options: SignSettings, now: number): Promise<string> {
+    const claims = serializeClaims(makeClaims(payload, options, now));
+
+    const key = await untilAborted(this.ring.active(), options.signal);
+    const header = JSON.stringify({ alg: key.algorithm.alg, typ: 'JWT', ...options.header, kid: key.kid });
+    const signingInput = `${encodeBase64url(header)}.${encodeBase64url(claims)}`;
+    const signature = await this.signatureOf(signingInput, key, options.signal);
+    return `${signingInput}.${signature}`;
+  }
+
+  private async signatureOf(signingInput: string, key: SigningKey, signal?: AbortSignal): Promise<string> {
+    const { keyArn, der } = await this.gateway.sign({
+      // The ARN, not the alias: an alias may move, and the token would name the wrong key.
+      keyId: this.settings.requestAlias ? this.settings.keyId : key.keyArn,
+      algorithm: key.algorithm,
+      messageType: this.settings.messageType,
+      message: this.messageOf(signingInput, key),
+      signal,
+    });
+    if (!isSameKey(keyArn, key.keyArn)) {
+      throw new KmsSignatureError(`KMS signed with the key ${keyArn} instead of ${key.keyArn}`);
+    }
+
+    const signature = derToJoseSignature(der, key.algorithm);
+    if (!isSignatureValid(signingInput, decodeBase64url(signature), key.publicKey, key.algorithm)) {
+      throw new KmsSignatureError(
+        `KMS returned a signature that does not verify by the public key of ${key.keyArn}`,
+      );
+    }
+    return signature;
+  }
+
+  private messageOf(signingInput: string, { algorithm }: SigningKey): Uint8Array {
+    if (this.settings.messageType === 'DIGEST')
+      return createHash(algorithm.hash).update(signingInput).digest();
+    if (signingInput.length > MAX_RAW_LENGTH) {
+      const limit = `'RAW' takes tokens of up to ${MAX_RAW_LENGTH} bytes before the signature`;
+      throw new KmsJwtOptionsError(
+        'messageType',
+        `${limit}; this one has ${signingInput.length}: use 'DIGEST'`,
+      );
+    }
+    return Buffer.from(signingInput);
+  }
+}
+
+// Emulators give the bare key id in one of the two answers.
+function isSameKey(one: string, other: string): boolean {
+  const areArns = one.startsWith('arn:') && other.startsWith('arn:');
+  return areArns ? one === other : keyIdOf(one) === keyIdOf(other);
+}

@@ -1,0 +1,76 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { TokenClaimError, TokenKeyUnknownError, TokenMalformedError, TokenSignatureError } from './errors.js';
+import { checkClaims, type JwtClaims } from './jwt/claims.js';
+import { type CompactJws, type JwtHeader, parseCompact } from './jwt/compact.js';
+import { isSignatureValid } from './jwt/signature.js';
+import type { KeyRing } from './keys/key-ring.js';
+import { canonicalType, type VerifySettings } from './kms-jwt.options.js';
+
+/** A token that verified: its parts, and its claims as the schema, if there is one, returns them. */
+export interface VerifiedToken {
+  jws: CompactJws;
+  claims: unknown;
+}
+
+/** How a token is verified, from its length to its last claim. KMS is not asked. */
+export class TokenVerifier {
+  constructor(
+    private readonly ring: KeyRing,
+    private readonly maxTokenLength: number,
+  ) {}
+
+  /** @param now seconds since 1970 */
+  async verify(token: unknown, options: VerifySettings, now: number): Promise<VerifiedToken> {
+    const jws = parseCompact(token, this.maxTokenLength);
+    checkHeader(jws.header, options.typ);
+
+    const key = await this.ring.find(kidOf(jws.header));
+    if (!key) throw new TokenKeyUnknownError();
+    // RFC 8725, section 3.1: the algorithm is the key's; the token may only agree.
+    if (jws.header.alg !== key.algorithm.alg) {
+      throw new TokenSignatureError('The algorithm of the token is not that of the key');
+    }
+    if (!isSignatureValid(jws.signingInput, jws.signature, key.publicKey, key.algorithm)) {
+      throw new TokenSignatureError();
+    }
+
+    checkClaims(jws.payload, options, options.clockTimestamp ?? now);
+    return { jws, claims: options.schema ? await parseBySchema(jws.payload, options.schema) : jws.payload };
+  }
+}
+
+function checkHeader(header: JwtHeader, typ: string | undefined): void {
+  // RFC 7515, section 4.1.11: an extension that is not understood must be refused, and none is; RFC 7797 is one.
+  if (Object.hasOwn(header, 'crit') || Object.hasOwn(header, 'b64')) {
+    throw new TokenMalformedError('The token asks for extensions that are not supported');
+  }
+  const given = typeof header.typ === 'string' ? canonicalType(header.typ) : header.typ;
+  const isExpected = typ === undefined ? given === undefined || given === 'jwt' : given === typ;
+  if (!isExpected) throw new TokenMalformedError('The token is not of the expected typ');
+}
+
+function kidOf(header: JwtHeader): string {
+  if (typeof header.kid !== 'string') throw new TokenKeyUnknownError();
+  return header.kid;
+}
+
+async function parseBySchema(claims: JwtClaims, schema: StandardSchemaV1): Promise<unknown> {
+  const result = await validate(claims, schema);
+  if (!result.issues) return result.value;
+
+  // The issue's own message may quote the value.
+  const segment = result.issues[0]?.path?.[0];
+  const claim = typeof segment === 'object' ? segment.key : segment;
+  throw new TokenClaimError(String(claim ?? '(all)'), 'does not fit the schema');
+}
+
+async function validate(
+  claims: JwtClaims,
+  schema: StandardSchemaV1,
+): Promise<StandardSchemaV1.Result<unknown>> {
+  try {
+    return await schema['~standard'].validate(claims);
+  } catch (cause) {
+    throw new TokenClaimError('(all)', 'could not be held against the schema, which threw', { cause });
+  }
+}
