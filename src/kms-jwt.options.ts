@@ -93,7 +93,7 @@ export interface KmsJwtModuleOptions {
   keyId: string;
   /**
    * The KMS client, or the configuration of one. Default: `new KMSClient({})`, with AWS's own chains for region and
-   * credentials. A client that is handed in is left alone at shutdown; one that is made here is destroyed.
+   * credentials; where `keyId` is an ARN and no region is configured here, the ARN's region. A client that is handed in is left alone at shutdown; one that is made here is destroyed.
    */
   client?: KMSClient | KMSClientConfig;
   /** Defaults for every `sign`. Issuer and audience are also what `verify` expects, unless it is told otherwise. */

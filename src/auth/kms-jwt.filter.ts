@@ -11,10 +11,9 @@ import { type HttpResponse, refuseHttp } from './http-refusal.js';
  * providers: [{ provide: APP_FILTER, useClass: KmsJwtExceptionFilter }]
  */
 @Catch(KmsJwtError)
-export class KmsJwtExceptionFilter extends BaseExceptionFilter<KmsJwtError> {
+export class KmsJwtExceptionFilter extends BaseExceptionFilter {
   override catch(error: KmsJwtError, host: ArgumentsHost): void {
     if (host.getType() !== 'http') throw error;
-    const refusal = refuseHttp(error, host.switchToHttp().getResponse<HttpResponse>());
-    super.catch(refusal as never, host);
+    super.catch(refuseHttp(error, host.switchToHttp().getResponse<HttpResponse>()), host);
   }
 }

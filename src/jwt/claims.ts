@@ -140,7 +140,7 @@ export function serializeClaims(claims: JwtClaims): string {
     return JSON.stringify(claims, refuseLoss);
   } catch (error) {
     if (error instanceof KmsJwtOptionsError) throw error;
-    throw new KmsJwtOptionsError(`payload.${claim}`, 'must be serializable as JSON');
+    throw new KmsJwtOptionsError('payload', 'must be serializable as JSON');
   }
 }
 

@@ -1,0 +1,25 @@
+import { Module } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD } from '@nestjs/core';
+import { KmsJwtExceptionFilter, KmsJwtGuard, KmsJwtModule } from 'nestjs-kms-jwt';
+import { AuthController } from './auth.controller.js';
+import { kmsOptions } from './kms-options.js';
+import { ProfileController } from './profile.controller.js';
+import { RolesGuard } from './roles.guard.js';
+
+@Module({
+  imports: [
+    KmsJwtModule.forRootAsync({
+      useFactory: () => ({
+        ...kmsOptions(process.env),
+        signOptions: { issuer: 'token-service', audience: 'token-service', expiresIn: '15m' },
+      }),
+    }),
+  ],
+  controllers: [AuthController, ProfileController],
+  providers: [
+    { provide: APP_GUARD, useClass: KmsJwtGuard },
+    { provide: APP_GUARD, useClass: RolesGuard },
+    { provide: APP_FILTER, useClass: KmsJwtExceptionFilter },
+  ],
+})
+export class AppModule {}

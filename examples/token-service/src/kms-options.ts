@@ -1,0 +1,18 @@
+import { Logger } from '@nestjs/common';
+import type { KmsJwtModuleOptions } from 'nestjs-kms-jwt';
+import { LocalKms } from 'nestjs-kms-jwt/local';
+
+const EMULATOR_REGION = 'us-east-1';
+
+/** Where the key is: in AWS with `KMS_KEY_ID`, in an emulator with `AWS_ENDPOINT_URL_KMS` too, else in this process. */
+export function kmsOptions(env: NodeJS.ProcessEnv): Pick<KmsJwtModuleOptions, 'keyId' | 'client'> {
+  const { KMS_KEY_ID: keyId, AWS_ENDPOINT_URL_KMS: endpoint, AWS_REGION: region } = env;
+  if (keyId) return { keyId, client: endpoint ? { region: region ?? EMULATOR_REGION } : {} };
+  if (endpoint) throw new Error('KMS_KEY_ID is missing: say which key behind AWS_ENDPOINT_URL_KMS signs');
+
+  new Logger('KMS').warn(
+    'KMS_KEY_ID is not set: signing with LocalKms, a KMS inside this process. For development only: the key, and with it every token, is gone when the process ends.',
+  );
+  const localKms = new LocalKms({ keys: [{ alias: 'token-service' }] });
+  return { keyId: 'alias/token-service', client: localKms.client() };
+}

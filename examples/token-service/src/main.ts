@@ -1,0 +1,43 @@
+import { Logger } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { KmsJwtService } from 'nestjs-kms-jwt';
+import { AppModule } from './app.module.js';
+
+const PORT = process.env['PORT'] ?? '3000';
+
+async function bootstrap(): Promise<void> {
+  // Logs are held back until the app stands, so that what stops it is said in one line.
+  const app = await NestFactory.create<NestExpressApplication>(AppModule, {
+    abortOnError: false,
+    bufferLogs: true,
+    autoFlushLogs: false,
+    forceCloseConnections: true,
+  });
+  app.enableShutdownHooks(['SIGINT', 'SIGTERM'], { useProcessExit: true });
+  await app.listen(PORT, '127.0.0.1');
+  app.flushLogs();
+
+  const url = await app.getUrl();
+  const { keys } = await app.get(KmsJwtService).jwks();
+  const logger = new Logger('token-service');
+  logger.log(`Listening on ${url}`);
+  logger.log(`Signing ES256 with the key ${keys.map(({ kid }) => kid).join(', ')}`);
+  logger.log(
+    `Try: curl -s ${url}/auth/login -H 'content-type: application/json' -d '{"username":"ada","password":"lovelace"}'`,
+  );
+  logger.log(`Then: curl -s ${url}/me -H 'authorization: Bearer <access_token>'`);
+}
+
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'EADDRINUSE' ? `port ${PORT} is in use: set PORT to another` : error.message;
+}
+
+try {
+  await bootstrap();
+} catch (error) {
+  process.stderr.write(`token-service: ${explain(error)}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,256 @@
+import { runInNewContext } from 'node:vm';
+import { describe, expect, test } from 'vitest';
+import {
+  KmsJwtOptionsError,
+  TokenClaimError,
+  TokenExpiredError,
+  TokenNotActiveError,
+} from '../../src/errors.js';
+import {
+  checkClaims,
+  type ClaimsToExpect,
+  type JwtClaims,
+  makeClaims,
+  serializeClaims,
+} from '../../src/jwt/claims.js';
+
+const NOW = 1_700_000_000;
+
+describe('makeClaims', () => {
+  test('adds iat in whole seconds', () => {
+    expect(makeClaims({ sub: 'user-42' }, {}, NOW + 0.9)).toEqual({ sub: 'user-42', iat: NOW });
+  });
+
+  test('leaves iat out with noTimestamp', () => {
+    expect(makeClaims({ sub: 'user-42' }, { noTimestamp: true }, NOW)).toEqual({ sub: 'user-42' });
+    expect(makeClaims({ iat: NOW }, { noTimestamp: true }, NOW)).toEqual({});
+  });
+
+  test('counts exp and nbf from iat', () => {
+    const add = { expiresIn: 900, notBefore: -10 };
+    expect(makeClaims({}, add, NOW)).toEqual({ iat: NOW, exp: NOW + 900, nbf: NOW - 10 });
+  });
+
+  test("takes the payload's own iat for the time of signing", () => {
+    expect(makeClaims({ iat: 1000 }, { expiresIn: 60 }, NOW)).toEqual({ iat: 1000, exp: 1060 });
+  });
+
+  test('sets issuer, audience, subject and jwtid', () => {
+    const add = { issuer: 'i', audience: ['a', 'b'], subject: 's', jwtid: 'j', noTimestamp: true };
+    expect(makeClaims({}, add, NOW)).toEqual({ iss: 'i', aud: ['a', 'b'], sub: 's', jti: 'j' });
+  });
+
+  test('leaves the payload as it was', () => {
+    const payload = Object.freeze({ sub: 'user-42' });
+    makeClaims(payload, { expiresIn: 60 }, NOW);
+    expect(payload).toEqual({ sub: 'user-42' });
+  });
+
+  test.each([
+    ['expiresIn', 'exp', { exp: NOW }, { expiresIn: 60 }],
+    ['notBefore', 'nbf', { nbf: NOW }, { notBefore: 60 }],
+    ['audience', 'aud', { aud: 'a' }, { audience: 'a' }],
+    ['issuer', 'iss', { iss: 'i' }, { issuer: 'i' }],
+    ['subject', 'sub', { sub: 's' }, { subject: 's' }],
+    ['jwtid', 'jti', { jti: 'j' }, { jwtid: 'j' }],
+  ])('refuses the option %s beside a payload with %s', (option, _claim, payload, add) => {
+    expect(() => makeClaims(payload, add, NOW)).toThrow(
+      expect.objectContaining({ name: 'KmsJwtOptionsError', option }),
+    );
+  });
+
+  test.each([
+    ['exp', '1700000000'],
+    ['exp', NOW + 0.5],
+    ['exp', Number.NaN],
+    ['exp', Number.POSITIVE_INFINITY],
+    ['exp', -1],
+    ['exp', NOW * 1000],
+    ['exp', new Date()],
+    ['nbf', '0'],
+    ['iat', null],
+    ['iss', 7],
+    ['sub', 42],
+    ['jti', {}],
+    ['aud', ['a', 1]],
+    ['aud', { a: 1 }],
+  ])('refuses a payload whose %s is %o', (claim, value) => {
+    expect(() => makeClaims({ [claim]: value }, {}, NOW)).toThrow(
+      expect.objectContaining({ name: 'KmsJwtOptionsError', option: `payload.${claim}` }),
+    );
+  });
+
+  test.each([
+    ['null', null],
+    ['a string', 'user-42'],
+    ['an array', []],
+    ['a Map', new Map()],
+    ['a Date', new Date()],
+    ['a Buffer', Buffer.from('{}')],
+    ['an instance of a class', new (class User {})()],
+  ])('refuses %s for a payload', (_, payload) => {
+    expect(() => makeClaims(payload as object, {}, NOW)).toThrow(KmsJwtOptionsError);
+  });
+
+  test('takes a plain object of another realm, as under Jest, and one without a prototype', () => {
+    const add = { noTimestamp: true };
+    expect(makeClaims(runInNewContext('({ sub: "s" })') as object, add, NOW)).toEqual({ sub: 's' });
+    expect(makeClaims(Object.assign(Object.create(null) as object, { sub: 's' }), add, NOW)).toEqual({
+      sub: 's',
+    });
+  });
+});
+
+describe('serializeClaims', () => {
+  test('writes JSON, and drops what is undefined, as JSON.stringify does', () => {
+    expect(serializeClaims({ sub: 's', nested: { list: [1, null, 'ü'] }, gone: undefined })).toBe(
+      '{"sub":"s","nested":{"list":[1,null,"ü"]}}',
+    );
+  });
+
+  test.each([
+    ['NaN', Number.NaN],
+    ['Infinity', Number.NEGATIVE_INFINITY],
+    ['a Date', new Date()],
+    ['a BigInt', 1n],
+    ['a function', () => 1],
+    ['a symbol', Symbol('s')],
+  ])('refuses %s at any depth, and names the claim', (_, value) => {
+    for (const claim of [value, [value], { deep: [{ deeper: value }] }]) {
+      expect(() => serializeClaims({ sub: 's', custom: claim })).toThrow(
+        expect.objectContaining({ name: 'KmsJwtOptionsError', option: 'payload.custom' }),
+      );
+    }
+  });
+});
+
+const circle = {};
+test.each([
+  ['a circle', () => Object.assign(circle, { circle })],
+  ['a toJSON that throws', () => ({ toJSON: () => JSON.parse('nonsense') as unknown })],
+])('serializeClaims refuses %s', (_, value) => {
+  expect(() => serializeClaims({ custom: value() })).toThrow(
+    expect.objectContaining({ name: 'KmsJwtOptionsError', option: 'payload' }),
+  );
+});
+
+describe('checkClaims', () => {
+  const check =
+    (claims: unknown, expect_: ClaimsToExpect = {}, now = NOW) =>
+    () =>
+      checkClaims(claims as JwtClaims, expect_, now);
+
+  test('asks nothing of claims when nothing is asked', () => {
+    expect(check({})).not.toThrow();
+    expect(check({ iss: 'i', sub: 's', aud: ['a'], jti: 'j', custom: [1] })).not.toThrow();
+  });
+
+  test.each([
+    ['exp', String(NOW + 60)],
+    ['exp', Number.POSITIVE_INFINITY],
+    ['exp', -1],
+    ['exp', null],
+    ['exp', [NOW]],
+    ['nbf', '0'],
+    ['iat', true],
+    ['iss', ['issuer']],
+    ['sub', 42],
+    ['jti', {}],
+    ['aud', 7],
+    ['aud', ['a', 1]],
+    ['aud', { a: 'a' }],
+  ])('refuses %s of the wrong type: %o', (claim, value) => {
+    expect(check({ [claim]: value })).toThrow(expect.objectContaining({ name: 'TokenClaimError', claim }));
+  });
+
+  test('a token expires at exp, not after it (RFC 7519, section 4.1.4)', () => {
+    expect(check({ exp: NOW + 1 })).not.toThrow();
+    expect(check({ exp: NOW + 0.5 })).not.toThrow();
+    expect(check({ exp: NOW })).toThrow(TokenExpiredError);
+    expect(check({ exp: NOW })).toThrow(expect.objectContaining({ expiredAt: new Date(NOW * 1000) }));
+    expect(check({ exp: 0 })).toThrow(TokenExpiredError);
+  });
+
+  test('a token is active from nbf on (RFC 7519, section 4.1.5)', () => {
+    expect(check({ nbf: NOW })).not.toThrow();
+    expect(check({ nbf: NOW + 1 })).toThrow(TokenNotActiveError);
+    expect(check({ nbf: NOW + 1 })).toThrow(expect.objectContaining({ date: new Date((NOW + 1) * 1000) }));
+  });
+
+  test('clockTolerance widens exp, nbf and maxAge by so many seconds', () => {
+    expect(check({ exp: NOW - 4 }, { clockTolerance: 5 })).not.toThrow();
+    expect(check({ exp: NOW - 5 }, { clockTolerance: 5 })).toThrow(TokenExpiredError);
+    expect(check({ nbf: NOW + 5 }, { clockTolerance: 5 })).not.toThrow();
+    expect(check({ nbf: NOW + 6 }, { clockTolerance: 5 })).toThrow(TokenNotActiveError);
+    expect(check({ iat: NOW - 64 }, { maxAge: 60, clockTolerance: 5 })).not.toThrow();
+    expect(check({ iat: NOW - 65 }, { maxAge: 60, clockTolerance: 5 })).toThrow(TokenExpiredError);
+  });
+
+  test('ignoreExpiration and ignoreNotBefore each leave out one check', () => {
+    expect(check({ exp: 1 }, { ignoreExpiration: true })).not.toThrow();
+    expect(check({ nbf: NOW + 9 }, { ignoreNotBefore: true })).not.toThrow();
+    expect(check({ exp: 1, nbf: NOW + 9 }, { ignoreExpiration: true })).toThrow(TokenNotActiveError);
+    expect(check({ exp: 1 }, { ignoreNotBefore: true })).toThrow(TokenExpiredError);
+    expect(check({ exp: 'soon' }, { ignoreExpiration: true })).toThrow(TokenClaimError);
+  });
+
+  test('maxAge counts from iat, which must be there and not lie in the future', () => {
+    expect(check({ iat: NOW - 59 }, { maxAge: 60 })).not.toThrow();
+    expect(check({ iat: NOW - 60 }, { maxAge: 60 })).toThrow(
+      expect.objectContaining({ expiredAt: new Date(NOW * 1000) }),
+    );
+    expect(check({}, { maxAge: 60 })).toThrow(expect.objectContaining({ claim: 'iat' }));
+    expect(check({ iat: NOW + 1 }, { maxAge: 60 })).toThrow(expect.objectContaining({ claim: 'iat' }));
+  });
+
+  describe.each([
+    ['aud', 'audience'],
+    ['iss', 'issuer'],
+  ] as const)('%s', (claim, option) => {
+    test.each([
+      ['the same string', 'orders', ['orders'], true],
+      ['one of several', 'orders', ['users', 'orders'], true],
+      ['what an expression matches', 'orders-eu', [/^orders-[a-z]{2}$/], true],
+      ['another string', 'users', ['orders'], false],
+      ['a prefix of it', 'order', ['orders'], false],
+      ['a longer string', 'orders2', ['orders'], false],
+      ['another case', 'Orders', ['orders'], false],
+      ['an empty string', '', ['orders'], false],
+      ['what an expression does not match', 'orders-usa', [/^orders-[a-z]{2}$/], false],
+      ['a missing claim', undefined, ['orders'], false],
+    ])('%s: %o against %o', (_, value, expected, accepted) => {
+      const run = check({ [claim]: value }, { [option]: expected });
+      if (accepted) expect(run).not.toThrow();
+      else expect(run).toThrow(expect.objectContaining({ name: 'TokenClaimError', claim }));
+    });
+  });
+
+  test('one of several audiences is enough, none is not', () => {
+    expect(check({ aud: ['users', 'orders'] }, { audience: ['orders'] })).not.toThrow();
+    expect(check({ aud: ['users', 'bills'] }, { audience: ['orders'] })).toThrow(TokenClaimError);
+    expect(check({ aud: [] }, { audience: ['orders'] })).toThrow(TokenClaimError);
+  });
+
+  test.each([
+    ['sub', 'subject'],
+    ['jti', 'jwtid'],
+    ['nonce', 'nonce'],
+  ])('%s must be what %s says', (claim, option) => {
+    expect(check({ [claim]: 'x' }, { [option]: 'x' })).not.toThrow();
+    expect(check({ [claim]: 'xy' }, { [option]: 'x' })).toThrow(expect.objectContaining({ claim }));
+    expect(check({}, { [option]: 'x' })).toThrow(expect.objectContaining({ claim }));
+  });
+
+  test('requiredClaims must be there, whatever their value', () => {
+    expect(check({ role: null }, { requiredClaims: ['role'] })).not.toThrow();
+    expect(check({}, { requiredClaims: ['role'] })).toThrow(expect.objectContaining({ claim: 'role' }));
+    expect(check({}, { requiredClaims: ['toString'] })).toThrow(
+      expect.objectContaining({ claim: 'toString' }),
+    );
+  });
+
+  test('no error quotes a value', () => {
+    const run = check({ aud: 'secret-audience', sub: 'secret-subject' }, { audience: ['a'], subject: 'b' });
+    expect(run).toThrow(expect.objectContaining({ message: expect.not.stringContaining('secret') }));
+  });
+});
