@@ -1,0 +1,48 @@
+/** The error for something that a user wrote, and that is unknown or wrong; `where` names it. */
+export function checkError(where: string, problem: string): TypeError {
+  return new TypeError(`${where} ${problem}.`);
+}
+
+/** Reads `value` as an object that has no other properties than `names`. */
+export function checkObject(
+  value: unknown,
+  where: string,
+  names: readonly string[],
+): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw checkError(where, 'must be an object');
+  }
+  const unknown = Object.keys(value).find((name) => !names.includes(name));
+  if (unknown !== undefined) {
+    throw checkError(`${where}.${unknown}`, `is unknown; known are ${names.join(', ')}`);
+  }
+  return value as Readonly<Record<string, unknown>>;
+}
+
+/** Reads `value` as an array. */
+export function checkArray(value: unknown, where: string): readonly unknown[] {
+  if (!Array.isArray(value)) throw checkError(where, 'must be an array');
+  return value;
+}
+
+/** Reads `value` as one of `choices`. */
+export function checkChoice<T extends string>(value: unknown, where: string, choices: readonly T[]): T {
+  if (!choices.includes(value as T)) throw checkError(where, `must be one of ${choices.join(', ')}`);
+  return value as T;
+}
+
+/** Reads `value` as a string that matches `pattern`; `shape` says in words what that is. */
+export function checkText(value: unknown, where: string, shape: string, pattern?: RegExp): string {
+  if (typeof value !== 'string' || pattern?.test(value) === false) {
+    throw checkError(where, `must be ${shape}`);
+  }
+  return value;
+}
+
+/** Reads `value` as a whole number from `min` to `max`. */
+export function checkInteger(value: unknown, where: string, min: number, max: number): number {
+  if (!Number.isInteger(value) || (value as number) < min || (value as number) > max) {
+    throw checkError(where, `must be a whole number from ${min} to ${max}`);
+  }
+  return value as number;
+}

@@ -1,0 +1,79 @@
+import { connectionReset } from './connection-error.js';
+import type { InjectedFault } from './faults.js';
+import { proxyFailure, success } from './http-messages.js';
+import type { HttpResponse } from './http-messages.js';
+import { text } from './input.js';
+import type { Input } from './input.js';
+import { KeyStore } from './key-store.js';
+import { KmsError } from './kms-error.js';
+import { isMultiRegion, randomKeyId } from './names.js';
+import type { Output } from './output.js';
+import { base64 } from './output.js';
+import { sign } from './signing-operations.js';
+
+/** A request that a fault has met. */
+export interface Call {
+  readonly store: KeyStore;
+  readonly input: Input;
+  /** What would have been done without the fault. */
+  readonly perform: () => Output;
+}
+
+/**
+ * What the fault makes of a request.
+ *
+ * @param gone - aborted when nobody waits for the answer any more.
+ * @throws KmsError, ConnectionError (rejects with).
+ */
+// oxlint-disable-next-line typescript/consistent-return -- the switch has every kind: tsc sees to it
+export async function answerWithFault(
+  injected: InjectedFault,
+  call: Call,
+  gone: AbortSignal | undefined,
+): Promise<HttpResponse> {
+  const { fault } = injected;
+  switch (fault.kind) {
+    case 'throttle':
+      throw new KmsError('ThrottlingException', 'Rate exceeded');
+    case 'error':
+      throw new KmsError(fault.name, fault.message ?? '', fault.status);
+    case 'drop':
+      throw connectionReset();
+    case 'html':
+      return proxyFailure();
+    case 'hang':
+      await injected.hold(gone);
+      return success(call.perform());
+    case 'delay':
+      await injected.hold(gone, fault.milliseconds);
+      return success(call.perform());
+    case 'corruptSignature':
+      return success(withSignature(call, corrupt));
+    case 'signature':
+      return success(withSignature(call, () => base64(fault.signature)));
+    case 'omitSignature':
+      return success(withSignature(call, () => undefined));
+    case 'otherKey':
+      call.perform();
+      return success(signWithOtherKey(call));
+  }
+}
+
+function withSignature(call: Call, change: (signature: string) => string | undefined): Output {
+  const output: Record<string, unknown> = { ...call.perform() };
+  return { ...output, Signature: change(String(output.Signature)) };
+}
+
+/** Changes the last bit of s: the DER stays in order, and the signature belongs to no message. */
+function corrupt(signature: string): string {
+  const bytes = Buffer.from(signature, 'base64');
+  bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1);
+  return base64(bytes);
+}
+
+function signWithOtherKey({ store, input }: Call): Output {
+  const { keyId, keySpec, keyUsage } = store.find(text(input, 'KeyId'));
+  const others = new KeyStore(store.region, store.accountId, () => {});
+  const other = others.createKey({ keyId: randomKeyId(isMultiRegion(keyId)), keySpec, keyUsage });
+  return sign(others, { ...input, KeyId: other.keyId });
+}

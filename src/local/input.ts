@@ -1,0 +1,99 @@
+import { KmsError } from './kms-error.js';
+
+/** The input of an operation as it came: a JSON object of anything. */
+export type Input = Readonly<Record<string, unknown>>;
+
+/** Reads a required string. */
+export function text(input: Input, name: string, maxLength = 2048): string {
+  const value = optionalText(input, name, maxLength);
+  if (value === undefined) throw invalid(name, value, 'Member must not be null');
+  return value;
+}
+
+/** Reads a string that may be absent. */
+export function optionalText(
+  input: Input,
+  name: string,
+  maxLength: number,
+  minLength = 1,
+): string | undefined {
+  const value = typed(input, name, 'string');
+  if (value === undefined) return undefined;
+  checkLength(name, value, value.length, minLength, maxLength);
+  return value;
+}
+
+/** Reads a required blob: base64 in the JSON. */
+export function blob(input: Input, name: string, maxLength: number): Buffer {
+  const base64 = typed(input, name, 'string');
+  if (base64 === undefined) throw invalid(name, base64, 'Member must not be null');
+  const bytes = Buffer.from(base64, 'base64');
+  if (bytes.toString('base64') !== base64) throw malformed(`${name} is not base64`);
+  const shown = `java.nio.HeapByteBuffer[pos=0 lim=${bytes.length} cap=${bytes.length}]`;
+  checkLength(name, shown, bytes.length, 1, maxLength);
+  return bytes;
+}
+
+/** Reads a value of an enumeration that may be absent. */
+export function optionalChoice(input: Input, name: string, values: readonly string[]): string | undefined {
+  const value = typed(input, name, 'string');
+  if (value === undefined || values.includes(value)) return value;
+  throw invalid(name, value, `Member must satisfy enum value set: [${values.join(', ')}]`);
+}
+
+/** Reads a required value of an enumeration. */
+export function choice(input: Input, name: string, values: readonly string[]): string {
+  const value = optionalChoice(input, name, values);
+  if (value === undefined) throw invalid(name, value, 'Member must not be null');
+  return value;
+}
+
+/** Reads a whole number that may be absent. */
+export function integer(input: Input, name: string, min: number, max: number): number | undefined {
+  const value = typed(input, name, 'number');
+  if (value === undefined) return undefined;
+  if (!Number.isInteger(value)) throw malformed(`${name} is not an integer`);
+  if (value < min) throw invalid(name, value, `Member must have value greater than or equal to ${min}`);
+  if (value > max) throw invalid(name, value, `Member must have value less than or equal to ${max}`);
+  return value;
+}
+
+/** Reads a boolean; absent is false. */
+export function flag(input: Input, name: string): boolean {
+  return typed(input, name, 'boolean') ?? false;
+}
+
+/** The error of AWS KMS for input of the right type and the wrong value. */
+export function validationError(message: string): KmsError {
+  return new KmsError('ValidationException', message);
+}
+
+interface JsonTypes {
+  string: string;
+  number: number;
+  boolean: boolean;
+}
+
+function typed<T extends keyof JsonTypes>(input: Input, name: string, type: T): JsonTypes[T] | undefined {
+  const value = input[name] ?? undefined;
+  if (value === undefined) return undefined;
+  if (typeof value !== type) throw malformed(`${name} is not a ${type}`);
+  return value as JsonTypes[T];
+}
+
+function checkLength(name: string, value: string, length: number, min: number, max: number): void {
+  if (length < min) throw invalid(name, value, `Member must have length greater than or equal to ${min}`);
+  if (length > max) throw invalid(name, value, `Member must have length less than or equal to ${max}`);
+}
+
+function invalid(name: string, value: string | number | undefined, constraint: string): KmsError {
+  const shown = value === undefined ? 'null' : `'${value}'`;
+  const member = name.charAt(0).toLowerCase() + name.slice(1);
+  return validationError(
+    `1 validation error detected: Value ${shown} at '${member}' failed to satisfy constraint: ${constraint}`,
+  );
+}
+
+function malformed(message: string): KmsError {
+  return new KmsError('SerializationException', message);
+}

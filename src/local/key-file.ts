@@ -1,0 +1,141 @@
+import { createPrivateKey, randomUUID } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { closeSync, fstatSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { checkArray, checkChoice, checkError, checkObject, checkText } from './checks.js';
+import { keySpecNames, keySpecs, usagesOf } from './key-specs.js';
+import type { LocalKmsKeySpec } from './key-specs.js';
+import type { KeyStore, StoredAlias, StoredKey } from './key-store.js';
+import { aliasNamePattern, keyIdPattern } from './names.js';
+
+/** What a key file holds. */
+export interface KeyFileContents {
+  readonly keys: readonly StoredKey[];
+  readonly aliases: readonly StoredAlias[];
+}
+
+/**
+ * Writes the keys and aliases to the file. Whoever reads it meanwhile sees the old one or the new one, and
+ * none but its owner sees anything.
+ */
+export function writeKeyFile(path: string, { keys, aliases }: KeyStore): void {
+  const contents = {
+    version: 1,
+    keys: keys.map((key) => ({
+      ...key,
+      privateKey: key.privateKey?.export({ type: 'pkcs8', format: 'pem' }),
+    })),
+    aliases,
+  };
+  const temporary = `${path}.${randomUUID()}.tmp`;
+  try {
+    writeFileSync(temporary, `${JSON.stringify(contents, undefined, 2)}\n`, { mode: 0o600, flag: 'wx' });
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+/**
+ * Reads the file; undefined where there is none.
+ *
+ * @throws Error when the file is not valid, or when others than its owner may read or write it.
+ */
+export function readKeyFile(path: string): KeyFileContents | undefined {
+  try {
+    const json = readPrivately(path);
+    return json === undefined ? undefined : parse(json);
+  } catch (error) {
+    throw new Error(`LocalKms cannot use the key file ${path}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+function readPrivately(path: string): string | undefined {
+  const descriptor = openIfExists(path);
+  if (descriptor === undefined) return undefined;
+  try {
+    const mode = fstatSync(descriptor).mode & 0o777;
+    // Windows has no such permissions, and Node reports 666 there.
+    if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
+      throw new Error(
+        `it holds private keys, and others may use it (mode ${mode.toString(8)}). Make new keys, or chmod 600 it.`,
+      );
+    }
+    return readFileSync(descriptor, 'utf8');
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function openIfExists(path: string): number | undefined {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function parse(json: string): KeyFileContents {
+  const file = checkObject(JSON.parse(json), 'the file', ['version', 'keys', 'aliases']);
+  if (file.version !== 1) throw checkError('version', 'must be 1');
+  const keys = checkArray(file.keys, 'keys').map((key, index) => parseKey(key, `keys[${index}]`));
+  const keyIds = keys.map((key) => key.keyId);
+  const aliases = checkArray(file.aliases, 'aliases').map((alias, index) =>
+    parseAlias(alias, `aliases[${index}]`, keyIds),
+  );
+  return { keys, aliases };
+}
+
+function parseKey(value: unknown, where: string): StoredKey {
+  const key = checkObject(value, where, [
+    'keyId',
+    'keySpec',
+    'keyUsage',
+    'description',
+    'creationDate',
+    'keyState',
+    'deletionDate',
+    'privateKey',
+  ]);
+  const keySpec = checkChoice(key.keySpec, `${where}.keySpec`, keySpecNames);
+  const isPair = keySpecs[keySpec].generate !== undefined;
+  return {
+    keyId: checkText(key.keyId, `${where}.keyId`, 'a key id', keyIdPattern),
+    keySpec,
+    keyUsage: checkChoice(key.keyUsage, `${where}.keyUsage`, usagesOf(keySpec)),
+    description: checkText(key.description, `${where}.description`, 'a string'),
+    creationDate: checkDate(key.creationDate, `${where}.creationDate`),
+    keyState: checkChoice(key.keyState, `${where}.keyState`, ['Enabled', 'Disabled', 'PendingDeletion']),
+    deletionDate:
+      key.deletionDate === undefined ? undefined : checkDate(key.deletionDate, `${where}.deletionDate`),
+    privateKey: isPair ? checkPrivateKey(key.privateKey, `${where}.privateKey`, keySpec) : undefined,
+  };
+}
+
+function parseAlias(value: unknown, where: string, keyIds: readonly string[]): StoredAlias {
+  const alias = checkObject(value, where, ['aliasName', 'targetKeyId', 'creationDate', 'lastUpdatedDate']);
+  return {
+    aliasName: checkText(alias.aliasName, `${where}.aliasName`, 'the name of an alias', aliasNamePattern),
+    targetKeyId: checkChoice(alias.targetKeyId, `${where}.targetKeyId`, keyIds),
+    creationDate: checkDate(alias.creationDate, `${where}.creationDate`),
+    lastUpdatedDate: checkDate(alias.lastUpdatedDate, `${where}.lastUpdatedDate`),
+  };
+}
+
+function checkPrivateKey(pem: unknown, where: string, keySpec: LocalKmsKeySpec): KeyObject {
+  const key = createPrivateKey(checkText(pem, where, 'a private key in PEM', /^-----BEGIN PRIVATE KEY-----/));
+  const { namedCurve, modulusLength } = key.asymmetricKeyDetails ?? {};
+  const fits =
+    keySpec === 'RSA_2048' ? modulusLength === 2048 : namedCurve === keySpecs[keySpec].ecdsa?.curve.name;
+  if (!fits) throw checkError(where, `must be a key of spec ${keySpec}`);
+  return key;
+}
+
+function checkDate(value: unknown, where: string): Date {
+  const date = new Date(checkText(value, where, 'a date'));
+  if (Number.isNaN(date.getTime())) throw checkError(where, 'must be a date');
+  return date;
+}

@@ -1,0 +1,56 @@
+import { createAlias, deleteAlias, listAliases, updateAlias } from './alias-operations.js';
+import type { Input } from './input.js';
+import {
+  cancelKeyDeletion,
+  createKey,
+  describeKey,
+  disableKey,
+  enableKey,
+  getPublicKey,
+  listKeys,
+  scheduleKeyDeletion,
+} from './key-operations.js';
+import type { KeyStore } from './key-store.js';
+import type { Output } from './output.js';
+import { sign, verify } from './signing-operations.js';
+
+/** An operation: reads its input, works on the keys, returns its output or throws a {@link KmsError}. */
+type Operation = (store: KeyStore, input: Input) => Output;
+
+/** An operation of AWS KMS that LocalKms answers. */
+export type LocalKmsOperation =
+  | 'CancelKeyDeletion'
+  | 'CreateAlias'
+  | 'CreateKey'
+  | 'DeleteAlias'
+  | 'DescribeKey'
+  | 'DisableKey'
+  | 'EnableKey'
+  | 'GetPublicKey'
+  | 'ListAliases'
+  | 'ListKeys'
+  | 'ScheduleKeyDeletion'
+  | 'Sign'
+  | 'UpdateAlias'
+  | 'Verify';
+
+/** The operations. */
+export const operations: Readonly<Record<LocalKmsOperation, Operation>> = {
+  CancelKeyDeletion: cancelKeyDeletion,
+  CreateAlias: createAlias,
+  CreateKey: createKey,
+  DeleteAlias: deleteAlias,
+  DescribeKey: describeKey,
+  DisableKey: disableKey,
+  EnableKey: enableKey,
+  GetPublicKey: getPublicKey,
+  ListAliases: listAliases,
+  ListKeys: listKeys,
+  ScheduleKeyDeletion: scheduleKeyDeletion,
+  Sign: sign,
+  UpdateAlias: updateAlias,
+  Verify: verify,
+};
+
+/** The names of the operations. */
+export const operationNames = Object.keys(operations) as LocalKmsOperation[];

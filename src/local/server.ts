@@ -1,0 +1,62 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { MAX_BODY_BYTES } from './wire.js';
+import type { Wire } from './wire.js';
+
+/** A {@link LocalKms} that listens. */
+export interface LocalKmsServer {
+  /** Where it listens, as `'http://127.0.0.1:49152'`: the value for `AWS_ENDPOINT_URL_KMS`. */
+  readonly url: string;
+  /** The port it listens on. */
+  readonly port: number;
+  /** Stops listening and ends every connection at once, with requests that are not answered yet. */
+  close(): Promise<void>;
+}
+
+/** Listens on 127.0.0.1. Rejects when the port is taken. */
+export async function listen(wire: Wire, port: number): Promise<LocalKmsServer> {
+  const server = createServer((request, response) => void serve(wire, request, response));
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  const closed = once(server, 'close');
+
+  const address = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    port: address.port,
+    async close() {
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+async function serve(wire: Wire, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  try {
+    const body = await readBody(request);
+    const answer = await wire.answer(
+      { method: request.method ?? '', headers: request.headers, body },
+      gone.signal,
+    );
+    response.writeHead(answer.statusCode, answer.headers).end(answer.body);
+  } catch {
+    // The client has gone, or a fault says that the connection ends without an answer.
+    request.socket.destroy();
+  }
+}
+
+/** Reads the body, and keeps no more of one that is too large than shows that it is. */
+async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    if (size <= MAX_BODY_BYTES) chunks.push(chunk);
+    size += chunk.length;
+  }
+  return Buffer.concat(chunks);
+}

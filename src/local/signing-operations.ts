@@ -1,0 +1,99 @@
+import { createHash } from 'node:crypto';
+import { MessageType, SigningAlgorithmSpec } from '@aws-sdk/client-kms';
+import { scalarOf, signDigest, verifyDigest } from './ecdsa.js';
+import type { Curve } from './ecdsa.js';
+import type { Input } from './input.js';
+import { blob, choice, flag, optionalChoice, text, validationError } from './input.js';
+import { algorithmsOf, keySpecs } from './key-specs.js';
+import { checkUsable } from './key-state.js';
+import type { KeyStore, StoredKey } from './key-store.js';
+import { KmsError } from './kms-error.js';
+import { base64 } from './output.js';
+import type { Output } from './output.js';
+
+const MAX_MESSAGE_BYTES = 4096;
+const MAX_SIGNATURE_BYTES = 6144;
+
+export function sign(store: KeyStore, input: Input): Output {
+  const { arn, algorithm, curve, scalar, digest, dryRun } = read(store, input, 'Sign');
+  if (dryRun) throw wouldHaveSucceeded();
+  return { KeyId: arn, Signature: base64(signDigest(curve, scalar, digest)), SigningAlgorithm: algorithm };
+}
+
+export function verify(store: KeyStore, input: Input): Output {
+  const signature = blob(input, 'Signature', MAX_SIGNATURE_BYTES);
+  const { arn, algorithm, curve, scalar, digest, dryRun } = read(store, input, 'Verify');
+  if (!verifyDigest(curve, scalar, digest, signature)) throw new KmsError('KMSInvalidSignatureException', '');
+  if (dryRun) throw wouldHaveSucceeded();
+  return { KeyId: arn, SignatureValid: true, SigningAlgorithm: algorithm };
+}
+
+interface Request {
+  readonly arn: string;
+  readonly algorithm: string;
+  readonly curve: Curve;
+  readonly scalar: bigint;
+  readonly digest: Buffer;
+  readonly dryRun: boolean;
+}
+
+/** Reads and checks what Sign and Verify have in common. */
+function read(store: KeyStore, input: Input, operation: 'Sign' | 'Verify'): Request {
+  const keyId = text(input, 'KeyId');
+  const message = blob(input, 'Message', MAX_MESSAGE_BYTES);
+  const messageType = optionalChoice(input, 'MessageType', Object.values(MessageType)) ?? 'RAW';
+  const algorithm = choice(input, 'SigningAlgorithm', Object.values(SigningAlgorithmSpec));
+  const dryRun = flag(input, 'DryRun');
+
+  const key = store.find(keyId);
+  const arn = store.keyArn(key.keyId);
+  checkUsable(store, key);
+  checkUsage(key, arn, operation);
+  checkAlgorithm(key, algorithm);
+  const { curve, hash, scalar } = ecdsaKey(key);
+  return { arn, algorithm, curve, scalar, digest: digestOf(message, messageType, algorithm, hash), dryRun };
+}
+
+function checkUsage(key: StoredKey, arn: string, operation: string): void {
+  if (key.keyUsage === 'SIGN_VERIFY') return;
+  throw new KmsError(
+    'InvalidKeyUsageException',
+    `${arn} key usage is ${key.keyUsage} which is not valid for ${operation}.`,
+  );
+}
+
+function checkAlgorithm(key: StoredKey, algorithm: string): void {
+  if (algorithmsOf(key.keySpec, key.keyUsage).includes(algorithm)) return;
+  throw new KmsError(
+    'InvalidKeyUsageException',
+    `Algorithm ${algorithm} is incompatible with key spec ${key.keySpec}.`,
+  );
+}
+
+function ecdsaKey(key: StoredKey): { curve: Curve; hash: string; scalar: bigint } {
+  const { ecdsa } = keySpecs[key.keySpec];
+  const d = key.privateKey?.export({ format: 'jwk' }).d;
+  if (ecdsa === undefined || d === undefined) {
+    throw new KmsError('UnsupportedOperationException', `LocalKms does not sign with ${key.keySpec}.`);
+  }
+  return { ...ecdsa, scalar: scalarOf(d) };
+}
+
+function digestOf(message: Buffer, messageType: string, algorithm: string, hash: string): Buffer {
+  const hashed = createHash(hash).update(message).digest();
+  if (messageType === 'RAW') return hashed;
+  if (messageType !== 'DIGEST') {
+    throw validationError(`MessageType ${messageType} is incompatible with algorithm ${algorithm}.`);
+  }
+  if (message.length !== hashed.length) {
+    throw validationError(`Digest is invalid length for algorithm ${algorithm}.`);
+  }
+  return message;
+}
+
+function wouldHaveSucceeded(): KmsError {
+  return new KmsError(
+    'DryRunOperationException',
+    'The request would have succeeded, but the DryRun option is set.',
+  );
+}

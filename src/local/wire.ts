@@ -1,0 +1,87 @@
+import { ConnectionError } from './connection-error.js';
+import { answerWithFault } from './fault-answers.js';
+import type { Faults } from './faults.js';
+import { failure, success } from './http-messages.js';
+import type { HttpRequest, HttpResponse } from './http-messages.js';
+import type { Input } from './input.js';
+import type { KeyStore } from './key-store.js';
+import { KmsError } from './kms-error.js';
+import { operationNames, operations } from './operations.js';
+import type { LocalKmsOperation } from './operations.js';
+
+/** The largest body that is read, in bytes. */
+export const MAX_BODY_BYTES = 1_048_576;
+
+/** The protocol of AWS KMS (AWS JSON 1.1): takes a request over HTTP, and makes the response. */
+export class Wire {
+  /** How many requests of each operation have arrived. */
+  calls = noCalls();
+
+  constructor(
+    private readonly store: KeyStore,
+    private readonly faults: Faults,
+  ) {}
+
+  resetCalls(): void {
+    this.calls = noCalls();
+  }
+
+  /**
+   * Answers a request. Errors of KMS are answers too.
+   *
+   * @param gone - aborted when nobody waits for the answer any more.
+   * @throws ConnectionError (rejects with) when the connection ends without an answer.
+   */
+  async answer(request: HttpRequest, gone?: AbortSignal): Promise<HttpResponse> {
+    try {
+      const operation = readOperation(request);
+      this.calls[operation] += 1;
+      const fault = this.faults.take(operation);
+      const input = readInput(request.body);
+      const perform = () => operations[operation](this.store, input);
+      if (fault !== undefined)
+        return await answerWithFault(fault, { store: this.store, input, perform }, gone);
+      return success(perform());
+    } catch (error) {
+      if (error instanceof ConnectionError) throw error;
+      if (error instanceof KmsError) return failure(error);
+      return failure(new KmsError('KMSInternalException', String(error), 500));
+    }
+  }
+}
+
+function readOperation({ method, headers, body }: HttpRequest): LocalKmsOperation {
+  if (body.length > MAX_BODY_BYTES) {
+    throw new KmsError('RequestEntityTooLargeException', `The body exceeds ${MAX_BODY_BYTES} bytes.`, 413);
+  }
+  if (method !== 'POST') throw unknownOperation(`LocalKms answers POST, not ${method}.`);
+  if (!String(headers['content-type']).startsWith('application/x-amz-json-1.1')) {
+    throw unknownOperation('LocalKms answers the Content-Type application/x-amz-json-1.1.');
+  }
+  const target = String(headers['x-amz-target']);
+  const operation = operationNames.find((name) => target === `TrentService.${name}`);
+  if (operation !== undefined) return operation;
+  throw unknownOperation(`LocalKms does not answer ${target}; it answers ${operationNames.join(', ')}.`);
+}
+
+function readInput(body: Uint8Array): Input {
+  const input = parse(body);
+  if (typeof input === 'object' && input !== null && !Array.isArray(input)) return input as Input;
+  throw new KmsError('SerializationException', 'The body is not a JSON object.');
+}
+
+function parse(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(body).toString());
+  } catch (error) {
+    throw new KmsError('SerializationException', `The body is not JSON: ${(error as Error).message}`);
+  }
+}
+
+function unknownOperation(message: string): KmsError {
+  return new KmsError('UnknownOperationException', message);
+}
+
+function noCalls(): Record<LocalKmsOperation, number> {
+  return Object.fromEntries(operationNames.map((name) => [name, 0])) as Record<LocalKmsOperation, number>;
+}
