@@ -34,7 +34,7 @@ export const keySpecs: Readonly<Record<LocalKmsKeySpec, KeySpecRow>> = {
   ),
   ECC_NIST_P521: ecc(
     'secp521r1',
-    0x1fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409n,
+    0x1fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409n,
     'sha512',
     'ECDSA_SHA_512',
   ),

@@ -21,8 +21,9 @@ export class LocalRequestHandler {
   ): Promise<{ response: HttpResponse }> {
     const signal = abortSignal as AbortSignal | undefined;
     if (signal?.aborted === true) throw requestAborted(signal.reason);
-    const request = { method, headers, body: Buffer.from(body as string | Uint8Array) };
-    return { response: await this.wire.answer(request, signal) };
+    // A string in older versions of the SDK.
+    const bytes = typeof body === 'string' ? Buffer.from(body) : (body as Uint8Array);
+    return { response: await this.wire.answer({ method, headers, body: bytes }, signal) };
   }
 
   /** There is no connection to configure. */

@@ -72,7 +72,7 @@ function readInput(body: Uint8Array): Input {
 
 function parse(body: Uint8Array): unknown {
   try {
-    return JSON.parse(Buffer.from(body).toString());
+    return JSON.parse(new TextDecoder().decode(body));
   } catch (error) {
     throw new KmsError('SerializationException', `The body is not JSON: ${(error as Error).message}`);
   }
