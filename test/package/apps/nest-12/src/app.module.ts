@@ -1,0 +1,12 @@
+import { Module } from '@nestjs/common';
+import { KmsJwtModule } from 'nestjs-kms-jwt';
+import { LocalKms } from 'nestjs-kms-jwt/local';
+import { AuthController } from './auth.controller.js';
+
+const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
+
+@Module({
+  imports: [KmsJwtModule.forRoot({ keyId: 'alias/auth', client: localKms.client() })],
+  controllers: [AuthController],
+})
+export class AppModule {}

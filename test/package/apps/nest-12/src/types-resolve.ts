@@ -1,0 +1,8 @@
+import type { JwtClaims } from 'nestjs-kms-jwt';
+import type { LocalKmsOptions } from 'nestjs-kms-jwt/local';
+
+// Types that do not resolve are `any` in an app that is not strict, and `any` takes everything.
+// @ts-expect-error a number is not claims
+export const claims: JwtClaims = 1;
+// @ts-expect-error a number is not options
+export const options: LocalKmsOptions = 1;

@@ -1,0 +1,23 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { App } from './support/app.js';
+
+describe('an app without @aws-sdk/client-kms', () => {
+  let app: App;
+
+  beforeAll(async () => {
+    app = await App.install('no-sdk');
+    return () => app.remove();
+  });
+
+  it.each([
+    { build: 'ESM', file: 'nestjs-kms-jwt' },
+    // What Jest gets; node itself never does, whether it imports or requires.
+    { build: 'CommonJS', file: './node_modules/nestjs-kms-jwt/dist/cjs/index.js' },
+  ])('imports the $build build, and is told what to install when it uses a keyId', async ({ file }) => {
+    const [imported, error] = (await app.run('node', 'main.mjs', file)).trim().split('\n');
+    expect(imported).toBe('imported');
+    expect(error).toMatch(
+      /^KmsJwtOptionsError: .*keyId needs the package @aws-sdk\/client-kms: npm install it/,
+    );
+  });
+});

@@ -1,0 +1,63 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { inject } from 'vitest';
+import { env, run } from './run.js';
+
+/** One of `apps/`, in a folder of its own outside the checkout, with the packed package and its own dependencies. */
+export class App {
+  private constructor(readonly folder: string) {}
+
+  /** @param layers folders of `apps/`; a later one's files stand before an earlier one's */
+  static async install(...layers: string[]): Promise<App> {
+    const folder = await mkdtemp(join(tmpdir(), `nestjs-kms-jwt-${layers.at(-1)}-`));
+    for (const layer of layers) {
+      await cp(fileURLToPath(new URL(`../apps/${layer}`, import.meta.url)), folder, { recursive: true });
+    }
+    await run(folder, 'npm', 'install', '--no-audit', '--no-fund', '--prefer-offline', inject('tarball'));
+    return new App(folder);
+  }
+
+  /** Runs a command in the app's folder. */
+  run(command: string, ...args: string[]): Promise<string> {
+    return run(this.folder, command, ...args);
+  }
+
+  /** Runs `dist/main.js` with plain node until the app says where it listens. */
+  async start(): Promise<RunningApp> {
+    const process = spawn('node', ['dist/main.js'], { cwd: this.folder, env: { ...env, PORT: '0' } });
+    let output = '';
+    const url = await new Promise<string>((resolve, reject) => {
+      const read = (chunk: Buffer) => {
+        output += chunk.toString();
+        const [found] = /http:\/\/\S+(?=\n)/.exec(output) ?? [];
+        if (found) resolve(found);
+      };
+      process.stdout.on('data', read);
+      process.stderr.on('data', read);
+      process.on('error', reject);
+      process.on('close', () => reject(new Error(`The app ended:\n${output}`)));
+    });
+    return { url, output: () => output, stop: () => stop(process) };
+  }
+
+  remove(): Promise<void> {
+    return rm(this.folder, { recursive: true });
+  }
+}
+
+export interface RunningApp {
+  readonly url: string;
+  /** All that it has printed so far. */
+  output(): string;
+  stop(): Promise<void>;
+}
+
+async function stop(process: ChildProcess): Promise<void> {
+  if (process.exitCode !== null) return;
+  process.kill();
+  await once(process, 'exit');
+}

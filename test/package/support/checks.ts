@@ -1,0 +1,45 @@
+import { expect, it } from 'vitest';
+import type { App } from './app.js';
+
+/** What every app must do when it is compiled and run as its user would. */
+export function itWorksUnderNode(app: () => App): void {
+  it('logs in, and lets only the token in, under plain node', async () => {
+    const running = await app().start();
+    try {
+      const login = await fetch(`${running.url}/auth/login`, { method: 'POST' });
+      expect(login.status).toBe(201);
+      const { accessToken } = (await login.json()) as { accessToken: string };
+
+      const me = await fetch(`${running.url}/auth/me`, {
+        headers: { authorization: `Bearer ${accessToken}` },
+      });
+      expect(me.status).toBe(200);
+      expect(await me.json()).toMatchObject({ sub: 'user-42', exp: expect.any(Number) });
+
+      const withoutToken = await fetch(`${running.url}/auth/me`);
+      expect(withoutToken.status).toBe(401);
+      expect(withoutToken.headers.get('www-authenticate')).toBe('Bearer');
+
+      // Of loading ESM by require, and of the SDK about how LocalKms answers it.
+      expect(running.output()).not.toMatch(/ExperimentalWarning| WARN/);
+    } finally {
+      await running.stop();
+    }
+  });
+
+  it.each(['nestjs-kms-jwt', 'nestjs-kms-jwt/local'])(
+    'gets one instance of %s, imported or required',
+    async (entry) => {
+      const script = `
+        import { createRequire } from 'node:module';
+        const imported = await import('${entry}');
+        const required = createRequire(import.meta.url)('${entry}');
+        const names = Object.keys(imported);
+        console.log(JSON.stringify(names.map((name) => [name, imported[name] === required[name]])));
+      `;
+      const exports = JSON.parse(await app().run('node', '--input-type=module', '--eval', script));
+      expect(exports).toContainEqual([entry.endsWith('/local') ? 'LocalKms' : 'KmsJwtService', true]);
+      expect(exports).not.toContainEqual([expect.any(String), false]);
+    },
+  );
+}
