@@ -1,0 +1,169 @@
+import { expect, describe, test } from 'vitest';
+import { z } from 'zod';
+import {
+  type KmsJwtModuleOptions,
+  readModuleOptions,
+  readSignOptions,
+  readVerifyOptions,
+  type SignOptions,
+  type VerifyOptions,
+} from '../src/kms-jwt.options.js';
+
+const keyId = 'alias/auth';
+const refusal = (option: string) => expect.objectContaining({ name: 'KmsJwtOptionsError', option });
+
+describe('readModuleOptions', () => {
+  test('needs a keyId and has a default for everything else', () => {
+    expect(readModuleOptions({ keyId })).toEqual({
+      keyId,
+      client: {},
+      sign: {},
+      verify: {},
+      kid: 'key-id',
+      messageType: 'DIGEST',
+      timeout: 3000,
+      maxTokenLength: 16_384,
+      lazy: false,
+      requestAlias: false,
+    });
+  });
+
+  test('takes an option that is undefined for one that is left out', () => {
+    const given = { keyId, client: undefined, lazy: undefined, timeout: undefined, signOptions: undefined };
+    expect(readModuleOptions(given)).toEqual(readModuleOptions({ keyId }));
+  });
+
+  test('reads durations in seconds', () => {
+    const { sign, verify } = readModuleOptions({
+      keyId,
+      signOptions: { expiresIn: '15m', notBefore: '-10s' },
+      verifyOptions: { maxAge: '1.5h' },
+    });
+    expect(sign).toEqual({ expiresIn: 900, notBefore: -10 });
+    expect(verify).toEqual({ maxAge: 5400 });
+  });
+
+  test('expects of its own tokens the issuer and the audience that it signs with, unless told otherwise', () => {
+    const signOptions = { issuer: 'auth', audience: ['orders', 'bills'] };
+    expect(readModuleOptions({ keyId, signOptions }).verify).toEqual({
+      issuer: ['auth'],
+      audience: ['orders', 'bills'],
+    });
+    expect(readModuleOptions({ keyId, signOptions, verifyOptions: { audience: 'orders' } }).verify).toEqual({
+      issuer: ['auth'],
+      audience: ['orders'],
+    });
+  });
+
+  test.each<[string, unknown]>([
+    ['options', undefined],
+    ['options', null],
+    ['options', 'alias/auth'],
+    ['keyId', {}],
+    ['keyId', { keyId: undefined }],
+    ['keyId', { keyId: '' }],
+    ['keyId', { keyId: 42 }],
+    ['keyid', { keyid: keyId }],
+    ['secret', { keyId, secret: 'hush' }],
+    ['client', { keyId, client: 'eu-central-1' }],
+    ['timeout', { keyId, timeout: -1 }],
+    ['timeout', { keyId, timeout: 0 }],
+    ['timeout', { keyId, timeout: 0.5 }],
+    ['timeout', { keyId, timeout: '3s' }],
+    ['maxTokenLength', { keyId, maxTokenLength: Number.POSITIVE_INFINITY }],
+    ['lazy', { keyId, lazy: 'yes' }],
+    ['messageType', { keyId, messageType: 'raw' }],
+    ['kid', { keyId, kid: 'alias' }],
+    ['requestAlias', { keyId: '1234', requestAlias: true }],
+    ['signOptions', { keyId, signOptions: [] }],
+    ['signOptions.expiresIn', { keyId, signOptions: { expiresIn: 'soon' } }],
+    ['signOptions.expiresIn', { keyId, signOptions: { expiresIn: undefined } }],
+    ['signOptions.expiresIn', { keyId, signOptions: { expiresIn: 0 } }],
+    ['signOptions.expiresIn', { keyId, signOptions: { expiresIn: -60 } }],
+    ['signOptions.expiresIn', { keyId, signOptions: { expiresIn: 1.5 } }],
+    ['signOptions.expiresIn', { keyId, signOptions: { expiresIn: Number.NaN } }],
+    ['signOptions.expiresIn', { keyId, signOptions: { expiresIn: '900' } }],
+    ['signOptions.expiresIn', { keyId, signOptions: { expiresIn: '100ms' } }],
+    ['signOptions.expiresIn', { keyId, signOptions: { expiresIn: `${'9'.repeat(500)}s` } }],
+    ['signOptions.audience', { keyId, signOptions: { audience: [] } }],
+    ['signOptions.issuer', { keyId, signOptions: { issuer: '' } }],
+    ['signOptions.algorithm', { keyId, signOptions: { algorithm: 'HS256' } }],
+    ['signOptions.header', { keyId, signOptions: { header: { alg: 'none' } } }],
+    ['signOptions.header', { keyId, signOptions: { header: { kid: 'mine' } } }],
+    ['signOptions.header', { keyId, signOptions: { header: { crit: ['b64'] } } }],
+    ['signOptions.signal', { keyId, signOptions: { signal: new AbortController().signal } }],
+    ['verifyOptions.audience', { keyId, verifyOptions: { audience: undefined } }],
+    ['verifyOptions.issuer', { keyId, verifyOptions: { issuer: [] } }],
+    ['verifyOptions.clockTolerance', { keyId, verifyOptions: { clockTolerance: '5s' } }],
+    ['verifyOptions.clockTolerance', { keyId, verifyOptions: { clockTolerance: -1 } }],
+    ['verifyOptions.requiredClaims', { keyId, verifyOptions: { requiredClaims: 'exp' } }],
+    ['verifyOptions.schema', { keyId, verifyOptions: { schema: { parse: () => 1 } } }],
+    ['verifyOptions.complete', { keyId, verifyOptions: { complete: true } }],
+    ['verifyOptions.constructor', { keyId, verifyOptions: { constructor: 1 } }],
+  ])('names the option %s in its refusal of %o', (option, given) => {
+    expect(() => readModuleOptions(given as KmsJwtModuleOptions)).toThrow(refusal(option));
+  });
+
+  test('says what is expected', () => {
+    expect(() => readModuleOptions({} as never)).toThrow(
+      /keyId is missing: it must be a key id, key ARN, alias/,
+    );
+    expect(() => readModuleOptions({ keyId, timeout: -1 })).toThrow(
+      'timeout must be a positive whole number of milliseconds',
+    );
+    expect(() => readModuleOptions({ keyId, signOptions: { expiresIn: 'soon' } })).toThrow(/'15m'/);
+  });
+});
+
+describe('readSignOptions', () => {
+  test('puts what is given before the defaults', () => {
+    const defaults = { expiresIn: 60, issuer: 'auth' };
+    expect(readSignOptions({ expiresIn: '2m' }, defaults)).toEqual({ expiresIn: 120, issuer: 'auth' });
+  });
+
+  test('takes a signal that is undefined', () => {
+    expect(readSignOptions({ signal: undefined }, {})).toEqual({});
+  });
+
+  test.each<[string, object]>([
+    ['secret', { secret: 'hush' }],
+    ['algorithm', { algorithm: 'HS256' }],
+    ['signal', { signal: {} }],
+    ['noTimestamp', { noTimestamp: 1 }],
+  ])('refuses %s', (option, given) => {
+    expect(() => readSignOptions(given as SignOptions, {})).toThrow(refusal(option));
+  });
+});
+
+describe('readVerifyOptions', () => {
+  test('puts what is given before the defaults', () => {
+    const defaults = { audience: ['a'], clockTolerance: 5 };
+    expect(readVerifyOptions({ audience: 'b', typ: 'application/AT+JWT' }, defaults)).toEqual({
+      audience: ['b'],
+      clockTolerance: 5,
+      typ: 'at+jwt',
+    });
+  });
+
+  test('forgets where a global or sticky expression stopped', () => {
+    const { audience } = readVerifyOptions({ audience: /a/gy }, {});
+    expect(audience).toEqual([/a/]);
+  });
+
+  test('takes any Standard Schema', () => {
+    const schema = z.object({ sub: z.string() });
+    expect(readVerifyOptions({ schema }, {}).schema).toBe(schema);
+  });
+
+  test.each<[string, object]>([
+    ['algorithms', { algorithms: ['none'] }],
+    ['ignoreSignature', { ignoreSignature: true }],
+    ['audience', { audience: undefined }],
+    ['audience', { audience: ['a', 1] }],
+    ['maxAge', { maxAge: 'soon' }],
+    ['clockTimestamp', { clockTimestamp: Number.NaN }],
+    ['ignoreExpiration', { ignoreExpiration: 'false' }],
+  ])('refuses %s: %o', (option, given) => {
+    expect(() => readVerifyOptions(given as VerifyOptions, {})).toThrow(refusal(option));
+  });
+});

@@ -1,0 +1,207 @@
+import { createHash } from 'node:crypto';
+import { KMSClient } from '@aws-sdk/client-kms';
+import { LocalKms, type LocalKmsFault } from 'nestjs-kms-jwt/local';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { KmsSignatureError, KmsUnavailableError } from '../../src/errors.js';
+import { ES256 } from '../../src/jwt/algorithms.js';
+import { KmsGateway, type KmsSignRequest } from '../../src/kms/kms-gateway.js';
+
+const request: KmsSignRequest = {
+  keyId: 'alias/auth',
+  algorithm: ES256,
+  messageType: 'DIGEST',
+  message: createHash('sha256').update('input').digest(),
+};
+
+let localKms: LocalKms;
+let client: KMSClient;
+
+beforeEach(() => {
+  localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
+  client = localKms.client({ maxAttempts: 1 });
+});
+afterEach(() => client.destroy());
+
+const gateway = (timeout = 3000) => new KmsGateway(client, true, timeout);
+
+test('getPublicKey gives the ARN, the key and what it is for', async () => {
+  expect(await gateway().getPublicKey('alias/auth')).toEqual({
+    keyArn: localKms.keys[0]?.arn,
+    spki: expect.any(Uint8Array),
+    keySpec: 'ECC_NIST_P256',
+    keyUsage: 'SIGN_VERIFY',
+  });
+});
+
+test('sign gives the ARN of the key that signed, and DER', async () => {
+  const { keyArn, der } = await gateway().sign(request);
+  expect(keyArn).toBe(localKms.keys[0]?.arn);
+  expect(der[0]).toBe(0x30);
+});
+
+describe("the SDK's errors, told apart by name", () => {
+  test.each<[string, LocalKmsFault, object]>([
+    [
+      'throttling',
+      { kind: 'throttle' },
+      { name: 'KmsUnavailableError', reason: 'throttled', retryable: true },
+    ],
+    [
+      'a failure inside KMS',
+      { kind: 'error', name: 'KMSInternalException', status: 500 },
+      { name: 'KmsUnavailableError', reason: 'failure' },
+    ],
+    [
+      'a key store that is away',
+      { kind: 'error', name: 'KeyUnavailableException', status: 500 },
+      { name: 'KmsUnavailableError', reason: 'failure' },
+    ],
+    ['a proxy’s HTML 503', { kind: 'html' }, { name: 'KmsUnavailableError', reason: 'failure' }],
+    ['a reset connection', { kind: 'drop' }, { name: 'KmsUnavailableError', reason: 'network' }],
+    [
+      'a missing permission',
+      { kind: 'error', name: 'AccessDeniedException' },
+      { name: 'KmsAccessDeniedError', retryable: false },
+    ],
+    [
+      'expired credentials',
+      { kind: 'error', name: 'ExpiredTokenException' },
+      { name: 'KmsAccessDeniedError' },
+    ],
+    [
+      'unknown credentials',
+      { kind: 'error', name: 'UnrecognizedClientException' },
+      { name: 'KmsAccessDeniedError' },
+    ],
+    [
+      'a disabled key',
+      { kind: 'error', name: 'DisabledException' },
+      { name: 'KmsKeyError', retryable: false },
+    ],
+    [
+      'a key whose deletion is pending',
+      { kind: 'error', name: 'KMSInvalidStateException' },
+      { name: 'KmsKeyError' },
+    ],
+    ['a key that is not there', { kind: 'error', name: 'NotFoundException' }, { name: 'KmsKeyError' }],
+    [
+      'an exception of tomorrow',
+      { kind: 'error', name: 'BrandNewException' },
+      { name: 'KmsUnavailableError', reason: 'failure' },
+    ],
+    ['a 200 without a signature', { kind: 'omitSignature' }, { name: 'KmsSignatureError' }],
+  ])('%s', async (_, fault, expected) => {
+    localKms.inject(fault);
+    await expect(gateway().sign(request)).rejects.toMatchObject(expected);
+  });
+
+  test('keep the cause, say what to do, and quote nothing of the request or of the answer', async () => {
+    localKms.inject({ kind: 'error', name: 'AccessDeniedException', message: 'User hush is not authorized' });
+    const error = await gateway()
+      .sign(request)
+      .catch((thrown: Error) => thrown);
+    expect(error).toMatchObject({
+      message:
+        "AWS denied Sign with alias/auth (AccessDeniedException): allow kms:Sign on the key in this role's policy and in the key policy",
+      cause: { name: 'AccessDeniedException', message: 'User hush is not authorized' },
+    });
+  });
+
+  test('no region and no credentials', async () => {
+    const nowhere = new KmsGateway(
+      new KMSClient({
+        region: async () => {
+          throw new Error('Region is missing');
+        },
+      }),
+      true,
+      3000,
+    );
+    await expect(nowhere.getPublicKey('alias/auth')).rejects.toMatchObject({
+      name: 'KmsJwtOptionsError',
+      option: 'client.region',
+    });
+    const nobody = localKms.client({
+      credentials: async () => {
+        throw Object.assign(new Error('Could not load credentials from any providers'), {
+          name: 'CredentialsProviderError',
+        });
+      },
+    });
+    await expect(new KmsGateway(nobody, true, 3000).sign(request)).rejects.toMatchObject({
+      name: 'KmsAccessDeniedError',
+    });
+  });
+});
+
+describe('one deadline stands over a call', () => {
+  test('that is not answered', async () => {
+    localKms.inject({ kind: 'hang' });
+    await expect(gateway(30).sign(request)).rejects.toMatchObject({
+      name: 'KmsUnavailableError',
+      reason: 'timeout',
+    });
+  });
+
+  test("and over the SDK's retries and the waits between them", async () => {
+    client = localKms.client();
+    const throttled = localKms.inject({ kind: 'throttle' });
+    const start = performance.now();
+    await expect(gateway(60).sign(request)).rejects.toBeInstanceOf(KmsUnavailableError);
+    expect(performance.now() - start).toBeLessThan(1000);
+    expect(throttled.count).toBeGreaterThan(0);
+  });
+
+  test('and over credentials that do not come', async () => {
+    client = localKms.client({ credentials: () => new Promise(() => {}) });
+    await expect(gateway(30).sign(request)).rejects.toMatchObject({ reason: 'timeout' });
+  });
+
+  test('and is gone with the answer', async () => {
+    const before = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    await gateway(60_000).sign(request);
+    expect(process.getActiveResourcesInfo().filter((name) => name === 'Timeout')).toHaveLength(before);
+  });
+});
+
+describe('a signal', () => {
+  test('that aborts ends the call at once, with its reason', async () => {
+    localKms.inject({ kind: 'hang' });
+    const controller = new AbortController();
+    const signing = gateway().sign({ ...request, signal: controller.signal });
+    controller.abort(new Error('the client has gone'));
+    await expect(signing).rejects.toThrow('the client has gone');
+  });
+
+  test('that aborted before makes no call', async () => {
+    await expect(gateway().sign({ ...request, signal: AbortSignal.abort() })).rejects.toThrow(/abort/i);
+    expect(localKms.calls.Sign).toBe(0);
+  });
+});
+
+test("the SDK's retries bring a call over two throttled answers, and none is added to them", async () => {
+  client = localKms.client();
+  localKms.inject({ kind: 'error', name: 'KMSInternalException', status: 500, times: 2 });
+  await gateway().sign(request);
+  expect(localKms.calls.Sign).toBe(3);
+
+  localKms.resetCalls();
+  localKms.inject({ kind: 'error', name: 'KMSInternalException', status: 500 });
+  await expect(gateway().sign(request)).rejects.toBeInstanceOf(KmsUnavailableError);
+  expect(localKms.calls.Sign).toBe(3);
+});
+
+test('an answer without a key is a failure of KMS, one without a signature a bad signature', async () => {
+  localKms.inject({ kind: 'omitSignature' });
+  await expect(gateway().sign(request)).rejects.toBeInstanceOf(KmsSignatureError);
+});
+
+test('close destroys a client of its own and leaves one that was handed in', () => {
+  let destroyed = 0;
+  const counted = localKms.client();
+  counted.destroy = () => void (destroyed += 1);
+  new KmsGateway(counted, false, 3000).close();
+  expect(destroyed).toBe(0);
+  new KmsGateway(counted, true, 3000).close();
+  expect(destroyed).toBe(1);
+});
