@@ -25,11 +25,16 @@ async function createService(options: KmsJwtModuleOptions): Promise<KmsJwtServic
 }
 
 // Loaded here and not at the top, so that the AWS SDK is no condition of importing the package.
-async function openGateway({ client, timeout }: KmsJwtSettings): Promise<KmsGateway> {
+async function openGateway({ client, keyId, timeout }: KmsJwtSettings): Promise<KmsGateway> {
   const [{ KMSClient: Client }, { KmsGateway: Gateway }] = await loadSdk();
-  return isClient(client)
-    ? new Gateway(client, false, timeout)
-    : new Gateway(new Client(client), true, timeout);
+  if (isClient(client)) return new Gateway(client, false, timeout);
+  return new Gateway(new Client({ ...regionOf(keyId), ...client }), true, timeout);
+}
+
+// An ARN says where its key is: to ask another region would be in vain.
+function regionOf(keyId: string): { region?: string } {
+  const region = /^arn:[^:]+:kms:([^:]+):/.exec(keyId)?.[1];
+  return region ? { region } : {};
 }
 
 async function loadSdk() {
