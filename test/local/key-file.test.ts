@@ -1,0 +1,180 @@
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { generateKeyPairSync } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  CreateAliasCommand,
+  CreateKeyCommand,
+  DeleteAliasCommand,
+  DisableKeyCommand,
+  GetPublicKeyCommand,
+  ScheduleKeyDeletionCommand,
+  SignCommand,
+  UpdateAliasCommand,
+} from '@aws-sdk/client-kms';
+import { LocalKms } from 'nestjs-kms-jwt/local';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { errorOf, isSignatureOf, message } from './support.js';
+
+function setUp() {
+  const folder = mkdtempSync(join(tmpdir(), 'local-kms-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'keys.json');
+  const start = () => new LocalKms({ file, keys: [{ alias: 'auth' }] });
+  return { folder, file, start };
+}
+
+/** A valid key file, changed. */
+function write(file: string, change: (contents: Contents) => unknown): void {
+  new LocalKms({ file, keys: [{ alias: 'auth' }] });
+  const contents = JSON.parse(readFileSync(file, 'utf8')) as Contents;
+  writeFileSync(file, JSON.stringify(change(contents) ?? contents));
+}
+
+interface Contents {
+  version: number;
+  keys: Record<string, unknown>[];
+  aliases: Record<string, unknown>[];
+}
+
+describe('a key file', () => {
+  test('is for its owner alone, and the only file that is left', () => {
+    const { folder, file, start } = setUp();
+    start();
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(readdirSync(folder)).toEqual(['keys.json']);
+  });
+
+  test('keeps the keys over a restart: what was signed before verifies after', async () => {
+    const { start } = setUp();
+    const before = start();
+    const { Signature } = await before
+      .client()
+      .send(new SignCommand({ KeyId: 'alias/auth', Message: message, SigningAlgorithm: 'ECDSA_SHA_256' }));
+    const after = start();
+    expect(after.keys).toEqual(before.keys);
+    expect(await isSignatureOf(after.client(), 'alias/auth', 'sha256', Signature)).toBe(true);
+  });
+
+  test('keeps keys of every kind, their states and the aliases', async () => {
+    const { file, start } = setUp();
+    const before = start();
+    const client = before.client();
+    for (const [KeySpec, KeyUsage] of [
+      ['ECC_NIST_P384', 'SIGN_VERIFY'],
+      ['ECC_NIST_P521', 'SIGN_VERIFY'],
+      ['ECC_SECG_P256K1', 'SIGN_VERIFY'],
+      ['RSA_2048', 'ENCRYPT_DECRYPT'],
+      ['SYMMETRIC_DEFAULT', 'ENCRYPT_DECRYPT'],
+      ['ECC_NIST_P256', 'SIGN_VERIFY'],
+    ] as const) {
+      await client.send(new CreateKeyCommand({ KeySpec, KeyUsage, MultiRegion: KeySpec === 'RSA_2048' }));
+    }
+    const [first, second, third, , , , last] = before.keys;
+    await client.send(new DisableKeyCommand({ KeyId: second!.keyId }));
+    await client.send(new ScheduleKeyDeletionCommand({ KeyId: third!.keyId }));
+    await client.send(new CreateAliasCommand({ AliasName: 'alias/old', TargetKeyId: first!.keyId }));
+    await client.send(new CreateAliasCommand({ AliasName: 'alias/gone', TargetKeyId: first!.keyId }));
+    await client.send(new DeleteAliasCommand({ AliasName: 'alias/gone' }));
+    await client.send(new UpdateAliasCommand({ AliasName: 'alias/auth', TargetKeyId: last!.keyId }));
+
+    const after = start();
+    expect(after.keys).toEqual(before.keys);
+    expect(after.keys.map((key) => key.keyState).slice(0, 4)).toEqual([
+      'Enabled',
+      'Disabled',
+      'PendingDeletion',
+      'Enabled',
+    ]);
+    expect(after.keys.at(-1)!.aliases.map((alias) => alias.aliasName)).toEqual(['alias/auth']);
+    for (const { keyId: KeyId } of [first!, before.keys[3]!, before.keys[4]!, last!]) {
+      const command = new GetPublicKeyCommand({ KeyId });
+      const [one, other] = [await client.send(command), await after.client().send(command)];
+      expect(other.PublicKey).toEqual(one.PublicKey);
+    }
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  test('gets what options add later, and nothing twice', () => {
+    const { file } = setUp();
+    const keyId = '11111111-2222-4333-8444-555555555555';
+    new LocalKms({ file, keys: [{ keyId }] });
+    const { keys } = new LocalKms({ file, keys: [{ keyId, alias: 'auth' }, { alias: 'other' }] });
+    expect(keys.map((key) => key.aliases.map((alias) => alias.aliasName))).toEqual([
+      ['alias/auth'],
+      ['alias/other'],
+    ]);
+    expect(keys[0]!.keyId).toBe(keyId);
+    expect(new LocalKms({ file, keys: [{ alias: 'auth' }, { alias: 'other' }] }).keys).toEqual(keys);
+  });
+
+  test.skipIf(process.platform === 'win32').each([0o640, 0o604, 0o620, 0o644])(
+    'is refused when others may use it (mode %o)',
+    (mode) => {
+      const { file, start } = setUp();
+      start();
+      chmodSync(file, mode);
+      expect(start).toThrow(`LocalKms cannot use the key file ${file}: it holds private keys`);
+      expect(start).toThrow(`mode ${mode.toString(8)}`);
+    },
+  );
+
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey.export({
+    type: 'pkcs8',
+    format: 'pem',
+  });
+  test.each<[string, (contents: Contents) => unknown, string]>([
+    ['a list', () => [], 'the file must be an object'],
+    ['of another version', (file) => void (file.version = 2), 'version must be 1'],
+    ['without keys', (file) => ({ version: 1, aliases: file.aliases }), 'keys must be an array'],
+    ['with more in it', (file) => ({ ...file, more: 1 }), 'the file.more is unknown'],
+    ['of a key that is none', (file) => void (file.keys[0] = null as never), 'keys[0] must be an object'],
+    ['of an odd id', (file) => void (file.keys[0]!.keyId = 'x'), 'keys[0].keyId must'],
+    ['of an odd spec', (file) => void (file.keys[0]!.keySpec = 'toString'), 'keys[0].keySpec must'],
+    ['of an odd usage', (file) => void (file.keys[0]!.keyUsage = 'ENCRYPT_DECRYPT'), 'keys[0].keyUsage must'],
+    ['of an odd state', (file) => void (file.keys[0]!.keyState = 'Fine'), 'keys[0].keyState must'],
+    ['of an odd date', (file) => void (file.keys[0]!.creationDate = 'soon'), 'keys[0].creationDate must'],
+    ['without a private key', (file) => void delete file.keys[0]!.privateKey, 'keys[0].privateKey must'],
+    [
+      'of a key of another kind',
+      (file) => void (file.keys[0]!.privateKey = rsa),
+      'keys[0].privateKey must be',
+    ],
+    ['of an odd alias', (file) => void (file.aliases[0]!.aliasName = 'auth'), 'aliases[0].aliasName must'],
+    [
+      'of an alias of no key',
+      (file) => void (file.aliases[0]!.targetKeyId = 'x'),
+      'aliases[0].targetKeyId must',
+    ],
+  ])('is refused: %s', (_, change, problem) => {
+    const { file, start } = setUp();
+    write(file, change);
+    expect(start).toThrow(`LocalKms cannot use the key file ${file}: ${problem}`);
+  });
+
+  test.each(['', '{"version":1,"ke', 'no JSON'])(
+    'that was cut off or is something else is refused: %j',
+    (text) => {
+      const { file, start } = setUp();
+      writeFileSync(file, text, { mode: 0o600 });
+      expect(start).toThrow(`LocalKms cannot use the key file ${file}: `);
+      expect(readFileSync(file, 'utf8')).toBe(text);
+    },
+  );
+
+  test('that cannot be written is an error of KMS, and leaves nothing half-written', async () => {
+    const { folder, start } = setUp();
+    const localKms = start();
+    rmSync(folder, { recursive: true });
+    onTestFinished(() => writeFileSync(folder, ''));
+    const error = await errorOf(localKms.client({ maxAttempts: 1 }).send(new CreateKeyCommand({})));
+    expect(error).toMatchObject({ name: 'KMSInternalException', $metadata: { httpStatusCode: 500 } });
+    expect(error.message).toContain('ENOENT');
+  });
+
+  test('in a folder that does not exist is an error at start', () => {
+    const { folder } = setUp();
+    const file = join(folder, 'missing', 'keys.json');
+    expect(() => new LocalKms({ file, keys: [{ alias: 'auth' }] })).toThrow(/ENOENT.*missing/);
+  });
+});
