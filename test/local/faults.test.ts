@@ -32,15 +32,6 @@ describe.each(Object.keys(carriers) as (keyof typeof carriers)[])('%s', (carrier
     return { localKms, client, close, sign, key: localKms.keys[0]! };
   }
 
-  test('throttle: the SDK tries again, and succeeds at the third attempt', async () => {
-    const { localKms, sign } = await setUp({ retryStrategy: await retryAtOnce() });
-    const fault = localKms.inject({ kind: 'throttle', operation: 'Sign', times: 2 });
-    const { $metadata } = await sign();
-    expect($metadata.attempts).toBe(3);
-    expect(localKms.calls.Sign).toBe(3);
-    expect(fault.count).toBe(2);
-  });
-
   test('throttle: is an exception once the attempts are used up', async () => {
     const { localKms, sign } = await setUp({ maxAttempts: 1 });
     localKms.inject({ kind: 'throttle' });
@@ -58,7 +49,7 @@ describe.each(Object.keys(carriers) as (keyof typeof carriers)[])('%s', (carrier
     [{ kind: 'error', name: 'KMSInternalException', message: 'Oh.', status: 500 }, 500, 3],
     [{ kind: 'error', name: 'KeyUnavailableException', message: 'Oh.', status: 500 }, 500, 3],
   ] as const)('error: %o', async (fault, status, attempts) => {
-    const { localKms, sign } = await setUp({ retryStrategy: await retryAtOnce() });
+    const { localKms, sign } = await setUp();
     localKms.inject(fault);
     const error = await errorOf(sign());
     expect(error).toMatchObject({
@@ -89,7 +80,7 @@ describe.each(Object.keys(carriers) as (keyof typeof carriers)[])('%s', (carrier
   });
 
   test('drop: the connection is reset, and the SDK tries again', async () => {
-    const { localKms, sign } = await setUp({ retryStrategy: await retryAtOnce() });
+    const { localKms, sign } = await setUp();
     localKms.inject({ kind: 'drop', times: 1 });
     expect((await sign()).$metadata.attempts).toBe(2);
 
@@ -188,15 +179,24 @@ describe('over HTTP', () => {
   });
 });
 
+function inProcess() {
+  const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
+  const client = localKms.client({ maxAttempts: 1 });
+  return { localKms, client, sign: () => client.send(new SignCommand(signed)) };
+}
+
 describe('faults', () => {
-  function setUp() {
-    const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
-    const client = localKms.client({ maxAttempts: 1 });
-    return { localKms, sign: () => client.send(new SignCommand(signed)), client };
-  }
+  test('of throttling end where the SDK tries often enough', async () => {
+    const { localKms } = inProcess();
+    const fault = localKms.inject({ kind: 'throttle', operation: 'Sign', times: 2 });
+    const { $metadata } = await localKms.client().send(new SignCommand(signed));
+    expect($metadata.attempts).toBe(3);
+    expect(localKms.calls.Sign).toBe(3);
+    expect(fault.count).toBe(2);
+  });
 
   test('apply in their order: the first that concerns the operation and is not used up', async () => {
-    const { localKms, sign } = setUp();
+    const { localKms, sign } = inProcess();
     const faults = [
       localKms.inject({ kind: 'error', name: 'Verifying', operation: 'Verify' }),
       localKms.inject({ kind: 'error', name: 'First', times: 2 }),
@@ -213,21 +213,21 @@ describe('faults', () => {
   });
 
   test('of signatures concern Sign alone', async () => {
-    const { localKms, client } = setUp();
+    const { localKms, client } = inProcess();
     const fault = localKms.inject({ kind: 'signature', signature: Buffer.alloc(1) });
     await errorOf(client.send(new VerifyCommand({ ...signed, Signature: Buffer.alloc(8) })));
     expect(fault.count).toBe(0);
   });
 
   test('of signatures leave the errors of Sign as they are', async () => {
-    const { localKms, client } = setUp();
+    const { localKms, client } = inProcess();
     localKms.inject({ kind: 'otherKey' });
     const error = await errorOf(client.send(new SignCommand({ ...signed, KeyId: 'alias/x' })));
     expect(error.name).toBe('NotFoundException');
   });
 
   test('leave no timer behind when they are stopped, or nobody waits any more', async () => {
-    const { localKms, client, sign } = setUp();
+    const { localKms, client, sign } = inProcess();
     const before = timers();
     const fault = localKms.inject({ kind: 'delay', milliseconds: 60_000 });
     const abort = new AbortController();
@@ -244,7 +244,7 @@ describe('faults', () => {
   });
 
   test('are counted as calls', async () => {
-    const { localKms, sign } = setUp();
+    const { localKms, sign } = inProcess();
     localKms.inject({ kind: 'drop' });
     await errorOf(sign());
     expect(localKms.calls).toMatchObject({ Sign: 1, GetPublicKey: 0 });
@@ -275,22 +275,6 @@ describe('faults', () => {
     );
   });
 });
-
-type StandardRetryStrategy = Extract<
-  Awaited<ReturnType<KMSClient['config']['retryStrategy']>>,
-  { refreshRetryTokenForRetry: unknown }
->;
-
-/** The SDK's decisions whether to try again, without its waits: after throttling those are seconds. */
-async function retryAtOnce(): Promise<StandardRetryStrategy> {
-  const client = new KMSClient({ region: 'us-east-1' });
-  const strategy = (await client.config.retryStrategy()) as StandardRetryStrategy;
-  const decide = strategy.refreshRetryTokenForRetry.bind(strategy);
-  return Object.assign(strategy, {
-    refreshRetryTokenForRetry: async (...args: Parameters<typeof decide>) =>
-      Object.assign(await decide(...args), { getRetryDelay: () => 0 }),
-  });
-}
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));

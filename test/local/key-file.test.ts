@@ -24,9 +24,8 @@ function setUp() {
   return { folder, file, start };
 }
 
-/** A valid key file, changed. */
-function write(file: string, change: (contents: Contents) => unknown): void {
-  new LocalKms({ file, keys: [{ alias: 'auth' }] });
+/** Changes what is in a key file. */
+function edit(file: string, change: (contents: Contents) => unknown): void {
   const contents = JSON.parse(readFileSync(file, 'utf8')) as Contents;
   writeFileSync(file, JSON.stringify(change(contents) ?? contents));
 }
@@ -98,7 +97,7 @@ describe('a key file', () => {
   test('gets what options add later, and nothing twice', () => {
     const { file } = setUp();
     const keyId = '11111111-2222-4333-8444-555555555555';
-    new LocalKms({ file, keys: [{ keyId }] });
+    expect(new LocalKms({ file, keys: [{ keyId }] }).keys).toHaveLength(1);
     const { keys } = new LocalKms({ file, keys: [{ keyId, alias: 'auth' }, { alias: 'other' }] });
     expect(keys.map((key) => key.aliases.map((alias) => alias.aliasName))).toEqual([
       ['alias/auth'],
@@ -148,7 +147,8 @@ describe('a key file', () => {
     ],
   ])('is refused: %s', (_, change, problem) => {
     const { file, start } = setUp();
-    write(file, change);
+    start();
+    edit(file, change);
     expect(start).toThrow(`LocalKms cannot use the key file ${file}: ${problem}`);
   });
 
