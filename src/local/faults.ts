@@ -161,15 +161,9 @@ function checkFault(fault: LocalKmsFault): void {
   const kinds = Object.keys(ownProperties) as LocalKmsFault['kind'][];
   const kind = checkChoice((fault as Partial<LocalKmsFault> | undefined)?.kind, 'LocalKms fault.kind', kinds);
   checkObject(fault, 'LocalKms fault', ['kind', 'operation', 'times', ...ownProperties[kind]]);
-  if (fault.operation !== undefined) {
-    checkChoice(
-      fault.operation,
-      'LocalKms fault.operation',
-      signFaults.has(kind) ? ['Sign'] : operationNames,
-    );
-  }
-  if (fault.times !== undefined)
-    checkInteger(fault.times, 'LocalKms fault.times', 1, Number.MAX_SAFE_INTEGER);
+  const known = signFaults.has(kind) ? ['Sign'] : operationNames;
+  checkChoice(fault.operation ?? 'Sign', 'LocalKms fault.operation', known);
+  checkInteger(fault.times ?? 1, 'LocalKms fault.times', 1, Number.MAX_SAFE_INTEGER);
 
   if (fault.kind === 'error') {
     checkText(fault.name, 'LocalKms fault.name', 'the name of an exception', /./);

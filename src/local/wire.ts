@@ -36,12 +36,11 @@ export class Wire {
     try {
       const operation = readOperation(request);
       this.calls[operation] += 1;
-      const fault = this.faults.take(operation);
       const input = readInput(request.body);
       const perform = () => operations[operation](this.store, input);
-      if (fault !== undefined)
-        return await answerWithFault(fault, { store: this.store, input, perform }, gone);
-      return success(perform());
+      const fault = this.faults.take(operation);
+      if (fault === undefined) return success(perform());
+      return await answerWithFault(fault, { store: this.store, input, perform }, gone);
     } catch (error) {
       if (error instanceof ConnectionError) throw error;
       if (error instanceof KmsError) return failure(error);

@@ -1,7 +1,8 @@
-import { GetPublicKeyCommand, KMSClient, ListKeysCommand } from '@aws-sdk/client-kms';
+import { EncryptCommand, GetPublicKeyCommand, KMSClient, ListKeysCommand } from '@aws-sdk/client-kms';
 import type { LocalKmsOptions } from 'nestjs-kms-jwt/local';
 import { LocalKms } from 'nestjs-kms-jwt/local';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { errorOf } from './support.js';
 
 describe('the keys of a LocalKms', () => {
   test('are none where nothing is said', () => {
@@ -101,6 +102,18 @@ describe('a LocalKms', () => {
     expect(client).toBeInstanceOf(KMSClient);
     expect(await client.config.region()).toBe('eu-west-1');
     expect(await client.config.maxAttempts()).toBe(7);
+  });
+
+  test('says so when it does not have an operation', async () => {
+    const client = new LocalKms().client();
+    const error = await errorOf(
+      client.send(new EncryptCommand({ KeyId: 'alias/auth', Plaintext: Buffer.from('a') })),
+    );
+    expect(error).toMatchObject({
+      name: 'UnknownOperationException',
+      message: expect.stringMatching(/^LocalKms does not answer TrentService.Encrypt; it answers .*Sign/),
+      $metadata: { httpStatusCode: 400, attempts: 1 },
+    });
   });
 
   test('outlives its clients', async () => {
