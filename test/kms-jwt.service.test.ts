@@ -23,6 +23,9 @@ async function start(options: Partial<KmsJwtModuleOptions> = {}): Promise<KmsJwt
 
 const keyArn = () => localKms.keys[0]?.arn ?? '';
 const keyId = () => localKms.keys[0]?.keyId ?? '';
+const headerOf = () => ({ alg: 'ES256', typ: 'JWT', kid: keyId() });
+const hmac = (input: string, secret: string | Buffer) =>
+  `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`;
 const partsOf = (token: string) => token.split('.') as [string, string, string];
 const json = (text: string) =>
   JSON.parse(Buffer.from(text, 'base64url').toString()) as Record<string, unknown>;
@@ -318,13 +321,10 @@ describe('verify with a schema', () => {
 
 describe('a token that was not signed by the key is refused:', () => {
   const stranger = newKeyPair().privateKey;
-  const header = () => ({ alg: 'ES256', typ: 'JWT', kid: keyId() });
-  const hmac = (input: string, secret: string | Buffer) =>
-    `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`;
 
   test.each<[string, string, () => string | Promise<string>]>([
-    ['another key', 'TokenSignatureError', () => forge(header(), { sub: 'admin' }, stranger)],
-    ['another kid', 'TokenKeyUnknownError', () => forge({ ...header(), kid: 'other' }, {}, stranger)],
+    ['another key', 'TokenSignatureError', () => forge(headerOf(), { sub: 'admin' }, stranger)],
+    ['another kid', 'TokenKeyUnknownError', () => forge({ ...headerOf(), kid: 'other' }, {}, stranger)],
     ['no kid', 'TokenKeyUnknownError', () => forge({ alg: 'ES256' }, {}, stranger)],
     [
       'a kid that is an object',
@@ -336,11 +336,11 @@ describe('a token that was not signed by the key is refused:', () => {
       'TokenKeyUnknownError',
       () => forge({ alg: 'ES256', kid: '__proto__' }, {}, stranger),
     ],
-    ['alg none', 'TokenSignatureError', () => `${part({ ...header(), alg: 'none' })}.${part({})}.`],
+    ['alg none', 'TokenSignatureError', () => `${part({ ...headerOf(), alg: 'none' })}.${part({})}.`],
     [
       'alg None, with a signature',
       'TokenSignatureError',
-      () => forge({ ...header(), alg: 'None' }, {}, stranger),
+      () => forge({ ...headerOf(), alg: 'None' }, {}, stranger),
     ],
     ['no alg', 'TokenSignatureError', () => forge({ kid: keyId() }, {}, stranger)],
     [
@@ -352,19 +352,19 @@ describe('a token that was not signed by the key is refused:', () => {
           type: 'spki',
           format: 'pem',
         });
-        return hmac(`${part({ ...header(), alg: 'HS256' })}.${part({})}`, pem);
+        return hmac(`${part({ ...headerOf(), alg: 'HS256' })}.${part({})}`, pem);
       },
     ],
     [
       'a key in its own header',
       'TokenSignatureError',
-      () => forge({ ...header(), jwk: newKeyPair().publicKey.export({ format: 'jwk' }) }, {}, stranger),
+      () => forge({ ...headerOf(), jwk: newKeyPair().publicKey.export({ format: 'jwk' }) }, {}, stranger),
     ],
-    ['no signature', 'TokenSignatureError', () => `${part(header())}.${part({})}.`],
-    ['crit', 'TokenMalformedError', () => forge({ ...header(), crit: ['exp'] }, {}, stranger)],
-    ['an empty crit', 'TokenMalformedError', () => forge({ ...header(), crit: [] }, {}, stranger)],
-    ['b64', 'TokenMalformedError', () => forge({ ...header(), b64: false }, {}, stranger)],
-    ['a typ that is a number', 'TokenMalformedError', () => forge({ ...header(), typ: 1 }, {}, stranger)],
+    ['no signature', 'TokenSignatureError', () => `${part(headerOf())}.${part({})}.`],
+    ['crit', 'TokenMalformedError', () => forge({ ...headerOf(), crit: ['exp'] }, {}, stranger)],
+    ['an empty crit', 'TokenMalformedError', () => forge({ ...headerOf(), crit: [] }, {}, stranger)],
+    ['b64', 'TokenMalformedError', () => forge({ ...headerOf(), b64: false }, {}, stranger)],
+    ['a typ that is a number', 'TokenMalformedError', () => forge({ ...headerOf(), typ: 1 }, {}, stranger)],
     ['garbage', 'TokenMalformedError', () => 'not.a.token'],
     ['more characters than maxTokenLength', 'TokenMalformedError', () => '.'.repeat(1_048_576)],
   ])('%s', async (_, name, token) => {

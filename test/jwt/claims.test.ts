@@ -87,7 +87,7 @@ describe('makeClaims', () => {
     ['a Map', new Map()],
     ['a Date', new Date()],
     ['a Buffer', Buffer.from('{}')],
-    ['an instance of a class', new (class User {})()],
+    ['an instance of a class', new URL('https://user.example')],
   ])('refuses %s for a payload', (_, payload) => {
     expect(() => makeClaims(payload as object, {}, NOW)).toThrow(KmsJwtOptionsError);
   });

@@ -1,0 +1,202 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { LocalKms } from 'nestjs-kms-jwt/local';
+import { afterEach, describe, expect, test } from 'vitest';
+
+const MAIN = fileURLToPath(new URL('../../dist/examples/token-service/main.js', import.meta.url));
+const running: ChildProcess[] = [];
+
+/** The example as its users start it, with no AWS variable but those given. */
+function run(env: Record<string, string> = {}) {
+  const own = Object.entries(process.env).filter(([name]) => !/^(AWS_|KMS_|NODE_ENV|VITEST)/.test(name));
+  const child = spawn(process.execPath, [MAIN], {
+    env: {
+      ...Object.fromEntries(own),
+      AWS_EC2_METADATA_DISABLED: 'true',
+      HOME: '/nonexistent',
+      PORT: '0',
+      NO_COLOR: '1',
+      ...env,
+    },
+  });
+  running.push(child);
+  let output = '';
+  let errors = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
+  const exit = once(child, 'exit').then(([code]) => code as number | null);
+  return { child, exit, output: () => output, errors: () => errors };
+}
+
+async function start(env: Record<string, string> = {}) {
+  const service = run(env);
+  const url = await new Promise<string>((resolve, reject) => {
+    service.child.stdout.on('data', () => {
+      const [, found] = /Listening on (\S+)[^]*Then: curl/.exec(service.output()) ?? [];
+      if (found) resolve(found);
+    });
+    void service.exit.then((code) => reject(new Error(`ended with ${code}: ${service.errors()}`)));
+  });
+  return { ...service, url };
+}
+
+async function login(url: string, username = 'ada', password = 'lovelace') {
+  const response = await fetch(`${url}/auth/login`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ username, password }),
+  });
+  return { status: response.status, body: (await response.json()) as { access_token: string } };
+}
+
+const get = (url: string, token?: string) =>
+  fetch(url, { headers: token ? { authorization: `Bearer ${token}` } : {} });
+
+// Node and the AWS SDK may warn of an old Node; the service itself says one line.
+const ownLines = (text: string) => text.split('\n').filter((line) => line.startsWith('token-service: '));
+
+async function failure(env: Record<string, string>) {
+  const service = run(env);
+  expect(await service.exit).toBe(1);
+  expect(service.output()).toBe('');
+  const lines = ownLines(service.errors());
+  expect(lines).toHaveLength(1);
+  return lines[0];
+}
+
+afterEach(async () => {
+  for (const child of running.splice(0)) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+});
+
+describe('without any configuration', () => {
+  test('it says that it runs on LocalKms, where it listens, which key signs, and what to try', async () => {
+    const { output, errors, url } = await start();
+    expect(output() + errors()).toMatch(/LocalKms.*development only/);
+    expect(output()).toMatch(/Listening on http:\/\/127\.0\.0\.1:\d+/);
+    expect(output()).toMatch(/Signing ES256 with the key [0-9a-f-]{36}/);
+    expect(output()).toContain(`Try: curl -s ${url}/auth/login`);
+  });
+
+  test('login gives a token that opens /me; none and a changed one do not', async () => {
+    const { url } = await start();
+    const { status, body } = await login(url);
+    expect(status).toBe(200);
+
+    const me = await get(`${url}/me`, body.access_token);
+    expect(me.status).toBe(200);
+    expect(await me.json()).toMatchObject({ sub: 'ada', roles: ['user', 'admin'], iss: 'token-service' });
+
+    expect((await get(`${url}/me`)).status).toBe(401);
+    const [header, payload, signature] = body.access_token.split('.');
+    const claims = JSON.parse(Buffer.from(payload ?? '', 'base64url').toString()) as object;
+    const changed = Buffer.from(JSON.stringify({ ...claims, sub: 'root' })).toString('base64url');
+    expect((await get(`${url}/me`, `${header}.${changed}.${signature}`)).status).toBe(401);
+  });
+
+  test('the admin route needs the role, the public one needs nothing, a wrong password gets no token', async () => {
+    const { url } = await start();
+    const ada = await login(url);
+    const bob = await login(url, 'bob', 'builder');
+    expect((await get(`${url}/admin`, ada.body.access_token)).status).toBe(200);
+    expect((await get(`${url}/admin`, bob.body.access_token)).status).toBe(403);
+    expect((await get(`${url}/admin`)).status).toBe(401);
+    expect((await get(`${url}/health`)).status).toBe(200);
+    expect((await login(url, 'ada', 'guess')).status).toBe(401);
+    expect((await fetch(`${url}/auth/login`, { method: 'POST' })).status).toBe(401);
+  });
+
+  test.each(['SIGINT', 'SIGTERM'] as const)(
+    '%s ends it at once with code 0, open connections or not',
+    async (signal) => {
+      const { child, exit, url } = await start();
+      await login(url);
+      child.kill(signal);
+      const started = performance.now();
+      expect(await exit).toBe(0);
+      expect(performance.now() - started).toBeLessThan(2000);
+    },
+  );
+});
+
+test('with only an endpoint, a key and dummy credentials it signs by LocalKms over HTTP in another process', async () => {
+  const localKms = new LocalKms({ keys: [{ alias: 'elsewhere' }] });
+  const server = await localKms.listen();
+  try {
+    const { url, output } = await start({
+      AWS_ENDPOINT_URL_KMS: server.url,
+      KMS_KEY_ID: 'alias/elsewhere',
+      AWS_ACCESS_KEY_ID: 'dummy',
+      AWS_SECRET_ACCESS_KEY: 'dummy',
+    });
+    const { body } = await login(url);
+    expect((await get(`${url}/me`, body.access_token)).status).toBe(200);
+    expect(output()).toContain(`Signing ES256 with the key ${localKms.keys[0]?.keyId}`);
+    expect(output()).not.toContain('development only');
+    expect(localKms.calls).toMatchObject({ GetPublicKey: 1, Sign: 1 });
+
+    localKms.inject({ kind: 'error', name: 'AccessDeniedException' });
+    const refused = await login(url);
+    expect(refused).toMatchObject({ status: 503, body: { errorCode: 'kms_access_denied' } });
+    expect((await get(`${url}/me`, body.access_token)).status).toBe(200);
+  } finally {
+    await server.close();
+  }
+});
+
+describe('what stops it is one clear line and code 1:', () => {
+  test('a port in use', async () => {
+    const blocker = createServer().listen(0, '127.0.0.1');
+    await once(blocker, 'listening');
+    const { port } = blocker.address() as { port: number };
+    expect(await failure({ PORT: String(port) })).toBe(
+      `token-service: port ${port} is in use: set PORT to another`,
+    );
+    blocker.close();
+  });
+
+  test('a key that is not there', async () => {
+    const server = await new LocalKms().listen();
+    const credentials = { AWS_ACCESS_KEY_ID: 'dummy', AWS_SECRET_ACCESS_KEY: 'dummy' };
+    const line = await failure({
+      AWS_ENDPOINT_URL_KMS: server.url,
+      KMS_KEY_ID: 'alias/none',
+      ...credentials,
+    });
+    expect(line).toMatch(/alias\/none.*no such key or alias/);
+    await server.close();
+  });
+
+  test('an emulator without a key', async () => {
+    expect(await failure({ AWS_ENDPOINT_URL_KMS: 'http://127.0.0.1:1' })).toMatch(/KMS_KEY_ID is missing/);
+  });
+
+  test('no credentials', async () => {
+    expect(await failure({ KMS_KEY_ID: 'alias/auth', AWS_REGION: 'eu-central-1' })).toMatch(
+      /no valid credentials/,
+    );
+  });
+
+  test('no region', async () => {
+    expect(await failure({ KMS_KEY_ID: 'alias/auth' })).toMatch(/AWS_REGION/);
+  });
+
+  test('nobody at the endpoint', async () => {
+    const credentials = { AWS_ACCESS_KEY_ID: 'dummy', AWS_SECRET_ACCESS_KEY: 'dummy' };
+    const line = await failure({
+      AWS_ENDPOINT_URL_KMS: 'http://127.0.0.1:1',
+      KMS_KEY_ID: 'alias/auth',
+      ...credentials,
+    });
+    expect(line).toMatch(/KMS could not be reached.*ECONNREFUSED/);
+  });
+
+  test('production without a key', async () => {
+    expect(await failure({ NODE_ENV: 'production' })).toMatch(/LocalKms.*production/);
+  });
+});
