@@ -8,7 +8,6 @@ describe('a Nest 10 app, CommonJS, with the oldest version of every peer', () =>
   beforeAll(async () => {
     app = await App.install('nest-11', 'nest-10');
     await app.run('npm', 'run', 'build');
-    return () => app.remove();
   });
 
   itWorksUnderNode(() => app);

@@ -8,7 +8,6 @@ describe('a Nest 11 app, CommonJS, with Jest 30', () => {
   beforeAll(async () => {
     app = await App.install('nest-11');
     await app.run('npm', 'run', 'build');
-    return () => app.remove();
   });
 
   itWorksUnderNode(() => app);

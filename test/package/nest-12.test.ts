@@ -8,7 +8,6 @@ describe('a Nest 12 app, ESM', () => {
   beforeAll(async () => {
     app = await App.install('nest-12');
     await app.run('npm', 'run', 'build');
-    return () => app.remove();
   });
 
   itWorksUnderNode(() => app);

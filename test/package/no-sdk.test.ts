@@ -6,7 +6,6 @@ describe('an app without @aws-sdk/client-kms', () => {
 
   beforeAll(async () => {
     app = await App.install('no-sdk');
-    return () => app.remove();
   });
 
   it.each([

@@ -1,24 +1,19 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { run } from './support/run.js';
 
 describe('the tarball', () => {
-  let folder: string;
+  const folder = join(inject('workspace'), 'package');
 
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'nestjs-kms-jwt-tarball-'));
-    await run(folder, 'tar', '-xzf', inject('tarball'));
-    return () => rm(folder, { recursive: true });
-  });
+  beforeAll(() => run(inject('workspace'), 'tar', '-xzf', inject('tarball')));
 
   it('holds both builds of every source file, the documents, and nothing else', async () => {
     const sources = await filesOf(fileURLToPath(new URL('../../src', import.meta.url)));
     const modules = sources.map((file) => file.replace(/\.ts$/, ''));
-    expect(await filesOf(join(folder, 'package'))).toEqual(
+    expect(await filesOf(folder)).toEqual(
       [
         'CHANGELOG.md',
         'LICENSE',
@@ -33,11 +28,11 @@ describe('the tarball', () => {
   });
 
   it('holds every file that package.json names', async () => {
-    const text = await readFile(join(folder, 'package/package.json'), 'utf8');
+    const text = await readFile(join(folder, 'package.json'), 'utf8');
     const { main, types, exports, typesVersions } = JSON.parse(text);
     const named = pathsIn([main, types, exports, typesVersions]);
     expect(named).toContain('./dist/esm/local/index.js');
-    expect(named.filter((path) => !existsSync(join(folder, 'package', path)))).toEqual([]);
+    expect(named.filter((path) => !existsSync(join(folder, path)))).toEqual([]);
   });
 });
 

@@ -1,19 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inject } from 'vitest';
 import { env, run } from './run.js';
 
-/** One of `apps/`, in a folder of its own outside the checkout, with the packed package and its own dependencies. */
+/** One of `apps/`, in a folder of its own, with the packed package and its own dependencies. */
 export class App {
   private constructor(readonly folder: string) {}
 
   /** @param layers folders of `apps/`; a later one's files stand before an earlier one's */
   static async install(...layers: string[]): Promise<App> {
-    const folder = await mkdtemp(join(tmpdir(), `nestjs-kms-jwt-${layers.at(-1)}-`));
+    const folder = join(inject('workspace'), layers.at(-1) ?? '');
     for (const layer of layers) {
       await cp(fileURLToPath(new URL(`../apps/${layer}`, import.meta.url)), folder, { recursive: true });
     }
@@ -42,10 +41,6 @@ export class App {
       process.on('close', () => reject(new Error(`The app ended:\n${output}`)));
     });
     return { url, output: () => output, stop: () => stop(process) };
-  }
-
-  remove(): Promise<void> {
-    return rm(this.folder, { recursive: true });
   }
 }
 

@@ -7,6 +7,8 @@ import { run } from './run.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
+    /** A folder outside of the checkout that is removed in the end. */
+    workspace: string;
     tarball: string;
   }
 }
@@ -15,10 +17,17 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** Packs the package once for all test files, as `npm publish` would. */
 export default async function pack({ provide }: TestProject): Promise<() => Promise<void>> {
-  const folder = await mkdtemp(join(tmpdir(), 'nestjs-kms-jwt-pack-'));
-  // npm runs the script prepack first, which builds.
-  await run(root, 'npm', 'pack', '--pack-destination', folder);
-  const [tarball = ''] = await readdir(folder);
-  provide('tarball', join(folder, tarball));
-  return () => rm(folder, { recursive: true });
+  const workspace = await mkdtemp(join(tmpdir(), 'nestjs-kms-jwt-'));
+  const remove = () => rm(workspace, { recursive: true });
+  try {
+    // npm runs the script prepack first, which builds.
+    await run(root, 'npm', 'pack', '--pack-destination', workspace);
+    const [tarball = ''] = await readdir(workspace);
+    provide('workspace', workspace);
+    provide('tarball', join(workspace, tarball));
+    return remove;
+  } catch (error) {
+    await remove();
+    throw error;
+  }
 }
