@@ -129,7 +129,7 @@ function checkPrivateKey(pem: unknown, where: string, keySpec: LocalKmsKeySpec):
   const key = createPrivateKey(checkText(pem, where, 'a private key in PEM', /^-----BEGIN PRIVATE KEY-----/));
   const { namedCurve, modulusLength } = key.asymmetricKeyDetails ?? {};
   const fits =
-    keySpec === 'RSA_2048' ? modulusLength === 2048 : namedCurve === keySpecs[keySpec].ecdsa?.curve.name;
+    keySpec === 'RSA_2048' ? modulusLength === 2048 : namedCurve === keySpecs[keySpec].ecdsa?.curve;
   if (!fits) throw checkError(where, `must be a key of spec ${keySpec}`);
   return key;
 }

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import type { Curve } from './ecdsa.js';
+import type { CurveName } from './ecdsa.js';
 
 /** The key specs LocalKms has, by the names of AWS KMS (CreateKey, `KeySpec`). */
 export type LocalKmsKeySpec =
@@ -13,37 +13,17 @@ interface KeySpecRow {
   /** The algorithms of the keys, by what the keys may be used for; the first usage is the usual one. */
   readonly algorithms: Readonly<Partial<Record<LocalKmsKeyUsage, readonly string[]>>>;
   /** Where the key signs with ECDSA. */
-  readonly ecdsa?: { readonly curve: Curve; readonly hash: 'sha256' | 'sha384' | 'sha512' };
+  readonly ecdsa?: { readonly curve: CurveName; readonly hash: 'sha256' | 'sha384' | 'sha512' };
   /** Where the key is a pair; a symmetric key is never used here, so that it needs no material. */
   readonly generate?: () => KeyObject;
 }
 
 /** What there is to know of each key spec: one row each. */
 export const keySpecs: Readonly<Record<LocalKmsKeySpec, KeySpecRow>> = {
-  ECC_NIST_P256: ecc(
-    'prime256v1',
-    0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n,
-    'sha256',
-    'ECDSA_SHA_256',
-  ),
-  ECC_NIST_P384: ecc(
-    'secp384r1',
-    0xffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973n,
-    'sha384',
-    'ECDSA_SHA_384',
-  ),
-  ECC_NIST_P521: ecc(
-    'secp521r1',
-    0x1fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409n,
-    'sha512',
-    'ECDSA_SHA_512',
-  ),
-  ECC_SECG_P256K1: ecc(
-    'secp256k1',
-    0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n,
-    'sha256',
-    'ECDSA_SHA_256',
-  ),
+  ECC_NIST_P256: ecc('prime256v1', 'sha256', 'ECDSA_SHA_256'),
+  ECC_NIST_P384: ecc('secp384r1', 'sha384', 'ECDSA_SHA_384'),
+  ECC_NIST_P521: ecc('secp521r1', 'sha512', 'ECDSA_SHA_512'),
+  ECC_SECG_P256K1: ecc('secp256k1', 'sha256', 'ECDSA_SHA_256'),
   RSA_2048: {
     algorithms: {
       SIGN_VERIFY: [
@@ -74,15 +54,10 @@ export function algorithmsOf(keySpec: LocalKmsKeySpec, keyUsage: LocalKmsKeyUsag
   return keySpecs[keySpec].algorithms[keyUsage] ?? [];
 }
 
-function ecc(
-  curve: string,
-  order: bigint,
-  hash: 'sha256' | 'sha384' | 'sha512',
-  algorithm: string,
-): KeySpecRow {
+function ecc(curve: CurveName, hash: 'sha256' | 'sha384' | 'sha512', algorithm: string): KeySpecRow {
   return {
     algorithms: { SIGN_VERIFY: [algorithm] },
-    ecdsa: { curve: { name: curve, order }, hash },
+    ecdsa: { curve, hash },
     generate: () => generateKeyPairSync('ec', { namedCurve: curve }).privateKey,
   };
 }

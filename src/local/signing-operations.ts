@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { MessageType, SigningAlgorithmSpec } from '@aws-sdk/client-kms';
-import { scalarOf, signDigest, verifyDigest } from './ecdsa.js';
-import type { Curve } from './ecdsa.js';
+import { signDigest, verifyDigest } from './ecdsa.js';
+import type { CurveName } from './ecdsa.js';
 import type { Input } from './input.js';
 import { blob, choice, flag, optionalChoice, text, validationError } from './input.js';
 import { algorithmsOf, keySpecs } from './key-specs.js';
@@ -31,8 +31,8 @@ export function verify(store: KeyStore, input: Input): Output {
 interface Request {
   readonly arn: string;
   readonly algorithm: string;
-  readonly curve: Curve;
-  readonly scalar: bigint;
+  readonly curve: CurveName;
+  readonly scalar: Uint8Array;
   readonly digest: Buffer;
   readonly dryRun: boolean;
 }
@@ -70,13 +70,13 @@ function checkAlgorithm(key: StoredKey, algorithm: string): void {
   );
 }
 
-function ecdsaKey(key: StoredKey): { curve: Curve; hash: string; scalar: bigint } {
+function ecdsaKey(key: StoredKey): { curve: CurveName; hash: string; scalar: Uint8Array } {
   const { ecdsa } = keySpecs[key.keySpec];
   const d = key.privateKey?.export({ format: 'jwk' }).d;
   if (ecdsa === undefined || d === undefined) {
     throw new KmsError('UnsupportedOperationException', `LocalKms does not sign with ${key.keySpec}.`);
   }
-  return { ...ecdsa, scalar: scalarOf(d) };
+  return { ...ecdsa, scalar: Buffer.from(d, 'base64url') };
 }
 
 function digestOf(message: Buffer, messageType: string, algorithm: string, hash: string): Buffer {
