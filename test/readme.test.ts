@@ -1,0 +1,284 @@
+import { execFile, spawn } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { Module } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { KmsJwtModule, KmsJwtService } from 'nestjs-kms-jwt';
+import { LocalKms, type LocalKmsServer } from 'nestjs-kms-jwt/local';
+import ts from 'typescript';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../', import.meta.url));
+// Inside the package, so that the code finds it by its name, as it is built.
+const SOURCES = join(ROOT, 'dist/readme/ts');
+const COMPILED = join(ROOT, 'dist/readme/js');
+const exec = promisify(execFile);
+
+interface Block {
+  language: string;
+  text: string;
+}
+
+const blocks: Block[] = [
+  ...(await readFile(join(ROOT, 'README.md'), 'utf8')).matchAll(/^```(\w+)\n([^]*?)^```$/gm),
+].map(([, language = '', text = '']) => ({ language, text }));
+const fileOf = ({ text }: Block) => /^\/\/ (\S+)\n/.exec(text)?.[1];
+const block = (beginning: string) => blocks.find(({ text }) => text.startsWith(beginning))?.text ?? '';
+
+/** Where each block runs: a file by its name, a command by how it starts. */
+const COVERED = {
+  'npm ci && npm start': 'test/package/clone.test.ts and test/examples',
+  'npm ci && npm test': '.ci/run',
+  'npm install nestjs-kms-jwt': 'test/package',
+  'KEY_ID=$(aws kms create-key': 'here',
+  '{': 'here',
+  'src/app.module.ts': 'here',
+  'src/auth.controller.ts': 'here',
+  'src/main.ts': 'here',
+  'TOKEN=$(curl': 'here',
+  'src/recipes/async.module.ts': 'here',
+  'test/tokens.test.ts': 'here',
+  'tools/local-kms.ts': 'here',
+  'export AWS_ENDPOINT_URL_KMS=': 'here',
+  'src/recipes/typed-claims.ts': 'here',
+  'src/recipes/refresh-token.ts': 'here',
+  'src/recipes/named.module.ts': 'here',
+  'src/recipes/jwks.controller.ts': 'here',
+  'npm run bench': '.ci/run',
+};
+
+let localKms: LocalKms;
+let kms: LocalKmsServer;
+let folder: string;
+
+const environment = (more: Record<string, string> = {}) => ({
+  PATH: `${join(ROOT, 'test/support/bin')}:${process.env['PATH']}`,
+  HOME: folder,
+  AWS_ENDPOINT_URL_KMS: kms.url,
+  AWS_REGION: 'us-east-1',
+  AWS_ACCESS_KEY_ID: 'local',
+  AWS_SECRET_ACCESS_KEY: 'local',
+  ...(process.env['AWS_CLI'] && { AWS_CLI: process.env['AWS_CLI'] }),
+  ...more,
+});
+const bash = async (script: string, env = environment()) =>
+  (await exec('bash', ['-euo', 'pipefail', '-c', script], { env, cwd: ROOT })).stdout;
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Runs a compiled file until it prints what is waited for. */
+async function start(command: string, args: string[], env: NodeJS.ProcessEnv, ready: RegExp) {
+  const child = spawn(command, args, { env, cwd: folder });
+  let output = '';
+  const found = await new Promise<RegExpExecArray>((resolve, reject) => {
+    const read = (chunk: Buffer) => {
+      output += chunk.toString();
+      const match = ready.exec(output);
+      if (match) resolve(match);
+    };
+    child.stdout.on('data', read);
+    child.stderr.on('data', read);
+    child.once('exit', () => reject(new Error(output)));
+  });
+  const stop = async () => {
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill();
+    await ended;
+  };
+  return { found, stop };
+}
+
+const init = async (...imports: never[]) => {
+  const module = await Test.createTestingModule({ imports }).compile();
+  await module.init();
+  return module;
+};
+const withAwsEnvironment = async <T>(run: () => Promise<T>): Promise<T> => {
+  const before = { ...process.env };
+  Object.assign(process.env, environment());
+  try {
+    return await run();
+  } finally {
+    process.env = before;
+  }
+};
+
+const load = (file: string) => import(join(COMPILED, file)) as Promise<Record<string, never>>;
+
+beforeAll(async () => {
+  localKms = new LocalKms();
+  kms = await localKms.listen();
+  folder = await mkdtemp(join(tmpdir(), 'readme-'));
+  await rm(join(ROOT, 'dist/readme'), { recursive: true, force: true });
+  for (const one of blocks.filter(({ language }) => language === 'ts')) {
+    const file = join(SOURCES, fileOf(one) ?? 'unnamed.ts');
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, one.text);
+  }
+});
+afterAll(async () => {
+  await kms.close();
+  await rm(folder, { recursive: true });
+});
+
+test('every code block of the README is run by a test', () => {
+  const names = blocks.map(
+    (one) => fileOf(one) ?? Object.keys(COVERED).find((beginning) => one.text.startsWith(beginning)),
+  );
+  expect(names).toEqual(Object.keys(COVERED));
+});
+
+test('all its TypeScript compiles against the package as it is built', () => {
+  const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), (file) => ts.sys.readFile(file)) as {
+    config: { compilerOptions: object };
+  };
+  const { options } = ts.convertCompilerOptionsFromJson(
+    { ...config.compilerOptions, paths: {}, noEmit: false, rootDir: SOURCES, outDir: COMPILED },
+    ROOT,
+  );
+  const files = blocks
+    .filter(({ language }) => language === 'ts')
+    .map((one) => join(SOURCES, fileOf(one) ?? ''));
+  const program = ts.createProgram(files, options);
+  const problems = [...ts.getPreEmitDiagnostics(program), ...program.emit().diagnostics];
+  expect(problems.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))).toEqual([]);
+});
+
+describe('five minutes', () => {
+  test('the AWS CLI creates the key and its alias', async () => {
+    const output = await bash(block('KEY_ID=$(aws'));
+    expect(output.trim().split('\t')).toEqual([localKms.keys[0]?.arn, 'ECC_NIST_P256', 'SIGN_VERIFY']);
+    expect(localKms.keys[0]?.aliases[0]?.aliasName).toBe('alias/auth');
+  });
+
+  test('the app logs in and says who is there, with no more permissions than the policy gives', async () => {
+    localKms.resetCalls();
+    const port = await freePort();
+    const main = join(COMPILED, 'src/main.js');
+    const app = await start(
+      process.execPath,
+      [main],
+      environment({ PORT: `${port}` }),
+      /successfully started/,
+    );
+    try {
+      const output = await bash(block('TOKEN=$(curl').replaceAll('localhost:3000', `localhost:${port}`));
+      expect(JSON.parse(output)).toMatchObject({ sub: 'user-42', roles: ['user'], aud: 'my-app' });
+    } finally {
+      await app.stop();
+    }
+    const called = Object.entries(localKms.calls).filter(([, count]) => count > 0);
+    const policy = JSON.parse(block('{')) as { Statement: [{ Action: string[] }] };
+    expect(called.map(([operation]) => `kms:${operation}`)).toEqual(policy.Statement[0].Action);
+  });
+});
+
+describe('recipes', () => {
+  test('configuration that comes from elsewhere', () =>
+    withAwsEnvironment(async () => {
+      const { AsyncModule } = await load('src/recipes/async.module.js');
+      const module = await init(AsyncModule as never);
+      await expect(module.get(KmsJwtService, { strict: false }).sign({})).resolves.toBeTypeOf('string');
+      await module.close();
+    }));
+
+  test('tests without AWS', async () => {
+    // A config of its own, or vitest would take this project's.
+    await writeFile(join(COMPILED, 'vitest.config.mjs'), 'export default {};\n');
+    const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs');
+    const { stdout } = await exec(process.execPath, [vitest, 'run', '--root', COMPILED], {
+      env: { ...environment(), NO_COLOR: '1' },
+    });
+    expect(stdout).toMatch(/Tests {2}1 passed/);
+  });
+
+  test('a KMS on your machine, which keeps its key', async () => {
+    const script = join(COMPILED, 'tools/local-kms.js');
+    const keyOf = async () => {
+      const port = await freePort();
+      const server = await start(
+        process.execPath,
+        [script],
+        environment({ PORT: `${port}` }),
+        /export (\w+)=(\S+)/,
+      );
+      try {
+        expect(server.found[1]).toBe('AWS_ENDPOINT_URL_KMS');
+        const exports = block('export AWS_ENDPOINT_URL_KMS=').replace(':4599', `:${port}`);
+        const describeKey = 'aws kms describe-key --key-id alias/auth --query KeyMetadata.Arn --output text';
+        return await bash(`${exports}\n${describeKey}`, { ...environment(), AWS_ENDPOINT_URL_KMS: '' });
+      } finally {
+        await server.stop();
+      }
+    };
+    const first = await keyOf();
+    expect(first).toMatch(/^arn:aws:kms:us-east-1:/);
+    expect(await keyOf()).toBe(first);
+    expect((await readFile(join(folder, 'local-kms.json'), 'utf8')).length).toBeGreaterThan(0);
+  });
+
+  test('claims with types, and tokens for different uses', async () => {
+    const typed = await load('src/recipes/typed-claims.js');
+    const refresh = await load('src/recipes/refresh-token.js');
+    const client = localKms.client();
+    const module = await init(KmsJwtModule.forRoot({ keyId: 'alias/auth', client }) as never);
+    const jwt = module.get(KmsJwtService);
+    const call = (run: unknown, ...args: unknown[]) =>
+      (run as (...given: unknown[]) => Promise<unknown>)(jwt, ...args);
+
+    const tenant = '0b7a3e0c-5d4f-4f0b-9d59-8a1f6b0f9a01';
+    expect(await call(typed['tenantOf'], await jwt.sign({ sub: 's', tenant }, { expiresIn: 60 }))).toBe(
+      tenant,
+    );
+    const wrong = jwt.sign({ sub: 's', tenant: 'no uuid' }, { expiresIn: 60 });
+    await expect(call(typed['tenantOf'], await wrong)).rejects.toMatchObject({ claim: 'tenant' });
+
+    const refreshToken = (await call(refresh['issueRefreshToken'], 'user-42')) as string;
+    expect(await call(refresh['readRefreshToken'], refreshToken)).toMatchObject({ sub: 'user-42' });
+    await expect(jwt.verify(refreshToken)).rejects.toMatchObject({ name: 'TokenMalformedError' });
+    await expect(call(refresh['readRefreshToken'], await jwt.sign({}))).rejects.toMatchObject({
+      code: /^token_/ as never,
+    });
+    await module.close();
+  });
+
+  test('several keys, and the key set', () =>
+    withAwsEnvironment(async () => {
+      await bash(
+        'aws kms create-alias --alias-name alias/internal --target-key-id "$(aws kms create-key --key-spec ECC_NIST_P256 --key-usage SIGN_VERIFY --query KeyMetadata.KeyId --output text)"',
+      );
+      const { NamedModule } = await load('src/recipes/named.module.js');
+      const { JwksController } = await load('src/recipes/jwks.controller.js');
+      @Module({
+        imports: [KmsJwtModule.forRoot({ keyId: 'alias/auth' })],
+        controllers: [JwksController as never],
+      })
+      class JwksModule {}
+
+      const named = (await init(NamedModule as never)).createNestApplication({ logger: false });
+      await named.listen(0, '127.0.0.1');
+      const internal = `${await named.getUrl()}/internal`;
+      const token = await (await fetch(`${internal}/token`)).text();
+      expect((await fetch(`${internal}/report`)).status).toBe(401);
+      const report = await fetch(`${internal}/report`, { headers: { authorization: `Bearer ${token}` } });
+      expect(await report.json()).toEqual({ ok: true });
+      await named.close();
+
+      const published = (await init(JwksModule as never)).createNestApplication({ logger: false });
+      await published.listen(0, '127.0.0.1');
+      const keySet = await fetch(`${await published.getUrl()}/.well-known/jwks.json`);
+      expect(keySet.headers.get('cache-control')).toBe('public, max-age=300');
+      expect(await keySet.json()).toMatchObject({ keys: [{ kty: 'EC', use: 'sig', alg: 'ES256' }] });
+      await published.close();
+    }));
+});
