@@ -21,7 +21,12 @@ const Message = createHash('sha256').update('a signing input').digest();
 const contestants = {
   'AWS SDK alone, one Sign call': () =>
     client.send(
-      new SignCommand({ KeyId: 'alias/auth', SigningAlgorithm: 'ECDSA_SHA_256', MessageType: 'DIGEST', Message }),
+      new SignCommand({
+        KeyId: 'alias/auth',
+        SigningAlgorithm: 'ECDSA_SHA_256',
+        MessageType: 'DIGEST',
+        Message,
+      }),
     ),
   'nestjs-kms-jwt, one token': () => jwt.sign({ sub: 'user-42', scope: 'orders:read' }),
 };
@@ -38,7 +43,10 @@ const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.le
 console.log(`Node ${process.version}, medians of ${ROUNDS} rounds`);
 console.table(
   Object.fromEntries(
-    Object.entries(latencies).map(([name, values]) => [name, { 'µs each': Number(median(values).toFixed(1)) }]),
+    Object.entries(latencies).map(([name, values]) => [
+      name,
+      { 'µs each': Number(median(values).toFixed(1)) },
+    ]),
   ),
 );
 await module.close();

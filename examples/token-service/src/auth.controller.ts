@@ -24,6 +24,9 @@ export class AuthController {
       ({ username, password }) => username === credentials.username && password === credentials.password,
     );
     if (!user) throw new UnauthorizedException('Wrong user name or password');
-    return { access_token: await this.jwt.sign({ sub: user.username, roles: user.roles }), token_type: 'Bearer' };
+    return {
+      access_token: await this.jwt.sign({ sub: user.username, roles: user.roles }),
+      token_type: 'Bearer',
+    };
   }
 }
