@@ -7,6 +7,10 @@ export type KmsJwtErrorCode =
   | 'token_expired'
   | 'token_not_active'
   | 'token_claim_invalid'
+  | 'token_revoked'
+  | 'token_ambiguous'
+  | 'insufficient_scope'
+  | 'revocation_unavailable'
   | 'kms_unavailable'
   | 'kms_key_invalid'
   | 'kms_access_denied'
@@ -109,6 +113,40 @@ export class TokenClaimError extends TokenError {
   ) {
     super(`The claim ${claim} ${problem}`, options);
   }
+}
+
+/** The app's own `isRevoked` says that this token is not to be accepted any more. */
+export class TokenRevokedError extends TokenError {
+  readonly code = 'token_revoked';
+
+  constructor() {
+    super('The token has been revoked');
+  }
+}
+
+/** The request carries tokens in more than one place: a 400 (RFC 6750, section 3.1, `invalid_request`). */
+export class TokenAmbiguousError extends KmsJwtError {
+  readonly code = 'token_ambiguous';
+
+  constructor() {
+    super('The request carries more than one bearer token');
+  }
+}
+
+/** The token is good, but does not allow this: a 403 (RFC 6750, section 3.1, `insufficient_scope`). */
+export class InsufficientScopeError extends KmsJwtError {
+  readonly code = 'insufficient_scope';
+
+  /** @param scopes what would have been needed, all of it */
+  constructor(readonly scopes: readonly string[]) {
+    super(`The request needs the scope ${scopes.join(' ')}`);
+  }
+}
+
+/** `isRevoked` threw, was silent beyond `timeout` or answered neither true nor false: a 503, never a pass. */
+export class RevocationUnavailableError extends KmsJwtError {
+  readonly code = 'revocation_unavailable';
+  override readonly retryable = true;
 }
 
 /** Why KMS could not answer: it refused for now, said nothing in time, could not be reached, or broke. */

@@ -1,8 +1,9 @@
-export { Claims, Public } from './auth/decorators.js';
+export { Claims, OptionalAuth, Public, Scopes, VerifyWith } from './auth/decorators.js';
 export { KmsJwtExceptionFilter } from './auth/kms-jwt.filter.js';
 export { KmsJwtGuard } from './auth/kms-jwt.guard.js';
-export { fromAuthHeader, type TokenCarrier, type TokenExtractor } from './auth/token-extractors.js';
+export { fromAuthHeader, fromBody, fromCookie, fromHeader, fromQuery } from './auth/token-extractors.js';
 export {
+  InsufficientScopeError,
   KmsAccessDeniedError,
   KmsJwtError,
   type KmsJwtErrorCode,
@@ -11,6 +12,8 @@ export {
   KmsSignatureError,
   KmsUnavailableError,
   type KmsUnavailableReason,
+  RevocationUnavailableError,
+  TokenAmbiguousError,
   TokenClaimError,
   TokenError,
   TokenExpiredError,
@@ -18,6 +21,7 @@ export {
   TokenMalformedError,
   TokenMissingError,
   TokenNotActiveError,
+  TokenRevokedError,
   TokenSignatureError,
 } from './errors.js';
 export type { Expected, JwtClaims } from './jwt/claims.js';
@@ -30,7 +34,11 @@ export type {
   KidOption,
   KmsJwtModuleOptions,
   KmsJwtOptionsFactory,
+  RevocationCheck,
+  RouteVerifyOptions,
   SignOptions,
+  TokenCarrier,
+  TokenExtractor,
   VerifyOptions,
 } from './kms-jwt.options.js';
 export { type CompleteJwt, type DecodeOptions, KmsJwtService } from './kms-jwt.service.js';

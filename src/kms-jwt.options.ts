@@ -3,7 +3,7 @@ import type { KMSClient, KMSClientConfig } from '@aws-sdk/client-kms';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import ms from 'ms';
 import { KmsJwtOptionsError } from './errors.js';
-import type { ClaimsToAdd, ClaimsToExpect, Expected } from './jwt/claims.js';
+import type { ClaimsToAdd, ClaimsToExpect, Expected, JwtClaims } from './jwt/claims.js';
 import type { JwtHeader } from './jwt/compact.js';
 import type { JsonWebKey } from './jwt/jwk.js';
 
@@ -79,6 +79,37 @@ export interface VerifyOptions {
   complete?: boolean;
 }
 
+/** The options of `verify` that may also stand for every token of the module, or of a route. */
+export type RouteVerifyOptions = Omit<VerifyOptions, 'complete' | 'clockTimestamp'>;
+
+/**
+ * What a token can be read from. On HTTP it is the request itself, as Express, Fastify or Node made it; other transports
+ * give what they have of it: the handshake of a WebSocket, the metadata of a gRPC call, the headers of a message.
+ */
+export interface TokenCarrier {
+  /** By lower-case name. */
+  headers: Record<string, string | string[] | undefined>;
+  /** As a cookie parser left them, where the app has one. */
+  cookies?: unknown;
+  query?: unknown;
+  /** The body of the request; on transports without a body, the data of the message. */
+  body?: unknown;
+}
+
+/**
+ * Finds the token in a request: `null` or `undefined` where there is none. Functions of passport-jwt's `ExtractJwt` are
+ * token extractors.
+ */
+export type TokenExtractor = (request: TokenCarrier) => string | null | undefined;
+
+/**
+ * Tells whether a token is not to be accepted any more.
+ *
+ * @param claims of a token that is valid in every other respect
+ * @param header of the same token
+ */
+export type RevocationCheck = (claims: JwtClaims, header: JwtHeader) => boolean | Promise<boolean>;
+
 /**
  * What a key is called in tokens and key sets:
  * `'key-id'`, the last part of its ARN; `'thumbprint'`, RFC 7638's SHA-256 thumbprint; or what a function makes of the
@@ -99,7 +130,7 @@ export interface KmsJwtModuleOptions {
   /** Defaults for every `sign`. Issuer and audience are also what `verify` expects, unless it is told otherwise. */
   signOptions?: Omit<SignOptions, 'signal'>;
   /** Defaults for every `verify`, the guard's included. */
-  verifyOptions?: Omit<VerifyOptions, 'complete' | 'clockTimestamp'>;
+  verifyOptions?: RouteVerifyOptions;
   /** What the key is called in tokens and key sets. Default: `'key-id'`. */
   kid?: KidOption;
   /**
@@ -118,6 +149,18 @@ export interface KmsJwtModuleOptions {
    * `kms:RequestAlias`. Default: false, so that a moved alias cannot sign under another key's `kid`.
    */
   requestAlias?: boolean;
+  /**
+   * Where the guard looks for the token. It must be in one of these places: a request with two tokens is refused (RFC
+   * 6750, section 2). Default: `fromAuthHeader()`.
+   */
+  tokenFrom?: TokenExtractor | TokenExtractor[];
+  /** The property of the request that the guard puts the claims at. Default: `'user'`, as passport does. */
+  property?: string;
+  /**
+   * Asked for every token that is valid in all other respects. Where it throws, or does not answer `true` or `false`
+   * within `timeout`, the token is refused with a `RevocationUnavailableError`: a 503. Default: nothing is revoked.
+   */
+  isRevoked?: RevocationCheck;
 }
 
 /** What `useClass` and `useExisting` of `forRootAsync` must implement. */
@@ -151,6 +194,14 @@ export interface KmsJwtSettings {
   maxTokenLength: number;
   lazy: boolean;
   requestAlias: boolean;
+  isRevoked: RevocationCheck | undefined;
+  guard: GuardSettings;
+}
+
+/** What the guard has to know of the module's options. */
+export interface GuardSettings {
+  tokenFrom: readonly TokenExtractor[] | undefined;
+  property: string;
 }
 
 type Rule = readonly [accepts: (value: unknown) => boolean, expected: string];
@@ -163,6 +214,7 @@ const isExpected = (value: unknown) => isText(value) || types.isRegExp(value);
 const isObject = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const isSignal = (value: unknown) => isObject(value) && 'aborted' in value && 'addEventListener' in value;
+const isFunction = (value: unknown) => typeof value === 'function';
 const isAlias = (keyId: string) => /^(arn:[^:]+:kms:[^:]*:[^:]*:)?alias\//.test(keyId);
 
 const text: Rule = [isText, 'must be a string that is not empty'];
@@ -223,7 +275,7 @@ const MODULE_RULES: Rules<KmsJwtModuleOptions> = {
   signOptions: record,
   verifyOptions: record,
   kid: [
-    (value) => value === 'key-id' || value === 'thumbprint' || typeof value === 'function',
+    (value) => value === 'key-id' || value === 'thumbprint' || isFunction(value),
     "must be 'key-id', 'thumbprint' or a function",
   ],
   messageType: [(value) => value === 'DIGEST' || value === 'RAW', "must be 'DIGEST' or 'RAW'"],
@@ -231,6 +283,12 @@ const MODULE_RULES: Rules<KmsJwtModuleOptions> = {
   maxTokenLength: positive('characters'),
   lazy: flag,
   requestAlias: flag,
+  tokenFrom: [
+    (value) => isFunction(value) || isList(value, isFunction),
+    'must be a token extractor such as fromAuthHeader(), or an array of them, not empty',
+  ],
+  property: text,
+  isRevoked: [isFunction, 'must be a function'],
 };
 
 const { signal: _, ...MODULE_SIGN_RULES } = SIGN_RULES;
@@ -267,6 +325,8 @@ export function readModuleOptions(options: KmsJwtModuleOptions): KmsJwtSettings 
     maxTokenLength: given.maxTokenLength ?? 16_384,
     lazy: given.lazy ?? false,
     requestAlias: given.requestAlias ?? false,
+    isRevoked: given.isRevoked,
+    guard: { tokenFrom: given.tokenFrom && [given.tokenFrom].flat(), property: given.property ?? 'user' },
   };
 }
 

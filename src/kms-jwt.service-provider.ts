@@ -20,7 +20,7 @@ async function createService(options: KmsJwtModuleOptions): Promise<KmsJwtServic
   const gateway = await openGateway(settings);
   const ring = new KeyRing(new KmsKeySource(gateway, settings.keyId, settings.kid));
   const signer = new TokenSigner(ring, gateway, settings);
-  const verifier = new TokenVerifier(ring, settings.maxTokenLength);
+  const verifier = new TokenVerifier(ring, settings);
   return new KmsJwtService(settings, ring, signer, verifier, gateway);
 }
 

@@ -7,6 +7,7 @@ import type { JsonWebKeySet } from './jwt/jwk.js';
 import type { KeyRing } from './keys/key-ring.js';
 import type { KmsGateway } from './kms/kms-gateway.js';
 import {
+  type GuardSettings,
   type KmsJwtSettings,
   readSignOptions,
   readVerifyOptions,
@@ -46,6 +47,11 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
     private readonly verifier: TokenVerifier,
     private readonly gateway: KmsGateway,
   ) {}
+
+  /** @internal What KmsJwtGuard has to know of the module's options. */
+  get guardSettings(): GuardSettings {
+    return this.settings.guard;
+  }
 
   /** Fetches the public key, so that a wrong key stops the app at start; `lazy` leaves that to the first use. */
   async onModuleInit(): Promise<void> {
@@ -92,7 +98,8 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * @param options stand before the module's `verifyOptions`
    * @returns the claims; with `schema` its output; with `complete` header, payload and signature
    * @throws TokenMalformedError, TokenKeyUnknownError, TokenSignatureError, TokenExpiredError, TokenNotActiveError,
-   * TokenClaimError: all are TokenErrors, and nothing else is thrown for any token, however hostile
+   * TokenClaimError, TokenRevokedError: all are TokenErrors, and nothing else is thrown for any token, however hostile
+   * @throws RevocationUnavailableError when the module's `isRevoked` cannot tell
    * @throws KmsJwtOptionsError for wrong options
    * @throws KmsUnavailableError, KmsAccessDeniedError, KmsKeyError with `lazy`, when the first fetch of the key fails
    *

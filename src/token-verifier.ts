@@ -1,10 +1,18 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { TokenClaimError, TokenKeyUnknownError, TokenMalformedError, TokenSignatureError } from './errors.js';
+import {
+  RevocationUnavailableError,
+  TokenClaimError,
+  TokenKeyUnknownError,
+  TokenMalformedError,
+  TokenRevokedError,
+  TokenSignatureError,
+} from './errors.js';
 import { checkClaims, type JwtClaims } from './jwt/claims.js';
 import { type CompactJws, type JwtHeader, parseCompact } from './jwt/compact.js';
 import { isSignatureValid } from './jwt/signature.js';
 import type { KeyRing } from './keys/key-ring.js';
-import { canonicalType, type VerifySettings } from './kms-jwt.options.js';
+import { canonicalType, type KmsJwtSettings, type VerifySettings } from './kms-jwt.options.js';
+import { withDeadline } from './with-deadline.js';
 
 /** A token that verified: its parts, and its claims as the schema, if there is one, returns them. */
 export interface VerifiedToken {
@@ -16,12 +24,12 @@ export interface VerifiedToken {
 export class TokenVerifier {
   constructor(
     private readonly ring: KeyRing,
-    private readonly maxTokenLength: number,
+    private readonly settings: Pick<KmsJwtSettings, 'maxTokenLength' | 'isRevoked' | 'timeout'>,
   ) {}
 
   /** @param now seconds since 1970 */
   async verify(token: unknown, options: VerifySettings, now: number): Promise<VerifiedToken> {
-    const jws = parseCompact(token, this.maxTokenLength);
+    const jws = parseCompact(token, this.settings.maxTokenLength);
     checkHeader(jws.header, options.typ);
 
     const key = await this.ring.find(kidOf(jws.header));
@@ -35,7 +43,27 @@ export class TokenVerifier {
     }
 
     checkClaims(jws.payload, options, options.clockTimestamp ?? now);
-    return { jws, claims: options.schema ? await parseBySchema(jws.payload, options.schema) : jws.payload };
+    const claims = options.schema ? await parseBySchema(jws.payload, options.schema) : jws.payload;
+    await this.checkRevocation(jws);
+    return { jws, claims };
+  }
+
+  private async checkRevocation({ payload, header }: CompactJws): Promise<void> {
+    const { isRevoked, timeout } = this.settings;
+    if (!isRevoked) return;
+    const answer = await askWithin(timeout, async () => isRevoked(payload, header));
+    if (answer === true) throw new TokenRevokedError();
+    if (answer !== false) throw new RevocationUnavailableError('isRevoked answered neither true nor false');
+  }
+}
+
+async function askWithin(timeout: number, ask: () => Promise<unknown>): Promise<unknown> {
+  const late = () => new RevocationUnavailableError(`isRevoked did not answer within ${timeout} ms`);
+  try {
+    return await withDeadline(ask, timeout, late);
+  } catch (cause) {
+    if (cause instanceof RevocationUnavailableError) throw cause;
+    throw new RevocationUnavailableError('isRevoked failed', { cause });
   }
 }
 

@@ -25,6 +25,8 @@ describe('readModuleOptions', () => {
       maxTokenLength: 16_384,
       lazy: false,
       requestAlias: false,
+      isRevoked: undefined,
+      guard: { tokenFrom: undefined, property: 'user' },
     });
   });
 

@@ -1,7 +1,11 @@
 import { type ArgumentsHost, Catch } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
+import { throwError } from 'rxjs';
 import { KmsJwtError } from '../errors.js';
-import { type HttpResponse, refuseHttp } from './http-refusal.js';
+import { refuseGraphql } from './transports/graphql.js';
+import { type HttpResponse, refuseHttp } from './transports/http.js';
+import { rpcError } from './transports/rpc.js';
+import { tell } from './transports/websocket.js';
 
 /**
  * Answers as the guard does where a handler itself called `sign` or `verify` and lets the error pass: 503 with
@@ -12,8 +16,16 @@ import { type HttpResponse, refuseHttp } from './http-refusal.js';
  */
 @Catch(KmsJwtError)
 export class KmsJwtExceptionFilter extends BaseExceptionFilter {
-  override catch(error: KmsJwtError, host: ArgumentsHost): void {
-    if (host.getType() !== 'http') throw error;
-    super.catch(refuseHttp(error, host.switchToHttp().getResponse<HttpResponse>()), host);
+  override catch(error: KmsJwtError, host: ArgumentsHost): unknown {
+    switch (host.getType<string>()) {
+      case 'http':
+        return super.catch(refuseHttp(error, host.switchToHttp().getResponse<HttpResponse>()), host);
+      case 'ws':
+        return tell(host.switchToWs().getClient<object>(), error);
+      case 'rpc':
+        return throwError(() => rpcError(error, host.switchToRpc().getContext<object | undefined>()));
+      default:
+        return refuseGraphql(error);
+    }
   }
 }

@@ -1,25 +1,93 @@
-/** The part of a request that a token can be read from: Express's, Fastify's and Node's have it alike. */
-export interface TokenCarrier {
-  headers: Record<string, string | string[] | undefined>;
-}
-
-/** Finds the token of a request: `null` or `undefined` where there is none. */
-export type TokenExtractor = (request: TokenCarrier) => string | null | undefined;
+import { parseCookie } from 'cookie';
+import { TokenAmbiguousError } from '../errors.js';
+import type { TokenCarrier, TokenExtractor } from '../kms-jwt.options.js';
 
 const SCHEME = 'bearer ';
 
 /**
  * Reads `Authorization: Bearer <token>` (RFC 6750, section 2.1); the scheme is told without case (RFC 9110,
- * section 11.1).
+ * section 11.1). On WebSockets and gRPC it reads the same from the handshake and the metadata.
  *
  * @example
- * const token = fromAuthHeader()(request);
+ * KmsJwtModule.forRoot({ keyId, tokenFrom: fromAuthHeader() })
  */
 export function fromAuthHeader(): TokenExtractor {
   return ({ headers }) => {
-    const header = headers['authorization'];
-    if (typeof header !== 'string' || header.slice(0, SCHEME.length).toLowerCase() !== SCHEME)
-      return undefined;
+    const header = single(headers['authorization']);
+    if (header?.slice(0, SCHEME.length).toLowerCase() !== SCHEME) return undefined;
     return header.slice(SCHEME.length).trim() || undefined;
   };
+}
+
+/**
+ * Reads a header that holds nothing but the token.
+ *
+ * @param name in any case
+ *
+ * @example
+ * KmsJwtModule.forRoot({ keyId, tokenFrom: fromHeader('x-access-token') })
+ */
+export function fromHeader(name: string): TokenExtractor {
+  const key = name.toLowerCase();
+  return ({ headers }) => single(headers[key]);
+}
+
+/**
+ * Reads a cookie, by the app's cookie parser where there is one, else from the header (RFC 6265, section 5.4). A
+ * browser sends cookies with requests that other sites cause: protect routes that change anything against that
+ * (`SameSite`, or a token against CSRF).
+ *
+ * @example
+ * KmsJwtModule.forRoot({ keyId, tokenFrom: [fromAuthHeader(), fromCookie('access_token')] })
+ */
+export function fromCookie(name: string): TokenExtractor {
+  return ({ cookies, headers }) =>
+    single(memberOf(cookies, name)) ?? memberOfCookieHeader(headers['cookie'], name);
+}
+
+/**
+ * Reads a parameter of the query string (RFC 6750, section 2.3). **Avoid it**: addresses end up in logs, histories and
+ * `Referer` headers, and the token with them. It is here for what cannot set headers, such as EventSource.
+ *
+ * @example
+ * KmsJwtModule.forRoot({ keyId, tokenFrom: fromQuery('access_token') })
+ */
+export function fromQuery(name: string): TokenExtractor {
+  return ({ query }) => single(memberOf(query, name));
+}
+
+/**
+ * Reads a member of the body (RFC 6750, section 2.2); on transports without headers, such as TCP, of the data.
+ *
+ * @example
+ * KmsJwtModule.forRoot({ keyId, tokenFrom: [fromAuthHeader(), fromBody('access_token')] })
+ */
+export function fromBody(name: string): TokenExtractor {
+  return ({ body }) => single(memberOf(body, name));
+}
+
+/** @throws TokenAmbiguousError when more than one extractor finds a token, or one finds several */
+export function extractToken(
+  carriers: readonly TokenCarrier[],
+  extractors: readonly TokenExtractor[],
+): string | undefined {
+  const found = carriers.flatMap((carrier) => extractors.map((extract) => extract(carrier))).filter(Boolean);
+  if (found.length > 1) throw new TokenAmbiguousError();
+  return found[0] ?? undefined;
+}
+
+function single(value: unknown): string | undefined {
+  if (!Array.isArray(value)) return typeof value === 'string' && value !== '' ? value : undefined;
+  if (value.length > 1) throw new TokenAmbiguousError();
+  return single(value[0]);
+}
+
+function memberOf(value: unknown, name: string): unknown {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
+  return (value as Record<string, unknown>)[name];
+}
+
+function memberOfCookieHeader(header: string | string[] | undefined, name: string): string | undefined {
+  if (header === undefined) return undefined;
+  return single(memberOf(parseCookie([header].flat().join('; ')), name));
 }

@@ -1,7 +1,7 @@
 import { GetPublicKeyCommand, type KMSClient, SignCommand } from '@aws-sdk/client-kms';
 import { KmsSignatureError, KmsUnavailableError } from '../errors.js';
 import type { Algorithm } from '../jwt/algorithms.js';
-import { untilAborted } from '../until-aborted.js';
+import { withDeadline } from '../with-deadline.js';
 import { translateKmsError } from './kms-errors.js';
 
 /** What AWS's GetPublicKey says of a key. */
@@ -89,29 +89,24 @@ export class KmsGateway {
     if (this.isOwn) this.client.destroy();
   }
 
-  private async call<Answer>(
+  private call<Answer>(
     operation: string,
     keyId: string,
     signal: AbortSignal | undefined,
     send: (abortSignal: AbortSignal) => Promise<Answer>,
   ): Promise<Answer> {
-    signal?.throwIfAborted();
-    const end = new AbortController();
-    const giveUp = () => end.abort(signal?.reason);
-    signal?.addEventListener('abort', giveUp, { once: true });
-    const timer = setTimeout(() => {
-      const message = `KMS did not answer ${operation} with ${keyId} within ${this.timeout} ms`;
-      end.abort(new KmsUnavailableError('timeout', message));
-    }, this.timeout);
-
-    try {
-      // The SDK looks at the signal while it talks, not while it waits to retry or for credentials.
-      return await untilAborted(send(end.signal), end.signal);
-    } catch (error) {
-      throw end.signal.aborted ? end.signal.reason : translateKmsError(error, operation, keyId);
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', giveUp);
-    }
+    const late = () =>
+      new KmsUnavailableError(
+        'timeout',
+        `KMS did not answer ${operation} with ${keyId} within ${this.timeout} ms`,
+      );
+    const answer = async (abortSignal: AbortSignal) => {
+      try {
+        return await send(abortSignal);
+      } catch (error) {
+        throw translateKmsError(error, operation, keyId);
+      }
+    };
+    return withDeadline(answer, this.timeout, late, signal);
   }
 }

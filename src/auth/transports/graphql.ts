@@ -1,0 +1,57 @@
+import { type ExecutionContext, HttpException } from '@nestjs/common';
+import type { KmsJwtError } from '../../errors.js';
+import type { TokenCarrier } from '../../kms-jwt.options.js';
+import { type Refusal, refusalOf } from '../refusal.js';
+import { headersFrom, type Transport } from './transport.js';
+
+/** What a resolver is called with: the last two of `(root, args, context, info)`. */
+interface GraphqlContext {
+  req?: object;
+}
+
+/** graphql-ws's own context of a connection, which @nestjs/graphql hands on as `req`. */
+interface Connection {
+  extra: { request: TokenCarrier };
+  connectionParams?: unknown;
+}
+
+const CODES: Record<Refusal['status'], string> = {
+  400: 'BAD_REQUEST',
+  401: 'UNAUTHENTICATED',
+  403: 'FORBIDDEN',
+  500: 'INTERNAL_SERVER_ERROR',
+  503: 'SERVICE_UNAVAILABLE',
+};
+
+/**
+ * An error whose `extensions` reach the client: graphql-js copies them. An HttpException, so that Nest does not log it as
+ * unknown; without `statusCode` in its body, so that Nest's Apollo driver does not put its own codes in their place.
+ */
+export function refuseGraphql(error: KmsJwtError): HttpException {
+  const { status, message, errorCode } = refusalOf(error);
+  const exception = new HttpException({ message, errorCode }, status, { cause: error, errorCode });
+  return Object.assign(exception, { extensions: { code: CODES[status], errorCode } });
+}
+
+const contextOf = (context: ExecutionContext) => context.getArgByIndex<GraphqlContext>(2);
+const requestOf = (context: ExecutionContext) => contextOf(context).req ?? contextOf(context);
+
+function carriersOf(context: ExecutionContext): TokenCarrier[] {
+  const request = requestOf(context);
+  if (isConnection(request)) {
+    return [request.extra.request, { headers: headersFrom(request.connectionParams) }];
+  }
+  return 'headers' in request ? [request as TokenCarrier] : [];
+}
+
+function isConnection(request: object): request is Connection {
+  return 'extra' in request && typeof (request as Partial<Connection>).extra?.request?.headers === 'object';
+}
+
+export const graphql: Transport = {
+  carriersOf,
+  requestOf,
+  // One request may resolve several fields at once, each by a guard of its own.
+  callOf: (context) => context.getArgByIndex<object | undefined>(3) ?? requestOf(context),
+  refuse: refuseGraphql,
+};

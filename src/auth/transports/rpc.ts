@@ -1,0 +1,71 @@
+import type { ExecutionContext } from '@nestjs/common';
+import type { KmsJwtError } from '../../errors.js';
+import type { TokenCarrier } from '../../kms-jwt.options.js';
+import { type Refusal, refusalOf } from '../refusal.js';
+import { headersFrom, type Transport } from './transport.js';
+
+/** The parts of Nest's RPC contexts, and of gRPC's Metadata, that tell one transport from another. */
+interface RpcContext {
+  /** gRPC's Metadata: the first value of each key; `get` has all. */
+  getMap?(): Record<string, unknown>;
+  get?(key: string): unknown[];
+  /** NatsContext */
+  getHeaders?(): { keys(): Iterable<string>; values(key: string): string[] } | undefined;
+  /** RmqContext and KafkaContext */
+  getMessage?(): { headers?: unknown; properties?: { headers?: unknown } };
+  /** MqttContext */
+  getPacket?(): { properties?: { userProperties?: unknown } };
+}
+
+/** https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
+const GRPC_STATUS: Record<Refusal['status'], number> = {
+  400: 3, // INVALID_ARGUMENT
+  401: 16, // UNAUTHENTICATED
+  403: 7, // PERMISSION_DENIED
+  500: 13, // INTERNAL
+  503: 14, // UNAVAILABLE
+};
+
+function headersOf(context: RpcContext): TokenCarrier['headers'] {
+  if (context.getMap && context.get) {
+    return headersFrom(
+      Object.fromEntries(Object.keys(context.getMap()).map((key) => [key, context.get?.(key)])),
+    );
+  }
+  if (context.getHeaders) {
+    const headers = context.getHeaders();
+    return headers
+      ? headersFrom(Object.fromEntries([...headers.keys()].map((key) => [key, headers.values(key)])))
+      : {};
+  }
+  if (context.getMessage) {
+    const { headers, properties } = context.getMessage();
+    return headersFrom(headers ?? properties?.headers);
+  }
+  return headersFrom(context.getPacket?.().properties?.userProperties);
+}
+
+/** What the client gets: a status with trailers over gRPC, an object elsewhere. */
+export function rpcError(error: KmsJwtError, context: RpcContext = {}): object {
+  const { status, message, errorCode } = refusalOf(error);
+  if (!context.getMap) return { status: 'error', statusCode: status, message, errorCode };
+  const metadata = new (context.constructor as new () => { set(key: string, value: string): void })();
+  metadata.set('error-code', errorCode);
+  return { code: GRPC_STATUS[status], message, metadata };
+}
+
+// TCP and Redis give a context too; a test or a custom transport may give none.
+const contextOf = (context: ExecutionContext): RpcContext =>
+  context.switchToRpc().getContext<RpcContext>() ?? {};
+
+export const rpc: Transport = {
+  carriersOf: (context) => [
+    { headers: headersOf(contextOf(context)), body: context.switchToRpc().getData<unknown>() },
+  ],
+  requestOf: contextOf,
+  callOf: contextOf,
+  async refuse(error, context) {
+    const { RpcException } = await import('@nestjs/microservices');
+    return new RpcException(rpcError(error, contextOf(context)));
+  },
+};
