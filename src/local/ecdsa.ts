@@ -1,11 +1,16 @@
 import { p256, p384, p521 } from '@noble/curves/nist';
 import { secp256k1 } from '@noble/curves/secp256k1';
 
-// node:crypto hashes whatever it signs with an EC key, and KMS takes digests.
-const curves = { prime256v1: p256, secp384r1: p384, secp521r1: p521, secp256k1 };
-
 /** OpenSSL's name of a curve, as `KeyObject.asymmetricKeyDetails` gives it. */
-export type CurveName = keyof typeof curves;
+export type CurveName = 'prime256v1' | 'secp384r1' | 'secp521r1' | 'secp256k1';
+
+// node:crypto hashes whatever it signs with an EC key, and KMS takes digests.
+const curves = {
+  prime256v1: p256,
+  secp384r1: p384,
+  secp521r1: p521,
+  secp256k1,
+} satisfies Record<CurveName, unknown>;
 
 // KMS does not care whether s is low, and neither do the verifiers of JOSE.
 const options = { prehash: false, lowS: false } as const;

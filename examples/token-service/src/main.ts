@@ -14,7 +14,8 @@ async function bootstrap(): Promise<void> {
     autoFlushLogs: false,
     forceCloseConnections: true,
   });
-  app.enableShutdownHooks(['SIGINT', 'SIGTERM'], { useProcessExit: true });
+  endWith(app, 'SIGINT');
+  endWith(app, 'SIGTERM');
   await app.listen(PORT, '127.0.0.1');
   app.flushLogs();
 
@@ -29,6 +30,21 @@ async function bootstrap(): Promise<void> {
   logger.log(`Then: curl -s ${url}/me -H 'authorization: Bearer <access_token>'`);
 }
 
+// Nest's own shutdown hooks stop listening before the process ends, and under npm Ctrl-C arrives twice.
+function endWith(app: NestExpressApplication, signal: NodeJS.Signals): void {
+  process.on(signal, () => {
+    app.close().then(
+      () => process.exit(0),
+      (error: unknown) => fail(error),
+    );
+  });
+}
+
+function fail(error: unknown): never {
+  process.stderr.write(`token-service: ${explain(error)}\n`);
+  process.exit(1);
+}
+
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { code } = error as NodeJS.ErrnoException;
@@ -38,6 +54,5 @@ function explain(error: unknown): string {
 try {
   await bootstrap();
 } catch (error) {
-  process.stderr.write(`token-service: ${explain(error)}\n`);
-  process.exit(1);
+  fail(error);
 }
