@@ -1,0 +1,54 @@
+import { CASES } from './cases.js';
+import type { DoorFamily } from './door.js';
+
+/** Collects what clients received, for docs/refusals.md. */
+export class Refusals {
+  private readonly received = new Map<string, unknown>();
+
+  constructor(private readonly families: readonly DoorFamily[]) {}
+
+  /** What the doors of one family say is the same, or their tests have failed. */
+  add(family: DoorFamily, caseName: string, received: unknown): void {
+    this.received.set(`${family.name}: ${caseName}`, received);
+  }
+
+  toMarkdown(): string {
+    return [INTRODUCTION, ...this.families.map((family) => this.section(family))].join('\n');
+  }
+
+  private section(family: DoorFamily): string {
+    const rows = CASES.map(({ name }) => [name, this.received.get(`${family.name}: ${name}`) ?? {}] as const);
+    // What an answer consists of: the same for all that are refused, something else for those that are let in.
+    const parts = new Set(rows.toReversed().flatMap(([, received]) => Object.keys(received)));
+    const table = rows.map(([name, received]) => [
+      name,
+      ...[...parts].map((part) => cell((received as Record<string, unknown>)[part])),
+    ]);
+    const doors = family.doors.map((door) => `- ${door.name}`).join('\n');
+    return `## ${family.name}\n\n${family.about ? `${family.about}\n\n` : ''}${doors}\n\n${markdownTable([['token', ...parts], ...table])}\n`;
+  }
+}
+
+const INTRODUCTION = `# What each client receives
+
+This file is made by the tests in \`test/doors\`: real apps, real ports, real clients, on Nest 11 and on Nest 12. To write
+it anew: \`UPDATE_DOCS=1 npx vitest run test/doors\`.
+
+The handlers ask for the scope \`orders:read\`, the module for the audience \`orders\`. Where a token is valid, the handler
+says what \`@Claims()\` and \`@Claims('sub')\` gave it. What all the doors under one heading receive is the same.
+`;
+
+function cell(value: unknown): string {
+  if (value === undefined) return '';
+  return `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``;
+}
+
+// Aligned as prettier aligns it.
+function markdownTable([head = [], ...rows]: string[][]): string {
+  const widths = head.map((_, column) =>
+    Math.max(3, ...[head, ...rows].map((row) => row[column]?.length ?? 0)),
+  );
+  const line = (row: string[]) =>
+    `| ${row.map((text, column) => text.padEnd(widths[column] ?? 0)).join(' | ')} |`;
+  return [head, widths.map((width) => '-'.repeat(width)), ...rows].map(line).join('\n');
+}

@@ -1,0 +1,68 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { NestFactory } from '@nestjs/core';
+import { type JwtClaims, KmsJwtService } from 'nestjs-kms-jwt';
+import { LocalKms } from 'nestjs-kms-jwt/local';
+import { describe, expect, test } from 'vitest';
+import { CASES } from './cases.js';
+import { Refusals } from './document.js';
+import { type Answer, answerTo, kmsJwtOver, REVOKED_ID } from './door.js';
+import { graphql, graphqlSubscriptions } from './graphql.js';
+import { grpc } from './grpc.js';
+import { http } from './http.js';
+import { tcp } from './tcp.js';
+import { socketIoConnections, socketIoMessages, wsConnections, wsMessages } from './websocket.js';
+
+const FAMILIES = [
+  http,
+  graphql,
+  graphqlSubscriptions,
+  socketIoMessages,
+  socketIoConnections,
+  wsMessages,
+  wsConnections,
+  grpc,
+  tcp,
+];
+const refusals = new Refusals(FAMILIES);
+
+describe.each(FAMILIES)('$name', (family) => {
+  describe.each(family.doors)('$name', (door) => {
+    test.each(CASES)('a token that is: $name', async ({ name, makeToken, faultOfKms, refusal }) => {
+      const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
+      const issuer = await NestFactory.createApplicationContext(kmsJwtOver(localKms), { logger: false });
+      const token = await makeToken(issuer.get(KmsJwtService));
+      const app = await door.start(kmsJwtOver(localKms, family.options));
+      try {
+        const fault = faultOfKms && localKms.inject(faultOfKms);
+        const received = await app.call(token);
+        refusals.add(family, name, received);
+
+        if (!refusal || (family.asksNoScope && refusal.errorCode === 'insufficient_scope')) {
+          expect(received).toEqual(family.admitted(answerOf(token)));
+          return;
+        }
+        expect(received).toEqual(family.refused(refusal));
+        for (const secret of [...(token?.split('.') ?? []), 'user-42', 'openid', 'invoices', REVOKED_ID]) {
+          expect(JSON.stringify(received)).not.toContain(secret);
+        }
+        if (!fault) return;
+        fault.stop();
+        expect(await app.call(token)).toEqual(family.admitted(answerOf(token)));
+      } finally {
+        await Promise.all([app.close(), issuer.close()]);
+      }
+    });
+  });
+});
+
+function answerOf(token = ''): Answer {
+  const payload = token.split('.')[1] ?? '';
+  const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as JwtClaims;
+  return answerTo(claims, claims.sub ?? '');
+}
+
+test('docs/refusals.md says what the clients received', async () => {
+  const file = new URL('../../docs/refusals.md', import.meta.url);
+  if (process.env.UPDATE_DOCS) await writeFile(file, refusals.toMarkdown());
+  expect(await readFile(file, 'utf8')).toBe(refusals.toMarkdown());
+});

@@ -1,0 +1,105 @@
+import { fileURLToPath } from 'node:url';
+import { type Client, credentials, loadPackageDefinition, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { Controller, type DynamicModule, Module, UseGuards } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { GrpcMethod, GrpcStreamMethod, type MicroserviceOptions, Transport } from '@nestjs/microservices';
+import { Claims, type JwtClaims, KmsJwtGuard, Scopes } from 'nestjs-kms-jwt';
+import { of } from 'rxjs';
+import type { Refusal } from './cases.js';
+import { type Answer, answerTo, type Door, type DoorFamily, SCOPE } from './door.js';
+import { freePort } from './free-port.js';
+
+const PROTO = fileURLToPath(new URL('./orders.proto', import.meta.url));
+
+@Controller()
+@UseGuards(KmsJwtGuard)
+@Scopes(SCOPE)
+class OrdersController {
+  @GrpcMethod('Orders') read(@Claims() claims: JwtClaims, @Claims('sub') sub: string) {
+    return answerTo(claims, sub);
+  }
+  @GrpcMethod('Orders') watch(@Claims() claims: JwtClaims, @Claims('sub') sub: string) {
+    return of(answerTo(claims, sub));
+  }
+  @GrpcStreamMethod('Orders') upload(@Claims() claims: JwtClaims, @Claims('sub') sub: string) {
+    return of(answerTo(claims, sub));
+  }
+  @GrpcStreamMethod('Orders') chat(@Claims() claims: JwtClaims, @Claims('sub') sub: string) {
+    return of(answerTo(claims, sub));
+  }
+}
+
+type Callback = (error: ServiceError | null, answer?: Answer) => void;
+
+/** As grpc-js makes it of the file. */
+interface OrdersClient extends Client {
+  read(question: object, metadata: Metadata, callback: Callback): unknown;
+  watch(question: object, metadata: Metadata): NodeJS.ReadableStream;
+  upload(metadata: Metadata, callback: Callback): NodeJS.WritableStream;
+  chat(metadata: Metadata): NodeJS.ReadWriteStream;
+}
+
+const METHODS: Record<string, (client: OrdersClient, metadata: Metadata, callback: Callback) => void> = {
+  unary: (client, metadata, callback) => void client.read({}, metadata, callback),
+  'server stream': (client, metadata, callback) => firstOf(client.watch({}, metadata), callback),
+  'client stream': (client, metadata, callback) => client.upload(metadata, callback).end(),
+  'stream both ways': (client, metadata, callback) => {
+    const stream = client.chat(metadata);
+    firstOf(stream, callback);
+    stream.end();
+  },
+};
+
+function firstOf(stream: NodeJS.ReadableStream, callback: Callback): void {
+  stream.on('data', (answer: Answer) => callback(null, answer)).on('error', callback);
+}
+
+const doors = Object.entries(METHODS).map(([name, callMethod]): Door => ({
+  name,
+  async start(kmsJwt: DynamicModule) {
+    @Module({ imports: [kmsJwt], controllers: [OrdersController] })
+    class AppModule {}
+    const url = `127.0.0.1:${await freePort()}`;
+    const app = await NestFactory.createMicroservice<MicroserviceOptions>(AppModule, {
+      transport: Transport.GRPC,
+      options: { package: 'orders', protoPath: PROTO, url },
+      logger: false,
+    });
+    await app.listen();
+    const { orders } = loadPackageDefinition(loadSync(PROTO)) as unknown as {
+      orders: { Orders: new (...args: ConstructorParameters<typeof Client>) => OrdersClient };
+    };
+    const client = new orders.Orders(url, credentials.createInsecure());
+    return {
+      call: (token) =>
+        new Promise((resolve) => {
+          const metadata = new Metadata();
+          if (token) metadata.set('authorization', `Bearer ${token}`);
+          callMethod(client, metadata, (error, answer) => resolve(error ? statusOf(error) : { answer }));
+        }),
+      async close() {
+        client.close();
+        await app.close();
+      },
+    };
+  },
+}));
+
+function statusOf({ code, details, metadata }: ServiceError) {
+  const { date: _, 'content-type': __, ...trailers } = metadata.getMap();
+  return { code, details, trailers };
+}
+
+const STATUSES: Record<Refusal['statusCode'], number> = { 400: 3, 401: 16, 403: 7, 503: 14 };
+
+export const grpc: DoorFamily = {
+  name: 'gRPC',
+  doors,
+  admitted: (answer) => ({ answer }),
+  refused: ({ statusCode, message, errorCode }) => ({
+    code: STATUSES[statusCode],
+    details: message,
+    trailers: { 'error-code': errorCode },
+  }),
+};

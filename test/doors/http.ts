@@ -1,0 +1,59 @@
+import { Controller, type DynamicModule, Get, Module, UseGuards } from '@nestjs/common';
+import { type AbstractHttpAdapter, NestFactory } from '@nestjs/core';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { Claims, type JwtClaims, KmsJwtGuard, Scopes } from 'nestjs-kms-jwt';
+import { answerTo, type Door, type DoorFamily, SCOPE } from './door.js';
+
+@Controller('orders')
+@UseGuards(KmsJwtGuard)
+class OrdersController {
+  @Scopes(SCOPE) @Get() read(@Claims() claims: JwtClaims, @Claims('sub') sub: string) {
+    return answerTo(claims, sub);
+  }
+}
+
+export const PLATFORMS: Record<string, () => AbstractHttpAdapter> = {
+  Express: () => new ExpressAdapter(),
+  Fastify: () => new FastifyAdapter(),
+};
+
+/** Headers that say nothing of the guard, and differ from platform to platform. */
+const OWN_TO_HTTP = /^(date|connection|keep-alive|etag|x-powered-by|content-(type|length))$/;
+
+async function receivedFrom(response: Response) {
+  const headers = [...response.headers].filter(([name]) => !OWN_TO_HTTP.test(name));
+  return {
+    status: response.status,
+    ...Object.fromEntries(headers),
+    body: await response.json(),
+  };
+}
+
+const doors = Object.entries(PLATFORMS).map(([name, newAdapter]): Door => ({
+  name,
+  async start(kmsJwt: DynamicModule) {
+    @Module({ imports: [kmsJwt], controllers: [OrdersController] })
+    class AppModule {}
+    const app = await NestFactory.create(AppModule, newAdapter(), { logger: false });
+    await app.listen(0, '127.0.0.1');
+    const url = `${await app.getUrl()}/orders`;
+    return {
+      call: async (token) =>
+        receivedFrom(await fetch(url, { headers: token ? { authorization: `Bearer ${token}` } : {} })),
+      close: () => app.close(),
+    };
+  },
+}));
+
+export const http: DoorFamily = {
+  name: 'HTTP',
+  doors,
+  admitted: (answer) => ({ status: 200, body: answer }),
+  refused: ({ challenge, ...body }) => ({
+    status: body.statusCode,
+    ...(challenge && { 'www-authenticate': challenge }),
+    ...(body.statusCode === 503 && { 'retry-after': '1' }),
+    body,
+  }),
+};

@@ -1,0 +1,240 @@
+import type { IncomingMessage } from 'node:http';
+import { type DynamicModule, Inject, Module, type Type, UseGuards } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { IoAdapter } from '@nestjs/platform-socket.io';
+import { WsAdapter } from '@nestjs/platform-ws';
+import { type OnGatewayConnection, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import { Claims, fromAuthHeader, fromCookie, type JwtClaims, KmsJwtGuard, Scopes } from 'nestjs-kms-jwt';
+import { io, type ManagerOptions, type SocketOptions } from 'socket.io-client';
+import { WebSocket } from 'ws';
+import type { Refusal } from './cases.js';
+import { answerTo, type Door, type DoorFamily, SCOPE } from './door.js';
+
+/** A message as both kinds of client receive it. */
+interface Message {
+  event: string;
+  data: unknown;
+}
+
+/** What both kinds of client can do. */
+interface Client {
+  next(): Promise<Message>;
+  send(event: string): void;
+  /** Why the server closed the connection. */
+  closed(): Promise<unknown>;
+  leave(): void;
+}
+
+@WebSocketGateway({ namespace: 'messages' })
+class MessagesGateway {
+  @UseGuards(KmsJwtGuard)
+  @Scopes(SCOPE)
+  @SubscribeMessage('orders')
+  read(@Claims() claims: JwtClaims, @Claims('sub') sub: string) {
+    return { event: 'answer', data: answerTo(claims, sub) };
+  }
+}
+
+@WebSocketGateway({ namespace: 'connections' })
+class SocketIoGateway implements OnGatewayConnection {
+  constructor(@Inject(KmsJwtGuard) private readonly guard: KmsJwtGuard) {}
+
+  async handleConnection(client: { emit(event: string, data: unknown): void }) {
+    const claims = await this.guard.acceptConnection(client);
+    if (claims) client.emit('welcome', answerTo(claims, claims.sub ?? ''));
+  }
+}
+
+@WebSocketGateway()
+class WsGateway implements OnGatewayConnection {
+  constructor(@Inject(KmsJwtGuard) private readonly guard: KmsJwtGuard) {}
+
+  async handleConnection(client: WebSocket, request: IncomingMessage) {
+    const claims = await this.guard.acceptConnection(client, request);
+    if (claims) client.send(JSON.stringify({ event: 'welcome', data: answerTo(claims, claims.sub ?? '') }));
+  }
+
+  @UseGuards(KmsJwtGuard)
+  @Scopes(SCOPE)
+  @SubscribeMessage('orders')
+  read(@Claims() claims: JwtClaims, @Claims('sub') sub: string) {
+    return { event: 'answer', data: answerTo(claims, sub) };
+  }
+}
+
+/** Messages in the order of their arrival, whether somebody waits for them already or not. */
+class Inbox {
+  private readonly arrived: Message[] = [];
+  private readonly waiting: ((message: Message) => void)[] = [];
+
+  put(message: Message): void {
+    const waiter = this.waiting.shift();
+    if (waiter) waiter(message);
+    else this.arrived.push(message);
+  }
+
+  next(): Promise<Message> {
+    const message = this.arrived.shift();
+    return message ? Promise.resolve(message) : new Promise((resolve) => this.waiting.push(resolve));
+  }
+}
+
+function socketIoClient(url: string, options: Partial<ManagerOptions & SocketOptions>): Client {
+  const socket = io(url, { ...options, transports: ['websocket'], reconnection: false, forceNew: true });
+  const inbox = new Inbox();
+  socket.onAny((event: string, data: unknown) => inbox.put({ event, data }));
+  const closed = new Promise((resolve) => socket.on('disconnect', (reason) => resolve(reason)));
+  return {
+    next: () => inbox.next(),
+    send: (event) => socket.emit(event),
+    closed: () => closed,
+    leave: () => socket.close(),
+  };
+}
+
+function wsClient(url: string, headers: Record<string, string>): Client {
+  const socket = new WebSocket(url, { headers });
+  const inbox = new Inbox();
+  socket.on('message', (data: Buffer) => inbox.put(JSON.parse(data.toString()) as Message));
+  const closed = new Promise((resolve) =>
+    socket.on('close', (code, reason) => resolve({ code, reason: reason.toString() })),
+  );
+  return {
+    next: () => inbox.next(),
+    send: (event) => socket.send(JSON.stringify({ event })),
+    closed: () => closed,
+    leave: () => socket.terminate(),
+  };
+}
+
+const COOKIE = 'access_token';
+const inHeader = (token: string) => ({ authorization: `Bearer ${token}` });
+const inCookie = (token: string) => ({ cookie: `theme=dark; ${COOKIE}=${token}` });
+
+type Connect = (url: string, token?: string) => Client;
+
+const SOCKET_IO: Record<string, Connect> = {
+  'token in auth': (url, token) => socketIoClient(url, { auth: { ...(token && { token }) } }),
+  'token in a header': (url, token) =>
+    socketIoClient(url, { extraHeaders: { ...(token && inHeader(token)) } }),
+  'token in a cookie': (url, token) =>
+    socketIoClient(url, { extraHeaders: { ...(token && inCookie(token)) } }),
+};
+
+const WS: Record<string, Connect> = {
+  'token in a header': (url, token) => wsClient(url, { ...(token && inHeader(token)) }),
+  'token in a cookie': (url, token) => wsClient(url, { ...(token && inCookie(token)) }),
+};
+
+/** What a client does once it is connected, and what it receives by it. */
+type Visit = (client: Client) => Promise<unknown>;
+
+const sendMessage: Visit = async (client) => {
+  client.send('orders');
+  return client.next();
+};
+
+const onlyConnect: Visit = async (client) => {
+  const message = await client.next();
+  return message.event === 'exception' ? { ...message, closed: await client.closed() } : message;
+};
+
+const connectAndSend: Visit = async (client) => {
+  const message = await onlyConnect(client);
+  return 'closed' in (message as object) ? message : sendMessage(client);
+};
+
+interface Server {
+  gateway: Type;
+  newAdapter: (app: object) => IoAdapter | WsAdapter;
+  path: string;
+}
+
+const startWith =
+  ({ gateway, newAdapter, path }: Server, connect: Connect, visit: Visit): Door['start'] =>
+  async (kmsJwt: DynamicModule) => {
+    @Module({ imports: [kmsJwt], providers: [gateway, KmsJwtGuard] })
+    class AppModule {}
+    const app = await NestFactory.create(AppModule, new ExpressAdapter(), { logger: false });
+    app.useWebSocketAdapter(newAdapter(app));
+    await app.listen(0, '127.0.0.1');
+    const url = (await app.getUrl()) + path;
+    return {
+      async call(token) {
+        const client = connect(url, token);
+        try {
+          return await visit(client);
+        } finally {
+          client.leave();
+        }
+      },
+      close: () => app.close(),
+    };
+  };
+
+const doorsOf = (server: Server, clients: Record<string, Connect>, visit: Visit): Door[] =>
+  Object.entries(clients).map(([place, connect]) => ({
+    name: place,
+    start: startWith(server, connect, visit),
+  }));
+
+const newIoAdapter = (app: object) => new IoAdapter(app);
+const newWsAdapter = (app: object) => new WsAdapter(app);
+const SOCKET_IO_MESSAGES: Server = { gateway: MessagesGateway, newAdapter: newIoAdapter, path: '/messages' };
+const SOCKET_IO_CONNECTIONS: Server = {
+  gateway: SocketIoGateway,
+  newAdapter: newIoAdapter,
+  path: '/connections',
+};
+const WS_SERVER: Server = { gateway: WsGateway, newAdapter: newWsAdapter, path: '' };
+
+const NO_SCOPES = 'A connection is asked for no scope: `@Scopes()` speaks of its messages.';
+const options = { tokenFrom: [fromAuthHeader(), fromCookie(COOKIE)] };
+const exception = ({ statusCode, message, errorCode }: Refusal) => ({
+  event: 'exception',
+  data: { status: 'error', statusCode, message, errorCode },
+});
+
+export const socketIoMessages: DoorFamily = {
+  name: 'Messages of socket.io',
+  doors: doorsOf(SOCKET_IO_MESSAGES, SOCKET_IO, sendMessage),
+  options,
+  admitted: (answer) => ({ event: 'answer', data: answer }),
+  refused: exception,
+};
+
+export const socketIoConnections: DoorFamily = {
+  name: 'Connections of socket.io, by acceptConnection',
+  doors: doorsOf(SOCKET_IO_CONNECTIONS, SOCKET_IO, onlyConnect),
+  options,
+  about: NO_SCOPES,
+  asksNoScope: true,
+  admitted: (answer) => ({ event: 'welcome', data: answer }),
+  refused: (refusal) => ({ ...exception(refusal), closed: 'io server disconnect' }),
+};
+
+const exceptionAndClose = (refusal: Refusal) => ({
+  ...exception(refusal),
+  closed: { code: refusal.statusCode === 401 ? 1008 : 1013, reason: refusal.errorCode },
+});
+
+export const wsConnections: DoorFamily = {
+  name: 'Connections of ws, by acceptConnection',
+  doors: doorsOf(WS_SERVER, WS, onlyConnect),
+  options,
+  about: NO_SCOPES,
+  asksNoScope: true,
+  admitted: (answer) => ({ event: 'welcome', data: answer }),
+  refused: exceptionAndClose,
+};
+
+export const wsMessages: DoorFamily = {
+  name: 'Messages of ws, after acceptConnection',
+  about: 'A client that `acceptConnection` disconnects gets no further; one that it lets in is asked again.',
+  doors: doorsOf(WS_SERVER, WS, connectAndSend),
+  options,
+  admitted: (answer) => ({ event: 'answer', data: answer }),
+  // A token without the scope is good enough to connect.
+  refused: (refusal) => (refusal.statusCode === 403 ? exception(refusal) : exceptionAndClose(refusal)),
+};
