@@ -41,8 +41,11 @@ export function fromHeader(name: string): TokenExtractor {
  * KmsJwtModule.forRoot({ keyId, tokenFrom: [fromAuthHeader(), fromCookie('access_token')] })
  */
 export function fromCookie(name: string): TokenExtractor {
-  return ({ cookies, headers }) =>
-    single(memberOf(cookies, name)) ?? memberOfCookieHeader(headers['cookie'], name);
+  return ({ cookies, headers }) => {
+    // Looked at in any case: a parser keeps one of two cookies of the same name, and does not tell.
+    const inHeader = single(valuesInCookieHeader(headers['cookie'], name));
+    return single(memberOf(cookies, name)) ?? inHeader;
+  };
 }
 
 /**
@@ -87,7 +90,7 @@ function memberOf(value: unknown, name: string): unknown {
   return (value as Record<string, unknown>)[name];
 }
 
-function memberOfCookieHeader(header: string | string[] | undefined, name: string): string | undefined {
-  if (header === undefined) return undefined;
-  return single(memberOf(parseCookie([header].flat().join('; ')), name));
+function valuesInCookieHeader(header: string | string[] | undefined, name: string): unknown[] {
+  const pairs = [header ?? []].flat().flatMap((line) => line.split(';'));
+  return pairs.map((pair) => memberOf(parseCookie(pair), name)).filter((value) => value !== undefined);
 }

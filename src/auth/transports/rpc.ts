@@ -17,6 +17,12 @@ interface RpcContext {
   getPacket?(): { properties?: { userProperties?: unknown } };
 }
 
+/** gRPC's own call: what Nest gives a `@GrpcStreamCall()` in the place of data and context. */
+interface GrpcCall {
+  metadata: RpcContext;
+  emit(event: 'error', error: object): unknown;
+}
+
 /** https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
 const GRPC_STATUS: Record<Refusal['status'], number> = {
   400: 3, // INVALID_ARGUMENT
@@ -54,9 +60,14 @@ export function rpcError(error: KmsJwtError, context: RpcContext = {}): object {
   return { code: GRPC_STATUS[status], message, metadata };
 }
 
+function grpcCallOf(context: ExecutionContext): GrpcCall | undefined {
+  const data = context.switchToRpc().getData<Partial<GrpcCall> | undefined>();
+  return typeof data?.emit === 'function' && data.metadata?.getMap ? (data as GrpcCall) : undefined;
+}
+
 // TCP and Redis give a context too; a test or a custom transport may give none.
 const contextOf = (context: ExecutionContext): RpcContext =>
-  context.switchToRpc().getContext<RpcContext>() ?? {};
+  grpcCallOf(context)?.metadata ?? context.switchToRpc().getContext<RpcContext>() ?? {};
 
 export const rpc: Transport = {
   carriersOf: (context) => [
@@ -65,7 +76,20 @@ export const rpc: Transport = {
   requestOf: contextOf,
   callOf: contextOf,
   async refuse(error, context) {
+    const body = rpcError(error, contextOf(context));
+    const call = grpcCallOf(context);
+    if (call) return endCall(call, body, context.getArgByIndex(1));
     const { RpcException } = await import('@nestjs/microservices');
-    return new RpcException(rpcError(error, contextOf(context)));
+    return new RpcException(body);
   },
 };
+
+/**
+ * Ends a call whose handler got it whole. Nest hands on no error of these: whatever is thrown is a rejection that nobody
+ * handles, which ends the process. So nothing is thrown: the guard waits, and the handler is never called.
+ */
+function endCall(call: GrpcCall, error: object, callback: unknown): Promise<never> {
+  if (typeof callback === 'function') callback(error);
+  else call.emit('error', error);
+  return new Promise(() => {});
+}

@@ -14,13 +14,14 @@ export interface Transport {
   refuse(error: KmsJwtError, context: ExecutionContext): Error | Promise<Error>;
 }
 
-/** Headers under lower-case names, from any record; what is neither text nor bytes is left out. */
+/** Headers under lower-case names, from any record, with all values of names that differ in case; only text and bytes. */
 export function headersFrom(record: unknown): TokenCarrier['headers'] {
   if (typeof record !== 'object' || record === null) return {};
   const headers: TokenCarrier['headers'] = Object.create(null) as TokenCarrier['headers'];
   for (const [name, value] of Object.entries(record)) {
     const text = Array.isArray(value) ? value.map(textOf).filter(isText) : textOf(value);
-    if (text !== undefined) headers[name.toLowerCase()] = text;
+    const key = name.toLowerCase();
+    if (text !== undefined) headers[key] = key in headers ? [headers[key] ?? [], text].flat() : text;
   }
   return headers;
 }

@@ -29,13 +29,14 @@ export function handshakeCarriers(client: Client): TokenCarrier[] {
   if (request) return [request];
   if (!client.handshake) return [];
   const { headers, query, auth } = client.handshake;
-  return [{ headers, query }, { headers: headersOfAuth(auth) }];
+  return [{ headers, query }, ...authCarriers(auth)];
 }
 
 /** socket.io's `auth: { token }`, by its own convention, and `auth: { authorization: 'Bearer …' }`. */
-function headersOfAuth(auth: Record<string, unknown> = {}): TokenCarrier['headers'] {
+function authCarriers(auth: Record<string, unknown> = {}): TokenCarrier[] {
   const { token, ...rest } = auth;
-  return { ...headersFrom(rest), ...(typeof token === 'string' && { authorization: `Bearer ${token}` }) };
+  const ofToken = typeof token === 'string' ? [{ headers: { authorization: `Bearer ${token}` } }] : [];
+  return [{ headers: headersFrom(rest) }, ...ofToken];
 }
 
 /** What the event `exception` carries. */
@@ -51,16 +52,19 @@ export const websocket: Transport = {
   carriersOf: (context) => handshakeCarriers(clientOf(context)),
   requestOf,
   callOf: requestOf,
-  async refuse(error) {
+  async refuse(error, context) {
     const { WsException } = await import('@nestjs/websockets');
-    return new WsException(wsBody(error));
+    const body = wsBody(error);
+    passOn(body, context.switchToWs().getClient<Connection>());
+    return new WsException(body);
   },
 };
 
-/** What `disconnect` needs of a socket: socket.io's has the first two, that of `ws` the others. */
+/** What is needed of a socket to tell it something: socket.io's has the first two, that of `ws` the others. */
 interface Connection {
   emit?(event: string, body: object): unknown;
   disconnect?(close: boolean): unknown;
+  on?(event: string, listener: (body: object) => void): unknown;
   send?(message: string): unknown;
   close?(code: number, reason: string): unknown;
 }
@@ -73,7 +77,28 @@ const TRY_AGAIN_LATER = 1013;
 export function tell(client: Connection, error: KmsJwtError): void {
   const body = wsBody(error);
   if (client.disconnect) client.emit?.('exception', body);
-  else client.send?.(JSON.stringify({ event: 'exception', data: body }));
+  else sendTo(client, body);
+}
+
+function sendTo(client: Connection, body: object): void {
+  client.send?.(JSON.stringify({ event: 'exception', data: body }));
+}
+
+const refusals = new WeakSet<object>();
+const listening = new WeakSet<object>();
+
+/**
+ * Before version 12, Nest's filter emits the event on sockets of `ws` too, where nobody hears it but this process: what
+ * the guard refused is sent from there.
+ */
+function passOn(body: object, client: Connection): void {
+  if (client.disconnect) return;
+  refusals.add(body);
+  if (listening.has(client)) return;
+  listening.add(client);
+  client.on?.('exception', (emitted) => {
+    if (refusals.has(emitted)) sendTo(client, emitted);
+  });
 }
 
 /** Tells the client why, and closes the connection. */

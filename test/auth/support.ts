@@ -1,0 +1,55 @@
+import type { DynamicModule, INestApplication, NestApplicationOptions, Provider, Type } from '@nestjs/common';
+import { type AbstractHttpAdapter, NestFactory } from '@nestjs/core';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { KmsJwtModule, type KmsJwtModuleOptions, KmsJwtService } from 'nestjs-kms-jwt';
+import { LocalKms } from 'nestjs-kms-jwt/local';
+import { onTestFinished } from 'vitest';
+
+export interface TestApp {
+  app: INestApplication;
+  jwt: KmsJwtService;
+  url: string;
+  localKms: LocalKms;
+  get(path: string, headers?: Record<string, string>): Promise<Response>;
+}
+
+export interface AppParts {
+  imports?: DynamicModule[];
+  controllers?: Type[];
+  providers?: Provider[];
+  options?: Partial<KmsJwtModuleOptions>;
+  adapter?: AbstractHttpAdapter;
+  /** What has to happen before the app listens, such as a cookie parser. */
+  prepare?(app: INestApplication): unknown;
+}
+
+/** Starts an app on a port of its own, until the end of the test. */
+export async function startApp(parts: AppParts): Promise<TestApp> {
+  const { imports = [], controllers = [], providers = [], options, adapter, prepare } = parts;
+  const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
+  const client = localKms.client({ maxAttempts: 1 });
+  class AppModule {}
+  const module: DynamicModule = {
+    module: AppModule,
+    imports: [KmsJwtModule.forRoot({ keyId: 'alias/auth', client, isGlobal: true, ...options }), ...imports],
+    controllers,
+    providers,
+  };
+  const quiet: NestApplicationOptions = { logger: false };
+  const app = await NestFactory.create(module, adapter ?? new ExpressAdapter(), quiet);
+  onTestFinished(() => app.close());
+  await prepare?.(app);
+  await app.listen(0, '127.0.0.1');
+  const url = await app.getUrl();
+  return {
+    app,
+    jwt: app.get(KmsJwtService, { strict: false }),
+    url,
+    localKms,
+    get: (path, headers = {}) => fetch(url + path, { headers }),
+  };
+}
+
+export function bearer(token: string): { authorization: string } {
+  return { authorization: `Bearer ${token}` };
+}
