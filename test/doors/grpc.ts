@@ -3,7 +3,15 @@ import { type Client, credentials, loadPackageDefinition, Metadata, type Service
 import { loadSync } from '@grpc/proto-loader';
 import { Controller, type DynamicModule, Module, UseGuards } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { GrpcMethod, GrpcStreamMethod, type MicroserviceOptions, Transport } from '@nestjs/microservices';
+import {
+  Ctx,
+  GrpcMethod,
+  GrpcStreamCall,
+  GrpcStreamMethod,
+  type MicroserviceOptions,
+  Payload,
+  Transport,
+} from '@nestjs/microservices';
 import { Claims, type JwtClaims, KmsJwtGuard, Scopes } from 'nestjs-kms-jwt';
 import { of } from 'rxjs';
 import type { Refusal } from './cases.js';
@@ -28,27 +36,49 @@ class OrdersController {
   @GrpcStreamMethod('Orders') chat(@Claims() claims: JwtClaims, @Claims('sub') sub: string) {
     return of(answerTo(claims, sub));
   }
+  @GrpcStreamCall('Orders') uploadCall(
+    @Ctx() callback: Callback,
+    @Claims() claims: JwtClaims,
+    @Claims('sub') sub: string,
+  ) {
+    callback(null, answerTo(claims, sub));
+  }
+  @GrpcStreamCall('Orders') chatCall(
+    @Payload() call: { write(answer: Answer): void; end(): void },
+    @Claims() claims: JwtClaims,
+    @Claims('sub') sub: string,
+  ) {
+    call.write(answerTo(claims, sub));
+    call.end();
+  }
 }
 
 type Callback = (error: ServiceError | null, answer?: Answer) => void;
 
 /** As grpc-js makes it of the file. */
 interface OrdersClient extends Client {
-  read(question: object, metadata: Metadata, callback: Callback): unknown;
-  watch(question: object, metadata: Metadata): NodeJS.ReadableStream;
-  upload(metadata: Metadata, callback: Callback): NodeJS.WritableStream;
-  chat(metadata: Metadata): NodeJS.ReadWriteStream;
+  read: Unary;
+  watch: ServerStream;
+  upload: ClientStream;
+  chat: BothWays;
+  uploadCall: ClientStream;
+  chatCall: BothWays;
 }
+
+type Unary = (question: object, metadata: Metadata, callback: Callback) => unknown;
+type ServerStream = (question: object, metadata: Metadata) => NodeJS.ReadableStream;
+type ClientStream = (metadata: Metadata, callback: Callback) => NodeJS.WritableStream;
+type BothWays = (metadata: Metadata) => NodeJS.ReadWriteStream;
 
 const METHODS: Record<string, (client: OrdersClient, metadata: Metadata, callback: Callback) => void> = {
   unary: (client, metadata, callback) => void client.read({}, metadata, callback),
   'server stream': (client, metadata, callback) => firstOf(client.watch({}, metadata), callback),
   'client stream': (client, metadata, callback) => client.upload(metadata, callback).end(),
-  'stream both ways': (client, metadata, callback) => {
-    const stream = client.chat(metadata);
-    firstOf(stream, callback);
-    stream.end();
-  },
+  'stream both ways': (client, metadata, callback) => firstOf(client.chat(metadata).end(), callback),
+  'client stream by @GrpcStreamCall()': (client, metadata, callback) =>
+    client.uploadCall(metadata, callback).end(),
+  'stream both ways by @GrpcStreamCall()': (client, metadata, callback) =>
+    firstOf(client.chatCall(metadata).end(), callback),
 };
 
 function firstOf(stream: NodeJS.ReadableStream, callback: Callback): void {
