@@ -1,4 +1,11 @@
-import type { DynamicModule, INestApplication, NestApplicationOptions, Provider, Type } from '@nestjs/common';
+import {
+  type DynamicModule,
+  type INestApplication,
+  Module,
+  type NestApplicationOptions,
+  type Provider,
+  type Type,
+} from '@nestjs/common';
 import { type AbstractHttpAdapter, NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { KmsJwtModule, type KmsJwtModuleOptions, KmsJwtService } from 'nestjs-kms-jwt';
@@ -10,7 +17,7 @@ export interface TestApp {
   jwt: KmsJwtService;
   url: string;
   localKms: LocalKms;
-  get(path: string, headers?: Record<string, string>): Promise<Response>;
+  get: (path: string, headers?: Record<string, string>) => Promise<Response>;
 }
 
 export interface AppParts {
@@ -20,7 +27,7 @@ export interface AppParts {
   options?: Partial<KmsJwtModuleOptions>;
   adapter?: AbstractHttpAdapter;
   /** What has to happen before the app listens, such as a cookie parser. */
-  prepare?(app: INestApplication): unknown;
+  prepare?: (app: INestApplication) => unknown;
 }
 
 /** Starts an app on a port of its own, until the end of the test. */
@@ -28,15 +35,14 @@ export async function startApp(parts: AppParts): Promise<TestApp> {
   const { imports = [], controllers = [], providers = [], options, adapter, prepare } = parts;
   const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
   const client = localKms.client({ maxAttempts: 1 });
-  class AppModule {}
-  const module: DynamicModule = {
-    module: AppModule,
+  @Module({
     imports: [KmsJwtModule.forRoot({ keyId: 'alias/auth', client, isGlobal: true, ...options }), ...imports],
     controllers,
     providers,
-  };
+  })
+  class AppModule {}
   const quiet: NestApplicationOptions = { logger: false };
-  const app = await NestFactory.create(module, adapter ?? new ExpressAdapter(), quiet);
+  const app = await NestFactory.create(AppModule, adapter ?? new ExpressAdapter(), quiet);
   onTestFinished(() => app.close());
   await prepare?.(app);
   await app.listen(0, '127.0.0.1');

@@ -24,7 +24,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 @Controller()
 class Handlers {
-  handle(): void {}
+  static handle(this: void): void {}
 }
 
 /** As the package `nats` has it: names and values, several to a name. */
@@ -84,7 +84,7 @@ beforeAll(async () => {
 afterAll(() => app.close());
 
 function callWith(context: unknown, data: unknown = {}): Promise<boolean> {
-  const host = new ExecutionContextHost([data, context], Handlers, Handlers.prototype.handle);
+  const host = new ExecutionContextHost([data, context], Handlers, Handlers.handle);
   host.setType('rpc');
   return guard.canActivate(host);
 }

@@ -1,0 +1,104 @@
+// Checked by `tsc` and never run: what is written here compiles, and what is marked does not.
+import { Controller, Get } from '@nestjs/common';
+import {
+  Claims,
+  type CompleteJwt,
+  type JwtClaims,
+  KmsJwtModule,
+  type KmsJwtService,
+  OptionalAuth,
+  Scopes,
+  VerifyWith,
+} from 'nestjs-kms-jwt';
+import { ExtractJwt } from 'passport-jwt';
+import { expectTypeOf } from 'vitest';
+import { z } from 'zod';
+
+interface AccessToken {
+  tenant: string;
+  roles: string[];
+}
+
+declare const jwt: KmsJwtService;
+declare const token: string;
+
+const schema = z.object({ sub: z.string(), level: z.string().transform(Number) });
+
+export async function verifyGivesWhatTheSchemaGives(): Promise<void> {
+  const claims = await jwt.verify(token, { schema });
+  expectTypeOf(claims).toEqualTypeOf<{ sub: string; level: number }>();
+
+  const complete = await jwt.verify(token, { schema, complete: true, audience: 'orders' });
+  expectTypeOf(complete).toEqualTypeOf<CompleteJwt<{ sub: string; level: number }>>();
+
+  // @ts-expect-error the schema knows no tenant
+  void claims.tenant;
+}
+
+export async function verifyWithoutSchemaGivesTheRegisteredClaimsAndThoseOfTheApp(): Promise<void> {
+  expectTypeOf(await jwt.verify(token)).branded.toEqualTypeOf<JwtClaims>();
+  const claims = await jwt.verify<AccessToken>(token);
+  expectTypeOf(claims.tenant).toEqualTypeOf<string>();
+  expectTypeOf(claims.sub).toEqualTypeOf<string | undefined>();
+  expectTypeOf((await jwt.verify(token, { complete: true })).payload.exp).toEqualTypeOf<number | undefined>();
+}
+
+@Controller()
+export class ClaimsAreNamedByTheirType {
+  @Get() read(
+    @Claims() _all: JwtClaims,
+    @Claims('sub') _sub: string,
+    @Claims<AccessToken>() _own: AccessToken,
+    @Claims<AccessToken>('tenant') _tenant: string,
+    // @ts-expect-error a claim that is not one of its own
+    @Claims<AccessToken>('tennant') _typo: string,
+    // @ts-expect-error a claim that is no name
+    @Claims(1) _number: string,
+  ): void {}
+}
+
+export class DecoratorsKnowTheirOptions {
+  @VerifyWith({ audience: 'orders', maxAge: '5m', schema, requiredClaims: ['sub'] }) right(): void {}
+  // @ts-expect-error no such option
+  @VerifyWith({ audiance: 'orders' }) typo(): void {}
+  // @ts-expect-error what a guard cannot do
+  @VerifyWith({ complete: true }) complete(): void {}
+  // @ts-expect-error what would be wrong from the second call on
+  @VerifyWith({ clockTimestamp: 1 }) clock(): void {}
+  // @ts-expect-error no scope at all would let everybody pass
+  @Scopes() noScope(): void {}
+  // @ts-expect-error without arguments
+  @OptionalAuth('yes') optional(): void {}
+}
+
+export async function methodsKnowTheirOptions(): Promise<void> {
+  await jwt.sign({ sub: 'user-42' }, { expiresIn: '15m', audience: ['orders'] });
+  // @ts-expect-error no such option of sign
+  await jwt.sign({}, { expiredIn: '15m' });
+  // @ts-expect-error an option of verify
+  await jwt.sign({}, { maxAge: '15m' });
+  // @ts-expect-error no such option of verify
+  await jwt.verify(token, { audiance: 'orders' });
+  // @ts-expect-error with a schema neither
+  await jwt.verify(token, { schema, audiance: 'orders' });
+  // @ts-expect-error an option of sign
+  await jwt.verify(token, { expiresIn: '15m' });
+  // @ts-expect-error not a schema
+  await jwt.verify(token, { schema: { sub: 'string' } });
+}
+
+export const modules = [
+  KmsJwtModule.forRoot({ keyId: 'alias/auth', tokenFrom: ExtractJwt.fromHeader('x-token') }),
+  KmsJwtModule.forRoot({ keyId: 'alias/auth', isRevoked: ({ jti }, { kid }) => jti === kid }),
+  KmsJwtModule.forRoot({ keyId: 'alias/auth', isRevoked: async () => false, property: 'auth' }),
+  // @ts-expect-error no such option
+  KmsJwtModule.forRoot({ keyID: 'alias/auth' }),
+  // @ts-expect-error no such option beside a right one
+  KmsJwtModule.forRoot({ keyId: 'alias/auth', tokensFrom: ExtractJwt.fromHeader('x-token') }),
+  // @ts-expect-error no such option within an option
+  KmsJwtModule.forRoot({ keyId: 'alias/auth', signOptions: { expiredIn: '15m' } }),
+  // @ts-expect-error nor here
+  KmsJwtModule.forRoot({ keyId: 'alias/auth', verifyOptions: { audiance: 'orders' } }),
+  // @ts-expect-error neither true nor false
+  KmsJwtModule.forRoot({ keyId: 'alias/auth', isRevoked: () => 'no' }),
+];
