@@ -129,7 +129,7 @@ function moduleOf(handlers: {
   controllers?: Type[];
   providers?: Provider[];
   imports?: DynamicModule[];
-}): DynamicModule {
+}): Type {
   const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
   localKms.inject({ kind: 'throttle', operation: 'Sign' });
   @Module({

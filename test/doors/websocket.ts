@@ -19,6 +19,7 @@ interface Message {
 
 /** What both kinds of client can do. */
 interface Client {
+  connected(): Promise<unknown>;
   next(): Promise<Message>;
   send(event: string): void;
   /** Why the server closed the connection. */
@@ -80,12 +81,14 @@ class Inbox {
   }
 }
 
-function socketIoClient(url: string, options: Partial<ManagerOptions & SocketOptions>): Client {
+export function socketIoClient(url: string, options: Partial<ManagerOptions & SocketOptions>): Client {
   const socket = io(url, { ...options, transports: ['websocket'], reconnection: false, forceNew: true });
   const inbox = new Inbox();
   socket.onAny((event: string, data: unknown) => inbox.put({ event, data }));
+  const connected = new Promise<void>((resolve) => socket.on('connect', resolve));
   const closed = new Promise((resolve) => socket.on('disconnect', (reason) => resolve(reason)));
   return {
+    connected: () => connected,
     next: () => inbox.next(),
     send: (event) => socket.emit(event),
     closed: () => closed,
@@ -93,14 +96,16 @@ function socketIoClient(url: string, options: Partial<ManagerOptions & SocketOpt
   };
 }
 
-function wsClient(url: string, headers: Record<string, string>): Client {
+export function wsClient(url: string, headers: Record<string, string>): Client {
   const socket = new WebSocket(url, { headers });
   const inbox = new Inbox();
   socket.on('message', (data: Buffer) => inbox.put(JSON.parse(data.toString()) as Message));
+  const connected = new Promise<void>((resolve) => socket.on('open', resolve));
   const closed = new Promise((resolve) =>
     socket.on('close', (code, reason) => resolve({ code, reason: reason.toString() })),
   );
   return {
+    connected: () => connected,
     next: () => inbox.next(),
     send: (event) => socket.send(JSON.stringify({ event })),
     closed: () => closed,

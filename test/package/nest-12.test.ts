@@ -1,4 +1,6 @@
-import { beforeAll, describe } from 'vitest';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { App } from './support/app.js';
 import { itWorksUnderNode } from './support/checks.js';
 
@@ -8,6 +10,11 @@ describe('a Nest 12 app, ESM', () => {
   beforeAll(async () => {
     app = await App.install('nest-12');
     await app.run('npm', 'run', 'build');
+  });
+
+  it('needs nothing of Nest but common, core and one platform', async () => {
+    const packages = await readdir(join(app.folder, 'node_modules/@nestjs'));
+    expect(packages.toSorted()).toEqual(['common', 'core', 'platform-express']);
   });
 
   itWorksUnderNode(() => app);

@@ -1,0 +1,244 @@
+import type { IncomingMessage } from 'node:http';
+import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
+import { type DynamicModule, Inject, Module, type Provider, UseGuards } from '@nestjs/common';
+import { APP_GUARD, NestFactory } from '@nestjs/core';
+import { GraphQLModule, Query, Resolver } from '@nestjs/graphql';
+import { IoAdapter } from '@nestjs/platform-socket.io';
+import { WsAdapter } from '@nestjs/platform-ws';
+import { ConnectedSocket, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import {
+  Claims,
+  fromAuthHeader,
+  fromQuery,
+  InjectKmsJwt,
+  type JwtClaims,
+  KmsJwtGuard,
+  KmsJwtModule,
+  type KmsJwtModuleOptions,
+  KmsJwtService,
+  OptionalAuth,
+  Public,
+} from 'nestjs-kms-jwt';
+import { LocalKms } from 'nestjs-kms-jwt/local';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { WebSocket } from 'ws';
+import { socketIoClient, wsClient } from './websocket.js';
+
+interface Parts {
+  providers: Provider[];
+  imports?: DynamicModule[];
+  options?: Partial<KmsJwtModuleOptions>;
+  newAdapter?: (app: object) => IoAdapter | WsAdapter;
+}
+
+async function start({ providers, imports = [], options, newAdapter }: Parts) {
+  const client = new LocalKms({ keys: [{ alias: 'auth' }, { alias: 'internal' }] }).client();
+  @Module({
+    imports: [
+      KmsJwtModule.forRoot({ keyId: 'alias/auth', client, ...options }),
+      KmsJwtModule.forRoot({ keyId: 'alias/internal', client, name: 'internal' }),
+      ...imports,
+    ],
+    providers: [KmsJwtGuard, ...providers],
+  })
+  class AppModule {}
+  const app = await NestFactory.create(AppModule, { logger: false });
+  onTestFinished(() => app.close());
+  if (newAdapter) app.useWebSocketAdapter(newAdapter(app));
+  await app.listen(0, '127.0.0.1');
+  return { url: await app.getUrl(), jwt: app.get(KmsJwtService, { strict: false }) };
+}
+
+describe('a socket of ws', () => {
+  @WebSocketGateway()
+  class ForgetfulGateway {
+    @UseGuards(KmsJwtGuard) @SubscribeMessage('guarded') read() {
+      return { event: 'answer' };
+    }
+    @UseGuards(KmsJwtGuard) @Public() @SubscribeMessage('open') open() {
+      return { event: 'answer' };
+    }
+  }
+
+  test('that acceptConnection never saw has no token to its messages, and hears so once each', async () => {
+    const { url, jwt } = await start({
+      providers: [ForgetfulGateway],
+      newAdapter: (app) => new WsAdapter(app),
+    });
+    const client = wsClient(url, { authorization: `Bearer ${await jwt.sign({})}` });
+    onTestFinished(() => client.leave());
+    await client.connected();
+    const refusal = {
+      event: 'exception',
+      data: {
+        status: 'error',
+        statusCode: 401,
+        message: 'The request carries no bearer token',
+        errorCode: 'token_missing',
+      },
+    };
+    for (const [event, expected] of [
+      ['guarded', refusal],
+      ['guarded', refusal],
+      ['open', { event: 'answer' }],
+    ] as const) {
+      client.send(event);
+      expect(await client.next()).toEqual(expected);
+    }
+  });
+});
+
+describe('a connection', () => {
+  let revoked = false;
+
+  @WebSocketGateway()
+  class WsGateway {
+    constructor(@Inject(KmsJwtGuard) private readonly guard: KmsJwtGuard) {}
+    async handleConnection(client: WebSocket, request: IncomingMessage) {
+      if (await this.guard.acceptConnection(client, request)) client.send('{"event":"welcome"}');
+    }
+    @UseGuards(KmsJwtGuard) @SubscribeMessage('orders') read() {
+      return { event: 'answer' };
+    }
+  }
+
+  test('whose token is revoked meanwhile gets no further message through', async () => {
+    revoked = false;
+    const { url, jwt } = await start({
+      providers: [WsGateway],
+      options: { isRevoked: () => revoked },
+      newAdapter: (app) => new WsAdapter(app),
+    });
+    const client = wsClient(url, { authorization: `Bearer ${await jwt.sign({})}` });
+    onTestFinished(() => client.leave());
+    expect(await client.next()).toEqual({ event: 'welcome' });
+    client.send('orders');
+    expect(await client.next()).toEqual({ event: 'answer' });
+    revoked = true;
+    client.send('orders');
+    expect(await client.next()).toMatchObject({ event: 'exception', data: { errorCode: 'token_revoked' } });
+  });
+
+  @WebSocketGateway()
+  class SocketIoGateway {
+    @UseGuards(KmsJwtGuard) @SubscribeMessage('orders') read(
+      @ConnectedSocket() socket: { data: { user: JwtClaims } },
+    ) {
+      return { event: 'answer', data: socket.data.user.sub };
+    }
+  }
+
+  test('of socket.io keeps the claims at socket.data.user', async () => {
+    const { url, jwt } = await start({
+      providers: [SocketIoGateway],
+      newAdapter: (app) => new IoAdapter(app),
+    });
+    const client = socketIoClient(url, { auth: { token: await jwt.sign({ sub: 'user-42' }) } });
+    onTestFinished(() => client.leave());
+    client.send('orders');
+    expect(await client.next()).toEqual({ event: 'answer', data: 'user-42' });
+  });
+
+  test.each<[string, (token: string) => Parameters<typeof socketIoClient>[1]]>([
+    [
+      'in auth and in a header',
+      (token) => ({ auth: { token }, extraHeaders: { authorization: `Bearer ${token}` } }),
+    ],
+    ['twice in auth', (token) => ({ auth: { token, authorization: `Bearer ${token}` } })],
+    ['in auth and in the query', (token) => ({ auth: { token }, query: { access_token: token } })],
+  ])('with tokens %s is refused', async (_, optionsWith) => {
+    const { url, jwt } = await start({
+      providers: [SocketIoGateway],
+      options: { tokenFrom: [fromAuthHeader(), fromQuery('access_token')] },
+      newAdapter: (app) => new IoAdapter(app),
+    });
+    const client = socketIoClient(url, optionsWith(await jwt.sign({})));
+    onTestFinished(() => client.leave());
+    client.send('orders');
+    expect(await client.next()).toMatchObject({
+      event: 'exception',
+      data: { statusCode: 400, errorCode: 'token_ambiguous' },
+    });
+  });
+});
+
+const graphqlModule = () =>
+  GraphQLModule.forRoot<ApolloDriverConfig>({ driver: ApolloDriver, autoSchemaFile: true });
+
+async function ask(url: string, query: string, token?: string) {
+  const response = await fetch(`${url}/graphql`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
+    body: JSON.stringify({ query }),
+  });
+  return (await response.json()) as { data: Record<string, string | null>; errors?: object[] };
+}
+
+describe('a request of GraphQL', () => {
+  @Resolver()
+  class FieldsResolver {
+    constructor(@InjectKmsJwt('internal') private readonly internal: KmsJwtService) {}
+
+    @UseGuards(KmsJwtGuard) @Query(() => String, { nullable: true }) closed(@Claims('sub') sub: string) {
+      return sub;
+    }
+    @UseGuards(KmsJwtGuard.named('internal')) @Query(() => String, { nullable: true }) internalOnly(
+      @Claims('sub') sub: string,
+    ) {
+      return sub;
+    }
+    @Public() @UseGuards(KmsJwtGuard) @Query(() => String) open() {
+      return 'open';
+    }
+    @OptionalAuth() @UseGuards(KmsJwtGuard) @Query(() => String) optional(@Claims('sub') sub?: string) {
+      return sub ?? 'nobody';
+    }
+    @Public() @UseGuards(KmsJwtGuard) @Query(() => String) internalToken() {
+      return this.internal.sign({ sub: 'service' });
+    }
+  }
+
+  test('is refused field by field: what is open is answered', async () => {
+    const { url } = await start({ providers: [FieldsResolver], imports: [graphqlModule()] });
+    expect(await ask(url, '{ open closed optional }')).toEqual({
+      data: { open: 'open', closed: null, optional: 'nobody' },
+      errors: [
+        {
+          message: 'The request carries no bearer token',
+          path: ['closed'],
+          locations: expect.any(Array),
+          extensions: { code: 'UNAUTHENTICATED', errorCode: 'token_missing' },
+        },
+      ],
+    });
+  });
+
+  test('gives each field the claims that its own guard verified', async () => {
+    const { url, jwt } = await start({ providers: [FieldsResolver], imports: [graphqlModule()] });
+    const own = await ask(url, '{ closed internalOnly again: closed }', await jwt.sign({ sub: 'user-42' }));
+    expect(own.data).toEqual({ closed: 'user-42', internalOnly: null, again: 'user-42' });
+    const { internalToken } = (await ask(url, '{ internalToken }')).data;
+    const internal = await ask(url, '{ closed internalOnly }', internalToken ?? '');
+    expect(internal.data).toEqual({ closed: null, internalOnly: 'service' });
+    expect(internal.errors).toMatchObject([
+      { path: ['closed'], extensions: { errorCode: 'token_key_unknown' } },
+    ]);
+  });
+
+  test('is guarded by APP_GUARD too', async () => {
+    @Resolver()
+    class PlainResolver {
+      @Query(() => String) hello(@Claims('sub') sub: string) {
+        return sub;
+      }
+    }
+    const appGuard = { provide: APP_GUARD, useClass: KmsJwtGuard };
+    const { url, jwt } = await start({ providers: [PlainResolver, appGuard], imports: [graphqlModule()] });
+    expect(await ask(url, '{ hello }')).toMatchObject({
+      errors: [{ extensions: { code: 'UNAUTHENTICATED' } }],
+    });
+    expect(await ask(url, '{ hello }', await jwt.sign({ sub: 'user-42' }))).toEqual({
+      data: { hello: 'user-42' },
+    });
+  });
+});
