@@ -1,8 +1,19 @@
 import type { IncomingMessage } from 'node:http';
+import { createRequire } from 'node:module';
 import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
-import { type DynamicModule, Inject, Module, type Provider, UseGuards } from '@nestjs/common';
+import {
+  Controller,
+  type DynamicModule,
+  type INestApplication,
+  Inject,
+  type Type,
+  Module,
+  type Provider,
+  UseGuards,
+} from '@nestjs/common';
 import { APP_GUARD, NestFactory } from '@nestjs/core';
 import { GraphQLModule, Query, Resolver } from '@nestjs/graphql';
+import { ClientProxyFactory, MessagePattern, Transport } from '@nestjs/microservices';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { ConnectedSocket, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
@@ -20,18 +31,25 @@ import {
   Public,
 } from 'nestjs-kms-jwt';
 import { LocalKms } from 'nestjs-kms-jwt/local';
+import { lastValueFrom } from 'rxjs';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { WebSocket } from 'ws';
+import { freePort } from './free-port.js';
 import { socketIoClient, wsClient } from './websocket.js';
 
 interface Parts {
   providers: Provider[];
   imports?: DynamicModule[];
   options?: Partial<KmsJwtModuleOptions>;
+  controllers?: Type[];
   newAdapter?: (app: object) => IoAdapter | WsAdapter;
+  prepare?: (app: INestApplication) => Promise<void>;
 }
 
-async function start({ providers, imports = [], options, newAdapter }: Parts) {
+const { version } = createRequire(import.meta.url)('@nestjs/core/package.json') as { version: string };
+const NEST = Number(version.split('.')[0]);
+
+async function start({ providers, controllers = [], imports = [], options, newAdapter, prepare }: Parts) {
   const client = new LocalKms({ keys: [{ alias: 'auth' }, { alias: 'internal' }] }).client();
   @Module({
     imports: [
@@ -39,12 +57,14 @@ async function start({ providers, imports = [], options, newAdapter }: Parts) {
       KmsJwtModule.forRoot({ keyId: 'alias/internal', client, name: 'internal' }),
       ...imports,
     ],
+    controllers,
     providers: [KmsJwtGuard, ...providers],
   })
   class AppModule {}
   const app = await NestFactory.create(AppModule, { logger: false });
   onTestFinished(() => app.close());
   if (newAdapter) app.useWebSocketAdapter(newAdapter(app));
+  await prepare?.(app);
   await app.listen(0, '127.0.0.1');
   return { url: await app.getUrl(), jwt: app.get(KmsJwtService, { strict: false }) };
 }
@@ -86,6 +106,79 @@ describe('a socket of ws', () => {
       expect(await client.next()).toEqual(expected);
     }
   });
+});
+
+describe('APP_GUARD', () => {
+  const appGuard = { provide: APP_GUARD, useClass: KmsJwtGuard };
+
+  @Resolver()
+  class PlainResolver {
+    @Query(() => String) hello(@Claims('sub') sub: string) {
+      return sub;
+    }
+  }
+
+  test('guards resolvers', async () => {
+    const { url, jwt } = await start({ providers: [PlainResolver, appGuard], imports: [graphqlModule()] });
+    const refused = await ask(url, '{ hello }');
+    expect(refused).toMatchObject({ errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] });
+    const token = await jwt.sign({ sub: 'user-42' });
+    expect(await ask(url, '{ hello }', token)).toEqual({ data: { hello: 'user-42' } });
+  });
+
+  @WebSocketGateway()
+  class PlainGateway {
+    @SubscribeMessage('orders') read() {
+      return { event: 'answer', data: 'orders' };
+    }
+  }
+
+  test(`guards gateways ${NEST < 12 ? 'only from Nest 12 on' : ''}`, async () => {
+    const { url, jwt } = await start({
+      providers: [PlainGateway, appGuard],
+      newAdapter: (app) => new IoAdapter(app),
+    });
+    const visit = async (auth: object) => {
+      const client = socketIoClient(url, { auth });
+      onTestFinished(() => client.leave());
+      client.send('orders');
+      return client.next();
+    };
+    const answer = { event: 'answer', data: 'orders' };
+    const refusal = { event: 'exception', data: expect.objectContaining({ errorCode: 'token_missing' }) };
+    expect(await visit({ token: await jwt.sign({}) })).toEqual(answer);
+    expect(await visit({})).toEqual(NEST < 12 ? answer : refusal);
+  });
+
+  @Controller()
+  class PlainController {
+    @MessagePattern('orders') read() {
+      return 'orders';
+    }
+  }
+
+  test.each([
+    [true, { errorCode: 'token_missing' }],
+    [false, 'orders'],
+  ])(
+    'guards a microservice of a hybrid app with inheritAppConfig: %s',
+    async (inheritAppConfig, expected) => {
+      const options = { host: '127.0.0.1', port: await freePort() };
+      await start({
+        providers: [appGuard],
+        controllers: [PlainController],
+        prepare: async (app) => {
+          app.connectMicroservice({ transport: Transport.TCP, options }, { inheritAppConfig });
+          await app.startAllMicroservices();
+        },
+      });
+      const client = ClientProxyFactory.create({ transport: Transport.TCP, options });
+      onTestFinished(() => client.close());
+      const received = lastValueFrom(client.send<unknown>('orders', {})).catch((error: unknown) => error);
+      const matching = typeof expected === 'string' ? expected : expect.objectContaining(expected);
+      expect(await received).toEqual(matching);
+    },
+  );
 });
 
 describe('a connection', () => {
@@ -223,22 +316,5 @@ describe('a request of GraphQL', () => {
     expect(internal.errors).toMatchObject([
       { path: ['closed'], extensions: { errorCode: 'token_key_unknown' } },
     ]);
-  });
-
-  test('is guarded by APP_GUARD too', async () => {
-    @Resolver()
-    class PlainResolver {
-      @Query(() => String) hello(@Claims('sub') sub: string) {
-        return sub;
-      }
-    }
-    const appGuard = { provide: APP_GUARD, useClass: KmsJwtGuard };
-    const { url, jwt } = await start({ providers: [PlainResolver, appGuard], imports: [graphqlModule()] });
-    expect(await ask(url, '{ hello }')).toMatchObject({
-      errors: [{ extensions: { code: 'UNAUTHENTICATED' } }],
-    });
-    expect(await ask(url, '{ hello }', await jwt.sign({ sub: 'user-42' }))).toEqual({
-      data: { hello: 'user-42' },
-    });
   });
 });
