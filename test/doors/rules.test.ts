@@ -219,9 +219,12 @@ describe('a connection', () => {
     ) {
       return { event: 'answer', data: socket.data.user.sub };
     }
+    @UseGuards(KmsJwtGuard) @Public() @SubscribeMessage('open') open(@Claims('sub') sub?: string) {
+      return { event: 'answer', data: sub ?? 'nobody' };
+    }
   }
 
-  test('of socket.io keeps the claims at socket.data.user', async () => {
+  test('of socket.io keeps the claims at socket.data.user, and not for what is public', async () => {
     const { url, jwt } = await start({
       providers: [SocketIoGateway],
       newAdapter: (app) => new IoAdapter(app),
@@ -230,6 +233,10 @@ describe('a connection', () => {
     onTestFinished(() => client.leave());
     client.send('orders');
     expect(await client.next()).toEqual({ event: 'answer', data: 'user-42' });
+
+    // What is public asks for no token, so that nobody knows whether the one of the last message still holds.
+    client.send('open');
+    expect(await client.next()).toEqual({ event: 'answer', data: 'nobody' });
   });
 
   test.each<[string, (token: string) => Parameters<typeof socketIoClient>[1]]>([
