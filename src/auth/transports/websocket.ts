@@ -8,7 +8,8 @@ import { headersFrom, type Transport } from './transport.js';
 interface Handshake {
   headers: TokenCarrier['headers'];
   query?: unknown;
-  auth?: Record<string, unknown>;
+  /** As the client sent it. */
+  auth?: Record<string, unknown> | null;
 }
 
 interface Client {
@@ -33,8 +34,8 @@ export function handshakeCarriers(client: Client): TokenCarrier[] {
 }
 
 /** socket.io's `auth: { token }`, by its own convention, and `auth: { authorization: 'Bearer …' }`. */
-function authCarriers(auth: Record<string, unknown> = {}): TokenCarrier[] {
-  const { token, ...rest } = auth;
+function authCarriers(auth: Handshake['auth']): TokenCarrier[] {
+  const { token, ...rest } = auth ?? {};
   const ofToken = typeof token === 'string' ? [{ headers: { authorization: `Bearer ${token}` } }] : [];
   return [{ headers: headersFrom(rest) }, ...ofToken];
 }
