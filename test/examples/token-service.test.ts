@@ -2,8 +2,20 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { credentials, loadPackageDefinition, Metadata, status } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
 import { LocalKms } from 'nestjs-kms-jwt/local';
+import { io } from 'socket.io-client';
 import { afterEach, describe, expect, test } from 'vitest';
+
+interface ProfileClient {
+  Me(
+    request: object,
+    metadata: Metadata,
+    callback: (error: { code: number } | null, reply?: object) => void,
+  ): void;
+  close(): void;
+}
 
 const MAIN = fileURLToPath(new URL('../../dist/examples/token-service/main.js', import.meta.url));
 const running: ChildProcess[] = [];
@@ -31,7 +43,8 @@ function run(env: Record<string, string> = {}) {
 }
 
 async function start(env: Record<string, string> = {}) {
-  const service = run(env);
+  const grpcPort = await freePort();
+  const service = run({ GRPC_PORT: String(grpcPort), ...env });
   const url = await new Promise<string>((resolve, reject) => {
     service.child.stdout.on('data', () => {
       const [, found] = /Listening on (\S+)[^]*Then: curl/.exec(service.output()) ?? [];
@@ -39,7 +52,16 @@ async function start(env: Record<string, string> = {}) {
     });
     void service.exit.then((code) => reject(new Error(`ended with ${code}: ${service.errors()}`)));
   });
-  return { ...service, url };
+  return { ...service, url, grpcPort };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 async function login(url: string, username = 'ada', password = 'lovelace') {
@@ -58,7 +80,7 @@ const get = (url: string, token?: string) =>
 const ownLines = (text: string) => text.split('\n').filter((line) => line.startsWith('token-service: '));
 
 async function failure(env: Record<string, string>) {
-  const service = run(env);
+  const service = run({ GRPC_PORT: String(await freePort()), ...env });
   expect(await service.exit).toBe(1);
   expect(service.output()).toBe('');
   const lines = ownLines(service.errors());
@@ -85,8 +107,8 @@ describe('without any configuration', () => {
 
   test('login gives a token that opens /me; none and a changed one do not', async () => {
     const { url } = await start();
-    const { status, body } = await login(url);
-    expect(status).toBe(200);
+    const { status: loginStatus, body } = await login(url);
+    expect(loginStatus).toBe(200);
 
     const me = await get(`${url}/me`, body.access_token);
     expect(me.status).toBe(200);
@@ -122,6 +144,61 @@ describe('without any configuration', () => {
       expect(performance.now() - started).toBeLessThan(2000);
     },
   );
+});
+
+describe('beside its routes, the same token opens', () => {
+  test('a GraphQL query', async () => {
+    const { url } = await start();
+    const query = (token?: string) =>
+      fetch(`${url}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
+        body: JSON.stringify({ query: '{ me { name roles } }' }),
+      }).then((response) => response.json());
+    const { body } = await login(url);
+    expect(await query(body.access_token)).toEqual({
+      data: { me: { name: 'ada', roles: ['user', 'admin'] } },
+    });
+    expect(await query()).toMatchObject({
+      errors: [{ extensions: { code: 'UNAUTHENTICATED', errorCode: 'token_missing' } }],
+    });
+  });
+
+  test('a socket.io gateway', async () => {
+    const { url } = await start();
+    const { body } = await login(url);
+    const socket = io(url, { auth: { token: body.access_token }, forceNew: true });
+    socket.emit('me');
+    expect(await new Promise((resolve) => socket.once('me', resolve))).toEqual({ name: 'ada' });
+    socket.disconnect();
+
+    const stranger = io(url, { forceNew: true, reconnection: false });
+    expect(await new Promise((resolve) => stranger.once('exception', resolve))).toMatchObject({
+      errorCode: 'token_missing',
+    });
+    await new Promise((resolve) =>
+      stranger.connected ? stranger.once('disconnect', resolve) : resolve(undefined),
+    );
+  });
+
+  test('a gRPC method', async () => {
+    const { url, grpcPort } = await start();
+    const { body } = await login(url);
+    const file = fileURLToPath(new URL('../../examples/token-service/src/profile.proto', import.meta.url));
+    const { profile } = loadPackageDefinition(loadSync(file)) as unknown as {
+      profile: { ProfileService: new (address: string, credentials: unknown) => ProfileClient };
+    };
+    const client = new profile.ProfileService(`127.0.0.1:${grpcPort}`, credentials.createInsecure());
+    const me = (token?: string) =>
+      new Promise((resolve) => {
+        const metadata = new Metadata();
+        if (token) metadata.set('authorization', `Bearer ${token}`);
+        client.Me({}, metadata, (error, reply) => resolve(error ? { code: error.code } : reply));
+      });
+    expect(await me(body.access_token)).toEqual({ name: 'ada' });
+    expect(await me()).toEqual({ code: status.UNAUTHENTICATED });
+    client.close();
+  });
 });
 
 test('with only an endpoint, a key and dummy credentials it signs by LocalKms over HTTP in another process', async () => {
@@ -160,13 +237,17 @@ describe('what stops it is one clear line and code 1:', () => {
     blocker.close();
   });
 
+  test.each(['abc', '99999', '-1'])('the port %s', async (port) => {
+    expect(await failure({ PORT: port })).toBe('token-service: PORT must be 0 to 65535');
+  });
+
   test('a key that is not there', async () => {
     const server = await new LocalKms().listen();
-    const credentials = { AWS_ACCESS_KEY_ID: 'dummy', AWS_SECRET_ACCESS_KEY: 'dummy' };
+    const dummies = { AWS_ACCESS_KEY_ID: 'dummy', AWS_SECRET_ACCESS_KEY: 'dummy' };
     const line = await failure({
       AWS_ENDPOINT_URL_KMS: server.url,
       KMS_KEY_ID: 'alias/none',
-      ...credentials,
+      ...dummies,
     });
     expect(line).toMatch(/alias\/none.*no such key or alias/);
     await server.close();
@@ -187,11 +268,11 @@ describe('what stops it is one clear line and code 1:', () => {
   });
 
   test('nobody at the endpoint', async () => {
-    const credentials = { AWS_ACCESS_KEY_ID: 'dummy', AWS_SECRET_ACCESS_KEY: 'dummy' };
+    const dummies = { AWS_ACCESS_KEY_ID: 'dummy', AWS_SECRET_ACCESS_KEY: 'dummy' };
     const line = await failure({
       AWS_ENDPOINT_URL_KMS: 'http://127.0.0.1:1',
       KMS_KEY_ID: 'alias/auth',
-      ...credentials,
+      ...dummies,
     });
     expect(line).toMatch(/KMS could not be reached.*ECONNREFUSED/);
   });

@@ -1,0 +1,19 @@
+import { UseGuards } from '@nestjs/common';
+import { type OnGatewayConnection, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import { Claims, KmsJwtGuard } from 'nestjs-kms-jwt';
+
+/** socket.io: the token is in the handshake, `io(url, { auth: { token } })`; a refusal is an event `exception`. */
+@WebSocketGateway()
+export class ProfileGateway implements OnGatewayConnection {
+  constructor(private readonly guard: KmsJwtGuard) {}
+
+  async handleConnection(client: object): Promise<void> {
+    await this.guard.acceptConnection(client);
+  }
+
+  @UseGuards(KmsJwtGuard)
+  @SubscribeMessage('me')
+  me(@Claims('sub') name: string) {
+    return { event: 'me', data: { name } };
+  }
+}
