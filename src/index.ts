@@ -26,6 +26,7 @@ export type { JsonWebKey, JsonWebKeySet } from './jwt/jwk.js';
 export { KmsJwtModule } from './kms-jwt.module.js';
 export type { KmsJwtModuleExtras } from './kms-jwt.module-definition.js';
 export type {
+  DecodeOptions,
   Duration,
   KidOption,
   KmsJwtModuleOptions,
@@ -33,5 +34,5 @@ export type {
   SignOptions,
   VerifyOptions,
 } from './kms-jwt.options.js';
-export { type CompleteJwt, type DecodeOptions, KmsJwtService } from './kms-jwt.service.js';
+export { type CompleteJwt, KmsJwtService } from './kms-jwt.service.js';
 export { getKmsJwtToken, InjectKmsJwt } from './kms-jwt.tokens.js';
