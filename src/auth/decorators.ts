@@ -6,7 +6,6 @@ import {
   SetMetadata,
   type Type,
 } from '@nestjs/common';
-import { Reflector } from '@nestjs/core';
 import type { JwtClaims } from '../jwt/claims.js';
 import type { RouteVerifyOptions } from '../kms-jwt.options.js';
 import { keptClaims } from './kept-claims.js';
@@ -81,15 +80,7 @@ export function Claims<Own extends object = JwtClaims>(
   return readClaims(claim, ...pipes);
 }
 
-const reflector = new Reflector();
-
 const readClaims = createParamDecorator((claim: string | undefined, context: ExecutionContext) => {
-  // A socket keeps the claims of earlier messages, and here nobody asked whether they still hold.
-  const access = reflector.getAllAndOverride<Access | undefined>(ACCESS, [
-    context.getHandler(),
-    context.getClass(),
-  ]);
-  if (access === 'public') return undefined;
   const claims = keptClaims(context);
   return claim === undefined ? claims : claims?.[claim];
 });

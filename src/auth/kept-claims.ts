@@ -16,6 +16,14 @@ export function keepClaims(context: ExecutionContext, claims: JwtClaims, propert
   }
 }
 
+/** Of a call that passes without claims: a socket has those of earlier messages, and nobody asked whether they hold. */
+export function forgetClaims(context: ExecutionContext): void {
+  const transport = transportOf(context);
+  for (const holder of [transport.requestOf(context), transport.callOf(context)]) {
+    Reflect.deleteProperty(holder, CLAIMS);
+  }
+}
+
 export function keptClaims(context: ExecutionContext): JwtClaims | undefined {
   const transport = transportOf(context);
   const claims: unknown =

@@ -6,7 +6,7 @@ import type { RouteVerifyOptions, TokenCarrier } from '../kms-jwt.options.js';
 import type { KmsJwtService } from '../kms-jwt.service.js';
 import { InjectKmsJwt } from '../kms-jwt.tokens.js';
 import { type Access, ACCESS, SCOPES, VERIFY_OPTIONS } from './decorators.js';
-import { keepClaims } from './kept-claims.js';
+import { forgetClaims, keepClaims } from './kept-claims.js';
 import { extractToken, fromAuthHeader } from './token-extractors.js';
 import { transportOf } from './transports/index.js';
 import { disconnect, handshakeCarriers, keepHandshake } from './transports/websocket.js';
@@ -48,11 +48,11 @@ export class KmsJwtGuard implements CanActivate {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const access = this.accessOf(context);
-    if (access === 'public') return true;
+    if (access === 'public') return this.passWithoutClaims(context);
     try {
       const scopes = this.read<string[]>(SCOPES, context) ?? [];
       const token = this.getToken(context);
-      if (!token && access === 'optional' && scopes.length === 0) return true;
+      if (!token && access === 'optional' && scopes.length === 0) return this.passWithoutClaims(context);
       if (!token) throw new TokenMissingError();
 
       const claims = await this.authenticate(token, context);
@@ -139,6 +139,11 @@ export class KmsJwtGuard implements CanActivate {
    */
   protected handleError(error: KmsJwtError, context: ExecutionContext): Error | Promise<Error> {
     return transportOf(context).refuse(error, context);
+  }
+
+  private passWithoutClaims(context: ExecutionContext): true {
+    forgetClaims(context);
+    return true;
   }
 
   /**

@@ -1,7 +1,7 @@
 import type { SigningKey, VerificationKey } from './signing-key.js';
 
 /** For how long tokens are refused by a fetch that failed: a flood of them must not become a flood of calls. */
-const FAILURE_LASTS_MILLISECONDS = 1000;
+const FAILURE_LASTS_MILLISECONDS = 250;
 
 /** The keys that this service trusts: the active one signs, all verify. */
 export class KeyRing {
@@ -22,7 +22,7 @@ export class KeyRing {
     return this.loading;
   }
 
-  /** The key of that name, if this service trusts one. Anybody can ask, so that a failure is remembered for a second. */
+  /** The key of that name, if this service trusts one. Anybody can ask, so that a failure is remembered for a moment. */
   async find(kid: string): Promise<VerificationKey | undefined> {
     if (this.failure && this.now() < this.failure.until) throw this.failure.error;
     const key = await this.active();

@@ -255,6 +255,7 @@ describe.each(Object.entries(adapters))('on %s', (_, newAdapter) => {
         const token = tokens[name];
         const response = await get(`/nearest/${path}`, token && `Bearer ${token}`);
         expect([name, response.status]).toEqual([name, status]);
+        if (path === 'internal' && status === 200) expect(await response.json()).toEqual({ sub: 'service' });
       }
     });
   });

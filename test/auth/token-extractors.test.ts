@@ -33,7 +33,7 @@ const EXAMPLES: Example[] = [
   {
     name: 'fromAuthHeader()',
     extract: fromAuthHeader(),
-    present: ['Bearer abc', 'bearer abc', 'BEARER abc', 'Bearer   abc '].map((authorization) => ({
+    present: ['Bearer abc', 'bearer abc', 'BEARER abc', 'Bearer   abc'].map((authorization) => ({
       headers: { authorization },
     })),
     absent: [

@@ -36,7 +36,7 @@ it anew: \`UPDATE_DOCS=1 npx vitest run test/doors\`.
 
 The handlers ask for the scope \`orders:read\`, the module for the audience \`orders\`. Where a token is valid, the handler
 says what \`@Claims()\` and \`@Claims('sub')\` gave it. What all the doors under one heading receive is the same. While KMS
-is away, what was refused is admitted as soon as it is back: nothing has to be started again.
+is away, what was refused is admitted once it is back: nothing has to be started again.
 
 \`APP_GUARD\` guards what Nest asks it for, and two things it does not ask it for: the messages of gateways before Nest 12,
 and the microservices of a hybrid app without \`inheritAppConfig\`. Put \`@UseGuards(KmsJwtGuard)\` there.

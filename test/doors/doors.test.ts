@@ -47,7 +47,7 @@ describe.each(FAMILIES)('$name', (family) => {
         }
         if (!fault) return;
         fault.stop();
-        expect(await app.call(token)).toEqual(family.admitted(answerOf(token)));
+        await expect.poll(() => app.call(token)).toEqual(family.admitted(answerOf(token)));
       } finally {
         await Promise.all([app.close(), issuer.close()]);
       }

@@ -70,12 +70,13 @@ async function start({ providers, controllers = [], imports = [], options, newAd
 }
 
 describe('a socket of ws', () => {
+  @UseGuards(KmsJwtGuard)
   @WebSocketGateway()
   class ForgetfulGateway {
-    @UseGuards(KmsJwtGuard) @SubscribeMessage('guarded') read() {
+    @SubscribeMessage('guarded') read() {
       return { event: 'answer' };
     }
-    @UseGuards(KmsJwtGuard) @Public() @SubscribeMessage('open') open() {
+    @Public() @SubscribeMessage('open') open() {
       return { event: 'answer' };
     }
   }
@@ -212,14 +213,13 @@ describe('a connection', () => {
     expect(await client.next()).toMatchObject({ event: 'exception', data: { errorCode: 'token_revoked' } });
   });
 
+  @UseGuards(KmsJwtGuard)
   @WebSocketGateway()
   class SocketIoGateway {
-    @UseGuards(KmsJwtGuard) @SubscribeMessage('orders') read(
-      @ConnectedSocket() socket: { data: { user: JwtClaims } },
-    ) {
+    @SubscribeMessage('orders') read(@ConnectedSocket() socket: { data: { user: JwtClaims } }) {
       return { event: 'answer', data: socket.data.user.sub };
     }
-    @UseGuards(KmsJwtGuard) @Public() @SubscribeMessage('open') open(@Claims('sub') sub?: string) {
+    @Public() @SubscribeMessage('open') open(@Claims('sub') sub?: string) {
       return { event: 'answer', data: sub ?? 'nobody' };
     }
   }
@@ -275,11 +275,12 @@ async function ask(url: string, query: string, token?: string) {
 }
 
 describe('a request of GraphQL', () => {
+  @UseGuards(KmsJwtGuard)
   @Resolver()
   class FieldsResolver {
     constructor(@InjectKmsJwt('internal') private readonly internal: KmsJwtService) {}
 
-    @UseGuards(KmsJwtGuard) @Query(() => String, { nullable: true }) closed(@Claims('sub') sub: string) {
+    @Query(() => String, { nullable: true }) closed(@Claims('sub') sub: string) {
       return sub;
     }
     @UseGuards(KmsJwtGuard.named('internal')) @Query(() => String, { nullable: true }) internalOnly(
@@ -287,13 +288,13 @@ describe('a request of GraphQL', () => {
     ) {
       return sub;
     }
-    @Public() @UseGuards(KmsJwtGuard) @Query(() => String) open() {
+    @Public() @Query(() => String) open() {
       return 'open';
     }
-    @OptionalAuth() @UseGuards(KmsJwtGuard) @Query(() => String) optional(@Claims('sub') sub?: string) {
+    @OptionalAuth() @Query(() => String) optional(@Claims('sub') sub?: string) {
       return sub ?? 'nobody';
     }
-    @Public() @UseGuards(KmsJwtGuard) @Query(() => String) internalToken() {
+    @Public() @Query(() => String) internalToken() {
       return this.internal.sign({ sub: 'service' });
     }
   }

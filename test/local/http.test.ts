@@ -240,15 +240,15 @@ describe('a hostile request', () => {
   });
 });
 
-describe('a web page', () => {
-  const ask = async (more: Record<string, string>) => {
-    const sent = request(server.url, { method: 'POST', headers: { ...headers, ...more } });
-    sent.end('{}');
-    const [response] = (await once(sent, 'response')) as [{ statusCode: number; resume(): void }];
-    response.resume();
-    return response.statusCode;
-  };
+const ask = async (more: Record<string, string>) => {
+  const sent = request(server.url, { method: 'POST', headers: { ...headers, ...more } });
+  sent.end('{}');
+  const [response] = (await once(sent, 'response')) as [{ statusCode: number; resume(): void }];
+  response.resume();
+  return response.statusCode;
+};
 
+describe('a web page', () => {
   test.each([
     ['with a name of its own for 127.0.0.1', { host: 'evil.example' }],
     ['with an address that only begins so', { host: '127.0.0.1.evil.example' }],
