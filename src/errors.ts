@@ -186,7 +186,7 @@ export class KmsJwtOptionsError extends KmsJwtError {
   readonly code = 'options_invalid';
 
   /**
-   * @param option the option's path, such as `signOptions.expiresIn`
+   * @param option the path of the option or claim, such as `signOptions.expiresIn` or `payload.exp`
    * @param problem what is expected of it, to follow its name in the message
    */
   constructor(
@@ -194,6 +194,6 @@ export class KmsJwtOptionsError extends KmsJwtError {
     problem: string,
     options?: ErrorOptions,
   ) {
-    super(`KmsJwt option ${option} ${problem}`, options);
+    super(`KmsJwt: ${option} ${problem}`, options);
   }
 }

@@ -30,6 +30,7 @@ export type { JsonWebKey, JsonWebKeySet } from './jwt/jwk.js';
 export { KmsJwtModule } from './kms-jwt.module.js';
 export type { KmsJwtModuleExtras } from './kms-jwt.module-definition.js';
 export type {
+  DecodeOptions,
   Duration,
   KidOption,
   KmsJwtModuleOptions,
@@ -41,5 +42,5 @@ export type {
   TokenExtractor,
   VerifyOptions,
 } from './kms-jwt.options.js';
-export { type CompleteJwt, type DecodeOptions, KmsJwtService } from './kms-jwt.service.js';
+export { type CompleteJwt, KmsJwtService } from './kms-jwt.service.js';
 export { getKmsJwtToken, InjectKmsJwt } from './kms-jwt.tokens.js';

@@ -49,7 +49,8 @@ export class KmsJwtModule extends ConfigurableModuleClass {
   }
 
   /**
-   * @throws KmsJwtOptionsError without `useFactory`, `useClass` or `useExisting`, and for members that are unknown
+   * @throws KmsJwtOptionsError without one of `useFactory`, `useClass` and `useExisting`, and for members that are
+   * unknown; what is wrong with the options themselves is told at start
    *
    * @example
    * KmsJwtModule.forRootAsync({
@@ -79,10 +80,14 @@ function checkAsyncOptions(options: typeof ASYNC_OPTIONS_TYPE): void {
   const unknown = Object.keys(options).find((member) => !ASYNC_MEMBERS.has(member));
   if (unknown)
     throw new KmsJwtOptionsError(unknown, 'is unknown to forRootAsync: return it from the factory');
-  if (!options.useFactory && !options.useClass && !options.useExisting) {
+  const sources = [options.useFactory, options.useClass, options.useExisting].filter(Boolean);
+  if (sources.length !== 1) {
     throw new KmsJwtOptionsError(
       'useFactory',
-      'is missing: forRootAsync needs it, or useClass or useExisting',
+      'or useClass or useExisting must be given to forRootAsync: one of them',
     );
+  }
+  if (options.useFactory && typeof options.useFactory !== 'function') {
+    throw new KmsJwtOptionsError('useFactory', 'must be a function');
   }
 }

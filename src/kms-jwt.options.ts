@@ -5,6 +5,7 @@ import ms from 'ms';
 import { KmsJwtOptionsError } from './errors.js';
 import type { ClaimsToAdd, ClaimsToExpect, Expected, JwtClaims } from './jwt/claims.js';
 import type { JwtHeader } from './jwt/compact.js';
+import { isPlainObject, lossInJson } from './jwt/json.js';
 import type { JsonWebKey } from './jwt/jwk.js';
 
 /**
@@ -31,7 +32,7 @@ export interface SignOptions {
    * Further header parameters, such as `{ typ: 'at+jwt' }` (RFC 9068). `alg` and `kid` come from the key, and `crit`
    * and `b64` (RFC 7797) are not supported: none of the four can be set.
    */
-  header?: JwtHeader;
+  header?: Record<string, unknown> & { typ?: string; alg?: never; kid?: never; crit?: never; b64?: never };
   /** Leaves `iat` out. Default: false. */
   noTimestamp?: boolean;
   /** Gives up when it aborts: `sign` then rejects with the signal's reason at once. */
@@ -213,15 +214,17 @@ const isList = (value: unknown, accepts: (member: unknown) => boolean) =>
 const isExpected = (value: unknown) => isText(value) || types.isRegExp(value);
 const isObject = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
-const isSignal = (value: unknown) => isObject(value) && 'aborted' in value && 'addEventListener' in value;
+const isSignal = (value: unknown) =>
+  isObject(value) &&
+  ['throwIfAborted', 'addEventListener', 'removeEventListener'].every((method) => method in value);
 const isFunction = (value: unknown) => typeof value === 'function';
 const isAlias = (keyId: string) => /^(arn:[^:]+:kms:[^:]*:[^:]*:)?alias\//.test(keyId);
 
 const text: Rule = [isText, 'must be a string that is not empty'];
 const flag: Rule = [(value) => value === undefined || typeof value === 'boolean', 'must be true or false'];
-const positive = (unit: string): Rule => [
-  (value) => Number.isSafeInteger(value) && (value as number) > 0,
-  `must be a positive whole number of ${unit}`,
+const positive = (unit: string, most = Number.MAX_SAFE_INTEGER): Rule => [
+  (value) => Number.isInteger(value) && (value as number) > 0 && (value as number) <= most,
+  `must be a positive whole number of ${unit}, ${most} at most`,
 ];
 const record: Rule = [isObject, 'must be an object'];
 const duration: Rule = [
@@ -245,8 +248,8 @@ const SIGN_RULES: Rules<SignOptions> = {
   subject: text,
   jwtid: text,
   header: [
-    (value) => isObject(value) && !RESERVED_PARAMETERS.some((parameter) => Object.hasOwn(value, parameter)),
-    'must be an object without alg, kid, crit and b64: the key gives the first two, the others are not supported',
+    isHeader,
+    'must be a plain object of JSON values without alg, kid, crit and b64 (the key gives the first two, the others are not supported), its typ a string',
   ],
   noTimestamp: flag,
   signal: [(value) => value === undefined || isSignal(value), 'must be an AbortSignal'],
@@ -279,7 +282,8 @@ const MODULE_RULES: Rules<KmsJwtModuleOptions> = {
     "must be 'key-id', 'thumbprint' or a function",
   ],
   messageType: [(value) => value === 'DIGEST' || value === 'RAW', "must be 'DIGEST' or 'RAW'"],
-  timeout: positive('milliseconds'),
+  // A longer timer fires at once.
+  timeout: positive('milliseconds', 2 ** 31 - 1),
   maxTokenLength: positive('characters'),
   lazy: flag,
   requestAlias: flag,
@@ -343,6 +347,18 @@ export function readSignOptions(given: SignOptions, defaults: SignSettings): Sig
   return { ...defaults, ...toSignSettings(given) };
 }
 
+/** Options of `decode`. */
+export interface DecodeOptions {
+  /** Returns header, payload and signature instead of the claims alone. Default: false. */
+  complete?: boolean;
+}
+
+/** @throws KmsJwtOptionsError that names what is unknown or of the wrong type */
+export function readDecodeOptions(given: DecodeOptions): DecodeOptions {
+  check('', given, { complete: flag });
+  return given;
+}
+
 /** @throws KmsJwtOptionsError that names what is unknown or of the wrong type */
 export function readVerifyOptions(given: VerifyOptions, defaults: VerifySettings): VerifySettings {
   check('', given, VERIFY_RULES);
@@ -370,17 +386,28 @@ function withoutUndefined<Options extends object>(options: Options): Options {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Options;
 }
 
-function toSignSettings({ expiresIn, notBefore, ...rest }: SignOptions): SignSettings {
+// Lists and objects are copied: what was checked must not change afterwards.
+function toSignSettings({ expiresIn, notBefore, audience, header, ...rest }: SignOptions): SignSettings {
   return {
     ...rest,
+    ...(audience !== undefined && { audience: typeof audience === 'string' ? audience : [...audience] }),
+    ...(header !== undefined && { header: structuredClone(header) }),
     ...(expiresIn !== undefined && { expiresIn: toSeconds(expiresIn) }),
     ...(notBefore !== undefined && { notBefore: toSeconds(notBefore) }),
   };
 }
 
-function toVerifySettings({ audience, issuer, maxAge, typ, ...rest }: VerifyOptions): VerifySettings {
+function toVerifySettings({
+  audience,
+  issuer,
+  maxAge,
+  typ,
+  requiredClaims,
+  ...rest
+}: VerifyOptions): VerifySettings {
   return {
     ...rest,
+    ...(requiredClaims !== undefined && { requiredClaims: [...requiredClaims] }),
     ...(audience !== undefined && { audience: toExpectedList(audience) }),
     ...(issuer !== undefined && { issuer: toExpectedList(issuer) }),
     ...(maxAge !== undefined && { maxAge: toSeconds(maxAge) }),
@@ -388,13 +415,14 @@ function toVerifySettings({ audience, issuer, maxAge, typ, ...rest }: VerifyOpti
   };
 }
 
-// A RegExp with the flag g or y remembers where it stopped, and would refuse every other token.
 function toExpectedList(values: Expected | Expected[]): Expected[] {
-  return [values]
-    .flat()
-    .map((value) =>
-      typeof value === 'string' ? value : new RegExp(value, value.flags.replace(/[gy]/g, '')),
-    );
+  return [values].flat().map((value) => (typeof value === 'string' ? value : withoutMemory(value)));
+}
+
+// A RegExp with the flag g or y remembers where it stopped, and would refuse every other token.
+function withoutMemory(expression: RegExp): RegExp {
+  if (!expression.global && !expression.sticky) return expression;
+  return new RegExp(expression, expression.flags.replace(/[gy]/g, ''));
 }
 
 /** RFC 7515, section 4.1.9: media types are told apart without case, and `application/` may be left out. */
@@ -413,6 +441,21 @@ function isDuration(value: unknown): value is Duration {
 
 function toSeconds(value: Duration): number {
   return typeof value === 'number' ? value : ms(value as ms.StringValue) / 1000;
+}
+
+function isHeader(value: unknown): boolean {
+  if (!isPlainObject(value) || RESERVED_PARAMETERS.some((parameter) => Object.hasOwn(value, parameter)))
+    return false;
+  return (!('typ' in value) || isText(value['typ'])) && isLossless(value);
+}
+
+function isLossless(value: unknown): boolean {
+  try {
+    return lossInJson(value) === undefined;
+  } catch {
+    // A circle, or a getter that throws.
+    return false;
+  }
 }
 
 function isSchema(value: unknown): boolean {

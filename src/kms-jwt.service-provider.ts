@@ -28,7 +28,11 @@ async function createService(options: KmsJwtModuleOptions): Promise<KmsJwtServic
 async function openGateway({ client, keyId, timeout }: KmsJwtSettings): Promise<KmsGateway> {
   const [{ KMSClient: Client }, { KmsGateway: Gateway }] = await loadSdk();
   if (isClient(client)) return new Gateway(client, false, timeout);
-  return new Gateway(new Client({ ...regionOf(keyId), ...client }), true, timeout);
+  return new Gateway(
+    new Client({ ...client, ...(client.region === undefined && regionOf(keyId)) }),
+    true,
+    timeout,
+  );
 }
 
 // An ARN says where its key is: to ask another region would be in vain.

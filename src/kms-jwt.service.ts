@@ -7,8 +7,10 @@ import type { JsonWebKeySet } from './jwt/jwk.js';
 import type { KeyRing } from './keys/key-ring.js';
 import type { KmsGateway } from './kms/kms-gateway.js';
 import {
+  type DecodeOptions,
   type GuardSettings,
   type KmsJwtSettings,
+  readDecodeOptions,
   readSignOptions,
   readVerifyOptions,
   type SignOptions,
@@ -23,12 +25,6 @@ export interface CompleteJwt<Claims = JwtClaims> {
   payload: Claims;
   /** In base64url, as it stands in the token. */
   signature: string;
-}
-
-/** Options of `decode`. */
-export interface DecodeOptions {
-  /** Returns header, payload and signature instead of the claims alone. Default: false. */
-  complete?: boolean;
 }
 
 /**
@@ -88,7 +84,8 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * const token = await jwt.sign({ sub: 'user-42', scope: 'orders:read' }, { expiresIn: '15m' });
    */
   async sign(payload: object, options?: SignOptions): Promise<string> {
-    const settings = options ? readSignOptions(options, this.settings.sign) : this.settings.sign;
+    const settings =
+      options !== undefined ? readSignOptions(options, this.settings.sign) : this.settings.sign;
     return this.signer.sign(payload, settings, secondsNow());
   }
 
@@ -122,8 +119,10 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
     token: string,
     options?: VerifyOptions & { complete?: false },
   ): Promise<Claims & JwtClaims>;
+  verify(token: string, options?: VerifyOptions): Promise<JwtClaims | CompleteJwt>;
   async verify(token: string, options?: VerifyOptions): Promise<unknown> {
-    const settings = options ? readVerifyOptions(options, this.settings.verify) : this.settings.verify;
+    const settings =
+      options !== undefined ? readVerifyOptions(options, this.settings.verify) : this.settings.verify;
     const { jws, claims } = await this.verifier.verify(token, settings, secondsNow());
     return settings.complete ? complete(jws, claims) : claims;
   }
@@ -133,6 +132,7 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * the sender wrote. Use `verify` before anything is decided by it.
    *
    * @throws TokenMalformedError for what is not a JWS in compact serialization
+   * @throws KmsJwtOptionsError for wrong options
    *
    * @example
    * const { header } = jwt.decode(token, { complete: true });
@@ -142,9 +142,10 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
     options: DecodeOptions & { complete: true },
   ): CompleteJwt<Claims & JwtClaims>;
   decode<Claims extends object = JwtClaims>(token: string, options?: DecodeOptions): Claims & JwtClaims;
-  decode(token: string, options?: DecodeOptions): unknown {
+  decode(token: string, options: DecodeOptions = {}): unknown {
+    const { complete: isComplete } = readDecodeOptions(options);
     const jws = parseCompact(token, this.settings.maxTokenLength);
-    return options?.complete ? complete(jws, jws.payload) : jws.payload;
+    return isComplete ? complete(jws, jws.payload) : jws.payload;
   }
 
   /**

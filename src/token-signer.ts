@@ -24,10 +24,12 @@ export class TokenSigner {
   /** @param now seconds since 1970 */
   async sign(payload: object, options: SignSettings, now: number): Promise<string> {
     const claims = serializeClaims(makeClaims(payload, options, now));
+    options.signal?.throwIfAborted();
 
     const key = await untilAborted(this.ring.active(), options.signal);
-    const header = JSON.stringify({ alg: key.algorithm.alg, typ: 'JWT', ...options.header, kid: key.kid });
-    const signingInput = `${encodeBase64url(header)}.${encodeBase64url(claims)}`;
+    const fromKey = { alg: key.algorithm.alg, kid: key.kid };
+    const header = Object.assign({ alg: '', typ: 'JWT' }, options.header, fromKey);
+    const signingInput = `${encodeBase64url(JSON.stringify(header))}.${encodeBase64url(claims)}`;
     const signature = await this.signatureOf(signingInput, key, options.signal);
     return `${signingInput}.${signature}`;
   }

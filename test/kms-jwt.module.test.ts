@@ -58,6 +58,12 @@ describe('forRootAsync', () => {
     expect(() => KmsJwtModule.forRootAsync({ useFactory: () => options, keyId: 'x' } as never)).toThrow(
       expect.objectContaining(refusal('keyId')),
     );
+    expect(() => KmsJwtModule.forRootAsync({ useFactory: 'x' } as never)).toThrow(
+      expect.objectContaining(refusal('useFactory')),
+    );
+    expect(() => KmsJwtModule.forRootAsync({ useFactory: () => options, useClass: OptionsFactory })).toThrow(
+      expect.objectContaining(refusal('useFactory')),
+    );
     expect(() => KmsJwtModule.forRootAsync(undefined as never)).toThrow(
       expect.objectContaining(refusal('options')),
     );
@@ -263,7 +269,11 @@ describe('the client', () => {
   test('takes the region from an ARN where none is configured', async () => {
     const elsewhere = new LocalKms({ region: 'eu-central-1', keys: [{ alias: 'auth' }] });
     const server = await elsewhere.listen();
-    const client = { endpoint: server.url, credentials: { accessKeyId: 'local', secretAccessKey: 'local' } };
+    const client = {
+      endpoint: server.url,
+      region: undefined,
+      credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    };
     const keyId = elsewhere.keys[0]?.arn ?? '';
     const before = process.env['AWS_REGION'];
     delete process.env['AWS_REGION'];

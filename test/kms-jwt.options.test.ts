@@ -72,6 +72,7 @@ describe('readModuleOptions', () => {
     ['timeout', { keyId, timeout: 0 }],
     ['timeout', { keyId, timeout: 0.5 }],
     ['timeout', { keyId, timeout: '3s' }],
+    ['timeout', { keyId, timeout: 2 ** 31 }],
     ['maxTokenLength', { keyId, maxTokenLength: Number.POSITIVE_INFINITY }],
     ['lazy', { keyId, lazy: 'yes' }],
     ['messageType', { keyId, messageType: 'raw' }],
@@ -93,6 +94,11 @@ describe('readModuleOptions', () => {
     ['signOptions.header', { keyId, signOptions: { header: { alg: 'none' } } }],
     ['signOptions.header', { keyId, signOptions: { header: { kid: 'mine' } } }],
     ['signOptions.header', { keyId, signOptions: { header: { crit: ['b64'] } } }],
+    ['signOptions.header', { keyId, signOptions: { header: { typ: undefined } } }],
+    ['signOptions.header', { keyId, signOptions: { header: { typ: 5 } } }],
+    ['signOptions.header', { keyId, signOptions: { header: { x: 1n } } }],
+    ['signOptions.header', { keyId, signOptions: { header: { toJSON: () => ({ alg: 'none' }) } } }],
+    ['signOptions.header', { keyId, signOptions: { header: new Map() } }],
     ['signOptions.signal', { keyId, signOptions: { signal: new AbortController().signal } }],
     ['verifyOptions.audience', { keyId, verifyOptions: { audience: undefined } }],
     ['verifyOptions.issuer', { keyId, verifyOptions: { issuer: [] } }],
@@ -131,6 +137,7 @@ describe('readSignOptions', () => {
     ['secret', { secret: 'hush' }],
     ['algorithm', { algorithm: 'HS256' }],
     ['signal', { signal: {} }],
+    ['signal', { signal: new EventTarget() }],
     ['noTimestamp', { noTimestamp: 1 }],
   ])('refuses %s', (option, given) => {
     expect(() => readSignOptions(given as SignOptions, {})).toThrow(refusal(option));

@@ -1,5 +1,7 @@
 import { createPublicKey, createHash, createHmac, verify } from 'node:crypto';
+import { inspect } from 'node:util';
 import { Test } from '@nestjs/testing';
+import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { KmsJwtModule, type KmsJwtModuleOptions, KmsJwtService, TokenError } from 'nestjs-kms-jwt';
 import { LocalKms, type LocalKmsFault } from 'nestjs-kms-jwt/local';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -67,7 +69,18 @@ describe('sign', () => {
       complete: true,
     });
     expect(header).toEqual({ alg: 'ES256', typ: 'at+jwt', 'x-tenant': 'a', kid: keyId() });
-    await expect(jwt.sign({}, { header: { kid: 'mine' } })).rejects.toMatchObject({ option: 'header' });
+    await expect(jwt.sign({}, { header: { kid: 'mine' as never } })).rejects.toMatchObject({
+      option: 'header',
+    });
+  });
+
+  test('says in the header what the key says, whatever becomes of the options afterwards', async () => {
+    const given: Record<string, unknown> = { 'x-tenant': { id: 1 } };
+    await close();
+    jwt = await start({ signOptions: { header: given } });
+    Object.assign(given, { alg: 'none', 'x-tenant': { id: 2 } });
+    const { header } = jwt.decode(await jwt.sign({}), { complete: true });
+    expect(header).toEqual({ alg: 'ES256', typ: 'JWT', 'x-tenant': { id: 1 }, kid: keyId() });
   });
 
   test('makes one Sign call a token, to the ARN and with a digest', async () => {
@@ -90,6 +103,9 @@ describe('sign', () => {
     await expect(jwt.sign({ exp: 1 }, { expiresIn: 1 })).rejects.toMatchObject({ option: 'expiresIn' });
     await expect(jwt.sign({ when: new Date() })).rejects.toMatchObject({ option: 'payload.when' });
     await expect(jwt.sign('user-42' as never)).rejects.toMatchObject({ option: 'payload' });
+    await expect(jwt.sign({}, { expiresIn: 1e12 })).rejects.toMatchObject({ option: 'expiresIn' });
+    await expect(jwt.sign({}, { notBefore: '-60y' })).rejects.toMatchObject({ option: 'notBefore' });
+    await expect(jwt.sign({}, null as never)).rejects.toMatchObject({ option: 'options' });
     await expect(jwt.sign({}, { secret: 'hush' } as never)).rejects.toMatchObject({ option: 'secret' });
     expect(localKms.calls.Sign).toBe(0);
   });
@@ -302,11 +318,17 @@ describe('verify with a schema', () => {
     });
   });
 
-  test('refuses the token when the schema throws', async () => {
-    const throwing = z.object({}).transform(() => JSON.parse('nonsense') as unknown);
-    await expect(jwt.verify(await jwt.sign({}), { schema: throwing })).rejects.toMatchObject({
-      name: 'TokenClaimError',
-    });
+  test.each<[string, () => unknown]>([
+    ['throws', () => JSON.parse('"4711') as unknown],
+    ['rejects', () => Promise.reject(new Error('4711'))],
+    ['answers nothing', () => undefined],
+    ['names no claim', () => ({ issues: [{ message: '4711', path: [null] }] })],
+    ['names a claim that is none', () => ({ issues: [{ message: '4711', path: ['4711\r\nX: 1'] }] })],
+  ])('refuses the token when the schema %s, and says nothing of what it said', async (_, validate) => {
+    const odd = { '~standard': { version: 1, vendor: 'test', validate } } as StandardSchemaV1;
+    const error = await jwt.verify(await jwt.sign({}), { schema: odd }).catch((thrown: Error) => thrown);
+    expect(error).toMatchObject({ name: 'TokenClaimError', claim: '(all)' });
+    expect(inspect(error, { depth: null })).not.toContain('4711');
   });
 
   test('holds nothing against it before the signature verified', async () => {
@@ -416,6 +438,12 @@ describe('decode', () => {
       payload: { sub: 'anybody' },
       signature: partsOf(token)[2],
     });
+  });
+
+  test('refuses options that it does not know', () => {
+    expect(() => jwt.decode('a.b.c', { compleet: true } as never)).toThrow(
+      expect.objectContaining({ option: 'compleet' }),
+    );
   });
 
   test('throws TokenMalformedError for what is no token', () => {

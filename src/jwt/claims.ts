@@ -1,5 +1,5 @@
-import { types } from 'node:util';
 import { KmsJwtOptionsError, TokenClaimError, TokenExpiredError, TokenNotActiveError } from '../errors.js';
+import { isPlainObject, lossInJson } from './json.js';
 
 /** The claims of a token (RFC 7519, section 4). Times are NumericDates: seconds since 1970-01-01T00:00:00Z. */
 export interface JwtClaims {
@@ -51,8 +51,10 @@ export interface ClaimsToExpect {
 type ClaimType = readonly [accepts: (value: unknown) => boolean, expected: string];
 
 const text: ClaimType = [(value) => typeof value === 'string', 'must be a string'];
+// The last second that a Date can tell (ECMA-262, section 21.4.1.1).
+const LAST_DATE = 8_640_000_000_000;
 const numericDate: ClaimType = [
-  (value) => typeof value === 'number' && Number.isFinite(value) && value >= 0,
+  (value) => typeof value === 'number' && value >= 0 && value <= LAST_DATE,
   'must be a number of seconds since 1970',
 ];
 // A later year is a time in milliseconds by mistake: such a token would never expire.
@@ -91,9 +93,7 @@ const WRITTEN_TYPES: ReadonlyMap<string, ClaimType> = new Map([
  * payload and the options set
  */
 export function makeClaims(payload: object, add: ClaimsToAdd, now: number): JwtClaims {
-  if (!isPlainObject(payload)) throw new KmsJwtOptionsError('payload', 'must be a plain object');
-
-  const claims: JwtClaims = { ...payload };
+  const claims = readPayload(() => copyOf(payload));
   checkTypes(
     claims,
     WRITTEN_TYPES,
@@ -106,6 +106,9 @@ export function makeClaims(payload: object, add: ClaimsToAdd, now: number): JwtC
 
   const set = (claim: string, option: string, value: unknown) => {
     if (value === undefined) return;
+    const [accepts, expected] = WRITTEN_TYPES.get(claim) as ClaimType;
+    if (!accepts(value))
+      throw new KmsJwtOptionsError(option, `makes of ${claim} what it cannot be: it ${expected}`);
     if (claims[claim] !== undefined) {
       throw new KmsJwtOptionsError(
         option,
@@ -123,33 +126,34 @@ export function makeClaims(payload: object, add: ClaimsToAdd, now: number): JwtC
   return claims;
 }
 
+function copyOf(payload: unknown): JwtClaims {
+  if (isPlainObject(payload) && typeof payload['toJSON'] !== 'function') return { ...payload };
+  throw new KmsJwtOptionsError('payload', 'must be a plain object');
+}
+
 /**
- * JSON that says what the claims say: what JSON.stringify would turn into `null` or drop without a word is refused.
+ * The claims as JSON that says all of them.
  *
  * @throws KmsJwtOptionsError that names the claim
  */
 export function serializeClaims(claims: JwtClaims): string {
-  let claim = '';
-  function refuseLoss(this: Record<string, unknown>, key: string, value: unknown): unknown {
-    if (this === claims) claim = key;
-    const problem = lossOf(this[key]);
-    if (problem) throw new KmsJwtOptionsError(`payload.${claim}`, problem);
-    return value;
-  }
+  return readPayload(() => {
+    for (const [claim, value] of Object.entries(claims)) {
+      const loss = value === undefined ? undefined : lossInJson(value);
+      if (loss) throw new KmsJwtOptionsError(`payload.${claim}`, loss);
+    }
+    return JSON.stringify(claims);
+  });
+}
+
+/** A payload that throws while it is read (a getter, a circle, a depth beyond the stack) is the caller's mistake. */
+function readPayload<T>(read: () => T): T {
   try {
-    return JSON.stringify(claims, refuseLoss);
+    return read();
   } catch (error) {
     if (error instanceof KmsJwtOptionsError) throw error;
     throw new KmsJwtOptionsError('payload', 'must be serializable as JSON');
   }
-}
-
-function lossOf(value: unknown): string | undefined {
-  if (typeof value === 'number' && !Number.isFinite(value)) return 'must not hold NaN or Infinity';
-  if (typeof value === 'bigint') return 'must not hold a BigInt';
-  if (typeof value === 'function' || typeof value === 'symbol') return 'must not hold a function or a symbol';
-  if (types.isDate(value)) return 'must not hold a Date: give seconds since 1970, or a string';
-  return undefined;
 }
 
 /**
@@ -222,11 +226,4 @@ function checkTypes(
     const value = claims[claim];
     if (value !== undefined && !accepts(value)) throw refusal(claim, expected);
   }
-}
-
-// As lodash and jsonwebtoken tell it, for objects of another realm too: a class instance may hide what it serializes.
-function isPlainObject(value: unknown): value is object {
-  if (typeof value !== 'object' || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

@@ -30,7 +30,7 @@ export class KmsKeySource {
   private nameOf(keyArn: string, jwk: ReturnType<typeof toJwk>): string {
     if (this.kid === 'key-id') return keyIdOf(keyArn);
     if (this.kid === 'thumbprint') return thumbprint(jwk);
-    const kid: unknown = this.kid({ keyArn, jwk });
+    const kid: unknown = this.kid({ keyArn, jwk: { ...jwk } });
     if (typeof kid !== 'string' || kid === '')
       throw new KmsJwtOptionsError('kid', 'must return a string, not empty');
     return kid;

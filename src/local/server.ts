@@ -38,6 +38,10 @@ async function serve(wire: Wire, request: IncomingMessage, response: ServerRespo
   const gone = new AbortController();
   response.once('close', () => gone.abort());
   try {
+    if (!isFromThisMachine(request)) {
+      response.writeHead(403).end('LocalKms answers programs on this machine, and no web pages.\n');
+      return;
+    }
     const body = await readBody(request);
     const answer = await wire.answer(
       { method: request.method ?? '', headers: request.headers, body },
@@ -48,6 +52,11 @@ async function serve(wire: Wire, request: IncomingMessage, response: ServerRespo
     // The client has gone, or a fault says that the connection ends without an answer.
     request.socket.destroy();
   }
+}
+
+// A web page can reach loopback through a host name of its own, and would sign with the developer's keys.
+function isFromThisMachine({ headers }: IncomingMessage): boolean {
+  return headers.origin === undefined && /^(127\.0\.0\.1|localhost)(:\d+)?$/i.test(headers.host ?? '');
 }
 
 /** Reads the body, and keeps no more of one that is too large than shows that it is. */

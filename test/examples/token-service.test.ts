@@ -160,6 +160,10 @@ describe('what stops it is one clear line and code 1:', () => {
     blocker.close();
   });
 
+  test.each(['abc', '99999', '-1'])('the port %s', async (port) => {
+    expect(await failure({ PORT: port })).toBe('token-service: PORT must be 0 to 65535');
+  });
+
   test('a key that is not there', async () => {
     const server = await new LocalKms().listen();
     const credentials = { AWS_ACCESS_KEY_ID: 'dummy', AWS_SECRET_ACCESS_KEY: 'dummy' };

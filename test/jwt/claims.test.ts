@@ -88,6 +88,8 @@ describe('makeClaims', () => {
     ['a Date', new Date()],
     ['a Buffer', Buffer.from('{}')],
     ['an instance of a class', new URL('https://user.example')],
+    ['an object that says for itself what it serializes to', { toJSON: () => ({ exp: 'never' }) }],
+    ['a proxy that throws', new Proxy({}, { ownKeys: () => JSON.parse('"') as string[] })],
   ])('refuses %s for a payload', (_, payload) => {
     expect(() => makeClaims(payload as object, {}, NOW)).toThrow(KmsJwtOptionsError);
   });
@@ -115,6 +117,12 @@ describe('serializeClaims', () => {
     ['a BigInt', 1n],
     ['a function', () => 1],
     ['a symbol', Symbol('s')],
+    ['a Map', new Map()],
+    ['a RegExp', /x/],
+    ['a Number object', Object(Number.NaN)],
+    ['an instance of a class', new URL('https://user.example')],
+    ['an object that says for itself what it serializes to', { toJSON: () => 'x' }],
+    ['undefined in an array', [undefined]],
   ])('refuses %s at any depth, and names the claim', (_, value) => {
     for (const claim of [value, [value], { deep: [{ deeper: value }] }]) {
       expect(() => serializeClaims({ sub: 's', custom: claim })).toThrow(
@@ -125,9 +133,18 @@ describe('serializeClaims', () => {
 });
 
 const circle = {};
+test('serializeClaims refuses what could not be read back: depth beyond the stack', () => {
+  let deep: unknown = 1;
+  for (let depth = 0; depth < 100_000; depth += 1) deep = [deep];
+  expect(() => serializeClaims({ deep })).toThrow(expect.objectContaining({ option: 'payload' }));
+});
+
 test.each([
   ['a circle', () => Object.assign(circle, { circle })],
-  ['a toJSON that throws', () => ({ toJSON: () => JSON.parse('nonsense') as unknown })],
+  [
+    'a getter that throws',
+    () => Object.defineProperty({}, 'x', { enumerable: true, get: () => JSON.parse('"') as unknown }),
+  ],
 ])('serializeClaims refuses %s', (_, value) => {
   expect(() => serializeClaims({ custom: value() })).toThrow(
     expect.objectContaining({ name: 'KmsJwtOptionsError', option: 'payload' }),
@@ -148,6 +165,7 @@ describe('checkClaims', () => {
   test.each([
     ['exp', String(NOW + 60)],
     ['exp', Number.POSITIVE_INFINITY],
+    ['exp', 1e300],
     ['exp', -1],
     ['exp', null],
     ['exp', [NOW]],

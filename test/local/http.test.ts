@@ -224,7 +224,7 @@ describe('a hostile request', () => {
   test('that breaks off harms nobody', async () => {
     const socket = connect(server.port, '127.0.0.1');
     await once(socket, 'connect');
-    socket.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{`);
+    socket.write(`POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n{`);
     await new Promise((resolve) => setTimeout(resolve, 5));
     socket.destroy();
     await expectStillAnswering();
@@ -237,6 +237,28 @@ describe('a hostile request', () => {
     expect(answer.toString()).toMatch(/^HTTP\/1.1 400 /);
     socket.destroy();
     await expectStillAnswering();
+  });
+});
+
+describe('a web page', () => {
+  const ask = async (more: Record<string, string>) => {
+    const sent = request(server.url, { method: 'POST', headers: { ...headers, ...more } });
+    sent.end('{}');
+    const [response] = (await once(sent, 'response')) as [{ statusCode: number; resume(): void }];
+    response.resume();
+    return response.statusCode;
+  };
+
+  test.each([
+    ['with a name of its own for 127.0.0.1', { host: 'evil.example' }],
+    ['with an address that only begins so', { host: '127.0.0.1.evil.example' }],
+    ['that says where it is from', { origin: 'http://127.0.0.1:3000' }],
+  ])('%s is refused', async (_, more) => {
+    expect(await ask(more as Record<string, string>)).toBe(403);
+  });
+
+  test('is told apart from a program', async () => {
+    expect(await ask({ host: 'localhost:4599' })).toBe(200);
   });
 });
 

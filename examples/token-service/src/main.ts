@@ -5,8 +5,11 @@ import { KmsJwtService } from 'nestjs-kms-jwt';
 import { AppModule } from './app.module.js';
 
 const PORT = process.env['PORT'] ?? '3000';
+const HIGHEST_PORT = 65_535;
 
 async function bootstrap(): Promise<void> {
+  if (!/^\d{1,5}$/.test(PORT) || Number(PORT) > HIGHEST_PORT)
+    throw new Error(`PORT must be 0 to ${HIGHEST_PORT}`);
   // Logs are held back until the app stands, so that what stops it is said in one line.
   const app = await NestFactory.create<NestExpressApplication>(AppModule, {
     abortOnError: false,
