@@ -2,7 +2,9 @@ import {
   createParamDecorator,
   type CustomDecorator,
   type ExecutionContext,
+  type PipeTransform,
   SetMetadata,
+  type Type,
 } from '@nestjs/common';
 import type { JwtClaims } from '../jwt/claims.js';
 import type { RouteVerifyOptions } from '../kms-jwt.options.js';
@@ -18,7 +20,7 @@ export type Access = 'public' | 'optional' | 'required';
 
 /**
  * Opens a route, or every route of a controller, that a `KmsJwtGuard` above it would close; a token is not looked at.
- * `@Public(false)` on a route closes it again.
+ * `@Public(false)` on a route closes it again. A guard that stands beside `@Public()`, on the same method or class, or nearer to the handler, stays closed.
  *
  * @example
  * \@Public() \@Post('login') login() { … }
@@ -68,11 +70,14 @@ export function VerifyWith(options: RouteVerifyOptions): CustomDecorator {
  * me(\@Claims() claims: JwtClaims, \@Claims('sub') userId: string) { … }
  *
  * @example
- * // With claims of your own, the name must be one of theirs.
+ * // With claims of your own, the name must be one of theirs; pipes may follow.
  * tenant(\@Claims<AccessToken>('tenant') tenant: string) { … }
  */
-export function Claims<Own extends object = JwtClaims>(claim?: keyof Own & string): ParameterDecorator {
-  return readClaims(claim);
+export function Claims<Own extends object = JwtClaims>(
+  claim?: keyof Own & string,
+  ...pipes: (Type<PipeTransform> | PipeTransform)[]
+): ParameterDecorator {
+  return readClaims(claim, ...pipes);
 }
 
 const readClaims = createParamDecorator((claim: string | undefined, context: ExecutionContext) => {

@@ -47,7 +47,7 @@ export class KmsJwtGuard implements CanActivate {
   }
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const access = this.read<Access>(ACCESS, context) ?? 'required';
+    const access = this.accessOf(context);
     if (access === 'public') return true;
     try {
       const scopes = this.read<string[]>(SCOPES, context) ?? [];
@@ -141,6 +141,25 @@ export class KmsJwtGuard implements CanActivate {
     return transportOf(context).refuse(error, context);
   }
 
+  /**
+   * Of several KmsJwtGuards the one nearest to the handler decides, so that a route can take the tokens of another
+   * instance than the app's. `@Public()` opens what a guard further away closes, never the guard beside it.
+   */
+  private accessOf(context: ExecutionContext): Access {
+    const levels = [context.getHandler(), context.getClass()];
+    const isThis = (guard: unknown) => guard === this.constructor || guard === this;
+    const own = levels.findIndex((level) => guardsOn(level).some(isThis));
+    const distance = own === -1 ? levels.length : own;
+    if (levels.slice(0, distance).some((level) => guardsOn(level).some(isKmsJwtGuard))) return 'public';
+
+    for (const [index, level] of levels.entries()) {
+      const access = this.reflector.get<Access | undefined>(ACCESS, level);
+      if (access === 'public' && index >= distance) return 'required';
+      if (access) return access;
+    }
+    return 'required';
+  }
+
   private extract(carriers: TokenCarrier[]): string | undefined {
     return extractToken(carriers, this.jwt.guardSettings.tokenFrom ?? DEFAULT_EXTRACTORS);
   }
@@ -152,6 +171,18 @@ export class KmsJwtGuard implements CanActivate {
       context.getClass(),
     ]);
   }
+}
+
+// Where Nest keeps what @UseGuards() was given.
+const USE_GUARDS = '__guards__';
+
+function guardsOn(level: object): unknown[] {
+  return (Reflect.getMetadata(USE_GUARDS, level) as unknown[] | undefined) ?? [];
+}
+
+function isKmsJwtGuard(guard: unknown): boolean {
+  const prototype: unknown = typeof guard === 'function' ? guard.prototype : guard;
+  return prototype instanceof KmsJwtGuard || prototype === KmsJwtGuard.prototype;
 }
 
 const DEFAULT_EXTRACTORS = [fromAuthHeader()];

@@ -15,7 +15,9 @@ export function fromAuthHeader(): TokenExtractor {
   return ({ headers }) => {
     const header = single(headers['authorization']);
     if (header?.slice(0, SCHEME.length).toLowerCase() !== SCHEME) return undefined;
-    return header.slice(SCHEME.length).trim() || undefined;
+    let start = SCHEME.length;
+    while (header[start] === ' ') start += 1;
+    return header.slice(start) || undefined;
   };
 }
 

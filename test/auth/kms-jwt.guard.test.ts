@@ -16,6 +16,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import {
   Claims,
+  getKmsJwtToken,
   InjectKmsJwt,
   type JwtClaims,
   KmsJwtExceptionFilter,
@@ -64,6 +65,23 @@ class PublicController {
   }
   @Public(false) @Get('closed') closed() {
     return 'closed';
+  }
+}
+
+@Public()
+@Controller('nearest')
+class NearestController {
+  @UseGuards(KmsJwtGuard.named('internal')) @Get('internal') internal(@Claims('sub') sub: string) {
+    return { sub };
+  }
+  @Public() @UseGuards(KmsJwtGuard.named('internal')) @Get('beside') beside() {
+    return 'beside';
+  }
+  @UseGuards(KmsJwtGuard) @Get('method') method() {
+    return 'method';
+  }
+  @Get('open') open() {
+    return 'open';
   }
 }
 
@@ -211,6 +229,33 @@ describe.each(Object.entries(adapters))('on %s', (_, newAdapter) => {
       expect((await get('/class/public')).status).toBe(200);
       expect((await get('/class/closed')).status).toBe(401);
       expect((await get('/internal/token')).status).toBe(401);
+    });
+  });
+
+  describe('of several guards the nearest decides, and @Public() opens none beside it', () => {
+    const tokens: Record<string, string> = {};
+    beforeEach(async () => {
+      await start([NearestController, InternalController, OpenController], {
+        providers: [{ provide: APP_GUARD, useClass: KmsJwtGuard }],
+      });
+      const jwt = app?.get<KmsJwtService>(getKmsJwtToken('internal'), { strict: false });
+      const outer = app?.get(KmsJwtService, { strict: false });
+      tokens['internal'] = (await jwt?.sign({ sub: 'service' })) ?? '';
+      tokens['outer'] = (await outer?.sign({ sub: 'user-42', aud: 'orders' })) ?? '';
+      tokens['bad'] = 'nonsense';
+    });
+
+    test.each([
+      ['internal', { internal: 200, outer: 401, bad: 401, none: 401 }],
+      ['beside', { internal: 200, outer: 401, bad: 401, none: 401 }],
+      ['method', { internal: 401, outer: 200, bad: 401, none: 401 }],
+      ['open', { internal: 200, outer: 200, bad: 200, none: 200 }],
+    ])('/nearest/%s', async (path, statuses) => {
+      for (const [name, status] of Object.entries(statuses)) {
+        const token = tokens[name];
+        const response = await get(`/nearest/${path}`, token && `Bearer ${token}`);
+        expect([name, response.status]).toEqual([name, status]);
+      }
     });
   });
 
