@@ -4,6 +4,8 @@ import type { SigningKey } from '../../src/keys/signing-key.js';
 
 const KEY = { kid: 'one' } as SigningKey;
 
+const SETTINGS = { activationDelay: 60, retireAfter: 600, ringStore: undefined };
+
 /** A source that answers as it is told, and a clock that stands until it is moved. */
 function newRing(...answers: (SigningKey | Error)[]) {
   const state = { loads: 0, now: 0 };
@@ -12,10 +14,10 @@ function newRing(...answers: (SigningKey | Error)[]) {
       const answer = answers[Math.min(state.loads, answers.length - 1)];
       state.loads += 1;
       if (answer instanceof Error) throw answer;
-      return answer as SigningKey;
+      return { signing: answer as SigningKey, others: [] };
     },
   };
-  return { state, ring: new KeyRing(source, () => state.now) };
+  return { state, ring: new KeyRing(source, SETTINGS, { now: () => state.now, random: () => 0.5 }) };
 }
 
 describe('the key', () => {
