@@ -50,11 +50,16 @@ export function afterFetch(ring: Ring, fetched: FetchedKeys, times: RotationTime
 
 /** The ring after nothing but time has passed. */
 export function afterTime(ring: Ring, times: RotationTimes, now: number): Ring {
-  const { active, next } = ring;
-  const retired = ring.retired.filter(({ key, retiresAt }) => retiresAt > now && key.kid !== active?.kid);
-  if (!next || next.activatesAt > now) return { ...ring, retired };
-  const { next: _, ...rest } = ring;
-  return { ...rest, active: next.key, retired: retire(active, retired, times, now) };
+  const { active, next, ...rest } = ring;
+  const isDue = next !== undefined && next.activatesAt <= now;
+  const signing = isDue ? next.key : active;
+  const retired = isDue ? retire(active, ring.retired, times, now) : ring.retired;
+  return {
+    ...rest,
+    ...(signing && { active: signing }),
+    ...(next && !isDue && { next }),
+    retired: retired.filter(({ key, retiresAt }) => retiresAt > now && key.kid !== signing?.kid),
+  };
 }
 
 /** When the ring next changes by itself. */
