@@ -25,7 +25,7 @@ const JITTER = 0.1;
 /** A longer timer fires at once. */
 const MAX_TIMER = 2 ** 31 - 1;
 const DAY = 86_400;
-/** Seconds until a first fetch that failed is tried again, where a stored ring stands in for it. */
+/** Seconds at most until a fetch that failed is tried again. */
 const RETRY = 30;
 
 /** Where a ring gets its keys. */
@@ -36,7 +36,10 @@ export interface KeySource {
 /** Durations in seconds. */
 export interface RingSettings {
   activationDelay: number;
-  /** Where it is not given: as long as the longest-lived token that was signed here, or 24 hours. */
+  /**
+   * Where it is not given: as long as the longest-lived token that was signed here, or 24 hours; and as long as others
+   * may go on signing, who see the change at their next refresh.
+   */
   retireAfter: number | undefined;
   ringStore: KmsJwtRingStore | undefined;
 }
@@ -229,7 +232,8 @@ export class KeyRing {
   }
 
   private times(): RotationTimes {
-    const retireAfter = this.settings.retireAfter ?? this.longestLifetime ?? DAY;
+    const lag = (this.freshFor ?? 0) * (1 + JITTER);
+    const retireAfter = this.settings.retireAfter ?? (this.longestLifetime ?? DAY) + lag;
     return { activationDelay: this.settings.activationDelay * 1000, retireAfter: retireAfter * 1000 };
   }
 
@@ -237,7 +241,8 @@ export class KeyRing {
     clearTimeout(this.refreshTimer);
     if (this.freshFor === undefined || this.isStopped) return;
     const jitter = 1 + JITTER * (2 * this.world.random() - 1);
-    this.refreshTimer = timer(this.freshFor * 1000 * jitter, () => void this.refresh());
+    const seconds = this.failure ? Math.min(this.freshFor, RETRY) : this.freshFor;
+    this.refreshTimer = timer(seconds * 1000 * jitter, () => void this.refresh());
   }
 }
 
