@@ -102,7 +102,7 @@ export class Fleet {
 
   async stop(): Promise<void> {
     await this.endTraffic();
-    await Promise.all(this.instances.map(({ app }) => app?.close()));
+    await Promise.all(this.instances.map(async ({ app }) => app?.close()));
     await rm(this.folder, { recursive: true });
   }
 
