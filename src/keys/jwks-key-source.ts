@@ -37,7 +37,11 @@ export class JwksKeySource {
         redirect: 'error',
         headers: { accept: 'application/jwk-set+json, application/json' },
       });
-      if (!response.ok) throw this.unavailable(`it answered ${response.status}`);
+      if (!response.ok) {
+        // A body that nobody reads holds its connection.
+        await response.body?.cancel();
+        throw this.unavailable(`it answered ${response.status}`);
+      }
       const others = keysIn(JSON.parse(await readText(response)));
       if (others.length === 0) throw this.unavailable('it holds no key for ES256 with a kid');
       return { others, freshFor: this.freshness(response.headers.get('cache-control') ?? '') };
