@@ -39,7 +39,9 @@ export class RegionalGateway implements Pick<KmsGateway, 'getPublicKey' | 'sign'
     if (!first) throw (answers[0] as PromiseRejectedResult).reason;
 
     const differs = found.find(({ spki }) => !Buffer.from(spki).equals(first.spki));
-    if (!differs) return first;
+    // Whichever Region answers, the key is called the same.
+    const home = this.regions[0]?.name ?? '';
+    if (!differs) return { ...first, keyArn: inRegion(first.keyArn, home) };
     throw new KmsKeyError(`${first.keyArn} and ${differs.keyArn} are not replicas of one Multi-Region key`);
   }
 
