@@ -71,8 +71,11 @@ export class JwksRoutes implements OnModuleInit {
 
   private metadata(path: string): object {
     const { issuer } = this.jwt;
-    if (issuer === undefined || !URL.canParse(issuer)) {
-      throw new KmsJwtOptionsError('discovery', 'needs signOptions.issuer, and that to be a URL');
+    if (issuer === undefined || !isWebUrl(issuer)) {
+      throw new KmsJwtOptionsError(
+        'discovery',
+        'needs signOptions.issuer, and that to be a URL of http or https',
+      );
     }
     const algorithms = ALGORITHMS.map(({ alg }) => alg);
     return {
@@ -83,6 +86,11 @@ export class JwksRoutes implements OnModuleInit {
       id_token_signing_alg_values_supported: algorithms,
     };
   }
+}
+
+// A URN is a URL to the parser, but nothing can be relative to it.
+function isWebUrl(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
 }
 
 /** RFC 9110, section 13.1.2: told without regard to weakness. */
