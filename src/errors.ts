@@ -12,6 +12,7 @@ export type KmsJwtErrorCode =
   | 'insufficient_scope'
   | 'revocation_unavailable'
   | 'kms_unavailable'
+  | 'jwks_unavailable'
   | 'kms_key_invalid'
   | 'kms_access_denied'
   | 'kms_signature_invalid'
@@ -164,6 +165,12 @@ export class KmsUnavailableError extends KmsJwtError {
   ) {
     super(message, options);
   }
+}
+
+/** The key set of the issuer cannot be fetched now: a 503 where a guard or the filter meets it, never a 401. */
+export class JwksUnavailableError extends KmsJwtError {
+  readonly code = 'jwks_unavailable';
+  override readonly retryable = true;
 }
 
 /** The key does not exist, is disabled or pending deletion, or is of the wrong spec or usage. */

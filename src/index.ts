@@ -4,6 +4,7 @@ export { KmsJwtGuard } from './auth/kms-jwt.guard.js';
 export { fromAuthHeader, fromBody, fromCookie, fromHeader, fromQuery } from './auth/token-extractors.js';
 export {
   InsufficientScopeError,
+  JwksUnavailableError,
   KmsAccessDeniedError,
   KmsJwtError,
   type KmsJwtErrorCode,
@@ -24,6 +25,8 @@ export {
   TokenRevokedError,
   TokenSignatureError,
 } from './errors.js';
+export type { KmsJwtEvent } from './keys/events.js';
+export { FileRingStore } from './keys/ring-store.js';
 export type { Expected, JwtClaims } from './jwt/claims.js';
 export type { JwtHeader } from './jwt/compact.js';
 export type { JsonWebKey, JsonWebKeySet } from './jwt/jwk.js';
@@ -35,9 +38,11 @@ export type {
   KidOption,
   KmsJwtModuleOptions,
   KmsJwtOptionsFactory,
+  KmsJwtRingStore,
   RevocationCheck,
   RouteVerifyOptions,
   SignOptions,
+  StoredRing,
   TokenCarrier,
   TokenExtractor,
   VerifyOptions,

@@ -1,6 +1,6 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
 import type { KmsJwtModuleOptions } from './kms-jwt.options.js';
-import { serviceProvider } from './kms-jwt.service-provider.js';
+import { jwksRoutesProvider, serviceProvider } from './kms-jwt.service-provider.js';
 import { DEFAULT_NAME, getKmsJwtToken } from './kms-jwt.tokens.js';
 
 /** What must be known of an instance without awaiting a factory. */
@@ -9,6 +9,16 @@ export interface KmsJwtModuleExtras {
   isGlobal?: boolean;
   /** The name of this instance, for apps with several: see `InjectKmsJwt`. Default: the instance without a name. */
   name?: string;
+  /**
+   * Where the key set is served over HTTP, such as `'.well-known/jwks.json'`: from the root, past a global prefix and a
+   * global guard, for everybody to read and to keep for 300 seconds. Default: nowhere.
+   */
+  jwksPath?: string;
+  /**
+   * Serves `/.well-known/openid-configuration` and `/.well-known/oauth-authorization-server` too, which say where the key
+   * set is; needs `jwksPath`, and `signOptions.issuer` to be a URL. Default: false.
+   */
+  discovery?: boolean;
 }
 
 export const INSTANCE_NAME = 'KMS_JWT_INSTANCE_NAME';
@@ -18,17 +28,21 @@ export const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
   new ConfigurableModuleBuilder<KmsJwtModuleOptions>({ optionsInjectionToken: OPTIONS })
     .setClassMethodName('forRoot')
     .setFactoryMethodName('createKmsJwtOptions')
-    .setExtras<KmsJwtModuleExtras>({ isGlobal: false, name: DEFAULT_NAME }, (definition, extras) => {
-      const { isGlobal = false, name = DEFAULT_NAME } = extras;
-      return {
-        ...definition,
-        global: isGlobal,
-        providers: [
-          ...(definition.providers ?? []),
-          { provide: INSTANCE_NAME, useValue: name },
-          serviceProvider(name, OPTIONS),
-        ],
-        exports: [getKmsJwtToken(name)],
-      };
-    })
+    .setExtras<KmsJwtModuleExtras>(
+      { isGlobal: false, name: DEFAULT_NAME, jwksPath: undefined, discovery: false },
+      (definition, extras) => {
+        const { isGlobal = false, name = DEFAULT_NAME, jwksPath, discovery = false } = extras;
+        return {
+          ...definition,
+          global: isGlobal,
+          providers: [
+            ...(definition.providers ?? []),
+            { provide: INSTANCE_NAME, useValue: name },
+            serviceProvider(name, OPTIONS),
+            ...(jwksPath ? [jwksRoutesProvider(name, { jwksPath, discovery })] : []),
+          ],
+          exports: [getKmsJwtToken(name)],
+        };
+      },
+    )
     .build();

@@ -74,6 +74,8 @@ const ASYNC_MEMBERS = new Set([
   'provideInjectionTokensFrom',
   'isGlobal',
   'name',
+  'jwksPath',
+  'discovery',
 ]);
 
 function checkAsyncOptions(options: typeof ASYNC_OPTIONS_TYPE): void {

@@ -6,7 +6,7 @@ import { KmsJwtOptionsError } from './errors.js';
 import type { ClaimsToAdd, ClaimsToExpect, Expected, JwtClaims } from './jwt/claims.js';
 import type { JwtHeader } from './jwt/compact.js';
 import { isPlainObject, lossInJson } from './jwt/json.js';
-import type { JsonWebKey } from './jwt/jwk.js';
+import { type JsonWebKey, verificationKeyFrom } from './jwt/jwk.js';
 
 /**
  * A span of time: a number of whole seconds, or a text with its unit, such as `'15m'`, `'12h'` or `'7d'`, as the
@@ -119,15 +119,76 @@ export type RevocationCheck = (claims: JwtClaims, header: JwtHeader) => boolean 
 export type KidOption =
   'key-id' | 'thumbprint' | ((key: { keyArn: string; jwk: Omit<JsonWebKey, 'kid'> }) => string);
 
-/** The options of `KmsJwtModule.forRoot`, and of what `forRootAsync` resolves to. */
+/**
+ * What is kept of a ring, as JSON: public keys alone, and when they change their part. Times are milliseconds since
+ * 1970.
+ */
+export interface StoredRing {
+  active?: { keyArn: string; jwk: JsonWebKey };
+  next?: { keyArn: string; jwk: JsonWebKey; activatesAt: number };
+  retired: { jwk: JsonWebKey; retiresAt: number }[];
+}
+
+/**
+ * A place where the keys of a rotation survive a restart. Whoever can write there can have tokens accepted: protect it
+ * as you protect the configuration.
+ *
+ * @example
+ * const ringStore: KmsJwtRingStore = {
+ *   load: async () => JSON.parse((await redis.get('auth:ring')) ?? 'null') ?? undefined,
+ *   save: async (ring) => void (await redis.set('auth:ring', JSON.stringify(ring))),
+ * };
+ */
+export interface KmsJwtRingStore {
+  /** What was saved last; undefined where nothing was. */
+  load(): Promise<StoredRing | undefined>;
+  save(ring: StoredRing): Promise<void>;
+}
+
+/**
+ * The options of `KmsJwtModule.forRoot`, and of what `forRootAsync` resolves to. One of `keyId`, `jwksUri` and `jwks` says
+ * where the keys are: the latter two for services that only verify.
+ */
 export interface KmsJwtModuleOptions {
   /** The key that signs: key id, key ARN, alias name (`alias/…`) or alias ARN. It must be ECC_NIST_P256 for SIGN_VERIFY. */
-  keyId: string;
+  keyId?: string;
+  /**
+   * Further keys that verify and are published: the next one, so that all know it before the alias moves to it, or former
+   * ones. Keys of KMS as for `keyId`, or public JWKs. Default: none.
+   */
+  verificationKeys?: (string | JsonWebKey)[];
+  /**
+   * The Regions of a Multi-Region key, in the order of preference. The first signs; where it is unavailable the next does,
+   * within the same `timeout`. Default: the client's Region alone.
+   */
+  regions?: string[];
+  /** How often an alias is looked up again. Default: 300 seconds, 10 % more or less. */
+  refreshInterval?: Duration;
+  /**
+   * For how long a key is published before it signs, when the alias has moved to it; 0 for at once. A key that was published
+   * before signs at once. Default: 360 seconds, as long as a cache may keep the key set of `jwksPath`.
+   */
+  activationDelay?: Duration;
+  /**
+   * For how long a key verifies after the last token that it signed. Default: as long as the longest-lived token that was
+   * signed here; 24 hours where that is not known or a token lives for ever.
+   */
+  retireAfter?: Duration;
+  /** Where the keys of a rotation survive a restart. Default: nowhere. */
+  ringStore?: KmsJwtRingStore;
+  /**
+   * The key set of the issuer, for a service that only verifies: it needs neither AWS nor its SDK. https, or http on
+   * loopback. It is fetched again as its `Cache-Control` says, and the last one stays while the issuer is away.
+   */
+  jwksUri?: string;
+  /** The key set itself, for a service that only verifies. */
+  jwks?: { keys: readonly object[] };
   /**
    * The KMS client, or the configuration of one. Default: `new KMSClient({})`, with AWS's own chains for region and
-   * credentials; where `keyId` is an ARN and no region is configured here, the ARN's region. A client that is handed in is left alone at shutdown; one that is made here is destroyed.
+   * credentials; where `keyId` is an ARN and no region is configured here, the ARN's region. With `regions` a configuration,
+   * or a function that gives the client of each. A client that is handed in is left alone at shutdown; one that is made here is destroyed.
    */
-  client?: KMSClient | KMSClientConfig;
+  client?: KMSClient | KMSClientConfig | ((region: string) => KMSClient);
   /** Defaults for every `sign`. Issuer and audience are also what `verify` expects, unless it is told otherwise. */
   signOptions?: Omit<SignOptions, 'signal'>;
   /** Defaults for every `verify`, the guard's included. */
@@ -183,10 +244,18 @@ export interface VerifySettings extends ClaimsToExpect {
   complete?: boolean;
 }
 
-/** The module's options after reading, every default in place. */
+/** The module's options after reading, every default in place. Durations in seconds, but for `timeout`. */
 export interface KmsJwtSettings {
-  keyId: string;
-  client: KMSClient | KMSClientConfig;
+  keyId: string | undefined;
+  jwksUri: string | undefined;
+  jwks: { keys: readonly object[] } | undefined;
+  verificationKeys: readonly (string | JsonWebKey)[];
+  regions: readonly string[];
+  refreshInterval: number;
+  activationDelay: number;
+  retireAfter: number | undefined;
+  ringStore: KmsJwtRingStore | undefined;
+  client: NonNullable<KmsJwtModuleOptions['client']>;
   sign: SignSettings;
   verify: VerifySettings;
   kid: KidOption;
@@ -205,6 +274,11 @@ export interface GuardSettings {
   property: string;
 }
 
+/** For how long caches may keep the key set, in seconds: RFC 9111's max-age, and stale-while-revalidate of RFC 5861. */
+export const JWKS_MAX_AGE = 300;
+export const JWKS_STALE_WHILE_REVALIDATE = 60;
+const DEFAULT_ACTIVATION_DELAY = JWKS_MAX_AGE + JWKS_STALE_WHILE_REVALIDATE;
+
 type Rule = readonly [accepts: (value: unknown) => boolean, expected: string];
 type Rules<Options> = { readonly [Name in keyof Required<Options>]: Rule };
 
@@ -218,7 +292,10 @@ const isSignal = (value: unknown) =>
   isObject(value) &&
   ['throwIfAborted', 'addEventListener', 'removeEventListener'].every((method) => method in value);
 const isFunction = (value: unknown) => typeof value === 'function';
-const isAlias = (keyId: string) => /^(arn:[^:]+:kms:[^:]*:[^:]*:)?alias\//.test(keyId);
+/** Whether a key is named by what can come to mean another key. */
+export function isAlias(keyId: string): boolean {
+  return /^(arn:[^:]+:kms:[^:]*:[^:]*:)?alias\//.test(keyId);
+}
 
 const text: Rule = [isText, 'must be a string that is not empty'];
 const flag: Rule = [(value) => value === undefined || typeof value === 'boolean', 'must be true or false'];
@@ -274,7 +351,31 @@ const VERIFY_RULES: Rules<VerifyOptions> = {
 
 const MODULE_RULES: Rules<KmsJwtModuleOptions> = {
   keyId: [isText, 'must be a key id, key ARN, alias name (alias/…) or alias ARN'],
-  client: [isObject, 'must be a KMSClient or its configuration'],
+  verificationKeys: [
+    (value) => Array.isArray(value) && value.every((key) => isText(key) || isVerificationKey(key)),
+    'must be an array of keys of KMS, as keyId names them, and public JWKs for ES256 with a kid',
+  ],
+  regions: [
+    (value) => isList(value, isText) && new Set(value as string[]).size === (value as string[]).length,
+    'must be an array of AWS Regions, each once',
+  ],
+  refreshInterval: duration,
+  activationDelay: [(value) => isDuration(value) && toSeconds(value) >= 0, `${duration[1]}, or 0`],
+  retireAfter: duration,
+  ringStore: [
+    (value) => isObject(value) && ['load', 'save'].every((method) => isFunction(Reflect.get(value, method))),
+    'must have the methods load and save, as FileRingStore has',
+  ],
+  jwksUri: [isKeySetUri, 'must be an https URL, or an http URL on loopback'],
+  jwks: [
+    (value) =>
+      isObject(value) && 'keys' in value && Array.isArray(value.keys) && value.keys.some(isVerificationKey),
+    'must be a JWK Set with a public key for ES256 that has a kid',
+  ],
+  client: [
+    (value) => isObject(value) || isFunction(value),
+    'must be a KMSClient, its configuration or a function',
+  ],
   signOptions: record,
   verifyOptions: record,
   kid: [
@@ -307,11 +408,7 @@ export function readModuleOptions(options: KmsJwtModuleOptions): KmsJwtSettings 
   if (!isObject(options)) throw new KmsJwtOptionsError('options', 'must be an object');
   const given = withoutUndefined(options);
   check('', given, MODULE_RULES);
-  if (given.keyId === undefined)
-    throw new KmsJwtOptionsError('keyId', `is missing: it ${MODULE_RULES.keyId[1]}`);
-  if (given.requestAlias && !isAlias(given.keyId)) {
-    throw new KmsJwtOptionsError('requestAlias', 'needs a keyId that is an alias');
-  }
+  checkSource(given);
   check('signOptions.', given.signOptions ?? {}, MODULE_SIGN_RULES);
   check('verifyOptions.', given.verifyOptions ?? {}, MODULE_VERIFY_RULES);
 
@@ -320,6 +417,15 @@ export function readModuleOptions(options: KmsJwtModuleOptions): KmsJwtSettings 
   const expectedOfOwnTokens = toVerifySettings({ ...(issuer && { issuer }), ...(audience && { audience }) });
   return {
     keyId: given.keyId,
+    jwksUri: given.jwksUri,
+    jwks: given.jwks,
+    verificationKeys: [...(given.verificationKeys ?? [])],
+    regions: [...(given.regions ?? [])],
+    refreshInterval: toSeconds(given.refreshInterval ?? 300),
+    // An alias that is sent signs with its new key at once.
+    activationDelay: given.requestAlias ? 0 : toSeconds(given.activationDelay ?? DEFAULT_ACTIVATION_DELAY),
+    retireAfter: given.retireAfter === undefined ? undefined : toSeconds(given.retireAfter),
+    ringStore: given.ringStore,
     client: given.client ?? {},
     sign,
     verify: { ...expectedOfOwnTokens, ...toVerifySettings(given.verifyOptions ?? {}) },
@@ -334,11 +440,66 @@ export function readModuleOptions(options: KmsJwtModuleOptions): KmsJwtSettings 
   };
 }
 
+function checkSource(given: KmsJwtModuleOptions): void {
+  const { keyId, jwksUri, jwks } = given;
+  const sources = [keyId, jwksUri, jwks].filter((source) => source !== undefined);
+  if (sources.length === 0) {
+    throw new KmsJwtOptionsError(
+      'keyId',
+      `is missing: it ${MODULE_RULES.keyId[1]} (jwksUri or jwks only to verify)`,
+    );
+  }
+  if (sources.length > 1) throw new KmsJwtOptionsError('keyId', 'and jwksUri and jwks exclude each other');
+  const needsKey = SIGNING_ONLY.find((option) => given[option] !== undefined);
+  if (keyId === undefined && needsKey) throw new KmsJwtOptionsError(needsKey, 'needs a keyId');
+  if (keyId !== undefined && given.requestAlias && !isAlias(keyId)) {
+    throw new KmsJwtOptionsError('requestAlias', 'needs a keyId that is an alias');
+  }
+  const isShared = typeof given.client === 'object' && 'send' in given.client;
+  if (given.regions && isShared) {
+    throw new KmsJwtOptionsError('client', 'must be a configuration or a function where there are regions');
+  }
+  if (!given.regions && isFunction(given.client)) {
+    throw new KmsJwtOptionsError('client', 'may be a function only where there are regions');
+  }
+}
+
+const SIGNING_ONLY = [
+  'verificationKeys',
+  'regions',
+  'client',
+  'signOptions',
+  'kid',
+  'messageType',
+  'requestAlias',
+  'activationDelay',
+  'retireAfter',
+  'ringStore',
+] as const satisfies (keyof KmsJwtModuleOptions)[];
+
 /** Checks what must be known before the options: @throws KmsJwtOptionsError that names what is of the wrong type */
-export function checkModuleExtras(given: { name?: string; isGlobal?: boolean }): void {
+export function checkModuleExtras(given: ExtrasToCheck): void {
   if (!isObject(given)) throw new KmsJwtOptionsError('options', 'must be an object');
   if (given.name !== undefined && !isText(given.name)) throw new KmsJwtOptionsError('name', text[1]);
   if (!flag[0](given.isGlobal)) throw new KmsJwtOptionsError('isGlobal', flag[1]);
+  if (!flag[0](given.discovery)) throw new KmsJwtOptionsError('discovery', flag[1]);
+  if (given.jwksPath !== undefined && !isPath(given.jwksPath)) {
+    throw new KmsJwtOptionsError('jwksPath', "must be a path such as '.well-known/jwks.json'");
+  }
+  if (given.discovery && given.jwksPath === undefined)
+    throw new KmsJwtOptionsError('discovery', 'needs jwksPath');
+}
+
+interface ExtrasToCheck {
+  name?: string;
+  isGlobal?: boolean;
+  jwksPath?: string;
+  discovery?: boolean;
+}
+
+// Nothing that Express or Fastify would read as a pattern.
+function isPath(value: unknown): boolean {
+  return typeof value === 'string' && /^[\w.~/-]{1,200}$/.test(value);
 }
 
 /** @throws KmsJwtOptionsError that names what is unknown or of the wrong type */
@@ -456,6 +617,18 @@ function isLossless(value: unknown): boolean {
     // A circle, or a getter that throws.
     return false;
   }
+}
+
+function isVerificationKey(value: unknown): boolean {
+  return verificationKeyFrom(value) !== undefined;
+}
+
+function isKeySetUri(value: unknown): boolean {
+  if (!isText(value) || !URL.canParse(value)) return false;
+  const { protocol, hostname } = new URL(value);
+  return (
+    protocol === 'https:' || (protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(hostname))
+  );
 }
 
 function isSchema(value: unknown): boolean {

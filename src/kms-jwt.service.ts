@@ -4,6 +4,8 @@ import { encodeBase64url } from './jwt/base64url.js';
 import type { JwtClaims } from './jwt/claims.js';
 import { type CompactJws, type JwtHeader, parseCompact } from './jwt/compact.js';
 import type { JsonWebKeySet } from './jwt/jwk.js';
+import type { Observable } from 'rxjs';
+import type { KmsJwtEvent } from './keys/events.js';
 import type { KeyRing } from './keys/key-ring.js';
 import type { KmsGateway } from './kms/kms-gateway.js';
 import {
@@ -41,19 +43,35 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
     private readonly ring: KeyRing,
     private readonly signer: TokenSigner,
     private readonly verifier: TokenVerifier,
-    private readonly gateway: KmsGateway,
+    private readonly gateway: Pick<KmsGateway, 'close'>,
   ) {}
+
+  /** @internal What the documents of discovery say. */
+  get issuer(): string | undefined {
+    return this.settings.sign.issuer;
+  }
 
   /** @internal What KmsJwtGuard has to know of the module's options. */
   get guardSettings(): GuardSettings {
     return this.settings.guard;
   }
 
+  /**
+   * What happens to the keys: published, activated, removed, a refresh that failed or succeeded again. Each is a line of
+   * the log too. It completes at shutdown.
+   *
+   * @example
+   * this.jwt.events.subscribe((event) => this.metrics.count(event.type));
+   */
+  get events(): Observable<KmsJwtEvent> {
+    return this.ring.events;
+  }
+
   /** Fetches the public key, so that a wrong key stops the app at start; `lazy` leaves that to the first use. */
   async onModuleInit(): Promise<void> {
     if (this.settings.lazy) return;
     try {
-      await this.ring.active();
+      await this.ring.all();
     } catch (error) {
       this.gateway.close();
       throw error;
@@ -61,7 +79,8 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   }
 
   /** Comes after the servers have closed: every request that was being answered has its token by now. */
-  onApplicationShutdown(): void {
+  async onApplicationShutdown(): Promise<void> {
+    await this.ring.stop();
     this.gateway.close();
   }
 

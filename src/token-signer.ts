@@ -23,21 +23,23 @@ export class TokenSigner {
 
   /** @param now seconds since 1970 */
   async sign(payload: object, options: SignSettings, now: number): Promise<string> {
-    const claims = serializeClaims(makeClaims(payload, options, now));
+    const claims = makeClaims(payload, options, now);
+    const json = serializeClaims(claims);
     options.signal?.throwIfAborted();
 
     const key = await untilAborted(this.ring.active(), options.signal);
     const fromKey = { alg: key.algorithm.alg, kid: key.kid };
     const header = Object.assign({ alg: '', typ: 'JWT' }, options.header, fromKey);
-    const signingInput = `${encodeBase64url(JSON.stringify(header))}.${encodeBase64url(claims)}`;
+    const signingInput = `${encodeBase64url(JSON.stringify(header))}.${encodeBase64url(json)}`;
     const signature = await this.signatureOf(signingInput, key, options.signal);
+    this.ring.noteLifetime(claims.exp === undefined ? undefined : claims.exp - now);
     return `${signingInput}.${signature}`;
   }
 
   private async signatureOf(signingInput: string, key: SigningKey, signal?: AbortSignal): Promise<string> {
     const { keyArn, der } = await this.gateway.sign({
       // The ARN, not the alias: an alias may move, and the token would name the wrong key.
-      keyId: this.settings.requestAlias ? this.settings.keyId : key.keyArn,
+      keyId: this.settings.requestAlias && this.settings.keyId ? this.settings.keyId : key.keyArn,
       algorithm: key.algorithm,
       messageType: this.settings.messageType,
       message: this.messageOf(signingInput, key),
@@ -70,8 +72,9 @@ export class TokenSigner {
   }
 }
 
-// Emulators give the bare key id in one of the two answers.
+// Emulators give the bare key id in one of the two answers; the replicas of a Multi-Region key share their id alone.
 function isSameKey(one: string, other: string): boolean {
   const areArns = one.startsWith('arn:') && other.startsWith('arn:');
-  return areArns ? one === other : keyIdOf(one) === keyIdOf(other);
+  const isMultiRegion = keyIdOf(one).startsWith('mrk-');
+  return areArns && !isMultiRegion ? one === other : keyIdOf(one) === keyIdOf(other);
 }

@@ -1,5 +1,5 @@
-import { createHash, type KeyObject } from 'node:crypto';
-import type { Algorithm } from './algorithms.js';
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
+import { type Algorithm, ALGORITHMS } from './algorithms.js';
 
 /** A public EC key as JSON (RFC 7517, section 4; RFC 7518, section 6.2.1), with what verifiers elsewhere ask for. */
 export interface JsonWebKey {
@@ -25,4 +25,46 @@ export function toJwk(publicKey: KeyObject, algorithm: Algorithm): Omit<JsonWebK
 /** The SHA-256 thumbprint of a key, in base64url: of its required members, in lexical order (RFC 7638, section 3). */
 export function thumbprint({ crv, kty, x, y }: Omit<JsonWebKey, 'kid'>): string {
   return createHash('sha256').update(JSON.stringify({ crv, kty, x, y })).digest('base64url');
+}
+
+/** A public key that tokens are verified by. */
+export interface VerificationKey {
+  readonly kid: string;
+  readonly algorithm: Algorithm;
+  readonly publicKey: KeyObject;
+  readonly jwk: Readonly<JsonWebKey>;
+}
+
+const MAX_KID_LENGTH = 256;
+
+/**
+ * A key that tokens can be verified by, from a public JWK; undefined for all others, which a key set may hold for other
+ * uses (RFC 7517, section 5). Private members are left behind.
+ */
+export function verificationKeyFrom(jwk: unknown): VerificationKey | undefined {
+  if (typeof jwk !== 'object' || jwk === null) return undefined;
+  const { kty, crv, x, y, kid, alg, use, key_ops: operations } = jwk as Record<string, unknown>;
+  if (typeof kid !== 'string' || kid === '' || kid.length > MAX_KID_LENGTH) return undefined;
+  if (use !== undefined && use !== 'sig') return undefined;
+  if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify')))
+    return undefined;
+
+  const publicKey = publicKeyFrom({ kty, crv, x, y });
+  const algorithm = publicKey && algorithmOf(publicKey);
+  if (!publicKey || !algorithm || (alg !== undefined && alg !== algorithm.alg)) return undefined;
+  return { kid, algorithm, publicKey, jwk: { ...toJwk(publicKey, algorithm), kid } };
+}
+
+/** The algorithm that a key is for, as its curve says. */
+export function algorithmOf(publicKey: KeyObject): Algorithm | undefined {
+  const curve = publicKey.asymmetricKeyDetails?.namedCurve;
+  return ALGORITHMS.find(({ namedCurve }) => namedCurve === curve);
+}
+
+function publicKeyFrom(key: object): KeyObject | undefined {
+  try {
+    return createPublicKey({ key: key as never, format: 'jwk' });
+  } catch {
+    return undefined;
+  }
 }

@@ -1,25 +1,74 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { KmsJwtOptionsError, KmsKeyError } from '../errors.js';
-import { ALGORITHMS, ES256 } from '../jwt/algorithms.js';
-import { thumbprint, toJwk } from '../jwt/jwk.js';
-import type { KidOption } from '../kms-jwt.options.js';
+import { ES256 } from '../jwt/algorithms.js';
+import {
+  algorithmOf,
+  type JsonWebKey,
+  thumbprint,
+  toJwk,
+  verificationKeyFrom,
+  type VerificationKey,
+} from '../jwt/jwk.js';
+import { isAlias, type KidOption } from '../kms-jwt.options.js';
 import type { KmsGateway, KmsPublicKey } from '../kms/kms-gateway.js';
+import type { FetchedKeys } from './rotation.js';
 import type { SigningKey } from './signing-key.js';
 
-/** Where the ring gets a key that lives in KMS. */
+/** What a source of keys in KMS has to know of the module's options. */
+export interface KmsKeySourceSettings {
+  keyId: string;
+  kid: KidOption;
+  /** Keys of KMS, as AWS names them, and public JWKs. */
+  verificationKeys: readonly (string | JsonWebKey)[];
+  /** In seconds. */
+  refreshInterval: number;
+}
+
+/** Where the ring gets keys that live in KMS. Only an alias can come to mean another key: only aliases are asked again. */
 export class KmsKeySource {
+  private readonly known = new Map<string, SigningKey>();
+
   constructor(
     private readonly gateway: Pick<KmsGateway, 'getPublicKey'>,
-    private readonly keyId: string,
-    private readonly kid: KidOption,
+    private readonly settings: KmsKeySourceSettings,
   ) {}
 
   /** @throws KmsKeyError for a key of another spec or usage, and what the gateway throws */
-  async load(): Promise<SigningKey> {
-    const answer = await this.gateway.getPublicKey(this.keyId);
+  async load(): Promise<FetchedKeys> {
+    const { keyId, verificationKeys, refreshInterval } = this.settings;
+    const [signing, ...others] = await Promise.all([
+      this.fetch(keyId),
+      ...verificationKeys.map((key) => this.verificationKey(key)),
+    ]);
+    const isWatched = [keyId, ...verificationKeys].some((key) => typeof key === 'string' && isAlias(key));
+    return { signing, others, ...(isWatched && { freshFor: refreshInterval }) };
+  }
+
+  /** KMS does not give the public half of a key that is disabled: the last one then stays. */
+  private async verificationKey(key: string | JsonWebKey): Promise<VerificationKey> {
+    if (typeof key !== 'string') return verificationKeyFrom(key) as VerificationKey;
+    try {
+      return await this.fetch(key);
+    } catch (error) {
+      const known = this.known.get(key);
+      if (error instanceof KmsKeyError && known) return known;
+      throw error;
+    }
+  }
+
+  private async fetch(keyId: string): Promise<SigningKey> {
+    const known = this.known.get(keyId);
+    if (known && !isAlias(keyId)) return known;
+    const answer = await this.gateway.getPublicKey(keyId);
+    if (known && known.keyArn === answer.keyArn) return known;
+    const key = this.readKey(answer);
+    this.known.set(keyId, key);
+    return key;
+  }
+
+  private readKey(answer: KmsPublicKey): SigningKey {
     const publicKey = readPublicKey(answer);
-    const curve = publicKey?.asymmetricKeyDetails?.namedCurve;
-    const algorithm = ALGORITHMS.find((row) => row.namedCurve === curve);
+    const algorithm = publicKey && algorithmOf(publicKey);
     if (!publicKey || !algorithm || answer.keyUsage !== 'SIGN_VERIFY') throw wrongKey(answer);
 
     const jwk = toJwk(publicKey, algorithm);
@@ -28,12 +77,12 @@ export class KmsKeySource {
   }
 
   private nameOf(keyArn: string, jwk: ReturnType<typeof toJwk>): string {
-    if (this.kid === 'key-id') return keyIdOf(keyArn);
-    if (this.kid === 'thumbprint') return thumbprint(jwk);
-    const kid: unknown = this.kid({ keyArn, jwk: { ...jwk } });
-    if (typeof kid !== 'string' || kid === '')
-      throw new KmsJwtOptionsError('kid', 'must return a string, not empty');
-    return kid;
+    const { kid: option } = this.settings;
+    if (option === 'key-id') return keyIdOf(keyArn);
+    if (option === 'thumbprint') return thumbprint(jwk);
+    const kid: unknown = option({ keyArn, jwk: { ...jwk } });
+    if (typeof kid === 'string' && kid !== '') return kid;
+    throw new KmsJwtOptionsError('kid', 'must return a string, not empty');
   }
 }
 

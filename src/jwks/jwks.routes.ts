@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import type { OnModuleInit } from '@nestjs/common';
+import type { HttpAdapterHost } from '@nestjs/core';
+import { KmsJwtError, KmsJwtOptionsError } from '../errors.js';
+import { ALGORITHMS } from '../jwt/algorithms.js';
+import { JWKS_MAX_AGE, JWKS_STALE_WHILE_REVALIDATE } from '../kms-jwt.options.js';
+import type { KmsJwtService } from '../kms-jwt.service.js';
+
+/** What the key set's routes have to know of the module's extras. */
+export interface JwksRouteOptions {
+  jwksPath: string;
+  discovery: boolean;
+}
+
+interface Request {
+  headers: Record<string, string | string[] | undefined>;
+}
+
+const DISCOVERY_PATHS = ['/.well-known/openid-configuration', '/.well-known/oauth-authorization-server'];
+const HEADERS = {
+  'Content-Type': 'application/json',
+  'Cache-Control': `public, max-age=${JWKS_MAX_AGE}, stale-while-revalidate=${JWKS_STALE_WHILE_REVALIDATE}`,
+  'Access-Control-Allow-Origin': '*',
+};
+
+/**
+ * The key set over HTTP, and the documents that say where it is (OpenID Connect Discovery 1.0, RFC 8414). The routes are
+ * registered at the server itself: neither a global prefix nor a global guard is in their way.
+ */
+export class JwksRoutes implements OnModuleInit {
+  constructor(
+    private readonly options: JwksRouteOptions,
+    private readonly jwt: KmsJwtService,
+    private readonly adapterHost: HttpAdapterHost,
+  ) {}
+
+  onModuleInit(): void {
+    const { jwksPath, discovery } = this.options;
+    const path = `/${jwksPath.replace(/^\//, '')}`;
+    const metadata = discovery ? this.metadata(path) : undefined;
+    // An app without a server, such as a microservice, has nothing to mount it at.
+    if (!this.adapterHost.httpAdapter) return;
+    this.mount(path, () => this.jwt.jwks());
+    if (metadata) for (const each of DISCOVERY_PATHS) this.mount(each, async () => metadata);
+  }
+
+  private mount(path: string, document: () => Promise<object>): void {
+    this.adapterHost.httpAdapter.get(path, (request: Request, response: unknown) => {
+      void this.answer(request, response, document);
+    });
+  }
+
+  private async answer(request: Request, response: unknown, document: () => Promise<object>): Promise<void> {
+    try {
+      const body = JSON.stringify(await document());
+      const etag = `"${createHash('sha256').update(body).digest('base64url')}"`;
+      const isKnown = isAmong(etag, request.headers['if-none-match']);
+      this.reply(response, isKnown ? 304 : 200, isKnown ? '' : body, { ...HEADERS, ETag: etag });
+    } catch (error) {
+      const errorCode = error instanceof KmsJwtError ? error.code : undefined;
+      const body = JSON.stringify({ statusCode: 503, message: 'Service Unavailable', errorCode });
+      this.reply(response, 503, body, { 'Content-Type': 'application/json', 'Retry-After': '1' });
+    }
+  }
+
+  private reply(response: unknown, status: number, body: string, headers: Record<string, string>): void {
+    const { httpAdapter } = this.adapterHost;
+    for (const [name, value] of Object.entries(headers)) httpAdapter.setHeader(response, name, value);
+    httpAdapter.reply(response, body, status);
+  }
+
+  private metadata(path: string): object {
+    const { issuer } = this.jwt;
+    if (issuer === undefined || !isWebUrl(issuer)) {
+      throw new KmsJwtOptionsError(
+        'discovery',
+        'needs signOptions.issuer, and that to be a URL of http or https',
+      );
+    }
+    const algorithms = ALGORITHMS.map(({ alg }) => alg);
+    return {
+      issuer,
+      jwks_uri: new URL(path, issuer).href,
+      response_types_supported: ['token'],
+      subject_types_supported: ['public'],
+      id_token_signing_alg_values_supported: algorithms,
+    };
+  }
+}
+
+// A URN is a URL to the parser, but nothing can be relative to it.
+function isWebUrl(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+}
+
+/** RFC 9110, section 13.1.2: told without regard to weakness. */
+function isAmong(etag: string, header: string | string[] | undefined): boolean {
+  const given = [header ?? []].flat().join(',').split(',');
+  return given.some((entry) => ['*', etag, `W/${etag}`].includes(entry.trim()));
+}

@@ -1,0 +1,87 @@
+import { KmsKeyError, KmsUnavailableError } from '../errors.js';
+import type { KmsGateway, KmsPublicKey, KmsSignature, KmsSignRequest } from './kms-gateway.js';
+
+/** For how long a Region that was unavailable is passed over, in milliseconds; then one call tries it again. */
+const PASS_OVER = 10_000;
+
+interface Region {
+  readonly name: string;
+  readonly gateway: KmsGateway;
+  availableAt: number;
+}
+
+/**
+ * The replicas of a Multi-Region key: the first Region answers, the next where that is unavailable, within one deadline.
+ */
+export class RegionalGateway implements Pick<KmsGateway, 'getPublicKey' | 'sign' | 'close'> {
+  private readonly regions: readonly Region[];
+
+  /**
+   * @param gateways by Region, in the order of preference; each with its part of the deadline
+   * @param now milliseconds of a clock that never goes back
+   */
+  constructor(
+    gateways: ReadonlyMap<string, KmsGateway>,
+    private readonly now: () => number = () => performance.now(),
+  ) {
+    this.regions = [...gateways].map(([name, gateway]) => ({ name, gateway, availableAt: -Infinity }));
+  }
+
+  /** @throws KmsKeyError where two Regions have different keys, and what the gateways throw */
+  async getPublicKey(keyId: string): Promise<KmsPublicKey> {
+    const answers = await Promise.allSettled(
+      this.regions.map(({ name, gateway }) => gateway.getPublicKey(inRegion(keyId, name))),
+    );
+    const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+    const [first] = found;
+    const failed = answers.find((answer) => answer.status === 'rejected' && !isAway(answer.reason));
+    if (failed?.status === 'rejected') throw failed.reason;
+    if (!first) throw (answers[0] as PromiseRejectedResult).reason;
+
+    const differs = found.find(({ spki }) => !Buffer.from(spki).equals(first.spki));
+    // Whichever Region answers, the key is called the same.
+    const home = this.regions[0]?.name ?? '';
+    if (!differs) return { ...first, keyArn: inRegion(first.keyArn, home) };
+    throw new KmsKeyError(`${first.keyArn} and ${differs.keyArn} are not replicas of one Multi-Region key`);
+  }
+
+  async sign(request: KmsSignRequest): Promise<KmsSignature> {
+    const candidates = this.candidates();
+    for (const [index, region] of candidates.entries()) {
+      try {
+        const signature = await region.gateway.sign({
+          ...request,
+          keyId: inRegion(request.keyId, region.name),
+        });
+        region.availableAt = -Infinity;
+        return signature;
+      } catch (error) {
+        if (!isAway(error)) throw error;
+        region.availableAt = this.now() + PASS_OVER;
+        if (index === candidates.length - 1) throw error;
+      }
+    }
+    throw new KmsUnavailableError('failure', 'No Region is configured');
+  }
+
+  close(): void {
+    for (const { gateway } of this.regions) gateway.close();
+  }
+
+  /** Those that are thought to be available, in their order, before those that were not; one call at a time tries again. */
+  private candidates(): Region[] {
+    const now = this.now();
+    const available = this.regions.filter(({ availableAt }) => availableAt <= now);
+    for (const region of available) if (region.availableAt > -Infinity) region.availableAt = now + PASS_OVER;
+    return [...available, ...this.regions.filter((region) => !available.includes(region))];
+  }
+}
+
+function isAway(error: unknown): boolean {
+  return error instanceof KmsUnavailableError;
+}
+
+/** A key or alias ARN names its Region; ids and alias names are the same in all. */
+function inRegion(keyId: string, region: string): string {
+  return keyId.replace(/^(arn:[^:]+:kms:)[^:]+(?=:)/, `$1${region}`);
+}

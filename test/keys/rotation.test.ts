@@ -1,0 +1,109 @@
+import { describe, expect, test } from 'vitest';
+import {
+  afterFetch,
+  afterTime,
+  EMPTY_RING,
+  type FetchedKeys,
+  keysOf,
+  nextChange,
+  type Ring,
+} from '../../src/keys/rotation.js';
+import type { SigningKey } from '../../src/keys/signing-key.js';
+
+const key = (kid: string) => ({ kid, keyArn: `arn:${kid}` }) as SigningKey;
+const [A, B, C] = [key('A'), key('B'), key('C')];
+const TIMES = { activationDelay: 100, retireAfter: 1000 };
+const fetched = (signing: SigningKey, ...others: SigningKey[]): FetchedKeys => ({ signing, others });
+
+/** A ring after some fetches, each at its time. */
+function ringAfter(...steps: [at: number, keys: FetchedKeys][]): Ring {
+  return steps.reduce((ring, [at, keys]) => afterFetch(ring, keys, TIMES, at), EMPTY_RING);
+}
+const partsOf = (ring: Ring) => ({
+  active: ring.active?.kid,
+  next: ring.next && `${ring.next.key.kid} at ${ring.next.activatesAt}`,
+  retired: ring.retired.map(({ key: { kid }, retiresAt }) => `${kid} until ${retiresAt}`),
+});
+
+test('the first key signs at once', () => {
+  expect(partsOf(ringAfter([0, fetched(A)]))).toEqual({ active: 'A', next: undefined, retired: [] });
+});
+
+test('nothing changes while the alias stays', () => {
+  const ring = ringAfter([0, fetched(A)], [50, fetched(A)]);
+  expect(partsOf(ring)).toEqual({ active: 'A', next: undefined, retired: [] });
+  expect(nextChange(ring)).toBe(Infinity);
+});
+
+describe('when the alias has moved', () => {
+  const moved = ringAfter([0, fetched(A)], [10, fetched(B)]);
+
+  test('the new key is published at once and signs after activationDelay', () => {
+    expect(partsOf(moved)).toEqual({ active: 'A', next: 'B at 110', retired: [] });
+    expect([...keysOf(moved).keys()]).toEqual(['A', 'B']);
+    expect(nextChange(moved)).toBe(110);
+    expect(partsOf(afterTime(moved, TIMES, 109)).active).toBe('A');
+  });
+
+  test('the delay counts from when it was first seen, however often it is seen again', () => {
+    expect(partsOf(afterFetch(moved, fetched(B), TIMES, 60)).next).toBe('B at 110');
+  });
+
+  test('the old key verifies until retireAfter has passed since its last signature', () => {
+    const activated = afterTime(moved, TIMES, 110);
+    expect(partsOf(activated)).toEqual({ active: 'B', next: undefined, retired: ['A until 1110'] });
+    expect([...keysOf(activated).keys()]).toEqual(['B', 'A']);
+    expect(nextChange(activated)).toBe(1110);
+    expect([...keysOf(afterTime(activated, TIMES, 1109)).keys()]).toEqual(['B', 'A']);
+    expect([...keysOf(afterTime(activated, TIMES, 1110)).keys()]).toEqual(['B']);
+  });
+
+  test('a key that was published before signs as soon as the alias moves', () => {
+    const ring = ringAfter([0, fetched(A, B)], [10, fetched(B, B)]);
+    expect(partsOf(ring)).toEqual({ active: 'B', next: undefined, retired: ['A until 1010'] });
+  });
+
+  test('a key that appears in the configuration and at the alias in one fetch was not known before', () => {
+    expect(partsOf(ringAfter([0, fetched(A)], [10, fetched(B, B)])).next).toBe('B at 110');
+  });
+
+  test('and moves on before the delay is over, the skipped key verifies all the same', () => {
+    const ring = ringAfter([0, fetched(A)], [10, fetched(B)], [20, fetched(C)]);
+    expect(partsOf(ring)).toEqual({ active: 'A', next: 'C at 120', retired: ['B until 1020'] });
+  });
+
+  test('and moves back before the delay is over, the old key goes on', () => {
+    const ring = ringAfter([0, fetched(A)], [10, fetched(B)], [20, fetched(A)]);
+    expect(partsOf(ring)).toEqual({ active: 'A', next: undefined, retired: ['B until 1020'] });
+  });
+
+  test('and moves back afterwards, the old key signs at once, as all know it, and retires no more', () => {
+    const ring = ringAfter([0, fetched(A)], [10, fetched(B)], [200, fetched(B)], [300, fetched(A)]);
+    expect(partsOf(ring)).toEqual({ active: 'A', next: undefined, retired: ['B until 1300'] });
+    expect(partsOf(afterTime(ring, TIMES, 1200))).toEqual({
+      active: 'A',
+      next: undefined,
+      retired: ['B until 1300'],
+    });
+  });
+
+  test('time that passes in one step does all that was due', () => {
+    expect(partsOf(afterFetch(moved, fetched(C), TIMES, 500))).toEqual({
+      active: 'B',
+      next: 'C at 600',
+      retired: ['A until 1500'],
+    });
+  });
+});
+
+test('others verify as long as the source has them', () => {
+  const ring = ringAfter([0, fetched(A, B, C)]);
+  expect([...keysOf(ring).keys()]).toEqual(['A', 'B', 'C']);
+  expect([...keysOf(afterFetch(ring, fetched(A, C), TIMES, 1)).keys()]).toEqual(['A', 'C']);
+});
+
+test('a source without a key that signs gives keys that verify', () => {
+  const ring = ringAfter([0, { others: [A, B] }]);
+  expect(partsOf(ring).active).toBeUndefined();
+  expect([...keysOf(ring).keys()]).toEqual(['A', 'B']);
+});
