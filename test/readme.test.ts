@@ -49,6 +49,11 @@ const COVERED = {
   'TOKEN=$(curl': 'here',
   'src/recipes/orders.controller.ts': 'here',
   'src/recipes/profile.doors.ts': 'here',
+  'src/recipes/rotation.module.ts': 'here',
+  'aws kms describe-key': 'here',
+  'aws kms disable-key': 'here',
+  'src/recipes/resource.module.ts': 'here',
+  'src/recipes/regions.module.ts': 'here',
   'src/recipes/revocation.module.ts': 'here',
   'src/recipes/async.module.ts': 'here',
   'test/tokens.test.ts': 'here',
@@ -57,7 +62,6 @@ const COVERED = {
   'src/recipes/typed-claims.ts': 'here',
   'src/recipes/refresh-token.ts': 'here',
   'src/recipes/named.module.ts': 'here',
-  'src/recipes/jwks.controller.ts': 'here',
   'npm run bench': '.ci/run',
 };
 
@@ -359,18 +363,12 @@ describe('recipes', () => {
     await module.close();
   });
 
-  test('several keys, and the key set', () =>
+  test('several keys in one app', () =>
     withAwsEnvironment(async () => {
       await bash(
         'aws kms create-alias --alias-name alias/internal --target-key-id "$(aws kms create-key --key-spec ECC_NIST_P256 --key-usage SIGN_VERIFY --query KeyMetadata.KeyId --output text)"',
       );
       const { NamedModule } = await load('src/recipes/named.module.js');
-      const { JwksController } = await load('src/recipes/jwks.controller.js');
-      @Module({
-        imports: [KmsJwtModule.forRoot({ keyId: 'alias/auth' })],
-        controllers: [JwksController as never],
-      })
-      class JwksModule {}
 
       const named = (await init(NamedModule as never)).createNestApplication({ logger: false });
       await named.listen(0, '127.0.0.1');
@@ -380,12 +378,65 @@ describe('recipes', () => {
       const report = await fetch(`${internal}/report`, { headers: { authorization: `Bearer ${token}` } });
       expect(await report.json()).toEqual({ ok: true });
       await named.close();
+    }));
 
-      const published = (await init(JwksModule as never)).createNestApplication({ logger: false });
-      await published.listen(0, '127.0.0.1');
-      const keySet = await fetch(`${await published.getUrl()}/.well-known/jwks.json`);
-      expect(keySet.headers.get('cache-control')).toBe('public, max-age=300');
-      expect(await keySet.json()).toMatchObject({ keys: [{ kty: 'EC', use: 'sig', alg: 'ES256' }] });
-      await published.close();
+  test('the runbook of a rotation', async () => {
+    const client = localKms.client();
+    const times = { refreshInterval: 1, activationDelay: 1, retireAfter: 60 };
+    const module = await init(KmsJwtModule.forRoot({ keyId: 'alias/auth', client, ...times }) as never);
+    const jwt = module.get(KmsJwtService);
+    const oldToken = await jwt.sign({ sub: 'user-42' });
+    const signingKey = async () => jwt.decode(await jwt.sign({}), { complete: true }).header.kid;
+
+    const old = (await bash(block('aws kms describe-key'))).trim();
+    expect(old).toBe(jwt.decode(oldToken, { complete: true }).header.kid);
+    await expect.poll(signingKey, { timeout: 10_000 }).not.toBe(old);
+    expect((await jwt.jwks()).keys.map(({ kid }) => kid)).toContain(old);
+
+    await bash(block('aws kms disable-key'), environment({ OLD: old }));
+    expect(localKms.keys.find(({ keyId }) => keyId === old)?.keyState).toBe('Disabled');
+    await expect(jwt.verify(oldToken)).resolves.toMatchObject({ sub: 'user-42' });
+    await expect(jwt.verify(await jwt.sign({}))).resolves.toBeDefined();
+    await module.close();
+  });
+
+  test('the key set, and a service that only verifies', () =>
+    withAwsEnvironment(async () => {
+      process.env['RING_FILE'] = join(folder, 'ring.json');
+      const { RotationModule } = await load('src/recipes/rotation.module.js');
+      const issuer = (await init(RotationModule as never)).createNestApplication({ logger: false });
+      await issuer.listen(0, '127.0.0.1');
+      const url = await issuer.getUrl();
+      process.env['JWKS_URI'] = `${url}/.well-known/jwks.json`;
+      const { ResourceModule } = await load('src/recipes/resource.module.js');
+      const resource = await init(ResourceModule as never);
+
+      const token = await issuer.get(KmsJwtService, { strict: false }).sign({ sub: 'user-42' });
+      const verifier = resource.get(KmsJwtService, { strict: false });
+      await expect(verifier.verify(token)).resolves.toMatchObject({ sub: 'user-42' });
+      await expect(verifier.sign({})).rejects.toMatchObject({ option: 'keyId' });
+      const discovery = await fetch(`${url}/.well-known/openid-configuration`);
+      expect(await discovery.json()).toMatchObject({
+        jwks_uri: 'https://auth.example.com/.well-known/jwks.json',
+      });
+      await resource.close();
+      await issuer.close();
+    }));
+
+  test('a Multi-Region key', () =>
+    withAwsEnvironment(async () => {
+      // One endpoint stands for both Regions, with the key under the name that the recipe gives.
+      const replicas = new LocalKms({
+        region: 'eu-central-1',
+        keys: [{ keyId: 'mrk-1234abcd12ab34cd56ef1234567890ab' }],
+      });
+      const server = await replicas.listen();
+      process.env['AWS_ENDPOINT_URL_KMS'] = server.url;
+      const { RegionsModule } = await load('src/recipes/regions.module.js');
+      const module = await init(RegionsModule as never);
+      const jwt = module.get(KmsJwtService, { strict: false });
+      await expect(jwt.verify(await jwt.sign({ sub: 's' }))).resolves.toMatchObject({ sub: 's' });
+      await module.close();
+      await server.close();
     }));
 });
