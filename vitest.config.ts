@@ -7,6 +7,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^nestjs-kms-jwt$/, replacement: source('index.ts') },
+      { find: /^nestjs-kms-jwt\/terminus$/, replacement: source('terminus/index.ts') },
       { find: /^nestjs-kms-jwt\/local$/, replacement: source('local/index.ts') },
     ],
   },

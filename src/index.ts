@@ -26,6 +26,7 @@ export {
   TokenSignatureError,
 } from './errors.js';
 export type { KmsJwtEvent } from './keys/events.js';
+export type { RingHealth } from './keys/key-ring.js';
 export { FileRingStore } from './keys/ring-store.js';
 export type { Expected, JwtClaims } from './jwt/claims.js';
 export type { JwtHeader } from './jwt/compact.js';

@@ -6,7 +6,7 @@ import { type CompactJws, type JwtHeader, parseCompact } from './jwt/compact.js'
 import type { JsonWebKeySet } from './jwt/jwk.js';
 import type { Observable } from 'rxjs';
 import type { KmsJwtEvent } from './keys/events.js';
-import type { KeyRing } from './keys/key-ring.js';
+import type { KeyRing, RingHealth } from './keys/key-ring.js';
 import type { KmsGateway } from './kms/kms-gateway.js';
 import {
   type DecodeOptions,
@@ -45,6 +45,16 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
     private readonly verifier: TokenVerifier,
     private readonly gateway: Pick<KmsGateway, 'close'>,
   ) {}
+
+  /**
+   * How the keys are, without a call to anybody: see `KmsJwtHealthIndicator` in `nestjs-kms-jwt/terminus`.
+   *
+   * @example
+   * const { keys, signing, refresh } = jwt.health();
+   */
+  health(): RingHealth {
+    return this.ring.health;
+  }
 
   /** @internal What the documents of discovery say. */
   get issuer(): string | undefined {

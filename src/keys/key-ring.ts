@@ -44,6 +44,16 @@ export interface RingSettings {
   ringStore: KmsJwtRingStore | undefined;
 }
 
+/** How a ring is. */
+export interface RingHealth {
+  /** The names of the keys that verify. */
+  keys: string[];
+  /** The name of the key that signs, if one does. */
+  signing?: string;
+  /** Whether the keys could be fetched when that was last tried. */
+  refresh: 'ok' | 'failed';
+}
+
 /** What a ring has of the world. */
 export interface RingWorld {
   /** Milliseconds since 1970. */
@@ -114,9 +124,13 @@ export class KeyRing {
     return [...this.keys.values()];
   }
 
-  /** Whether the last fetch succeeded, and with what error it failed otherwise. */
-  get lastFailure(): unknown {
-    return this.failure?.error;
+  /** What is there without asking anybody. */
+  get health(): RingHealth {
+    return {
+      keys: [...this.keys.keys()],
+      ...(this.ring.active && { signing: this.ring.active.kid }),
+      refresh: this.failure ? 'failed' : 'ok',
+    };
   }
 
   /** Tells how long a token will live, in seconds (undefined: for ever), as its key must verify for as long. */

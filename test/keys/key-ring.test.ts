@@ -146,7 +146,7 @@ describe('a refresh', () => {
     events.length = 0;
     await seconds(300);
     expect(events).toEqual(['refresh_failed away']);
-    expect(ring.lastFailure).toBe(AWAY);
+    expect(ring.health.refresh).toBe('failed');
     expect(await ring.active()).toBe(A);
     expect(await kids()).toEqual(['A', 'C']);
 
@@ -154,7 +154,7 @@ describe('a refresh', () => {
     expect(events).toEqual(['refresh_failed away', 'refresh_failed away']);
     await seconds(30);
     expect(events.slice(2)).toEqual(['refresh_recovered']);
-    expect(ring.lastFailure).toBeUndefined();
+    expect(ring.health.refresh).toBe('ok');
     await seconds(299);
     expect(state.loads).toBe(4);
   });

@@ -1,0 +1,1 @@
+export { KmsJwtHealthIndicator, type KmsJwtHealthResult } from './kms-jwt.health-indicator.js';

@@ -1,0 +1,37 @@
+import { Injectable } from '@nestjs/common';
+import type { KmsJwtService } from '../kms-jwt.service.js';
+import { InjectKmsJwt } from '../kms-jwt.tokens.js';
+
+/** What a health indicator of @nestjs/terminus answers. */
+export type KmsJwtHealthResult<Key extends string> = Record<
+  Key,
+  {
+    status: 'up' | 'down';
+    /** The names of the keys that verify. */
+    keys: string[];
+    /** The name of the key that signs, if one does. */
+    signing?: string;
+    /** Whether the keys could be fetched when that was last tried. */
+    refresh: 'ok' | 'failed';
+  }
+>;
+
+/**
+ * Tells @nestjs/terminus whether tokens can be verified: `up` as long as there are keys, also where they could not be
+ * refreshed lately, as the last ones go on verifying; `refresh` says so. No call is made for it.
+ *
+ * @example
+ * constructor(private readonly health: HealthCheckService, private readonly kmsJwt: KmsJwtHealthIndicator) {}
+ * \@Get() \@HealthCheck() check() { return this.health.check([() => this.kmsJwt.isHealthy('kms-jwt')]); }
+ */
+@Injectable()
+export class KmsJwtHealthIndicator {
+  constructor(@InjectKmsJwt() private readonly jwt: KmsJwtService) {}
+
+  /** @param key what the answer is called in the report */
+  isHealthy<Key extends string = 'kms-jwt'>(key: Key = 'kms-jwt' as Key): KmsJwtHealthResult<Key> {
+    const health = this.jwt.health();
+    const status = health.keys.length > 0 ? 'up' : 'down';
+    return { [key]: { status, ...health } } as KmsJwtHealthResult<Key>;
+  }
+}

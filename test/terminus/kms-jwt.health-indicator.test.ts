@@ -1,0 +1,51 @@
+import { HealthCheckService, TerminusModule } from '@nestjs/terminus';
+import { Test } from '@nestjs/testing';
+import { KmsJwtModule, KmsJwtService } from 'nestjs-kms-jwt';
+import { LocalKms } from 'nestjs-kms-jwt/local';
+import { KmsJwtHealthIndicator } from 'nestjs-kms-jwt/terminus';
+import { expect, onTestFinished, test } from 'vitest';
+import { forge, newKeyPair } from '../support/forge.js';
+
+async function start(lazy = false) {
+  const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
+  const module = await Test.createTestingModule({
+    imports: [
+      TerminusModule.forRoot({ logger: false }),
+      KmsJwtModule.forRoot({ keyId: 'alias/auth', client: localKms.client({ maxAttempts: 1 }), lazy }),
+    ],
+    providers: [KmsJwtHealthIndicator],
+  }).compile();
+  onTestFinished(() => module.close());
+  await module.init();
+  const indicator = module.get(KmsJwtHealthIndicator);
+  const check = () => module.get(HealthCheckService).check([() => indicator.isHealthy('tokens')]);
+  return { localKms, check, jwt: module.get(KmsJwtService), keyId: localKms.keys[0]?.keyId ?? '' };
+}
+
+test('a service with its key is up, and makes no call to say so', async () => {
+  const { localKms, check, keyId } = await start();
+  localKms.resetCalls();
+  expect(await check()).toMatchObject({
+    status: 'ok',
+    info: { tokens: { status: 'up', keys: [keyId], signing: keyId, refresh: 'ok' } },
+  });
+  expect(localKms.calls.GetPublicKey).toBe(0);
+});
+
+test('a service whose keys could not be refreshed is up all the same, and says so', async () => {
+  const { localKms, check, jwt, keyId } = await start();
+  localKms.inject({ kind: 'drop' });
+  const ofUnknownKey = forge({ alg: 'ES256', kid: 'unknown' }, {}, newKeyPair().privateKey);
+  await expect(jwt.verify(ofUnknownKey)).rejects.toMatchObject({ name: 'KmsUnavailableError' });
+  expect(await check()).toMatchObject({
+    status: 'ok',
+    info: { tokens: { keys: [keyId], refresh: 'failed' } },
+  });
+});
+
+test('a service that has no key yet is down', async () => {
+  const { check } = await start(true);
+  await expect(check()).rejects.toMatchObject({
+    response: { status: 'error', error: { tokens: { status: 'down', keys: [] } } },
+  });
+});
