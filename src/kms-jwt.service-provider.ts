@@ -2,7 +2,7 @@ import type { KMSClient, KMSClientConfig } from '@aws-sdk/client-kms';
 import { type FactoryProvider, Logger } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { KmsJwtOptionsError } from './errors.js';
-import { type JwksRouteOptions, JwksRoutes } from './jwks/jwks.routes.js';
+import { JWKS_ROUTES, type JwksRouteOptions, JwksRoutes } from './jwks/jwks.routes.js';
 import { describeEvent, type KmsJwtEvent } from './keys/events.js';
 import { keysIn, JwksKeySource } from './keys/jwks-key-source.js';
 import { KeyRing, type KeySource } from './keys/key-ring.js';
@@ -22,7 +22,7 @@ export function serviceProvider(name: string, optionsToken: string | symbol): Fa
 /** The routes of one instance's key set. */
 export function jwksRoutesProvider(name: string, options: JwksRouteOptions): FactoryProvider<JwksRoutes> {
   return {
-    provide: 'KMS_JWT_JWKS_ROUTES',
+    provide: JWKS_ROUTES,
     inject: [getKmsJwtToken(name), HttpAdapterHost],
     useFactory: (jwt: KmsJwtService, adapterHost: HttpAdapterHost) =>
       new JwksRoutes(options, jwt, adapterHost),
