@@ -34,6 +34,8 @@ async function createService(options: KmsJwtModuleOptions): Promise<KmsJwtServic
   const gateway = settings.keyId === undefined ? undefined : await openGateway(settings.keyId, settings);
   const ring = new KeyRing(sourceOf(settings, gateway), settings);
   ring.events.subscribe(log);
+  // Tokens of before a restart, and of other instances, live as long.
+  if (settings.sign.expiresIn !== undefined) ring.noteLifetime(settings.sign.expiresIn);
   const signer = new TokenSigner(ring, gateway ?? NO_GATEWAY, settings);
   const verifier = new TokenVerifier(ring, settings);
   return new KmsJwtService(settings, ring, signer, verifier, gateway ?? NO_GATEWAY);
