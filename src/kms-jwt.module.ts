@@ -1,6 +1,7 @@
-import { type DynamicModule, Inject, Module } from '@nestjs/common';
+import { type DynamicModule, Inject, Module, type NestModule, Optional } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { KmsJwtOptionsError } from './errors.js';
+import { JWKS_ROUTES, type JwksRoutes } from './jwks/jwks.routes.js';
 import {
   type ASYNC_OPTIONS_TYPE,
   ConfigurableModuleClass,
@@ -21,8 +22,12 @@ import { checkModuleExtras } from './kms-jwt.options.js';
  * export class AppModule {}
  */
 @Module({})
-export class KmsJwtModule extends ConfigurableModuleClass {
-  constructor(@Inject(INSTANCE_NAME) name: string, @Inject(ModulesContainer) modules: ModulesContainer) {
+export class KmsJwtModule extends ConfigurableModuleClass implements NestModule {
+  constructor(
+    @Inject(INSTANCE_NAME) name: string,
+    @Inject(ModulesContainer) modules: ModulesContainer,
+    @Optional() @Inject(JWKS_ROUTES) private readonly routes?: JwksRoutes,
+  ) {
     super();
     const sameName = [...modules.values()].filter(
       ({ metatype, providers }) =>
@@ -35,6 +40,11 @@ export class KmsJwtModule extends ConfigurableModuleClass {
         `must be unique, but ${sameName.length} instances are '${name}': ${remedy}`,
       );
     }
+  }
+
+  /** @internal Nest asks for middleware before it mounts the app's routes: one that catches all must not be in the way. */
+  configure(): void {
+    this.routes?.mount();
   }
 
   /**

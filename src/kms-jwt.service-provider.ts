@@ -2,7 +2,7 @@ import type { KMSClient, KMSClientConfig } from '@aws-sdk/client-kms';
 import { type FactoryProvider, Logger } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { KmsJwtOptionsError } from './errors.js';
-import { type JwksRouteOptions, JwksRoutes } from './jwks/jwks.routes.js';
+import { JWKS_ROUTES, type JwksRouteOptions, JwksRoutes } from './jwks/jwks.routes.js';
 import { describeEvent, type KmsJwtEvent } from './keys/events.js';
 import { keysIn, JwksKeySource } from './keys/jwks-key-source.js';
 import { KeyRing, type KeySource } from './keys/key-ring.js';
@@ -22,7 +22,7 @@ export function serviceProvider(name: string, optionsToken: string | symbol): Fa
 /** The routes of one instance's key set. */
 export function jwksRoutesProvider(name: string, options: JwksRouteOptions): FactoryProvider<JwksRoutes> {
   return {
-    provide: 'KMS_JWT_JWKS_ROUTES',
+    provide: JWKS_ROUTES,
     inject: [getKmsJwtToken(name), HttpAdapterHost],
     useFactory: (jwt: KmsJwtService, adapterHost: HttpAdapterHost) =>
       new JwksRoutes(options, jwt, adapterHost),
@@ -34,6 +34,8 @@ async function createService(options: KmsJwtModuleOptions): Promise<KmsJwtServic
   const gateway = settings.keyId === undefined ? undefined : await openGateway(settings.keyId, settings);
   const ring = new KeyRing(sourceOf(settings, gateway), settings);
   ring.events.subscribe(log);
+  // Tokens of before a restart, and of other instances, live as long.
+  if (settings.sign.expiresIn !== undefined) ring.noteLifetime(settings.sign.expiresIn);
   const signer = new TokenSigner(ring, gateway ?? NO_GATEWAY, settings);
   const verifier = new TokenVerifier(ring, settings);
   return new KmsJwtService(settings, ring, signer, verifier, gateway ?? NO_GATEWAY);

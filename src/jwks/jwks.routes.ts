@@ -12,6 +12,9 @@ export interface JwksRouteOptions {
   discovery: boolean;
 }
 
+/** Where Nest finds the routes of one instance. */
+export const JWKS_ROUTES = 'KMS_JWT_JWKS_ROUTES';
+
 interface Request {
   headers: Record<string, string | string[] | undefined>;
 }
@@ -28,23 +31,29 @@ const HEADERS = {
  * registered at the server itself: neither a global prefix nor a global guard is in their way.
  */
 export class JwksRoutes implements OnModuleInit {
+  private readonly path: string;
+
   constructor(
     private readonly options: JwksRouteOptions,
     private readonly jwt: KmsJwtService,
     private readonly adapterHost: HttpAdapterHost,
-  ) {}
-
-  onModuleInit(): void {
-    const { jwksPath, discovery } = this.options;
-    const path = `/${jwksPath.replace(/^\//, '')}`;
-    const metadata = discovery ? this.metadata(path) : undefined;
-    // An app without a server, such as a microservice, has nothing to mount it at.
-    if (!this.adapterHost.httpAdapter) return;
-    this.mount(path, () => this.jwt.jwks());
-    if (metadata) for (const each of DISCOVERY_PATHS) this.mount(each, async () => metadata);
+  ) {
+    this.path = `/${options.jwksPath.replace(/^\//, '')}`;
   }
 
-  private mount(path: string, document: () => Promise<object>): void {
+  /** An app without a server, such as a microservice, is told of what is wrong too. */
+  onModuleInit(): void {
+    if (this.options.discovery) this.metadata();
+  }
+
+  /** Before the app's own routes, where there is a server. */
+  mount(): void {
+    this.mountAt(this.path, () => this.jwt.jwks());
+    if (!this.options.discovery) return;
+    for (const path of DISCOVERY_PATHS) this.mountAt(path, async () => this.metadata());
+  }
+
+  private mountAt(path: string, document: () => Promise<object>): void {
     this.adapterHost.httpAdapter.get(path, (request: Request, response: unknown) => {
       void this.answer(request, response, document);
     });
@@ -59,7 +68,7 @@ export class JwksRoutes implements OnModuleInit {
     } catch (error) {
       const errorCode = error instanceof KmsJwtError ? error.code : undefined;
       const body = JSON.stringify({ statusCode: 503, message: 'Service Unavailable', errorCode });
-      this.reply(response, 503, body, { 'Content-Type': 'application/json', 'Retry-After': '1' });
+      this.reply(response, 503, body, { ...HEADERS, 'Cache-Control': 'no-store', 'Retry-After': '1' });
     }
   }
 
@@ -69,7 +78,7 @@ export class JwksRoutes implements OnModuleInit {
     httpAdapter.reply(response, body, status);
   }
 
-  private metadata(path: string): object {
+  private metadata(): object {
     const { issuer } = this.jwt;
     if (issuer === undefined || !isWebUrl(issuer)) {
       throw new KmsJwtOptionsError(
@@ -80,7 +89,7 @@ export class JwksRoutes implements OnModuleInit {
     const algorithms = ALGORITHMS.map(({ alg }) => alg);
     return {
       issuer,
-      jwks_uri: new URL(path, issuer).href,
+      jwks_uri: new URL(this.path, issuer).href,
       response_types_supported: ['token'],
       subject_types_supported: ['public'],
       id_token_signing_alg_values_supported: algorithms,

@@ -50,7 +50,11 @@ export function fromStored(stored: StoredRing | undefined): Ring {
         activatesAt: timeFrom(next.activatesAt),
       },
     }),
-    retired: retired.map(({ jwk, retiresAt }) => ({ key: keyFrom(jwk), retiresAt: timeFrom(retiresAt) })),
+    retired: retired.map(({ jwk, retiresAt }) => ({
+      key: keyFrom(jwk),
+      retiresAt: timeFrom(retiresAt),
+      knownAt: 0,
+    })),
     others: [],
   };
 }

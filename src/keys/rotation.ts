@@ -18,9 +18,16 @@ export interface Ring {
   /** Published, so that everybody knows it when it begins to sign. */
   readonly next?: { readonly key: SigningKey; readonly activatesAt: number };
   /** Signed before; their last tokens are still out. */
-  readonly retired: readonly { readonly key: VerificationKey; readonly retiresAt: number }[];
+  readonly retired: readonly RetiredKey[];
   /** Verify and are published, as long as the source has them. */
   readonly others: readonly VerificationKey[];
+}
+
+export interface RetiredKey {
+  readonly key: VerificationKey;
+  readonly retiresAt: number;
+  /** From when on everybody knows it: it may have been skipped before that. */
+  readonly knownAt: number;
 }
 
 export const EMPTY_RING: Ring = { retired: [], others: [] };
@@ -40,11 +47,10 @@ export function afterFetch(ring: Ring, fetched: FetchedKeys, times: RotationTime
   if (signing.kid === settled.active.kid) return withoutNext(settled, times, now);
   if (signing.kid === settled.next?.key.kid) return settled;
 
-  // A key that was published already needs no time to become known.
-  const isKnown = [...ring.others, ...ring.retired.map(({ key }) => key)].some(
-    ({ kid }) => kid === signing.kid,
-  );
-  const activatesAt = isKnown ? now : now + times.activationDelay;
+  // A key that was published before needs only the time that was left to it then.
+  const before = ring.retired.find(({ key }) => key.kid === signing.kid)?.knownAt;
+  const isKnown = ring.others.some(({ kid }) => kid === signing.kid);
+  const activatesAt = isKnown ? now : Math.max(now, before ?? now + times.activationDelay);
   return afterTime({ ...withoutNext(settled, times, now), next: { key: signing, activatesAt } }, times, now);
 }
 
@@ -80,7 +86,7 @@ export function keysOf({ active, next, retired, others }: Ring): Map<string, Ver
 function withoutNext(ring: Ring, times: RotationTimes, now: number): Ring {
   if (!ring.next) return ring;
   const { next, ...rest } = ring;
-  return { ...rest, retired: retire(next.key, ring.retired, times, now) };
+  return { ...rest, retired: retire(next.key, ring.retired, times, now, next.activatesAt) };
 }
 
 function retire(
@@ -88,10 +94,11 @@ function retire(
   retired: Ring['retired'],
   times: RotationTimes,
   now: number,
+  knownAt = now,
 ): Ring['retired'] {
   if (!key) return retired;
   return [
     ...retired.filter((entry) => entry.key.kid !== key.kid),
-    { key, retiresAt: now + times.retireAfter },
+    { key, retiresAt: now + times.retireAfter, knownAt },
   ];
 }

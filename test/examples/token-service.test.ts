@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
@@ -7,6 +6,7 @@ import { loadSync } from '@grpc/proto-loader';
 import { LocalKms } from 'nestjs-kms-jwt/local';
 import { io } from 'socket.io-client';
 import { afterEach, describe, expect, test } from 'vitest';
+import { Example, freePort, get, login } from './example.js';
 
 interface ProfileClient {
   Me(
@@ -17,84 +17,16 @@ interface ProfileClient {
   close(): void;
 }
 
-const MAIN = fileURLToPath(new URL('../../dist/examples/token-service/main.js', import.meta.url));
-const running: ChildProcess[] = [];
-
-/** The example as its users start it, with no AWS variable but those given. */
-function run(env: Record<string, string> = {}) {
-  const own = Object.entries(process.env).filter(([name]) => !/^(AWS_|KMS_|NODE_ENV|VITEST)/.test(name));
-  const child = spawn(process.execPath, [MAIN], {
-    env: {
-      ...Object.fromEntries(own),
-      AWS_EC2_METADATA_DISABLED: 'true',
-      HOME: '/nonexistent',
-      PORT: '0',
-      NO_COLOR: '1',
-      ...env,
-    },
-  });
-  running.push(child);
-  let output = '';
-  let errors = '';
-  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
-  const exit = once(child, 'exit').then(([code]) => code as number | null);
-  return { child, exit, output: () => output, errors: () => errors };
-}
+const example = new Example('token-service');
+const failure = async (env: Record<string, string>) =>
+  example.failure({ GRPC_PORT: await freePort(), ...env });
 
 async function start(env: Record<string, string> = {}) {
   const grpcPort = await freePort();
-  const service = run({ GRPC_PORT: String(grpcPort), ...env });
-  const url = await new Promise<string>((resolve, reject) => {
-    service.child.stdout.on('data', () => {
-      const [, found] = /Listening on (\S+)[^]*Then: curl/.exec(service.output()) ?? [];
-      if (found) resolve(found);
-    });
-    void service.exit.then((code) => reject(new Error(`ended with ${code}: ${service.errors()}`)));
-  });
-  return { ...service, url, grpcPort };
+  return { ...(await example.start({ GRPC_PORT: grpcPort, ...env })), grpcPort };
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-async function login(url: string, username = 'ada', password = 'lovelace') {
-  const response = await fetch(`${url}/auth/login`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ username, password }),
-  });
-  return { status: response.status, body: (await response.json()) as { access_token: string } };
-}
-
-const get = (url: string, token?: string) =>
-  fetch(url, { headers: token ? { authorization: `Bearer ${token}` } : {} });
-
-// Node and the AWS SDK may warn of an old Node; the service itself says one line.
-const ownLines = (text: string) => text.split('\n').filter((line) => line.startsWith('token-service: '));
-
-async function failure(env: Record<string, string>) {
-  const service = run({ GRPC_PORT: String(await freePort()), ...env });
-  expect(await service.exit).toBe(1);
-  expect(service.output()).toBe('');
-  const lines = ownLines(service.errors());
-  expect(lines).toHaveLength(1);
-  return lines[0];
-}
-
-afterEach(async () => {
-  for (const child of running.splice(0)) {
-    if (child.exitCode !== null || child.signalCode !== null) continue;
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  }
-});
+afterEach(() => example.stopAll());
 
 describe('without any configuration', () => {
   test('it says that it runs on LocalKms, where it listens, which key signs, and what to try', async () => {

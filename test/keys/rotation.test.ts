@@ -77,6 +77,16 @@ describe('when the alias has moved', () => {
     expect(partsOf(ring)).toEqual({ active: 'A', next: undefined, retired: ['B until 1020'] });
   });
 
+  test('and moves back and there again, the new key signs when all know it, as if it had stayed', () => {
+    const ring = ringAfter([0, fetched(A)], [10, fetched(B)], [20, fetched(A)], [30, fetched(B)]);
+    expect(partsOf(ring).next).toBe('B at 110');
+    expect(partsOf(afterTime(ring, TIMES, 110))).toEqual({
+      active: 'B',
+      next: undefined,
+      retired: ['A until 1110'],
+    });
+  });
+
   test('and moves back afterwards, the old key signs at once, as all know it, and retires no more', () => {
     const ring = ringAfter([0, fetched(A)], [10, fetched(B)], [200, fetched(B)], [300, fetched(A)]);
     expect(partsOf(ring)).toEqual({ active: 'A', next: undefined, retired: ['B until 1300'] });

@@ -14,9 +14,14 @@ import { RolesGuard } from './roles.guard.js';
 @Module({
   imports: [
     KmsJwtModule.forRootAsync({
+      jwksPath: '.well-known/jwks.json',
       useFactory: () => ({
         ...kmsOptions(process.env),
-        signOptions: { issuer: 'token-service', audience: 'token-service', expiresIn: '15m' },
+        signOptions: {
+          issuer: 'token-service',
+          audience: ['token-service', 'resource-server'],
+          expiresIn: '15m',
+        },
       }),
     }),
     GraphQLModule.forRoot<ApolloDriverConfig>({ driver: ApolloDriver, autoSchemaFile: true }),

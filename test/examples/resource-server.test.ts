@@ -1,0 +1,99 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { afterEach, describe, expect, test } from 'vitest';
+import { Example, get, login } from './example.js';
+
+const tokenService = new Example('token-service');
+const resourceServer = new Example('resource-server');
+
+afterEach(async () => {
+  await resourceServer.stopAll();
+  await tokenService.stopAll();
+});
+
+const PATH = '/.well-known/jwks.json';
+
+async function startBoth() {
+  const issuer = await tokenService.start();
+  const jwksUri = issuer.url + PATH;
+  return { issuer, jwksUri, server: await resourceServer.start({ JWKS_URI: jwksUri }) };
+}
+
+describe('beside token-service', () => {
+  test('it says where it listens, whose keys it trusts, and what to try', async () => {
+    const { server, jwksUri } = await startBoth();
+    expect(server.output()).toMatch(/Listening on http:\/\/127\.0\.0\.1:\d+/);
+    expect(server.output()).toContain(`Verifying by the key set ${jwksUri}`);
+    expect(server.output()).toContain(
+      `Try: curl -s ${server.url}/orders -H 'authorization: Bearer <access_token>'`,
+    );
+  });
+
+  test('a token of token-service opens its route; none and a changed one do not', async () => {
+    const { issuer, server } = await startBoth();
+    const token = (await login(issuer.url)).body.access_token;
+    const orders = await get(`${server.url}/orders`, token);
+    expect(orders.status).toBe(200);
+    expect(await orders.json()).toMatchObject({ customer: 'ada' });
+
+    expect((await get(`${server.url}/orders`)).status).toBe(401);
+    const [header, payload, signature] = token.split('.');
+    const claims = JSON.parse(Buffer.from(payload ?? '', 'base64url').toString()) as object;
+    const changed = Buffer.from(JSON.stringify({ ...claims, sub: 'root' })).toString('base64url');
+    expect((await get(`${server.url}/orders`, `${header}.${changed}.${signature}`)).status).toBe(401);
+  });
+
+  test('it follows another key of token-service, and goes on while that is down', async () => {
+    const { issuer, jwksUri, server } = await startBoth();
+    issuer.child.kill('SIGKILL');
+    await issuer.exit;
+    // Without KMS_KEY_ID each start has a key of its own.
+    const again = await tokenService.start({ PORT: new URL(jwksUri).port });
+    const token = (await login(again.url)).body.access_token;
+    expect((await get(`${server.url}/orders`, token)).status).toBe(200);
+
+    again.child.kill('SIGKILL');
+    await again.exit;
+    expect((await get(`${server.url}/orders`, token)).status).toBe(200);
+  });
+
+  test.each(['SIGINT', 'SIGTERM'] as const)('%s ends it at once with code 0', async (signal) => {
+    const { server } = await startBoth();
+    await get(`${server.url}/orders`);
+    server.child.kill(signal);
+    const started = performance.now();
+    expect(await server.exit).toBe(0);
+    expect(performance.now() - started).toBeLessThan(2000);
+  });
+});
+
+describe('what stops it is one clear line and code 1:', () => {
+  const NOWHERE = `http://127.0.0.1:1${PATH}`;
+
+  test('nobody at the key set', async () => {
+    expect(await resourceServer.failure({ JWKS_URI: NOWHERE })).toBe(
+      `resource-server: The key set ${NOWHERE} is unavailable: it could not be fetched and read`,
+    );
+  });
+
+  test('a key set that would come in the clear', async () => {
+    expect(await resourceServer.failure({ JWKS_URI: `http://auth.example.com${PATH}` })).toMatch(
+      /jwksUri must be an https URL, or an http URL on loopback/,
+    );
+  });
+
+  test('a port in use', async () => {
+    const { url } = await tokenService.start();
+    const blocker = createServer().listen(0, '127.0.0.1');
+    await once(blocker, 'listening');
+    const { port } = blocker.address() as { port: number };
+    expect(await resourceServer.failure({ JWKS_URI: url + PATH, PORT: String(port) })).toBe(
+      `resource-server: port ${port} is in use: set PORT to another`,
+    );
+    blocker.close();
+  });
+
+  test.each(['abc', '99999', '-1'])('the port %s', async (port) => {
+    expect(await resourceServer.failure({ PORT: port })).toBe('resource-server: PORT must be 0 to 65535');
+  });
+});

@@ -1,0 +1,176 @@
+import { once } from 'node:events';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { keysIn, JwksKeySource } from '../../src/keys/jwks-key-source.js';
+import { newKeyPair } from '../support/forge.js';
+
+const jwk = (kid?: string) => ({ ...newKeyPair().publicKey.export({ format: 'jwk' }), ...(kid && { kid }) });
+const KEY_SET = JSON.stringify({ keys: [jwk('one')] });
+
+let server: Server;
+let listener: RequestListener;
+let uri: string;
+
+beforeEach(async () => {
+  server = createServer((request, response) => listener(request, response)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  uri = `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks.json`;
+  answerWith(KEY_SET);
+});
+afterEach(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+interface Answer {
+  status?: number;
+  headers?: Record<string, string>;
+}
+
+function answerWith(body: string, { status = 200, headers = {} }: Answer = {}): void {
+  listener = (_, response) => response.writeHead(status, headers).end(body);
+}
+const source = (timeout = 2000) => new JwksKeySource(uri, timeout, 300);
+const load = () => source().load();
+
+test('gives the keys of the set, and none that signs', async () => {
+  const { others, signing, freshFor } = await load();
+  expect(others.map(({ kid }) => kid)).toEqual(['one']);
+  expect({ signing, freshFor }).toEqual({ signing: undefined, freshFor: 300 });
+});
+
+test('asks for a key set', async () => {
+  let accept: string | undefined;
+  listener = (request, response) => {
+    ({ accept } = request.headers);
+    response.end(KEY_SET);
+  };
+  await load();
+  expect(accept).toBe('application/jwk-set+json, application/json');
+});
+
+describe('the answer is fresh', () => {
+  test.each<[string, string | undefined, number]>([
+    ['for as long as it says', 'public, max-age=600', 600],
+    ['whatever the case', 'Max-Age=600', 600],
+    ['for refreshInterval where it says nothing', undefined, 300],
+    ['for refreshInterval where it says nothing of max-age', 'no-cache', 300],
+    ['not by what shared caches are told', 's-maxage=600', 300],
+    ['for 30 seconds at least', 'max-age=0', 30],
+    ['for a day at most', 'max-age=31536000', 86_400],
+    ['for refreshInterval where it makes no sense', 'max-age=-1', 300],
+  ])('%s: %s', async (_, cacheControl, expected) => {
+    answerWith(KEY_SET, { headers: cacheControl ? { 'cache-control': cacheControl } : {} });
+    expect((await load()).freshFor).toBe(expected);
+  });
+});
+
+describe('of the keys in the set', () => {
+  test('those that tokens cannot be verified by here are left aside', () => {
+    const usable = { ...jwk('usable'), alg: 'ES256', use: 'sig', key_ops: ['verify'] };
+    const others = [
+      jwk(),
+      jwk(''),
+      jwk('x'.repeat(257)),
+      { ...jwk('for-encryption'), use: 'enc' },
+      { ...jwk('to-derive'), key_ops: ['deriveKey'] },
+      { ...jwk('another-algorithm'), alg: 'RS256' },
+      { ...jwk('off-the-curve'), x: jwk().y },
+      { kty: 'RSA', n: 'AQAB', e: 'AQAB', kid: 'rsa' },
+      { kty: 'oct', k: 'c2VjcmV0', kid: 'secret', alg: 'HS256' },
+      { kty: 'EC', crv: 'P-521', kid: 'another-curve' },
+      null,
+      'key',
+    ];
+    expect(keysIn({ keys: [...others, usable] }).map(({ kid }) => kid)).toEqual(['usable']);
+  });
+
+  test('private members are left behind', async () => {
+    const pair = newKeyPair().privateKey.export({ format: 'jwk' });
+    answerWith(JSON.stringify({ keys: [{ ...pair, kid: 'leaked' }] }));
+    const [key] = (await load()).others;
+    expect(Object.keys(key?.jwk ?? {}).toSorted()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']);
+    expect(key?.publicKey.type).toBe('public');
+  });
+});
+
+const unavailable = (message: RegExp) => ({
+  name: 'JwksUnavailableError',
+  code: 'jwks_unavailable',
+  retryable: true,
+  message: expect.stringMatching(message),
+});
+
+describe('the key set is unavailable', () => {
+  test.each<[string, string]>([
+    ['no JSON', '<html>'],
+    ['nothing', ''],
+  ])('when the answer is %s', async (_, body) => {
+    answerWith(body);
+    await expect(load()).rejects.toMatchObject(unavailable(/could not be fetched and read/));
+  });
+
+  test.each<[string, string]>([
+    ['no object', '"keys"'],
+    ['no set', '{"keys":{}}'],
+    ['an empty set', '{"keys":[]}'],
+    ['a set without a key that can be used', JSON.stringify({ keys: [jwk()] })],
+  ])('when the answer is %s', async (_, body) => {
+    answerWith(body);
+    await expect(load()).rejects.toMatchObject(unavailable(/holds no key for ES256/));
+  });
+
+  test.each([404, 500, 503])('when the status is %i, whatever the body', async (status) => {
+    answerWith(KEY_SET, { status });
+    await expect(load()).rejects.toMatchObject(unavailable(new RegExp(`answered ${status}`)));
+  });
+
+  test('when the answer sends it elsewhere', async () => {
+    let isFollowed = false;
+    listener = (request, response) => {
+      if (request.url === '/elsewhere') isFollowed = true;
+      response.writeHead(302, { location: '/elsewhere' }).end();
+    };
+    await expect(load()).rejects.toMatchObject(unavailable(/could not be fetched/));
+    expect(isFollowed).toBe(false);
+  });
+
+  test('when the answer never ends, which is not read beyond 256 KB', async () => {
+    let sent = 0;
+    const closed = new Promise<void>((resolve) => {
+      listener = (_, response) => {
+        response.on('close', resolve);
+        const more = () => {
+          while (!response.destroyed && response.write(' '.repeat(65_536))) sent += 65_536;
+        };
+        response.on('drain', more);
+        more();
+      };
+    });
+    await expect(load()).rejects.toMatchObject({ cause: { message: 'more than 262144 bytes' } });
+    await closed;
+    // What the sockets in between hold is not read.
+    expect(sent).toBeLessThan(32 * 1024 * 1024);
+  });
+
+  test.each<[string, RequestListener]>([
+    ['does not begin', () => {}],
+    ['does not end', (_, response) => void response.write('{"keys":[')],
+  ])('when the answer %s in time', async (_, slow) => {
+    let isClosed = false;
+    listener = (request, response) => {
+      request.on('close', () => (isClosed = true));
+      slow(request, response);
+    };
+    const started = performance.now();
+    await expect(source(100).load()).rejects.toMatchObject(unavailable(/did not answer within 100 ms/));
+    expect(performance.now() - started).toBeLessThan(1000);
+    await expect.poll(() => isClosed).toBe(true);
+  });
+
+  test('when nobody listens', async () => {
+    server.close();
+    await expect(load()).rejects.toMatchObject(unavailable(/could not be fetched/));
+  });
+});

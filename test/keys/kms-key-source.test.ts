@@ -1,0 +1,84 @@
+import { DisableKeyCommand, UpdateAliasCommand } from '@aws-sdk/client-kms';
+import { LocalKms } from 'nestjs-kms-jwt/local';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { type KmsKeySourceSettings, KmsKeySource } from '../../src/keys/kms-key-source.js';
+import { KmsGateway } from '../../src/kms/kms-gateway.js';
+import { newKeyPair } from '../support/forge.js';
+
+let localKms: LocalKms;
+
+beforeEach(() => {
+  localKms = new LocalKms({ keys: [{ alias: 'auth' }, { alias: 'next' }] });
+});
+
+function newSource(settings: Partial<KmsKeySourceSettings> = {}): KmsKeySource {
+  const gateway = new KmsGateway(localKms.client({ maxAttempts: 1 }), false, 1000);
+  const given = { keyId: 'alias/auth', kid: 'key-id', verificationKeys: [], refreshInterval: 300 } as const;
+  return new KmsKeySource(gateway, { ...given, ...settings });
+}
+const keyId = (index: number) => localKms.keys[index]?.keyId ?? '';
+const arn = (index: number) => localKms.keys[index]?.arn ?? '';
+const send = (command: DisableKeyCommand | UpdateAliasCommand) => localKms.client().send(command as never);
+
+test('the key behind the alias signs, the others verify', async () => {
+  const jwk = { ...newKeyPair().publicKey.export({ format: 'jwk' }), kid: 'kept' } as never;
+  const { signing, others } = await newSource({ verificationKeys: ['alias/next', jwk] }).load();
+  expect(signing).toMatchObject({ kid: keyId(0), keyArn: arn(0) });
+  expect(others.map(({ kid }) => kid)).toEqual([keyId(1), 'kept']);
+});
+
+describe('what can come to mean another key is asked for again:', () => {
+  test.each<[string, () => Partial<KmsKeySourceSettings>, number]>([
+    ['an alias', () => ({}), 2],
+    ['not a key id', () => ({ keyId: keyId(0) }), 1],
+    ['not a key ARN', () => ({ keyId: arn(0) }), 1],
+    [
+      'an alias beside a key id, that alone',
+      () => ({ keyId: keyId(0), verificationKeys: ['alias/next'] }),
+      3,
+    ],
+  ])('%s', async (_, settings, calls) => {
+    const source = newSource(settings());
+    const { freshFor } = await source.load();
+    await source.load();
+    expect(localKms.calls.GetPublicKey).toBe(calls);
+    expect(freshFor).toBe(calls === 1 ? undefined : 300);
+  });
+
+  test('a moved alias gives the other key', async () => {
+    const source = newSource();
+    await source.load();
+    await send(new UpdateAliasCommand({ AliasName: 'alias/auth', TargetKeyId: keyId(1) }));
+    expect((await source.load()).signing).toMatchObject({ kid: keyId(1), keyArn: arn(1) });
+  });
+});
+
+describe('a key that is disabled', () => {
+  test('goes on verifying where it was known, as tokens of it are still out', async () => {
+    const source = newSource({ verificationKeys: ['alias/next'] });
+    await source.load();
+    await send(new DisableKeyCommand({ KeyId: keyId(1) }));
+    expect((await source.load()).others.map(({ kid }) => kid)).toEqual([keyId(1)]);
+  });
+
+  test('is a failure where it was not', async () => {
+    await send(new DisableKeyCommand({ KeyId: keyId(1) }));
+    await expect(newSource({ verificationKeys: ['alias/next'] }).load()).rejects.toMatchObject({
+      name: 'KmsKeyError',
+    });
+  });
+
+  test('is a failure where it is to sign', async () => {
+    const source = newSource();
+    await source.load();
+    await send(new DisableKeyCommand({ KeyId: keyId(0) }));
+    await expect(source.load()).rejects.toMatchObject({ name: 'KmsKeyError' });
+  });
+});
+
+test('a KMS that is away is not mistaken for a key that is disabled', async () => {
+  const source = newSource({ verificationKeys: ['alias/next'] });
+  await source.load();
+  localKms.inject({ kind: 'drop' });
+  await expect(source.load()).rejects.toMatchObject({ name: 'KmsUnavailableError' });
+});

@@ -1,0 +1,66 @@
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FileRingStore, type StoredRing } from 'nestjs-kms-jwt';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+const ring = (retiresAt: number): StoredRing => ({
+  retired: [
+    { retiresAt, jwk: { kty: 'EC', crv: 'P-256', x: 'x', y: 'y', kid: 'k', alg: 'ES256', use: 'sig' } },
+  ],
+});
+
+let folder: string;
+let path: string;
+let store: FileRingStore;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'ring-'));
+  path = join(folder, 'ring.json');
+  store = new FileRingStore(path);
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+describe('a ring in a file', () => {
+  test('is nothing at first, then what was saved last', async () => {
+    expect(await store.load()).toBeUndefined();
+    await store.save(ring(1));
+    await store.save(ring(2));
+    expect(await new FileRingStore(path).load()).toEqual(ring(2));
+  });
+
+  test('is for its owner alone, whatever the file was before', async () => {
+    await writeFile(path, '{}', { mode: 0o666 });
+    await store.save(ring(1));
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+  });
+
+  test('is never seen by halves, and leaves nothing else behind', async () => {
+    await store.save(ring(0));
+    const writer = { isDone: false };
+    const reader = async () => {
+      let count = 0;
+      while (!writer.isDone) {
+        expect((await store.load())?.retired).toHaveLength(1);
+        count += 1;
+      }
+      return count;
+    };
+    const reading = reader();
+    for (let time = 1; time <= 50; time += 1) await store.save(ring(time));
+    writer.isDone = true;
+    expect(await reading).toBeGreaterThan(10);
+    expect(await readdir(folder)).toEqual(['ring.json']);
+  });
+
+  test('that is no JSON is an error and not an empty ring', async () => {
+    await writeFile(path, '{"retired":[');
+    await expect(store.load()).rejects.toThrow(SyntaxError);
+  });
+
+  test('cannot be saved where there is no folder', async () => {
+    await expect(new FileRingStore(join(folder, 'none', 'ring.json')).save(ring(1))).rejects.toMatchObject({
+      code: 'ENOENT',
+    });
+  });
+});
