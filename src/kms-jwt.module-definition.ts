@@ -1,4 +1,5 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
+import { KmsJwtGuard } from './auth/kms-jwt.guard.js';
 import type { KmsJwtModuleOptions } from './kms-jwt.options.js';
 import { jwksRoutesProvider, serviceProvider } from './kms-jwt.service-provider.js';
 import { DEFAULT_NAME, getKmsJwtToken } from './kms-jwt.tokens.js';
@@ -32,6 +33,8 @@ export const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
       { isGlobal: false, name: DEFAULT_NAME, jwksPath: undefined, discovery: false },
       (definition, extras) => {
         const { isGlobal = false, name = DEFAULT_NAME, jwksPath, discovery = false } = extras;
+        // For gateways to inject; that of a named instance is the app's to provide.
+        const guards = name === DEFAULT_NAME ? [KmsJwtGuard] : [];
         return {
           ...definition,
           global: isGlobal,
@@ -39,9 +42,10 @@ export const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
             ...(definition.providers ?? []),
             { provide: INSTANCE_NAME, useValue: name },
             serviceProvider(name, OPTIONS),
+            ...guards,
             ...(jwksPath ? [jwksRoutesProvider(name, { jwksPath, discovery })] : []),
           ],
-          exports: [getKmsJwtToken(name)],
+          exports: [getKmsJwtToken(name), ...guards],
         };
       },
     )

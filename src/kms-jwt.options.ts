@@ -93,6 +93,8 @@ export interface TokenCarrier {
   /** As a cookie parser left them, where the app has one. */
   cookies?: unknown;
   query?: unknown;
+  /** As the request line has it; empty where there is none. */
+  url?: string;
   /** The body of the request; on transports without a body, the data of the message. */
   body?: unknown;
 }

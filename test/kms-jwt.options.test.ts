@@ -138,9 +138,7 @@ describe('readModuleOptions', () => {
   });
 
   test('says what is expected', () => {
-    expect(() => readModuleOptions({} as never)).toThrow(
-      /keyId is missing: it must be a key id, key ARN, alias/,
-    );
+    expect(() => readModuleOptions({})).toThrow(/keyId is missing: it must be a key id, key ARN, alias/);
     expect(() => readModuleOptions({ keyId, timeout: -1 })).toThrow(
       'timeout must be a positive whole number of milliseconds',
     );

@@ -236,7 +236,7 @@ describe('recipes', () => {
         GraphQLModule.forRoot<ApolloDriverConfig>({ driver: ApolloDriver, autoSchemaFile: true }),
       ],
       controllers: [ProfileGrpcController as never],
-      providers: [KmsJwtGuard, ProfileResolver as never, ProfileGateway as never],
+      providers: [ProfileResolver as never, ProfileGateway as never],
     })
     class DoorsModule {}
     const app = (await init(DoorsModule as never)).createNestApplication({ logger: false });

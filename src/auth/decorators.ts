@@ -7,7 +7,7 @@ import {
   type Type,
 } from '@nestjs/common';
 import type { JwtClaims } from '../jwt/claims.js';
-import type { RouteVerifyOptions } from '../kms-jwt.options.js';
+import { readVerifyOptions, type RouteVerifyOptions } from '../kms-jwt.options.js';
 import { keptClaims } from './kept-claims.js';
 
 /** Fixed strings, so that two copies of this package in one process understand each other. */
@@ -56,10 +56,13 @@ export function Scopes(...scopes: [string, ...string[]]): CustomDecorator {
  * Verifies the tokens of one route, or of a controller, by options of its own. They stand before the module's
  * `verifyOptions`; those on a method stand in the place of those on its class.
  *
+ * @throws KmsJwtOptionsError at once for wrong options
+ *
  * @example
  * \@VerifyWith({ maxAge: '5m', requiredClaims: ['sub'] }) \@Delete() close() { … }
  */
 export function VerifyWith(options: RouteVerifyOptions): CustomDecorator {
+  readVerifyOptions(options, {});
   return SetMetadata(VERIFY_OPTIONS, options);
 }
 

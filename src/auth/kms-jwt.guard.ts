@@ -1,15 +1,15 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable, type Type } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { InsufficientScopeError, KmsJwtError, TokenMissingError } from '../errors.js';
+import { InsufficientScopeError, KmsJwtError, KmsJwtOptionsError, TokenMissingError } from '../errors.js';
 import type { JwtClaims } from '../jwt/claims.js';
 import type { RouteVerifyOptions, TokenCarrier } from '../kms-jwt.options.js';
 import type { KmsJwtService } from '../kms-jwt.service.js';
-import { InjectKmsJwt } from '../kms-jwt.tokens.js';
+import { DEFAULT_NAME, InjectKmsJwt } from '../kms-jwt.tokens.js';
 import { type Access, ACCESS, SCOPES, VERIFY_OPTIONS } from './decorators.js';
 import { forgetClaims, keepClaims } from './kept-claims.js';
 import { extractToken, fromAuthHeader } from './token-extractors.js';
 import { transportOf } from './transports/index.js';
-import { disconnect, handshakeCarriers, keepHandshake } from './transports/websocket.js';
+import { connectionContext, disconnect, keepHandshake } from './transports/websocket.js';
 
 /**
  * Lets a call pass that carries a valid token, and keeps its claims for `@Claims()` and at `request.user`. It guards HTTP
@@ -25,6 +25,9 @@ import { disconnect, handshakeCarriers, keepHandshake } from './transports/webso
  */
 @Injectable()
 export class KmsJwtGuard implements CanActivate {
+  /** @internal The name of the instance whose tokens it takes. */
+  static readonly instanceName: string = DEFAULT_NAME;
+
   constructor(
     @InjectKmsJwt() protected readonly jwt: KmsJwtService,
     @Inject(Reflector) protected readonly reflector: Reflector,
@@ -39,6 +42,8 @@ export class KmsJwtGuard implements CanActivate {
   static named(name: string): Type<KmsJwtGuard> {
     @Injectable()
     class NamedKmsJwtGuard extends KmsJwtGuard {
+      static override readonly instanceName = name;
+
       constructor(@InjectKmsJwt(name) jwt: KmsJwtService, @Inject(Reflector) reflector: Reflector) {
         super(jwt, reflector);
       }
@@ -47,20 +52,17 @@ export class KmsJwtGuard implements CanActivate {
   }
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const access = this.accessOf(context);
-    if (access === 'public') return this.passWithoutClaims(context);
+    const { property } = this.jwt.guardSettings;
     try {
-      const scopes = this.read<string[]>(SCOPES, context) ?? [];
-      const token = this.getToken(context);
-      if (!token && access === 'optional' && scopes.length === 0) return this.passWithoutClaims(context);
-      if (!token) throw new TokenMissingError();
-
-      const claims = await this.authenticate(token, context);
-      checkScopes(claims, scopes);
-      keepClaims(context, claims, this.jwt.guardSettings.property);
+      const claims = await this.claimsOf(context);
+      if (claims) keepClaims(context, claims, property);
+      else forgetClaims(context, property);
       return true;
     } catch (error) {
-      throw error instanceof KmsJwtError ? await this.handleError(error, context) : error;
+      const transport = transportOf(context);
+      forgetClaims(context, property);
+      const thrown = error instanceof KmsJwtError ? await this.handleError(error, context) : error;
+      throw transport.deliver ? await transport.deliver(thrown, context) : thrown;
     }
   }
 
@@ -70,25 +72,34 @@ export class KmsJwtGuard implements CanActivate {
    * they forget the request that they came with.
    *
    * @param client as the gateway got it
-   * @param request the second argument of `handleConnection`, where there is one (`ws`)
-   * @returns the claims, or undefined where the client was disconnected
+   * @param request the second argument of `handleConnection`, where there is one (`ws`); else undefined
+   * @param gateway itself, where the decorators of its class and of its `handleConnection` are to count
+   * @returns the claims, or undefined where the client was disconnected, or came without a token where the gateway's
+   * decorators allow that. It never rejects: nobody would be there to handle it
    *
    * @example
    * constructor(private readonly guard: KmsJwtGuard) {}
    * async handleConnection(client: WebSocket, request: IncomingMessage) {
-   *   const claims = await this.guard.acceptConnection(client, request);
+   *   const claims = await this.guard.acceptConnection(client, request, this);
    *   if (claims) this.join(claims.sub, client);
    * }
    */
-  async acceptConnection(client: object, request?: TokenCarrier): Promise<JwtClaims | undefined> {
+  async acceptConnection(
+    client: object,
+    request?: TokenCarrier,
+    gateway?: object,
+  ): Promise<JwtClaims | undefined> {
     if (request) keepHandshake(client, request);
+    const context = connectionContext(client, gateway);
     try {
-      const token = this.extract(handshakeCarriers(client));
-      if (!token) throw new TokenMissingError();
-      return await this.jwt.verify(token);
+      return await this.claimsOf(context);
     } catch (error) {
-      if (!(error instanceof KmsJwtError)) throw error;
-      disconnect(client, error);
+      const known =
+        error instanceof KmsJwtError
+          ? error
+          : new KmsJwtOptionsError('KmsJwtGuard', 'failed', { cause: error });
+      await this.handleError(known, context);
+      disconnect(client, known);
       return undefined;
     }
   }
@@ -115,7 +126,7 @@ export class KmsJwtGuard implements CanActivate {
    * @throws KmsJwtError, which `handleError` is given
    *
    * @example
-   * // The user instead of the claims
+   * // The user beside the claims
    * protected override async authenticate(token: string, context: ExecutionContext) {
    *   const claims = await super.authenticate(token, context);
    *   return { ...claims, user: await this.users.find(claims.sub) };
@@ -141,28 +152,40 @@ export class KmsJwtGuard implements CanActivate {
     return transportOf(context).refuse(error, context);
   }
 
-  private passWithoutClaims(context: ExecutionContext): true {
-    forgetClaims(context);
-    return true;
+  /** The claims of a call; undefined where it passes without. */
+  private async claimsOf(context: ExecutionContext): Promise<JwtClaims | undefined> {
+    const access = this.accessOf(context);
+    if (access === 'public') return undefined;
+    const scopes = this.read<string[]>(SCOPES, context) ?? [];
+    const token = this.getToken(context);
+    if (!token && access === 'optional' && scopes.length === 0) return undefined;
+    if (!token) throw new TokenMissingError();
+
+    const claims = await this.authenticate(token, context);
+    // Of the token itself: a schema may have left them out.
+    if (scopes.length > 0) checkScopes(this.jwt.decode(token), scopes);
+    return claims;
   }
 
   /**
-   * Of several KmsJwtGuards the one nearest to the handler decides, so that a route can take the tokens of another
-   * instance than the app's. `@Public()` opens what a guard further away closes, never the guard beside it.
+   * A guard steps aside for one of another instance, or of its own kind, that stands nearer to the handler. What opens a
+   * route counts only where it stands nearer than the guard, and nothing nearer asks for more of a token.
    */
   private accessOf(context: ExecutionContext): Access {
     const levels = [context.getHandler(), context.getClass()];
     const isThis = (guard: unknown) => guard === this.constructor || guard === this;
     const own = levels.findIndex((level) => guardsOn(level).some(isThis));
     const distance = own === -1 ? levels.length : own;
-    if (levels.slice(0, distance).some((level) => guardsOn(level).some(isKmsJwtGuard))) return 'public';
+    const nearer = levels.slice(0, distance).flatMap(guardsOn);
+    if (nearer.some((guard) => isThis(guard) || isOfAnotherInstance(guard, this))) return 'public';
 
-    for (const [index, level] of levels.entries()) {
-      const access = this.reflector.get<Access | undefined>(ACCESS, level);
-      if (access === 'public' && index >= distance) return 'required';
-      if (access) return access;
-    }
-    return 'required';
+    const index = levels.findIndex((level) => this.reflector.get<Access | undefined>(ACCESS, level));
+    const access = index === -1 ? 'required' : this.reflector.get<Access>(ACCESS, levels[index] as never);
+    const asksForMore = levels
+      .slice(0, index + 1)
+      .some((level) => hasMetadata(level, SCOPES, VERIFY_OPTIONS));
+    if (access === 'public') return index < distance && !asksForMore ? 'public' : 'required';
+    return access === 'optional' && index <= distance ? 'optional' : 'required';
   }
 
   private extract(carriers: TokenCarrier[]): string | undefined {
@@ -185,9 +208,17 @@ function guardsOn(level: object): unknown[] {
   return (Reflect.getMetadata(USE_GUARDS, level) as unknown[] | undefined) ?? [];
 }
 
-function isKmsJwtGuard(guard: unknown): boolean {
-  const prototype: unknown = typeof guard === 'function' ? guard.prototype : guard;
-  return prototype instanceof KmsJwtGuard || prototype === KmsJwtGuard.prototype;
+function isOfAnotherInstance(guard: unknown, than: KmsJwtGuard): boolean {
+  const kind: unknown = typeof guard === 'function' ? guard : guard?.constructor;
+  return isGuardClass(kind) && kind.instanceName !== (than.constructor as typeof KmsJwtGuard).instanceName;
+}
+
+function isGuardClass(kind: unknown): kind is typeof KmsJwtGuard {
+  return typeof kind === 'function' && (kind === KmsJwtGuard || kind.prototype instanceof KmsJwtGuard);
+}
+
+function hasMetadata(level: object, ...keys: string[]): boolean {
+  return keys.some((key) => Reflect.hasMetadata(key, level));
 }
 
 const DEFAULT_EXTRACTORS = [fromAuthHeader()];

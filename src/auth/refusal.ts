@@ -30,10 +30,17 @@ export function refusalOf(error: KmsJwtError): Refusal {
   if (error instanceof InsufficientScopeError) return { status: 403, message, errorCode };
   if (error instanceof TokenAmbiguousError) return { status: 400, message, errorCode };
 
-  logger.error(`${error.name}: ${message}`);
+  logger.error(`${error.name}: ${message}${causeOf(error)}`);
   if (error instanceof KmsJwtOptionsError)
     return { status: 500, message: 'Internal Server Error', errorCode };
   return { status: 503, message: 'Service Unavailable', errorCode };
+}
+
+// The message of a cause may quote what was sent.
+function causeOf({ cause }: KmsJwtError): string {
+  if (!(cause instanceof Error)) return '';
+  const { code } = cause as NodeJS.ErrnoException;
+  return ` (caused by ${cause.name}${typeof code === 'string' ? ` ${code}` : ''})`;
 }
 
 /** The challenge that an HTTP answer carries in `WWW-Authenticate`, if any (RFC 6750, section 3). */

@@ -58,7 +58,7 @@ export function fromCookie(name: string): TokenExtractor {
  * KmsJwtModule.forRoot({ keyId, tokenFrom: fromQuery('access_token') })
  */
 export function fromQuery(name: string): TokenExtractor {
-  return ({ query }) => single(memberOf(query, name));
+  return ({ query, url }) => single(query === undefined ? valuesInUrl(url, name) : memberOf(query, name));
 }
 
 /**
@@ -76,20 +76,28 @@ export function extractToken(
   carriers: readonly TokenCarrier[],
   extractors: readonly TokenExtractor[],
 ): string | undefined {
-  const found = carriers.flatMap((carrier) => extractors.map((extract) => extract(carrier))).filter(Boolean);
-  if (found.length > 1) throw new TokenAmbiguousError();
-  return found[0] ?? undefined;
+  // Flat, as an extractor that was written for HTTP may hand on the list that another transport has.
+  const found = carriers.flatMap((carrier) => extractors.flatMap((extract) => extract(carrier) ?? []));
+  const tokens = found.filter((token) => token !== '');
+  if (tokens.length > 1) throw new TokenAmbiguousError();
+  return tokens[0];
 }
 
 function single(value: unknown): string | undefined {
-  if (!Array.isArray(value)) return typeof value === 'string' && value !== '' ? value : undefined;
-  if (value.length > 1) throw new TokenAmbiguousError();
-  return single(value[0]);
+  if (Array.isArray(value) && value.length > 1) throw new TokenAmbiguousError();
+  const lone: unknown = Array.isArray(value) ? value[0] : value;
+  return typeof lone === 'string' && lone !== '' ? lone : undefined;
 }
 
 function memberOf(value: unknown, name: string): unknown {
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
   return (value as Record<string, unknown>)[name];
+}
+
+// Where nobody parsed it, as for the request that a WebSocket came with.
+function valuesInUrl(url: string | undefined, name: string): string[] {
+  const start = url?.indexOf('?') ?? -1;
+  return start === -1 ? [] : new URLSearchParams(url?.slice(start)).getAll(name);
 }
 
 function valuesInCookieHeader(header: string | string[] | undefined, name: string): unknown[] {

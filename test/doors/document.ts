@@ -38,8 +38,14 @@ The handlers ask for the scope \`orders:read\`, the module for the audience \`or
 says what \`@Claims()\` and \`@Claims('sub')\` gave it. What all the doors under one heading receive is the same. While KMS
 is away, what was refused is admitted once it is back: nothing has to be started again.
 
-\`APP_GUARD\` guards what Nest asks it for, and two things it does not ask it for: the messages of gateways before Nest 12,
-and the microservices of a hybrid app without \`inheritAppConfig\`. Put \`@UseGuards(KmsJwtGuard)\` there.
+Nest asks no guard at some doors, and \`APP_GUARD\` at fewer than one that stands beside the handler:
+
+- a \`@ResolveField()\`, unless GraphQLModule has \`fieldResolverEnhancers: ['guards']\`: no guard at all;
+- \`handleConnection\` of a gateway: no guard at all; call \`acceptConnection\` there;
+- the messages of gateways before Nest 12: not \`APP_GUARD\`;
+- the microservices of a hybrid app without \`inheritAppConfig\`: not \`APP_GUARD\`.
+
+Put \`@UseGuards(KmsJwtGuard)\` where it says only \`APP_GUARD\`.
 `;
 
 function cell(value: unknown): string {

@@ -22,6 +22,7 @@ export class Example {
         AWS_EC2_METADATA_DISABLED: 'true',
         HOME: '/nonexistent',
         PORT: '0',
+        GRPC_PORT: '0',
         NO_COLOR: '1',
         ...env,
       },

@@ -28,7 +28,6 @@ import { RolesGuard } from './roles.guard.js';
   ],
   controllers: [AuthController, ProfileController, ProfileGrpcController],
   providers: [
-    KmsJwtGuard,
     ProfileGateway,
     ProfileResolver,
     { provide: APP_GUARD, useClass: KmsJwtGuard },

@@ -30,6 +30,8 @@ const CODES: Record<Refusal['status'], string> = {
 export function refuseGraphql(error: KmsJwtError): HttpException {
   const { status, message, errorCode } = refusalOf(error);
   const exception = new HttpException({ message, errorCode }, status, { cause: error, errorCode });
+  // Apollo sends it to clients where NODE_ENV is not 'production'.
+  exception.stack = `${exception.name}: ${message}`;
   return Object.assign(exception, { extensions: { code: CODES[status], errorCode } });
 }
 
@@ -39,9 +41,29 @@ const requestOf = (context: ExecutionContext) => contextOf(context).req ?? conte
 function carriersOf(context: ExecutionContext): TokenCarrier[] {
   const request = requestOf(context);
   if (isConnection(request)) {
-    return [request.extra.request, { headers: headersFrom(request.connectionParams) }];
+    return [request.extra.request, paramsOf(request)];
   }
   return 'headers' in request ? [request as TokenCarrier] : [];
+}
+
+// Read once for a connection: each operation, and each of its fields, asks.
+const params = new WeakMap<Connection, TokenCarrier>();
+
+function paramsOf(connection: Connection): TokenCarrier {
+  const known = params.get(connection) ?? { headers: headersFrom(connection.connectionParams), url: '' };
+  params.set(connection, known);
+  return known;
+}
+
+interface Path {
+  prev?: Path;
+}
+
+// The fields below a field of the query share its path's root.
+function rootOf(path: Path): Path {
+  let root = path;
+  while (root.prev) root = root.prev;
+  return root;
 }
 
 function isConnection(request: object): request is Connection {
@@ -52,6 +74,10 @@ export const graphql: Transport = {
   carriersOf,
   requestOf,
   // One request may resolve several fields at once, each by a guard of its own.
-  callOf: (context) => context.getArgByIndex<object | undefined>(3) ?? requestOf(context),
+  callOf(context) {
+    const path = context.getArgByIndex<{ path?: Path } | undefined>(3)?.path;
+    return path ? rootOf(path) : requestOf(context);
+  },
+  hasNestedHandlers: true,
   refuse: refuseGraphql,
 };

@@ -66,23 +66,35 @@ function grpcCallOf(context: ExecutionContext): GrpcCall | undefined {
 }
 
 // TCP and Redis give a context too; a test or a custom transport may give none.
-const contextOf = (context: ExecutionContext): RpcContext =>
-  grpcCallOf(context)?.metadata ?? context.switchToRpc().getContext<RpcContext>() ?? {};
+function contextOf(context: ExecutionContext): RpcContext {
+  const rpcContext = context.switchToRpc();
+  const data = rpcContext.getData<unknown>();
+  const fallback = typeof data === 'object' && data !== null ? data : context;
+  return grpcCallOf(context)?.metadata ?? rpcContext.getContext<RpcContext>() ?? fallback;
+}
 
 export const rpc: Transport = {
   carriersOf: (context) => [
-    { headers: headersOf(contextOf(context)), body: context.switchToRpc().getData<unknown>() },
+    { headers: headersOf(contextOf(context)), body: context.switchToRpc().getData<unknown>(), url: '' },
   ],
   requestOf: contextOf,
   callOf: contextOf,
   async refuse(error, context) {
-    const body = rpcError(error, contextOf(context));
-    const call = grpcCallOf(context);
-    if (call) return endCall(call, body, context.getArgByIndex(1));
     const { RpcException } = await import('@nestjs/microservices');
-    return new RpcException(body);
+    return new RpcException(rpcError(error, contextOf(context)));
+  },
+  async deliver(thrown, context) {
+    const call = grpcCallOf(context);
+    return call ? endCall(call, grpcErrorOf(thrown), context.getArgByIndex(1)) : thrown;
   },
 };
+
+function grpcErrorOf(thrown: unknown): object {
+  const isRpcException = typeof thrown === 'object' && thrown !== null && 'getError' in thrown;
+  const error: unknown = isRpcException ? (thrown as { getError(): unknown }).getError() : undefined;
+  if (typeof error === 'object' && error !== null && 'code' in error) return error;
+  return { code: GRPC_STATUS[500], message: 'Internal Server Error' };
+}
 
 /**
  * Ends a call whose handler got it whole. Nest hands on no error of these: whatever is thrown is a rejection that nobody

@@ -8,20 +8,32 @@ export interface Transport {
   carriersOf(context: ExecutionContext): TokenCarrier[];
   /** The object that the property `user` is set on. */
   requestOf(context: ExecutionContext): object;
-  /** What belongs to this one call, for `@Claims()` to read from; `requestOf` where nothing is closer. */
+  /** What belongs to this one call; `requestOf` where nothing is closer. */
   callOf(context: ExecutionContext): object;
+  /** Whether a call goes through further handlers that no guard is asked for: they have the claims of the first. */
+  hasNestedHandlers?: boolean;
   /** The error in the form that this transport passes on to its client. */
   refuse(error: KmsJwtError, context: ExecutionContext): Error | Promise<Error>;
+  /** Passes on what cannot be thrown, and then never returns; absent where everything can. */
+  deliver?(thrown: unknown, context: ExecutionContext): Promise<unknown>;
 }
+
+/** A client that sends more names than this has something else in mind. */
+const MAX_HEADERS = 100;
 
 /** Headers under lower-case names, from any record, with all values of names that differ in case; only text and bytes. */
 export function headersFrom(record: unknown): TokenCarrier['headers'] {
   if (typeof record !== 'object' || record === null) return {};
   const headers: TokenCarrier['headers'] = Object.create(null) as TokenCarrier['headers'];
-  for (const [name, value] of Object.entries(record)) {
+  const entries = Object.entries(record);
+  if (entries.length > MAX_HEADERS) return headers;
+  for (const [name, value] of entries) {
     const text = Array.isArray(value) ? value.map(textOf).filter(isText) : textOf(value);
     const key = name.toLowerCase();
-    if (text !== undefined) headers[key] = key in headers ? [headers[key] ?? [], text].flat() : text;
+    if (text === undefined) continue;
+    const values = [headers[key] ?? [], text].flat();
+    // A lone value as a string, as Node has it: extractors written for HTTP look for that.
+    headers[key] = values.length === 1 ? values[0] : values;
   }
   return headers;
 }

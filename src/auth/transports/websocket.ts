@@ -1,13 +1,14 @@
 import type { ExecutionContext } from '@nestjs/common';
-import { type KmsJwtError, TokenError } from '../../errors.js';
+import type { KmsJwtError } from '../../errors.js';
 import type { TokenCarrier } from '../../kms-jwt.options.js';
-import { refusalOf } from '../refusal.js';
+import { type Refusal, refusalOf } from '../refusal.js';
 import { headersFrom, type Transport } from './transport.js';
 
 /** What socket.io keeps of the handshake on each of its sockets. */
 interface Handshake {
   headers: TokenCarrier['headers'];
   query?: unknown;
+  url?: string;
   /** As the client sent it. */
   auth?: Record<string, unknown> | null;
 }
@@ -25,19 +26,28 @@ export function keepHandshake(client: object, request: TokenCarrier): void {
   requests.set(client, request);
 }
 
-export function handshakeCarriers(client: Client): TokenCarrier[] {
+function carriersOf(client: Client): TokenCarrier[] {
   const request = requests.get(client);
   if (request) return [request];
-  if (!client.handshake) return [];
-  const { headers, query, auth } = client.handshake;
-  return [{ headers, query }, ...authCarriers(auth)];
+  return client.handshake ? handshakeCarriers(client.handshake) : [];
+}
+
+// Read once for a connection: each of its messages asks.
+const carriers = new WeakMap<Handshake, TokenCarrier[]>();
+
+function handshakeCarriers(handshake: Handshake): TokenCarrier[] {
+  const { headers, query, url = '', auth } = handshake;
+  const known = carriers.get(handshake) ?? [{ headers, query, url }, ...authCarriers(auth)];
+  carriers.set(handshake, known);
+  return known;
 }
 
 /** socket.io's `auth: { token }`, by its own convention, and `auth: { authorization: 'Bearer …' }`. */
 function authCarriers(auth: Handshake['auth']): TokenCarrier[] {
   const { token, ...rest } = auth ?? {};
-  const ofToken = typeof token === 'string' ? [{ headers: { authorization: `Bearer ${token}` } }] : [];
-  return [{ headers: headersFrom(rest) }, ...ofToken];
+  const ofToken =
+    typeof token === 'string' ? [{ headers: { authorization: `Bearer ${token}` }, url: '' }] : [];
+  return [{ headers: headersFrom(rest), url: '' }, ...ofToken];
 }
 
 /** What the event `exception` carries. */
@@ -50,7 +60,7 @@ const clientOf = (context: ExecutionContext) => context.switchToWs().getClient<C
 const requestOf = (context: ExecutionContext) => clientOf(context).data ?? clientOf(context);
 
 export const websocket: Transport = {
-  carriersOf: (context) => handshakeCarriers(clientOf(context)),
+  carriersOf: (context) => carriersOf(clientOf(context)),
   requestOf,
   callOf: requestOf,
   async refuse(error, context) {
@@ -70,9 +80,14 @@ interface Connection {
   close?(code: number, reason: string): unknown;
 }
 
-// RFC 6455, section 7.4.1: policy violation; and 1013, try again later, of IANA's registry.
-const POLICY_VIOLATION = 1008;
-const TRY_AGAIN_LATER = 1013;
+/** RFC 6455, section 7.4.1: policy violation, internal error; and try again later, of IANA's registry. */
+const CLOSE_CODES: Record<Refusal['status'], number> = {
+  400: 1008,
+  401: 1008,
+  403: 1008,
+  500: 1011,
+  503: 1013,
+};
 
 /** The event `exception`, as Nest's own filter sends it. */
 export function tell(client: Connection, error: KmsJwtError): void {
@@ -106,5 +121,26 @@ function passOn(body: object, client: Connection): void {
 export function disconnect(client: Connection, error: KmsJwtError): void {
   tell(client, error);
   if (client.disconnect) client.disconnect(true);
-  else client.close?.(error instanceof TokenError ? POLICY_VIOLATION : TRY_AGAIN_LATER, error.code);
+  else client.close?.(CLOSE_CODES[refusalOf(error).status], error.code);
+}
+
+function elsewhere(): never {
+  throw new TypeError('A connection of a WebSocket is none of HTTP or RPC');
+}
+
+/** A connection in the place of a message: the context of the `handleConnection` of a gateway. */
+export function connectionContext(client: object, gateway: object = {}): ExecutionContext {
+  const args = [client];
+  const ws = { getClient: () => client, getData: () => undefined, getPattern: () => 'connection' };
+  const handler: unknown = Reflect.get(gateway, 'handleConnection');
+  return {
+    getType: () => 'ws',
+    getClass: () => gateway.constructor,
+    getHandler: () => (typeof handler === 'function' ? handler : connectionContext),
+    getArgs: () => args,
+    getArgByIndex: (index: number) => args[index],
+    switchToWs: () => ws,
+    switchToHttp: elsewhere,
+    switchToRpc: elsewhere,
+  } as unknown as ExecutionContext;
 }
