@@ -8,7 +8,7 @@ import {
   INSTANCE_NAME,
   type OPTIONS_TYPE,
 } from './kms-jwt.module-definition.js';
-import { checkModuleExtras } from './kms-jwt.options.js';
+import { checkModuleExtras } from './read-options.js';
 
 /**
  * Gives an app a `KmsJwtService` whose key lives in AWS KMS.

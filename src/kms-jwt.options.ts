@@ -1,12 +1,8 @@
-import { types } from 'node:util';
 import type { KMSClient, KMSClientConfig } from '@aws-sdk/client-kms';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import ms from 'ms';
-import { KmsJwtOptionsError } from './errors.js';
 import type { ClaimsToAdd, ClaimsToExpect, Expected, JwtClaims } from './jwt/claims.js';
 import type { JwtHeader } from './jwt/compact.js';
-import { isPlainObject, lossInJson } from './jwt/json.js';
-import { type JsonWebKey, verificationKeyFrom } from './jwt/jwk.js';
+import type { JsonWebKey } from './jwt/jwk.js';
 
 /**
  * A span of time: a number of whole seconds, or a text with its unit, such as `'15m'`, `'12h'` or `'7d'`, as the
@@ -76,6 +72,12 @@ export interface VerifyOptions {
    * fit is refused with a `TokenClaimError`.
    */
   schema?: StandardSchemaV1;
+  /** Returns header, payload and signature instead of the claims alone. Default: false. */
+  complete?: boolean;
+}
+
+/** Options of `decode`. */
+export interface DecodeOptions {
   /** Returns header, payload and signature instead of the claims alone. Default: false. */
   complete?: boolean;
 }
@@ -172,11 +174,16 @@ export interface KmsJwtModuleOptions {
    */
   activationDelay?: Duration;
   /**
-   * For how long a key verifies after the last token that it signed. Default: as long as the longest-lived token that was
-   * signed here; 24 hours where that is not known or a token lives for ever.
+   * For how long a key verifies after another has taken its place. Default: as long as the longest-lived token that was
+   * signed here since the start, or `signOptions.expiresIn` where that is longer, and 24 hours where a token lives for
+   * ever; and for one `refreshInterval` more, in which other instances may go on signing with it. Give it where tokens live
+   * longer than `signOptions.expiresIn` says.
    */
   retireAfter?: Duration;
-  /** Where the keys of a rotation survive a restart. Default: nowhere. */
+  /**
+   * Where the keys of a rotation survive a restart. Default: nowhere: what starts in the middle of a rotation then signs with
+   * the new key at once, and knows the old one only from `verificationKeys`.
+   */
   ringStore?: KmsJwtRingStore;
   /**
    * The key set of the issuer, for a service that only verifies: it needs neither AWS nor its SDK. https, or http on
@@ -279,362 +286,5 @@ export interface GuardSettings {
 /** For how long caches may keep the key set, in seconds: RFC 9111's max-age, and stale-while-revalidate of RFC 5861. */
 export const JWKS_MAX_AGE = 300;
 export const JWKS_STALE_WHILE_REVALIDATE = 60;
-const DEFAULT_ACTIVATION_DELAY = JWKS_MAX_AGE + JWKS_STALE_WHILE_REVALIDATE;
-
-type Rule = readonly [accepts: (value: unknown) => boolean, expected: string];
-type Rules<Options> = { readonly [Name in keyof Required<Options>]: Rule };
-
-const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
-const isList = (value: unknown, accepts: (member: unknown) => boolean) =>
-  Array.isArray(value) && value.length > 0 && value.every(accepts);
-const isExpected = (value: unknown) => isText(value) || types.isRegExp(value);
-const isObject = (value: unknown): value is object =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-const isSignal = (value: unknown) =>
-  isObject(value) &&
-  ['throwIfAborted', 'addEventListener', 'removeEventListener'].every((method) => method in value);
-const isFunction = (value: unknown) => typeof value === 'function';
-/** Whether a key is named by what can come to mean another key. */
-export function isAlias(keyId: string): boolean {
-  return /^(arn:[^:]+:kms:[^:]*:[^:]*:)?alias\//.test(keyId);
-}
-
-const text: Rule = [isText, 'must be a string that is not empty'];
-const flag: Rule = [(value) => value === undefined || typeof value === 'boolean', 'must be true or false'];
-const positive = (unit: string, most = Number.MAX_SAFE_INTEGER): Rule => [
-  (value) => Number.isInteger(value) && (value as number) > 0 && (value as number) <= most,
-  `must be a positive whole number of ${unit}, ${most} at most`,
-];
-const record: Rule = [isObject, 'must be an object'];
-const duration: Rule = [
-  (value) => isDuration(value) && toSeconds(value) > 0,
-  "must be a positive number of whole seconds, or a text with its unit such as '15m'",
-];
-const expectedValues: Rule = [
-  (value) => isExpected(value) || isList(value, isExpected),
-  'must be a string or a RegExp, or an array of them, and not empty',
-];
-const RESERVED_PARAMETERS = ['alg', 'kid', 'crit', 'b64'];
-
-const SIGN_RULES: Rules<SignOptions> = {
-  expiresIn: duration,
-  notBefore: [isDuration, "must be a number of whole seconds, or a text with its unit such as '10s'"],
-  audience: [
-    (value) => isText(value) || isList(value, isText),
-    'must be a string or an array of strings, not empty',
-  ],
-  issuer: text,
-  subject: text,
-  jwtid: text,
-  header: [
-    isHeader,
-    'must be a plain object of JSON values without alg, kid, crit and b64 (the key gives the first two, the others are not supported), its typ a string',
-  ],
-  noTimestamp: flag,
-  signal: [(value) => value === undefined || isSignal(value), 'must be an AbortSignal'],
-};
-
-const VERIFY_RULES: Rules<VerifyOptions> = {
-  audience: expectedValues,
-  issuer: expectedValues,
-  subject: text,
-  jwtid: text,
-  nonce: text,
-  requiredClaims: [(value) => isList(value, isText), 'must be an array of claim names, not empty'],
-  typ: text,
-  maxAge: duration,
-  clockTolerance: [(value) => isSeconds(value) && value >= 0, 'must be a number of seconds, 0 or more'],
-  clockTimestamp: [(value) => isSeconds(value) && value >= 0, 'must be a number of seconds since 1970'],
-  ignoreExpiration: flag,
-  ignoreNotBefore: flag,
-  schema: [isSchema, 'must be a Standard Schema (https://standardschema.dev)'],
-  complete: flag,
-};
-
-const MODULE_RULES: Rules<KmsJwtModuleOptions> = {
-  keyId: [isText, 'must be a key id, key ARN, alias name (alias/…) or alias ARN'],
-  verificationKeys: [
-    (value) => Array.isArray(value) && value.every((key) => isText(key) || isVerificationKey(key)),
-    'must be an array of keys of KMS, as keyId names them, and public JWKs for ES256 with a kid',
-  ],
-  regions: [
-    (value) => isList(value, isText) && new Set(value as string[]).size === (value as string[]).length,
-    'must be an array of AWS Regions, each once',
-  ],
-  refreshInterval: duration,
-  activationDelay: [(value) => isDuration(value) && toSeconds(value) >= 0, `${duration[1]}, or 0`],
-  retireAfter: duration,
-  ringStore: [
-    (value) => isObject(value) && ['load', 'save'].every((method) => isFunction(Reflect.get(value, method))),
-    'must have the methods load and save, as FileRingStore has',
-  ],
-  jwksUri: [isKeySetUri, 'must be an https URL, or an http URL on loopback'],
-  jwks: [
-    (value) =>
-      isObject(value) && 'keys' in value && Array.isArray(value.keys) && value.keys.some(isVerificationKey),
-    'must be a JWK Set with a public key for ES256 that has a kid',
-  ],
-  client: [
-    (value) => isObject(value) || isFunction(value),
-    'must be a KMSClient, its configuration or a function',
-  ],
-  signOptions: record,
-  verifyOptions: record,
-  kid: [
-    (value) => value === 'key-id' || value === 'thumbprint' || isFunction(value),
-    "must be 'key-id', 'thumbprint' or a function",
-  ],
-  messageType: [(value) => value === 'DIGEST' || value === 'RAW', "must be 'DIGEST' or 'RAW'"],
-  // A longer timer fires at once.
-  timeout: positive('milliseconds', 2 ** 31 - 1),
-  maxTokenLength: positive('characters'),
-  lazy: flag,
-  requestAlias: flag,
-  tokenFrom: [
-    (value) => isFunction(value) || isList(value, isFunction),
-    'must be a token extractor such as fromAuthHeader(), or an array of them, not empty',
-  ],
-  property: text,
-  isRevoked: [isFunction, 'must be a function'],
-};
-
-const { signal: _, ...MODULE_SIGN_RULES } = SIGN_RULES;
-const { complete: __, clockTimestamp: ___, ...MODULE_VERIFY_RULES } = VERIFY_RULES;
-
-/**
- * Reads and checks the module's options, once, at start.
- *
- * @throws KmsJwtOptionsError that names what is missing, unknown or of the wrong type
- */
-export function readModuleOptions(options: KmsJwtModuleOptions): KmsJwtSettings {
-  if (!isObject(options)) throw new KmsJwtOptionsError('options', 'must be an object');
-  const given = withoutUndefined(options);
-  check('', given, MODULE_RULES);
-  checkSource(given);
-  check('signOptions.', given.signOptions ?? {}, MODULE_SIGN_RULES);
-  check('verifyOptions.', given.verifyOptions ?? {}, MODULE_VERIFY_RULES);
-
-  const sign = toSignSettings(given.signOptions ?? {});
-  const { issuer, audience } = given.signOptions ?? {};
-  const expectedOfOwnTokens = toVerifySettings({ ...(issuer && { issuer }), ...(audience && { audience }) });
-  return {
-    keyId: given.keyId,
-    jwksUri: given.jwksUri,
-    jwks: given.jwks,
-    verificationKeys: [...(given.verificationKeys ?? [])],
-    regions: [...(given.regions ?? [])],
-    refreshInterval: toSeconds(given.refreshInterval ?? 300),
-    // An alias that is sent signs with its new key at once.
-    activationDelay: given.requestAlias ? 0 : toSeconds(given.activationDelay ?? DEFAULT_ACTIVATION_DELAY),
-    retireAfter: given.retireAfter === undefined ? undefined : toSeconds(given.retireAfter),
-    ringStore: given.ringStore,
-    client: given.client ?? {},
-    sign,
-    verify: { ...expectedOfOwnTokens, ...toVerifySettings(given.verifyOptions ?? {}) },
-    kid: given.kid ?? 'key-id',
-    messageType: given.messageType ?? 'DIGEST',
-    timeout: given.timeout ?? 3000,
-    maxTokenLength: given.maxTokenLength ?? 16_384,
-    lazy: given.lazy ?? false,
-    requestAlias: given.requestAlias ?? false,
-    isRevoked: given.isRevoked,
-    guard: { tokenFrom: given.tokenFrom && [given.tokenFrom].flat(), property: given.property ?? 'user' },
-  };
-}
-
-function checkSource(given: KmsJwtModuleOptions): void {
-  const { keyId, jwksUri, jwks } = given;
-  const sources = [keyId, jwksUri, jwks].filter((source) => source !== undefined);
-  if (sources.length === 0) {
-    throw new KmsJwtOptionsError(
-      'keyId',
-      `is missing: it ${MODULE_RULES.keyId[1]} (jwksUri or jwks only to verify)`,
-    );
-  }
-  if (sources.length > 1) throw new KmsJwtOptionsError('keyId', 'and jwksUri and jwks exclude each other');
-  const needsKey = SIGNING_ONLY.find((option) => given[option] !== undefined);
-  if (keyId === undefined && needsKey) throw new KmsJwtOptionsError(needsKey, 'needs a keyId');
-  if (keyId !== undefined && given.requestAlias && !isAlias(keyId)) {
-    throw new KmsJwtOptionsError('requestAlias', 'needs a keyId that is an alias');
-  }
-  const isShared = typeof given.client === 'object' && 'send' in given.client;
-  if (given.regions && isShared) {
-    throw new KmsJwtOptionsError('client', 'must be a configuration or a function where there are regions');
-  }
-  if (!given.regions && isFunction(given.client)) {
-    throw new KmsJwtOptionsError('client', 'may be a function only where there are regions');
-  }
-}
-
-const SIGNING_ONLY = [
-  'verificationKeys',
-  'regions',
-  'client',
-  'signOptions',
-  'kid',
-  'messageType',
-  'requestAlias',
-  'activationDelay',
-  'retireAfter',
-  'ringStore',
-] as const satisfies (keyof KmsJwtModuleOptions)[];
-
-/** Checks what must be known before the options: @throws KmsJwtOptionsError that names what is of the wrong type */
-export function checkModuleExtras(given: ExtrasToCheck): void {
-  if (!isObject(given)) throw new KmsJwtOptionsError('options', 'must be an object');
-  if (given.name !== undefined && !isText(given.name)) throw new KmsJwtOptionsError('name', text[1]);
-  if (!flag[0](given.isGlobal)) throw new KmsJwtOptionsError('isGlobal', flag[1]);
-  if (!flag[0](given.discovery)) throw new KmsJwtOptionsError('discovery', flag[1]);
-  if (given.jwksPath !== undefined && !isPath(given.jwksPath)) {
-    throw new KmsJwtOptionsError('jwksPath', "must be a path such as '.well-known/jwks.json'");
-  }
-  if (given.discovery && given.jwksPath === undefined)
-    throw new KmsJwtOptionsError('discovery', 'needs jwksPath');
-}
-
-interface ExtrasToCheck {
-  name?: string;
-  isGlobal?: boolean;
-  jwksPath?: string;
-  discovery?: boolean;
-}
-
-// Nothing that Express or Fastify would read as a pattern.
-function isPath(value: unknown): boolean {
-  return typeof value === 'string' && /^[\w.~/-]{1,200}$/.test(value);
-}
-
-/** @throws KmsJwtOptionsError that names what is unknown or of the wrong type */
-export function readSignOptions(given: SignOptions, defaults: SignSettings): SignSettings {
-  check('', given, SIGN_RULES);
-  return { ...defaults, ...toSignSettings(given) };
-}
-
-/** Options of `decode`. */
-export interface DecodeOptions {
-  /** Returns header, payload and signature instead of the claims alone. Default: false. */
-  complete?: boolean;
-}
-
-/** @throws KmsJwtOptionsError that names what is unknown or of the wrong type */
-export function readDecodeOptions(given: DecodeOptions): DecodeOptions {
-  check('', given, { complete: flag });
-  return given;
-}
-
-/** @throws KmsJwtOptionsError that names what is unknown or of the wrong type */
-export function readVerifyOptions(given: VerifyOptions, defaults: VerifySettings): VerifySettings {
-  check('', given, VERIFY_RULES);
-  return { ...defaults, ...toVerifySettings(given) };
-}
-
-/**
- * What is there but undefined is refused like any other wrong value: `audience: process.env.AUDIENCE` must not
- * switch a check off because a variable is missing.
- */
-function check<Options extends object>(path: string, given: Options, rules: Partial<Rules<Options>>): void {
-  if (!isObject(given)) throw new KmsJwtOptionsError(path || 'options', 'must be an object');
-  for (const [name, value] of Object.entries(given)) {
-    const rule = Object.hasOwn(rules, name) ? rules[name as keyof Options] : undefined;
-    if (!rule) {
-      throw new KmsJwtOptionsError(path + name, `is unknown: known are ${Object.keys(rules).join(', ')}`);
-    }
-    const [accepts, expected] = rule;
-    if (!accepts(value)) throw new KmsJwtOptionsError(path + name, expected);
-  }
-}
-
-// Nothing hangs on the module's own options but a default, and `client: inCloud ? client : undefined` is common.
-function withoutUndefined<Options extends object>(options: Options): Options {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Options;
-}
-
-// Lists and objects are copied: what was checked must not change afterwards.
-function toSignSettings({ expiresIn, notBefore, audience, header, ...rest }: SignOptions): SignSettings {
-  return {
-    ...rest,
-    ...(audience !== undefined && { audience: typeof audience === 'string' ? audience : [...audience] }),
-    ...(header !== undefined && { header: structuredClone(header) }),
-    ...(expiresIn !== undefined && { expiresIn: toSeconds(expiresIn) }),
-    ...(notBefore !== undefined && { notBefore: toSeconds(notBefore) }),
-  };
-}
-
-function toVerifySettings({
-  audience,
-  issuer,
-  maxAge,
-  typ,
-  requiredClaims,
-  ...rest
-}: VerifyOptions): VerifySettings {
-  return {
-    ...rest,
-    ...(requiredClaims !== undefined && { requiredClaims: [...requiredClaims] }),
-    ...(audience !== undefined && { audience: toExpectedList(audience) }),
-    ...(issuer !== undefined && { issuer: toExpectedList(issuer) }),
-    ...(maxAge !== undefined && { maxAge: toSeconds(maxAge) }),
-    ...(typ !== undefined && { typ: canonicalType(typ) }),
-  };
-}
-
-function toExpectedList(values: Expected | Expected[]): Expected[] {
-  return [values].flat().map((value) => (typeof value === 'string' ? value : withoutMemory(value)));
-}
-
-// A RegExp with the flag g or y remembers where it stopped, and would refuse every other token.
-function withoutMemory(expression: RegExp): RegExp {
-  if (!expression.global && !expression.sticky) return expression;
-  return new RegExp(expression, expression.flags.replace(/[gy]/g, ''));
-}
-
-/** RFC 7515, section 4.1.9: media types are told apart without case, and `application/` may be left out. */
-export function canonicalType(typ: string): string {
-  return typ.toLowerCase().replace(/^application\//, '');
-}
-
-function isSeconds(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value);
-}
-
-function isDuration(value: unknown): value is Duration {
-  if (typeof value === 'number') return Number.isSafeInteger(value);
-  return typeof value === 'string' && /[a-z]$/i.test(value) && Number.isSafeInteger(toSeconds(value));
-}
-
-function toSeconds(value: Duration): number {
-  return typeof value === 'number' ? value : ms(value as ms.StringValue) / 1000;
-}
-
-function isHeader(value: unknown): boolean {
-  if (!isPlainObject(value) || RESERVED_PARAMETERS.some((parameter) => Object.hasOwn(value, parameter)))
-    return false;
-  return (!('typ' in value) || isText(value['typ'])) && isLossless(value);
-}
-
-function isLossless(value: unknown): boolean {
-  try {
-    return lossInJson(value) === undefined;
-  } catch {
-    // A circle, or a getter that throws.
-    return false;
-  }
-}
-
-function isVerificationKey(value: unknown): boolean {
-  return verificationKeyFrom(value) !== undefined;
-}
-
-function isKeySetUri(value: unknown): boolean {
-  if (!isText(value) || !URL.canParse(value)) return false;
-  const { protocol, hostname } = new URL(value);
-  return (
-    protocol === 'https:' || (protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(hostname))
-  );
-}
-
-function isSchema(value: unknown): boolean {
-  const standard =
-    (typeof value === 'object' || typeof value === 'function') && value !== null && '~standard' in value;
-  return standard && typeof (value as StandardSchemaV1)['~standard']?.validate === 'function';
-}
+/** For how long a key is published before it signs, in seconds: by then no cache has a key set without it. */
+export const DEFAULT_ACTIVATION_DELAY = JWKS_MAX_AGE + JWKS_STALE_WHILE_REVALIDATE;

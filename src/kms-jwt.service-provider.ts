@@ -8,7 +8,8 @@ import { keysIn, JwksKeySource } from './keys/jwks-key-source.js';
 import { KeyRing, type KeySource } from './keys/key-ring.js';
 import { KmsKeySource } from './keys/kms-key-source.js';
 import type { KmsGateway } from './kms/kms-gateway.js';
-import { type KmsJwtModuleOptions, type KmsJwtSettings, readModuleOptions } from './kms-jwt.options.js';
+import type { KmsJwtModuleOptions, KmsJwtSettings } from './kms-jwt.options.js';
+import { readModuleOptions } from './read-options.js';
 import { KmsJwtService } from './kms-jwt.service.js';
 import { getKmsJwtToken } from './kms-jwt.tokens.js';
 import { TokenSigner } from './token-signer.js';
@@ -44,7 +45,7 @@ async function createService(options: KmsJwtModuleOptions): Promise<KmsJwtServic
 const logger = new Logger('KmsJwt');
 
 function log(event: KmsJwtEvent): void {
-  if (event.type === 'refresh_failed') logger.error(describeEvent(event));
+  if ('error' in event) logger.error(describeEvent(event));
   else logger.log(describeEvent(event));
 }
 

@@ -8,16 +8,14 @@ import type { Observable } from 'rxjs';
 import type { KmsJwtEvent } from './keys/events.js';
 import type { KeyRing, RingHealth } from './keys/key-ring.js';
 import type { KmsGateway } from './kms/kms-gateway.js';
-import {
-  type DecodeOptions,
-  type GuardSettings,
-  type KmsJwtSettings,
-  readDecodeOptions,
-  readSignOptions,
-  readVerifyOptions,
-  type SignOptions,
-  type VerifyOptions,
+import type {
+  DecodeOptions,
+  GuardSettings,
+  KmsJwtSettings,
+  SignOptions,
+  VerifyOptions,
 } from './kms-jwt.options.js';
+import { readDecodeOptions, readSignOptions, readVerifyOptions } from './read-options.js';
 import type { TokenSigner } from './token-signer.js';
 import type { TokenVerifier } from './token-verifier.js';
 

@@ -8,10 +8,10 @@ import {
   TokenSignatureError,
 } from './errors.js';
 import { checkClaims, type JwtClaims } from './jwt/claims.js';
-import { type CompactJws, type JwtHeader, parseCompact } from './jwt/compact.js';
+import { canonicalType, type CompactJws, type JwtHeader, parseCompact } from './jwt/compact.js';
 import { isSignatureValid } from './jwt/signature.js';
 import type { KeyRing } from './keys/key-ring.js';
-import { canonicalType, type KmsJwtSettings, type VerifySettings } from './kms-jwt.options.js';
+import type { KmsJwtSettings, VerifySettings } from './kms-jwt.options.js';
 import { withDeadline } from './with-deadline.js';
 
 /** A token that verified: its parts, and its claims as the schema, if there is one, returns them. */

@@ -7,7 +7,8 @@ import {
   type Type,
 } from '@nestjs/common';
 import type { JwtClaims } from '../jwt/claims.js';
-import { readVerifyOptions, type RouteVerifyOptions } from '../kms-jwt.options.js';
+import type { RouteVerifyOptions } from '../kms-jwt.options.js';
+import { readVerifyOptions } from '../read-options.js';
 import { keptClaims } from './kept-claims.js';
 
 /** Fixed strings, so that two copies of this package in one process understand each other. */

@@ -63,3 +63,8 @@ function parseJson(part: string, bytes: Buffer): unknown {
     throw new TokenMalformedError(`The ${part} of the token is not JSON in UTF-8`);
   }
 }
+
+/** RFC 7515, section 4.1.9: media types are told apart without case, and `application/` may be left out. */
+export function canonicalType(typ: string): string {
+  return typ.toLowerCase().replace(/^application\//, '');
+}

@@ -10,6 +10,8 @@ export type KmsJwtEvent =
   | { readonly type: 'key_removed'; readonly kid: string }
   /** The keys could not be fetched; the last ones stay. */
   | { readonly type: 'refresh_failed'; readonly error: Error }
+  /** The `ringStore` could not be read or written. */
+  | { readonly type: 'store_failed'; readonly error: Error }
   /** The keys could be fetched again. */
   | { readonly type: 'refresh_recovered' };
 
@@ -37,6 +39,8 @@ export function describeEvent(event: KmsJwtEvent): string {
       return `The key ${event.kid} is no longer published and verifies no more`;
     case 'refresh_failed':
       return `The keys could not be refreshed, the last ones stay: ${event.error.message}`;
+    case 'store_failed':
+      return `The ring store failed, a restart may not know the last keys: ${event.error.message}`;
     default:
       return 'The keys could be refreshed again';
   }

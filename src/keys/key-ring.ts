@@ -177,7 +177,7 @@ export class KeyRing {
     try {
       return fromStored(await this.settings.ringStore?.load());
     } catch (error) {
-      this.subject.next({ type: 'refresh_failed', error: error as Error });
+      this.subject.next({ type: 'store_failed', error: error as Error });
       return EMPTY_RING;
     }
   }
@@ -242,7 +242,7 @@ export class KeyRing {
     const stored = toStored(this.ring);
     this.saving = this.saving
       .then(() => ringStore.save(stored))
-      .catch((error: unknown) => this.subject.next({ type: 'refresh_failed', error: error as Error }));
+      .catch((error: unknown) => this.subject.next({ type: 'store_failed', error: error as Error }));
   }
 
   private times(): RotationTimes {

@@ -9,7 +9,8 @@ import {
   verificationKeyFrom,
   type VerificationKey,
 } from '../jwt/jwk.js';
-import { isAlias, type KidOption } from '../kms-jwt.options.js';
+import type { KidOption } from '../kms-jwt.options.js';
+import { isAlias, keyIdOf } from '../kms/key-id.js';
 import type { KmsGateway, KmsPublicKey } from '../kms/kms-gateway.js';
 import type { FetchedKeys } from './rotation.js';
 import type { SigningKey } from './signing-key.js';
@@ -84,11 +85,6 @@ export class KmsKeySource {
     if (typeof kid === 'string' && kid !== '') return kid;
     throw new KmsJwtOptionsError('kid', 'must return a string, not empty');
   }
-}
-
-/** The last part of a key's ARN: a uuid, or `mrk-…` for a Multi-Region key. A bare key id is its own. */
-export function keyIdOf(keyArn: string): string {
-  return keyArn.slice(keyArn.lastIndexOf('/') + 1);
 }
 
 function readPublicKey({ spki }: KmsPublicKey): KeyObject | undefined {

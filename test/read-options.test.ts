@@ -1,13 +1,7 @@
 import { expect, describe, test } from 'vitest';
 import { z } from 'zod';
-import {
-  type KmsJwtModuleOptions,
-  readModuleOptions,
-  readSignOptions,
-  readVerifyOptions,
-  type SignOptions,
-  type VerifyOptions,
-} from '../src/kms-jwt.options.js';
+import type { KmsJwtModuleOptions, SignOptions, VerifyOptions } from '../src/kms-jwt.options.js';
+import { readModuleOptions, readSignOptions, readVerifyOptions } from '../src/read-options.js';
 
 const keyId = 'alias/auth';
 const refusal = (option: string) => expect.objectContaining({ name: 'KmsJwtOptionsError', option });
