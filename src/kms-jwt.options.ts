@@ -128,9 +128,14 @@ export type KidOption =
  * 1970.
  */
 export interface StoredRing {
+  /** The `name` of the module's instance. */
+  instance: string;
+  savedAt: number;
+  /** In seconds. */
+  longestLifetime?: number;
   active?: { keyArn: string; jwk: JsonWebKey };
   next?: { keyArn: string; jwk: JsonWebKey; activatesAt: number };
-  retired: { jwk: JsonWebKey; retiresAt: number }[];
+  retired: { jwk: JsonWebKey; retiresAt: number; knownAt: number }[];
 }
 
 /**
@@ -170,7 +175,8 @@ export interface KmsJwtModuleOptions {
   refreshInterval?: Duration;
   /**
    * For how long a key is published before it signs, when the alias has moved to it; 0 for at once. A key that was published
-   * before signs at once. Default: 360 seconds, as long as a cache may keep the key set of `jwksPath`.
+   * before signs at once. Default: 690 seconds: `refreshInterval` and 10 % of it, until every instance publishes the key, and
+   * 360 more, until no cache has a key set of the time before.
    */
   activationDelay?: Duration;
   /**
@@ -286,5 +292,5 @@ export interface GuardSettings {
 /** For how long caches may keep the key set, in seconds: RFC 9111's max-age, and stale-while-revalidate of RFC 5861. */
 export const JWKS_MAX_AGE = 300;
 export const JWKS_STALE_WHILE_REVALIDATE = 60;
-/** For how long a key is published before it signs, in seconds: by then no cache has a key set without it. */
-export const DEFAULT_ACTIVATION_DELAY = JWKS_MAX_AGE + JWKS_STALE_WHILE_REVALIDATE;
+/** By which part of it, up or down, the time to the next refresh is drawn, so that a fleet does not ask all at once. */
+export const REFRESH_JITTER = 0.1;

@@ -17,7 +17,11 @@ import { TokenVerifier } from './token-verifier.js';
 
 /** One instance of the library, put together: every object and what it is given. */
 export function serviceProvider(name: string, optionsToken: string | symbol): FactoryProvider<KmsJwtService> {
-  return { provide: getKmsJwtToken(name), inject: [optionsToken], useFactory: createService };
+  return {
+    provide: getKmsJwtToken(name),
+    inject: [optionsToken],
+    useFactory: (options: KmsJwtModuleOptions) => createService(name, options),
+  };
 }
 
 /** The routes of one instance's key set. */
@@ -30,10 +34,10 @@ export function jwksRoutesProvider(name: string, options: JwksRouteOptions): Fac
   };
 }
 
-async function createService(options: KmsJwtModuleOptions): Promise<KmsJwtService> {
+async function createService(name: string, options: KmsJwtModuleOptions): Promise<KmsJwtService> {
   const settings = readModuleOptions(options);
   const gateway = settings.keyId === undefined ? undefined : await openGateway(settings.keyId, settings);
-  const ring = new KeyRing(sourceOf(settings, gateway), settings);
+  const ring = new KeyRing(sourceOf(settings, gateway), { ...settings, instance: name });
   ring.events.subscribe(log);
   // Tokens of before a restart, and of other instances, live as long.
   if (settings.sign.expiresIn !== undefined) ring.noteLifetime(settings.sign.expiresIn);
@@ -76,9 +80,10 @@ async function openGateway(keyId: string, { client, regions, timeout }: KmsJwtSe
     const isRegionGiven = typeof client === 'object' && 'region' in client && client.region !== undefined;
     return make(client, isRegionGiven ? {} : regionOf(keyId), timeout);
   }
-  // Each has its part of the deadline, so that the last has time left when those before it are silent.
-  const part = Math.max(1, Math.floor(timeout / regions.length));
-  return new RegionalGateway(new Map(regions.map((region) => [region, make(client, { region }, part)])));
+  return new RegionalGateway(
+    new Map(regions.map((region) => [region, make(client, { region }, timeout)])),
+    timeout,
+  );
 }
 
 // An ARN says where its key is: to ask another region would be in vain.

@@ -160,7 +160,9 @@ function isVerificationKey(value: unknown): boolean {
 
 function isKeySetUri(value: unknown): boolean {
   if (!isText(value) || !URL.canParse(value)) return false;
-  const { protocol, hostname } = new URL(value);
+  const { protocol, hostname, username, password } = new URL(value);
+  // An error would print them.
+  if (username !== '' || password !== '') return false;
   return (
     protocol === 'https:' || (protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(hostname))
   );

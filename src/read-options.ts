@@ -4,9 +4,11 @@ import { canonicalType } from './jwt/compact.js';
 import { isAlias } from './kms/key-id.js';
 import {
   type DecodeOptions,
-  DEFAULT_ACTIVATION_DELAY,
+  JWKS_MAX_AGE,
+  JWKS_STALE_WHILE_REVALIDATE,
   type KmsJwtModuleOptions,
   type KmsJwtSettings,
+  REFRESH_JITTER,
   type SignOptions,
   type SignSettings,
   type VerifyOptions,
@@ -42,6 +44,7 @@ export function readModuleOptions(options: KmsJwtModuleOptions): KmsJwtSettings 
   check('verifyOptions.', given.verifyOptions ?? {}, MODULE_VERIFY_RULES);
 
   const sign = toSignSettings(given.signOptions ?? {});
+  const refreshInterval = toSeconds(given.refreshInterval ?? 300);
   const { issuer, audience } = given.signOptions ?? {};
   const expectedOfOwnTokens = toVerifySettings({ ...(issuer && { issuer }), ...(audience && { audience }) });
   return {
@@ -50,9 +53,11 @@ export function readModuleOptions(options: KmsJwtModuleOptions): KmsJwtSettings 
     jwks: given.jwks,
     verificationKeys: [...(given.verificationKeys ?? [])],
     regions: [...(given.regions ?? [])],
-    refreshInterval: toSeconds(given.refreshInterval ?? 300),
+    refreshInterval,
     // An alias that is sent signs with its new key at once.
-    activationDelay: given.requestAlias ? 0 : toSeconds(given.activationDelay ?? DEFAULT_ACTIVATION_DELAY),
+    activationDelay: given.requestAlias
+      ? 0
+      : toSeconds(given.activationDelay ?? untilAllKnow(refreshInterval)),
     retireAfter: given.retireAfter === undefined ? undefined : toSeconds(given.retireAfter),
     ringStore: given.ringStore,
     client: given.client ?? {},
@@ -67,6 +72,11 @@ export function readModuleOptions(options: KmsJwtModuleOptions): KmsJwtSettings 
     isRevoked: given.isRevoked,
     guard: { tokenFrom: given.tokenFrom && [given.tokenFrom].flat(), property: given.property ?? 'user' },
   };
+}
+
+/** Until the last instance publishes a key, and until no cache has a key set of the time before that. In seconds. */
+function untilAllKnow(refreshInterval: number): number {
+  return Math.ceil(refreshInterval * (1 + REFRESH_JITTER)) + JWKS_MAX_AGE + JWKS_STALE_WHILE_REVALIDATE;
 }
 
 function checkSource(given: KmsJwtModuleOptions): void {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { KmsJwtOptionsError, KmsSignatureError } from './errors.js';
+import { KmsJwtOptionsError, KmsKeyError, KmsSignatureError } from './errors.js';
 import { decodeBase64url, encodeBase64url } from './jwt/base64url.js';
 import { makeClaims, serializeClaims } from './jwt/claims.js';
 import { derToJoseSignature, isSignatureValid } from './jwt/signature.js';
@@ -12,6 +12,10 @@ import { untilAborted } from './until-aborted.js';
 
 /** AWS Sign takes a RAW message of at most so many bytes. */
 const MAX_RAW_LENGTH = 4096;
+
+class OtherKeyError extends KmsSignatureError {
+  override readonly name = 'KmsSignatureError';
+}
 
 /** How a token is signed, from its claims to its last character. */
 export class TokenSigner {
@@ -27,12 +31,35 @@ export class TokenSigner {
     const json = serializeClaims(claims);
     options.signal?.throwIfAborted();
 
-    const key = await untilAborted(this.ring.active(), options.signal);
+    const token = await this.signWithActive(json, options);
+    this.ring.noteLifetime(claims.exp === undefined ? undefined : claims.exp - now);
+    return token;
+  }
+
+  /** Once more, with the key that is there then, where the rotation was faster than the ring. */
+  private async signWithActive(claims: string, options: SignSettings): Promise<string> {
+    try {
+      return await this.signWith(await untilAborted(this.ring.active(), options.signal), claims, options);
+    } catch (error) {
+      if (!(await this.hasMovedOn(error, options.signal))) throw error;
+      return this.signWith(await untilAborted(this.ring.active(), options.signal), claims, options);
+    }
+  }
+
+  private async hasMovedOn(error: unknown, signal: AbortSignal | undefined): Promise<boolean> {
+    // The old key was put away before its time.
+    if (error instanceof KmsKeyError) return this.ring.skipActive();
+    // The alias that was sent stands for another key by now.
+    if (!(error instanceof OtherKeyError) || !this.settings.requestAlias) return false;
+    await untilAborted(this.ring.refreshNow(), signal);
+    return true;
+  }
+
+  private async signWith(key: SigningKey, claims: string, options: SignSettings): Promise<string> {
     const fromKey = { alg: key.algorithm.alg, kid: key.kid };
     const header = Object.assign({ alg: '', typ: 'JWT' }, options.header, fromKey);
-    const signingInput = `${encodeBase64url(JSON.stringify(header))}.${encodeBase64url(json)}`;
+    const signingInput = `${encodeBase64url(JSON.stringify(header))}.${encodeBase64url(claims)}`;
     const signature = await this.signatureOf(signingInput, key, options.signal);
-    this.ring.noteLifetime(claims.exp === undefined ? undefined : claims.exp - now);
     return `${signingInput}.${signature}`;
   }
 
@@ -46,7 +73,7 @@ export class TokenSigner {
       signal,
     });
     if (!isSameKey(keyArn, key.keyArn)) {
-      throw new KmsSignatureError(`KMS signed with the key ${keyArn} instead of ${key.keyArn}`);
+      throw new OtherKeyError(`KMS signed with the key ${keyArn} instead of ${key.keyArn}`);
     }
 
     const signature = derToJoseSignature(der, key.algorithm);

@@ -19,7 +19,6 @@ interface Request {
   headers: Record<string, string | string[] | undefined>;
 }
 
-const DISCOVERY_PATHS = ['/.well-known/openid-configuration', '/.well-known/oauth-authorization-server'];
 const HEADERS = {
   'Content-Type': 'application/json',
   'Cache-Control': `public, max-age=${JWKS_MAX_AGE}, stale-while-revalidate=${JWKS_STALE_WHILE_REVALIDATE}`,
@@ -50,7 +49,7 @@ export class JwksRoutes implements OnModuleInit {
   mount(): void {
     this.mountAt(this.path, () => this.jwt.jwks());
     if (!this.options.discovery) return;
-    for (const path of DISCOVERY_PATHS) this.mountAt(path, async () => this.metadata());
+    for (const path of discoveryPaths(this.jwt.issuer)) this.mountAt(path, async () => this.metadata());
   }
 
   private mountAt(path: string, document: () => Promise<object>): void {
@@ -100,6 +99,12 @@ export class JwksRoutes implements OnModuleInit {
 // A URN is a URL to the parser, but nothing can be relative to it.
 function isWebUrl(text: string): boolean {
   return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+}
+
+/** OpenID Connect Discovery 1.0, section 4, and RFC 8414, section 3.1: the issuer's own path goes before, or behind. */
+function discoveryPaths(issuer: string | undefined): string[] {
+  const own = issuer === undefined || !isWebUrl(issuer) ? '' : new URL(issuer).pathname.replace(/\/$/, '');
+  return [`${own}/.well-known/openid-configuration`, `/.well-known/oauth-authorization-server${own}`];
 }
 
 /** RFC 9110, section 13.1.2: told without regard to weakness. */

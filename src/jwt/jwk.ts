@@ -35,7 +35,8 @@ export interface VerificationKey {
   readonly jwk: Readonly<JsonWebKey>;
 }
 
-const MAX_KID_LENGTH = 256;
+/** A longer name is no key's here: a header must not be made of it. */
+export const MAX_KID_LENGTH = 256;
 
 /**
  * A key that tokens can be verified by, from a public JWK; undefined for all others, which a key set may hold for other

@@ -5,6 +5,8 @@ import type { FetchedKeys } from './rotation.js';
 
 /** A key set of more bytes is refused: it would hold thousands of keys. */
 const MAX_BYTES = 262_144;
+/** To read a key takes about 0.1 ms; issuers have a few. */
+const MAX_KEYS = 100;
 /** Bounds, in seconds, to what the answer may say of its own freshness. */
 const MIN_FRESHNESS = 30;
 const MAX_FRESHNESS = 86_400;
@@ -44,17 +46,21 @@ export class JwksKeySource {
       }
       const others = keysIn(JSON.parse(await readText(response)));
       if (others.length === 0) throw this.unavailable('it holds no key for ES256 with a kid');
-      return { others, freshFor: this.freshness(response.headers.get('cache-control') ?? '') };
+      return { others, freshFor: this.freshness(response.headers) };
     } catch (cause) {
       if (cause instanceof JwksUnavailableError) throw cause;
       throw this.unavailable('it could not be fetched and read', cause);
     }
   }
 
-  private freshness(cacheControl: string): number {
+  /** RFC 9111, section 4.2: max-age less Age, within bounds. */
+  private freshness(headers: Headers): number {
+    const cacheControl = headers.get('cache-control') ?? '';
+    if (/(?:^|[\s,])no-(?:store|cache)(?:$|[\s,])/i.test(cacheControl)) return MIN_FRESHNESS;
     const seconds = /(?:^|[\s,])max-age=(\d{1,9})(?:$|[\s,])/i.exec(cacheControl)?.[1];
     if (seconds === undefined) return this.refreshInterval;
-    return Math.min(Math.max(Number(seconds), MIN_FRESHNESS), MAX_FRESHNESS);
+    const age = /^\d{1,9}$/.exec(headers.get('age') ?? '')?.[0] ?? '0';
+    return Math.min(Math.max(Number(seconds) - Number(age), MIN_FRESHNESS), MAX_FRESHNESS);
   }
 
   private unavailable(problem: string, cause?: unknown): JwksUnavailableError {
@@ -67,7 +73,10 @@ export function keysIn(keySet: unknown): FetchedKeys['others'] {
   const keys: unknown =
     typeof keySet === 'object' && keySet !== null && 'keys' in keySet ? keySet.keys : undefined;
   if (!Array.isArray(keys)) return [];
-  return keys.map(verificationKeyFrom).filter((key) => key !== undefined);
+  return keys
+    .slice(0, MAX_KEYS)
+    .map(verificationKeyFrom)
+    .filter((key) => key !== undefined);
 }
 
 async function readText(response: Response): Promise<string> {

@@ -1,8 +1,8 @@
 import { type Observable, Subject } from 'rxjs';
 import { KmsJwtOptionsError } from '../errors.js';
-import type { KmsJwtRingStore } from '../kms-jwt.options.js';
+import { type KmsJwtRingStore, REFRESH_JITTER } from '../kms-jwt.options.js';
 import { eventsBetween, type KmsJwtEvent } from './events.js';
-import { fromStored, toStored } from './ring-store.js';
+import { RingKeeper } from './ring-keeper.js';
 import {
   afterFetch,
   afterTime,
@@ -12,6 +12,8 @@ import {
   nextChange,
   type Ring,
   type RotationTimes,
+  withHistory,
+  withoutActive,
 } from './rotation.js';
 import type { VerificationKey } from '../jwt/jwk.js';
 import type { SigningKey } from './signing-key.js';
@@ -20,8 +22,6 @@ import type { SigningKey } from './signing-key.js';
 const FAILURE_LASTS = 250;
 /** How often at most an unknown kid asks for a refresh. */
 const UNKNOWN_KID_INTERVAL = 30_000;
-/** By which part of it, up or down, the time to the next refresh is drawn, so that a fleet does not ask all at once. */
-const JITTER = 0.1;
 /** A longer timer fires at once. */
 const MAX_TIMER = 2 ** 31 - 1;
 const DAY = 86_400;
@@ -42,6 +42,10 @@ export interface RingSettings {
    */
   retireAfter: number | undefined;
   ringStore: KmsJwtRingStore | undefined;
+  /** The name of the module's instance. */
+  instance: string;
+  /** Of one call of the store, in milliseconds. */
+  timeout: number;
 }
 
 /** How a ring is. */
@@ -58,6 +62,8 @@ export interface RingHealth {
 export interface RingWorld {
   /** Milliseconds since 1970. */
   now(): number;
+  /** Milliseconds of a clock that never goes back, for limits. */
+  uptime(): number;
   /** From 0 to below 1. */
   random(): number;
 }
@@ -85,14 +91,20 @@ export class KeyRing {
   private refreshTimer: NodeJS.Timeout | undefined;
   private changeTimer: NodeJS.Timeout | undefined;
   private isStopped = false;
-  private saving = Promise.resolve();
+  private readonly keeper: RingKeeper;
 
   constructor(
     private readonly source: KeySource,
     private readonly settings: RingSettings,
-    private readonly world: RingWorld = { now: () => Date.now(), random: () => Math.random() },
+    private readonly world: RingWorld = {
+      now: () => Date.now(),
+      uptime: () => performance.now(),
+      random: () => Math.random(),
+    },
   ) {
     this.events = this.subject.asObservable();
+    const tell = (error: Error) => this.subject.next({ type: 'store_failed', error });
+    this.keeper = new RingKeeper(settings.ringStore, settings.instance, settings.timeout, tell);
   }
 
   /** The key that signs. The first callers share one fetch; a fetch that failed is forgotten, for the next to try. */
@@ -109,8 +121,7 @@ export class KeyRing {
    * @throws what the source threw, when it could not say whether there is such a key
    */
   async find(kid: string): Promise<VerificationKey | undefined> {
-    if (!this.isLoaded && this.failure && this.world.now() < this.failure.at + FAILURE_LASTS)
-      throw this.failure.error;
+    this.refuseWhileAway();
     await this.ready();
     if (!this.keys.has(kid) && this.freshFor !== undefined) await this.refreshForKid();
     const key = this.keys.get(kid);
@@ -120,8 +131,21 @@ export class KeyRing {
 
   /** Every key that verifies. */
   async all(): Promise<VerificationKey[]> {
+    this.refuseWhileAway();
     await this.ready();
     return [...this.keys.values()];
+  }
+
+  /** Asks the source now, shared by all who do; for a signer whose key turned out to be another. */
+  async refreshNow(): Promise<void> {
+    await this.refresh();
+  }
+
+  /** Lets the next key sign at once, where there is one: the active one cannot. Says whether there was. */
+  skipActive(): boolean {
+    if (!this.ring.next) return false;
+    this.change(withoutActive(this.ring, this.times(), this.world.now()));
+    return true;
   }
 
   /** What is there without asking anybody. */
@@ -145,7 +169,7 @@ export class KeyRing {
     this.isStopped = true;
     clearTimeout(this.refreshTimer);
     clearTimeout(this.changeTimer);
-    await this.saving;
+    await this.keeper.settle();
     this.subject.complete();
   }
 
@@ -159,11 +183,11 @@ export class KeyRing {
 
   private async load(): Promise<void> {
     try {
-      if (this.ring === EMPTY_RING) this.adopt(await this.restored());
+      if (!this.keeper.isRead) await this.restore();
       await this.fetch();
     } catch (error) {
       // The keys of the time before a restart are better than none.
-      if (this.keys.size === 0) throw error;
+      if (this.keys.size === 0 || error instanceof KmsJwtOptionsError) throw error;
       this.subject.next({ type: 'refresh_failed', error: error as Error });
     } finally {
       this.loading = undefined;
@@ -173,17 +197,24 @@ export class KeyRing {
     this.scheduleRefresh();
   }
 
-  private async restored(): Promise<Ring> {
-    try {
-      return fromStored(await this.settings.ringStore?.load());
-    } catch (error) {
-      this.subject.next({ type: 'store_failed', error: error as Error });
-      return EMPTY_RING;
-    }
+  /** Goes on from what was kept, or, where that is long ago or came too late, has its keys verify on. */
+  private async restore(): Promise<void> {
+    const kept = await this.keeper.read();
+    if (!kept) return;
+    if (kept.longestLifetime !== undefined) this.noteLifetime(kept.longestLifetime);
+    const now = this.world.now();
+    const isRecent = now < kept.savedAt + this.times().activationDelay + this.lag() * 1000;
+    const canGoOn = this.ring === EMPTY_RING && isRecent;
+    this.adopt(canGoOn ? kept.ring : withHistory(this.ring, kept.ring, this.times(), now));
+  }
+
+  private refuseWhileAway(): void {
+    if (this.isLoaded || !this.failure) return;
+    if (this.world.uptime() < this.failure.at + FAILURE_LASTS) throw this.failure.error;
   }
 
   private async refreshForKid(): Promise<void> {
-    const now = this.world.now();
+    const now = this.world.uptime();
     if (now >= this.lastAskedForKid + UNKNOWN_KID_INTERVAL) {
       this.lastAskedForKid = now;
       void this.refresh();
@@ -205,26 +236,38 @@ export class KeyRing {
   private async fetch(): Promise<void> {
     try {
       const fetched = await this.source.load();
+      if (this.isStopped) return;
+      if (this.isLoaded && !this.keeper.isRead) await this.restore();
+      this.refuseSameName(fetched.signing);
       this.freshFor = fetched.freshFor;
       if (this.failure && this.isLoaded) this.subject.next({ type: 'refresh_recovered' });
       this.failure = undefined;
+      if (fetched.problem) this.subject.next({ type: 'refresh_failed', error: fetched.problem });
       this.change(afterFetch(this.ring, fetched, this.times(), this.world.now()));
+      this.keep();
     } catch (error) {
-      this.failure = { error, at: this.world.now() };
+      this.failure = { error, at: this.world.uptime() };
       throw error;
     }
   }
 
-  private letTimePass(): void {
-    this.change(afterTime(this.ring, this.times(), this.world.now()));
+  /** Two keys of one name cannot be told apart by a token: the second would never sign. */
+  private refuseSameName(signing: SigningKey | undefined): void {
+    const known = signing && this.keys.get(signing.kid);
+    if (!known || known.jwk.x === signing.jwk.x) return;
+    throw new KmsJwtOptionsError('kid', `must differ from key to key, but ${signing.kid} names two`);
   }
 
-  private change(ring: Ring): void {
+  private letTimePass(): void {
+    if (this.change(afterTime(this.ring, this.times(), this.world.now()))) this.keep();
+  }
+
+  /** Says whether anything is different now. */
+  private change(ring: Ring): boolean {
     const events = eventsBetween(this.ring, ring);
-    const isChanged = events.length > 0 || this.ring.next?.activatesAt !== ring.next?.activatesAt;
     this.adopt(ring);
     for (const event of events) this.subject.next(event);
-    if (isChanged) this.save();
+    return events.length > 0;
   }
 
   private adopt(ring: Ring): void {
@@ -236,25 +279,25 @@ export class KeyRing {
     this.changeTimer = timer(this.changesAt - this.world.now(), () => this.letTimePass());
   }
 
-  private save(): void {
-    const { ringStore } = this.settings;
-    if (!ringStore) return;
-    const stored = toStored(this.ring);
-    this.saving = this.saving
-      .then(() => ringStore.save(stored))
-      .catch((error: unknown) => this.subject.next({ type: 'store_failed', error: error as Error }));
+  private keep(): void {
+    const { ring, longestLifetime } = this;
+    this.keeper.write({ ring, savedAt: this.world.now(), longestLifetime });
   }
 
   private times(): RotationTimes {
-    const lag = (this.freshFor ?? 0) * (1 + JITTER);
-    const retireAfter = this.settings.retireAfter ?? (this.longestLifetime ?? DAY) + lag;
+    const retireAfter = (this.settings.retireAfter ?? this.longestLifetime ?? DAY) + this.lag();
     return { activationDelay: this.settings.activationDelay * 1000, retireAfter: retireAfter * 1000 };
+  }
+
+  /** For how long others may not have seen yet what was seen here, in seconds. */
+  private lag(): number {
+    return (this.freshFor ?? 0) * (1 + REFRESH_JITTER);
   }
 
   private scheduleRefresh(): void {
     clearTimeout(this.refreshTimer);
     if (this.freshFor === undefined || this.isStopped) return;
-    const jitter = 1 + JITTER * (2 * this.world.random() - 1);
+    const jitter = 1 + REFRESH_JITTER * (2 * this.world.random() - 1);
     const seconds = this.failure ? Math.min(this.freshFor, RETRY) : this.freshFor;
     this.refreshTimer = timer(seconds * 1000 * jitter, () => void this.refresh());
   }

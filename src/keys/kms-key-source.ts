@@ -4,6 +4,7 @@ import { ES256 } from '../jwt/algorithms.js';
 import {
   algorithmOf,
   type JsonWebKey,
+  MAX_KID_LENGTH,
   thumbprint,
   toJwk,
   verificationKeyFrom,
@@ -37,23 +38,32 @@ export class KmsKeySource {
   /** @throws KmsKeyError for a key of another spec or usage, and what the gateway throws */
   async load(): Promise<FetchedKeys> {
     const { keyId, verificationKeys, refreshInterval } = this.settings;
+    const problems: Error[] = [];
     const [signing, ...others] = await Promise.all([
       this.fetch(keyId),
-      ...verificationKeys.map((key) => this.verificationKey(key)),
+      ...verificationKeys.map((key) => this.verificationKey(key, problems)),
     ]);
     const isWatched = [keyId, ...verificationKeys].some((key) => typeof key === 'string' && isAlias(key));
-    return { signing, others, ...(isWatched && { freshFor: refreshInterval }) };
+    return {
+      signing,
+      others: others.filter((key) => key !== undefined),
+      ...(isWatched && { freshFor: refreshInterval }),
+      ...(problems[0] && { problem: problems[0] }),
+    };
   }
 
-  /** KMS does not give the public half of a key that is disabled: the last one then stays. */
-  private async verificationKey(key: string | JsonWebKey): Promise<VerificationKey> {
-    if (typeof key !== 'string') return verificationKeyFrom(key) as VerificationKey;
+  /** KMS does not give the public half of a key that is disabled: the last one then stays, and no other key suffers. */
+  private async verificationKey(
+    key: string | JsonWebKey,
+    problems: Error[],
+  ): Promise<VerificationKey | undefined> {
+    if (typeof key !== 'string') return verificationKeyFrom(key);
     try {
       return await this.fetch(key);
     } catch (error) {
-      const known = this.known.get(key);
-      if (error instanceof KmsKeyError && known) return known;
-      throw error;
+      if (!(error instanceof KmsKeyError)) throw error;
+      if (!this.known.has(key)) problems.push(error);
+      return this.known.get(key);
     }
   }
 
@@ -82,8 +92,8 @@ export class KmsKeySource {
     if (option === 'key-id') return keyIdOf(keyArn);
     if (option === 'thumbprint') return thumbprint(jwk);
     const kid: unknown = option({ keyArn, jwk: { ...jwk } });
-    if (typeof kid === 'string' && kid !== '') return kid;
-    throw new KmsJwtOptionsError('kid', 'must return a string, not empty');
+    if (typeof kid === 'string' && kid !== '' && kid.length <= MAX_KID_LENGTH) return kid;
+    throw new KmsJwtOptionsError('kid', `must return a string of 1 to ${MAX_KID_LENGTH} characters`);
   }
 }
 

@@ -9,6 +9,8 @@ export interface FetchedKeys {
   readonly others: readonly VerificationKey[];
   /** After how many seconds to ask again; none where the answer cannot change. */
   readonly freshFor?: number;
+  /** Why some of `others` could not be fetched; they are left out. */
+  readonly problem?: Error;
 }
 
 /** The keys of a service and their parts in a rotation. It is never changed: each step makes another. Times are milliseconds since 1970. */
@@ -66,6 +68,23 @@ export function afterTime(ring: Ring, times: RotationTimes, now: number): Ring {
     ...(next && !isDue && { next }),
     retired: retired.filter(({ key, retiresAt }) => retiresAt > now && key.kid !== signing?.kid),
   };
+}
+
+/** The ring with its next key signing at once: its active one cannot. */
+export function withoutActive(ring: Ring, times: RotationTimes, now: number): Ring {
+  return ring.next ? afterTime({ ...ring, next: { ...ring.next, activatesAt: now } }, times, now) : ring;
+}
+
+/** The ring, with all keys of another as retired ones: of the time before a restart that is too long ago to go on from. */
+export function withHistory(ring: Ring, past: Ring, times: RotationTimes, now: number): Ring {
+  const known = keysOf(ring);
+  const older = [...keysOf(past).values()].filter(({ kid }) => !known.has(kid));
+  const retired = older.map((key) => ({
+    key,
+    retiresAt: past.retired.find((entry) => entry.key.kid === key.kid)?.retiresAt ?? now + times.retireAfter,
+    knownAt: now,
+  }));
+  return { ...ring, retired: [...ring.retired, ...retired] };
 }
 
 /** When the ring next changes by itself. */

@@ -21,6 +21,8 @@ export interface KmsSignRequest {
   messageType: 'DIGEST' | 'RAW';
   message: Uint8Array;
   signal?: AbortSignal;
+  /** In milliseconds. Default: that of the gateway. */
+  timeout?: number;
 }
 
 /** What AWS's Sign answers. */
@@ -67,17 +69,29 @@ export class KmsGateway {
    * @throws KmsKeyError, KmsAccessDeniedError, KmsUnavailableError, KmsSignatureError, KmsJwtOptionsError; the reason
    * of `signal` when that aborts
    */
-  async sign({ keyId, algorithm, messageType, message, signal }: KmsSignRequest): Promise<KmsSignature> {
-    const answer = await this.call('Sign', keyId, signal, (abortSignal) =>
-      this.client.send(
-        new SignCommand({
-          KeyId: keyId,
-          SigningAlgorithm: algorithm.signingAlgorithm,
-          MessageType: messageType,
-          Message: message,
-        }),
-        { abortSignal },
-      ),
+  async sign({
+    keyId,
+    algorithm,
+    messageType,
+    message,
+    signal,
+    timeout,
+  }: KmsSignRequest): Promise<KmsSignature> {
+    const answer = await this.call(
+      'Sign',
+      keyId,
+      signal,
+      (abortSignal) =>
+        this.client.send(
+          new SignCommand({
+            KeyId: keyId,
+            SigningAlgorithm: algorithm.signingAlgorithm,
+            MessageType: messageType,
+            Message: message,
+          }),
+          { abortSignal },
+        ),
+      timeout,
     );
     if (!answer.KeyId || !answer.Signature) {
       throw new KmsSignatureError(`KMS answered Sign with ${keyId} without a signature`);
@@ -94,11 +108,12 @@ export class KmsGateway {
     keyId: string,
     signal: AbortSignal | undefined,
     send: (abortSignal: AbortSignal) => Promise<Answer>,
+    timeout = this.timeout,
   ): Promise<Answer> {
     const late = () =>
       new KmsUnavailableError(
         'timeout',
-        `KMS did not answer ${operation} with ${keyId} within ${this.timeout} ms`,
+        `KMS did not answer ${operation} with ${keyId} within ${timeout} ms`,
       );
     const answer = async (abortSignal: AbortSignal) => {
       try {
@@ -107,6 +122,6 @@ export class KmsGateway {
         throw translateKmsError(error, operation, keyId);
       }
     };
-    return withDeadline(answer, this.timeout, late, signal);
+    return withDeadline(answer, timeout, late, signal);
   }
 }

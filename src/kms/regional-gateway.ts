@@ -4,6 +4,9 @@ import type { KmsGateway, KmsPublicKey, KmsSignature, KmsSignRequest } from './k
 /** For how long a Region that was unavailable is passed over, in milliseconds; then one call tries it again. */
 const PASS_OVER = 10_000;
 
+/** The part of the deadline that is kept for a Region that is passed over, next to one that is not. */
+const LAST_RESORT = 0.25;
+
 interface Region {
   readonly name: string;
   readonly gateway: KmsGateway;
@@ -17,11 +20,14 @@ export class RegionalGateway implements Pick<KmsGateway, 'getPublicKey' | 'sign'
   private readonly regions: readonly Region[];
 
   /**
-   * @param gateways by Region, in the order of preference; each with its part of the deadline
+   * @param gateways by Region, in the order of preference
+   * @param timeout of one call, in milliseconds: those that are asked share it, so that the last has time left when those
+   * before it are silent
    * @param now milliseconds of a clock that never goes back
    */
   constructor(
     gateways: ReadonlyMap<string, KmsGateway>,
+    private readonly timeout: number,
     private readonly now: () => number = () => performance.now(),
   ) {
     this.regions = [...gateways].map(([name, gateway]) => ({ name, gateway, availableAt: -Infinity }));
@@ -47,12 +53,13 @@ export class RegionalGateway implements Pick<KmsGateway, 'getPublicKey' | 'sign'
 
   async sign(request: KmsSignRequest): Promise<KmsSignature> {
     const candidates = this.candidates();
-    for (const [index, region] of candidates.entries()) {
+    const end = this.now() + this.timeout;
+    for (const [index, { region, weight }] of candidates.entries()) {
+      const rest = candidates.slice(index).reduce((sum, candidate) => sum + candidate.weight, 0);
+      const timeout = Math.max(1, Math.floor(((end - this.now()) * weight) / rest));
       try {
-        const signature = await region.gateway.sign({
-          ...request,
-          keyId: inRegion(request.keyId, region.name),
-        });
+        const keyId = inRegion(request.keyId, region.name);
+        const signature = await region.gateway.sign({ ...request, keyId, timeout });
         region.availableAt = -Infinity;
         return signature;
       } catch (error) {
@@ -69,11 +76,15 @@ export class RegionalGateway implements Pick<KmsGateway, 'getPublicKey' | 'sign'
   }
 
   /** Those that are thought to be available, in their order, before those that were not; one call at a time tries again. */
-  private candidates(): Region[] {
+  private candidates(): { region: Region; weight: number }[] {
     const now = this.now();
     const available = this.regions.filter(({ availableAt }) => availableAt <= now);
     for (const region of available) if (region.availableAt > -Infinity) region.availableAt = now + PASS_OVER;
-    return [...available, ...this.regions.filter((region) => !available.includes(region))];
+    const others = this.regions.filter((region) => !available.includes(region));
+    return [
+      ...available.map((region) => ({ region, weight: 1 })),
+      ...others.map((region) => ({ region, weight: LAST_RESORT })),
+    ];
   }
 }
 

@@ -174,7 +174,7 @@ describe.each(['Express', 'Fastify'] as const)('on %s', (adapter) => {
       errorCode: 'kms_unavailable',
     });
     away.stop();
-    expect((await get(PATH)).status).toBe(200);
+    await expect.poll(async () => (await get(PATH)).status).toBe(200);
   });
 
   test('discovery says who issues, where the keys are and how they sign', async () => {

@@ -55,7 +55,9 @@ describe('the answer is fresh', () => {
     ['for as long as it says', 'public, max-age=600', 600],
     ['whatever the case', 'Max-Age=600', 600],
     ['for refreshInterval where it says nothing', undefined, 300],
-    ['for refreshInterval where it says nothing of max-age', 'no-cache', 300],
+    ['for refreshInterval where it says nothing of max-age', 'public', 300],
+    ['for 30 seconds where it is not to be kept', 'no-store', 30],
+    ['for 30 seconds where it is to be asked for again', 'no-cache, max-age=600', 30],
     ['not by what shared caches are told', 's-maxage=600', 300],
     ['for 30 seconds at least', 'max-age=0', 30],
     ['for a day at most', 'max-age=31536000', 86_400],
@@ -64,6 +66,11 @@ describe('the answer is fresh', () => {
     answerWith(KEY_SET, { headers: cacheControl ? { 'cache-control': cacheControl } : {} });
     expect((await load()).freshFor).toBe(expected);
   });
+});
+
+test('the answer is as old as it says', async () => {
+  answerWith(KEY_SET, { headers: { 'cache-control': 'max-age=300', age: '200' } });
+  expect((await load()).freshFor).toBe(100);
 });
 
 describe('of the keys in the set', () => {

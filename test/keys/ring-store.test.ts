@@ -5,8 +5,14 @@ import { FileRingStore, type StoredRing } from 'nestjs-kms-jwt';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 const ring = (retiresAt: number): StoredRing => ({
+  instance: 'default',
+  savedAt: 0,
   retired: [
-    { retiresAt, jwk: { kty: 'EC', crv: 'P-256', x: 'x', y: 'y', kid: 'k', alg: 'ES256', use: 'sig' } },
+    {
+      retiresAt,
+      knownAt: 0,
+      jwk: { kty: 'EC', crv: 'P-256', x: 'x', y: 'y', kid: 'k', alg: 'ES256', use: 'sig' },
+    },
   ],
 });
 

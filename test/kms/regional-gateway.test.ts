@@ -109,7 +109,7 @@ describe('a Region that was away', () => {
   beforeEach(() => {
     now = 0;
     const gateways = REGIONS.map((region) => [region, new KmsGateway(client(region), true, 100)] as const);
-    gateway = new RegionalGateway(new Map(gateways), () => now);
+    gateway = new RegionalGateway(new Map(gateways), 200, () => now);
   });
   afterEach(() => gateway.close());
 
