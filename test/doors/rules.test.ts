@@ -12,7 +12,15 @@ import {
   UseGuards,
 } from '@nestjs/common';
 import { APP_GUARD, NestFactory } from '@nestjs/core';
-import { GraphQLModule, Query, Resolver } from '@nestjs/graphql';
+import {
+  Field,
+  GraphQLModule,
+  ObjectType,
+  Query,
+  ResolveField,
+  Resolver,
+  Subscription,
+} from '@nestjs/graphql';
 import { ClientProxyFactory, MessagePattern, Transport } from '@nestjs/microservices';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import { WsAdapter } from '@nestjs/platform-ws';
@@ -29,11 +37,14 @@ import {
   KmsJwtService,
   OptionalAuth,
   Public,
+  type TokenExtractor,
 } from 'nestjs-kms-jwt';
 import { LocalKms } from 'nestjs-kms-jwt/local';
+import { createClient } from 'graphql-ws';
 import { lastValueFrom } from 'rxjs';
+import { ExtractJwt } from 'passport-jwt';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { WebSocket } from 'ws';
+import { WebSocket } from 'ws';
 import { freePort } from './free-port.js';
 import { socketIoClient, wsClient } from './websocket.js';
 
@@ -263,7 +274,11 @@ describe('a connection', () => {
 });
 
 const graphqlModule = () =>
-  GraphQLModule.forRoot<ApolloDriverConfig>({ driver: ApolloDriver, autoSchemaFile: true });
+  GraphQLModule.forRoot<ApolloDriverConfig>({
+    driver: ApolloDriver,
+    autoSchemaFile: true,
+    subscriptions: { 'graphql-ws': true },
+  });
 
 async function ask(url: string, query: string, token?: string) {
   const response = await fetch(`${url}/graphql`, {
@@ -324,5 +339,101 @@ describe('a request of GraphQL', () => {
     expect(internal.errors).toMatchObject([
       { path: ['closed'], extensions: { errorCode: 'token_key_unknown' } },
     ]);
+  });
+
+  test('is told of no line of the program, in development either', async () => {
+    const { NODE_ENV } = process.env;
+    onTestFinished(() => void (process.env.NODE_ENV = NODE_ENV));
+    delete process.env.NODE_ENV;
+    const { url } = await start({ providers: [FieldsResolver], imports: [graphqlModule()] });
+    const answer = JSON.stringify(await ask(url, '{ closed }'));
+    expect(answer).toContain('token_missing');
+    expect(answer).not.toMatch(/\.[jt]s\b|file:|node:/);
+  });
+
+  @ObjectType()
+  class Profile {
+    @Field(() => String) id = 'profile';
+    @Field(() => String) owner?: string;
+  }
+
+  @Resolver(() => Profile)
+  class ProfileResolver {
+    @UseGuards(KmsJwtGuard) @Query(() => Profile) profile() {
+      return new Profile();
+    }
+    @ResolveField(() => String) owner(@Claims('sub') sub?: string) {
+      return sub ?? 'nobody';
+    }
+    @Query(() => Profile) openProfile() {
+      return new Profile();
+    }
+  }
+
+  test('gives a @ResolveField() that no guard is asked for the claims of its root, and of no other', async () => {
+    const { url, jwt } = await start({
+      providers: [ProfileResolver, FieldsResolver],
+      imports: [graphqlModule()],
+    });
+    const query = '{ open openProfile { owner } profile { owner } again: profile { owner } last: open }';
+    expect((await ask(url, query, await jwt.sign({ sub: 'user-42' }))).data).toEqual({
+      open: 'open',
+      openProfile: { owner: 'nobody' },
+      profile: { owner: 'user-42' },
+      again: { owner: 'user-42' },
+      last: 'open',
+    });
+  });
+});
+
+describe('a connection of graphql-ws', () => {
+  @Resolver()
+  @UseGuards(KmsJwtGuard)
+  class TicksResolver {
+    @Query(() => String) hello() {
+      return 'hello';
+    }
+    @Subscription(() => String) async *ticks(@Claims('sub') sub: string) {
+      yield { ticks: sub };
+    }
+  }
+
+  async function subscribe(url: string, connectionParams: Record<string, string> = {}) {
+    const client = createClient({
+      url: `${url.replace('http', 'ws')}`,
+      connectionParams,
+      webSocketImpl: WebSocket,
+      retryAttempts: 0,
+    });
+    onTestFinished(() => client.dispose());
+    const { value } = await client.iterate({ query: 'subscription { ticks }' }).next();
+    return value as object;
+  }
+
+  const REFUSED = { errors: [{ extensions: { errorCode: 'token_missing' } }] };
+
+  test.each<[string, TokenExtractor]>([
+    ['fromQuery', fromQuery('access_token')],
+    ['fromUrlQueryParameter of passport-jwt', ExtractJwt.fromUrlQueryParameter('access_token')],
+  ])('may have its token in its URL: %s', async (_, tokenFrom) => {
+    const { url, jwt } = await start({
+      providers: [TicksResolver],
+      imports: [graphqlModule()],
+      options: { tokenFrom },
+    });
+    const token = await jwt.sign({ sub: 'user-42' });
+    expect(await subscribe(`${url}/graphql?access_token=${token}`)).toEqual({ data: { ticks: 'user-42' } });
+    expect(await subscribe(`${url}/graphql`, { access_token: token })).toMatchObject(REFUSED);
+  });
+
+  test('has none of its parameters where they are more than anybody needs', async () => {
+    const { url, jwt } = await start({ providers: [TicksResolver], imports: [graphqlModule()] });
+    const authorization = `Bearer ${await jwt.sign({ sub: 'user-42' })}`;
+    const parameters = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, index) => [`x-${index}`, '']));
+    const few = await subscribe(`${url}/graphql`, { ...parameters(99), authorization });
+    expect(few).toEqual({ data: { ticks: 'user-42' } });
+    const many = await subscribe(`${url}/graphql`, { ...parameters(100), authorization });
+    expect(many).toMatchObject(REFUSED);
   });
 });

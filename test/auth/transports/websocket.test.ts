@@ -57,3 +57,21 @@ test.each([
     'disconnected',
   ]);
 });
+
+test('what a client sent in auth is read once, however many messages follow', async () => {
+  const guard = app.get(KmsJwtGuard);
+  let reads = 0;
+  const auth = {
+    get authorization() {
+      reads += 1;
+      return 'Basic dXNlcjpwYXNz';
+    },
+  };
+  const client = { handshake: { headers: {}, query: {}, auth }, data: {}, disconnect: () => {} };
+  for (let message = 0; message < 50; message += 1) {
+    const host = new ExecutionContextHost([client, {}], Handlers, Handlers.handle);
+    host.setType('ws');
+    await expect(guard.canActivate(host)).rejects.toBeInstanceOf(WsException);
+  }
+  expect(reads).toBe(1);
+});
