@@ -6,6 +6,7 @@ import {
   type DynamicModule,
   type INestApplication,
   Inject,
+  Injectable,
   type Type,
   Module,
   type Provider,
@@ -45,7 +46,10 @@ import { lastValueFrom } from 'rxjs';
 import { ExtractJwt } from 'passport-jwt';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { kmsJwtOver } from './door.js';
 import { freePort } from './free-port.js';
+import { doorsGuardedBy } from './grpc.js';
+import { watchRejections } from './rejections.js';
 import { socketIoClient, wsClient } from './websocket.js';
 
 interface Parts {
@@ -273,11 +277,11 @@ describe('a connection', () => {
   });
 });
 
-const graphqlModule = () =>
+const graphqlModule = (subscriptions: ApolloDriverConfig['subscriptions'] = { 'graphql-ws': true }) =>
   GraphQLModule.forRoot<ApolloDriverConfig>({
     driver: ApolloDriver,
     autoSchemaFile: true,
-    subscriptions: { 'graphql-ws': true },
+    subscriptions,
   });
 
 async function ask(url: string, query: string, token?: string) {
@@ -386,6 +390,28 @@ describe('a request of GraphQL', () => {
   });
 });
 
+function graphqlWsClient(url: string, connectionParams: Record<string, string>) {
+  const client = createClient({
+    url: url.replace('http', 'ws'),
+    connectionParams,
+    webSocketImpl: WebSocket,
+    retryAttempts: 0,
+    // One connection for all operations.
+    lazyCloseTimeout: 60_000,
+  });
+  onTestFinished(() => client.dispose());
+  return client;
+}
+
+async function subscribe(url: string, connectionParams: Record<string, string> = {}) {
+  const client = graphqlWsClient(url, connectionParams);
+  const { value } = await client.iterate({ query: 'subscription { ticks }' }).next();
+  return value as object;
+}
+
+const parametersWithoutUse = (count: number) =>
+  Object.fromEntries(Array.from({ length: count }, (_, index) => [`x-${index}`, '']));
+
 describe('a connection of graphql-ws', () => {
   @Resolver()
   @UseGuards(KmsJwtGuard)
@@ -396,18 +422,6 @@ describe('a connection of graphql-ws', () => {
     @Subscription(() => String) async *ticks(@Claims('sub') sub: string) {
       yield { ticks: sub };
     }
-  }
-
-  async function subscribe(url: string, connectionParams: Record<string, string> = {}) {
-    const client = createClient({
-      url: `${url.replace('http', 'ws')}`,
-      connectionParams,
-      webSocketImpl: WebSocket,
-      retryAttempts: 0,
-    });
-    onTestFinished(() => client.dispose());
-    const { value } = await client.iterate({ query: 'subscription { ticks }' }).next();
-    return value as object;
   }
 
   const REFUSED = { errors: [{ extensions: { errorCode: 'token_missing' } }] };
@@ -429,11 +443,59 @@ describe('a connection of graphql-ws', () => {
   test('has none of its parameters where they are more than anybody needs', async () => {
     const { url, jwt } = await start({ providers: [TicksResolver], imports: [graphqlModule()] });
     const authorization = `Bearer ${await jwt.sign({ sub: 'user-42' })}`;
-    const parameters = (count: number) =>
-      Object.fromEntries(Array.from({ length: count }, (_, index) => [`x-${index}`, '']));
-    const few = await subscribe(`${url}/graphql`, { ...parameters(99), authorization });
+    const few = await subscribe(`${url}/graphql`, { ...parametersWithoutUse(99), authorization });
     expect(few).toEqual({ data: { ticks: 'user-42' } });
-    const many = await subscribe(`${url}/graphql`, { ...parameters(100), authorization });
+    const many = await subscribe(`${url}/graphql`, { ...parametersWithoutUse(100), authorization });
     expect(many).toMatchObject(REFUSED);
+  });
+
+  test('reads its parameters once, however many operations follow', async () => {
+    let reads = 0;
+    const onConnect = ({ connectionParams }: { connectionParams?: object }) => {
+      Object.defineProperty(connectionParams, 'authorization', {
+        get: () => `Bearer nonsense ${(reads += 1)}`,
+        enumerable: true,
+      });
+    };
+    const subscriptions = { 'graphql-ws': { onConnect } };
+    const { url } = await start({ providers: [TicksResolver], imports: [graphqlModule(subscriptions)] });
+    const client = graphqlWsClient(`${url}/graphql`, { token: '' });
+    for (let operation = 0; operation < 5; operation += 1) {
+      const { value } = await client.iterate({ query: '{ a: hello b: hello c: hello }' }).next();
+      expect(value).toMatchObject({ errors: [{ extensions: { errorCode: 'token_malformed' } }] });
+    }
+    expect(reads).toBe(1);
+  });
+});
+
+describe('a call of gRPC', () => {
+  @Injectable()
+  class BrokenGuard extends KmsJwtGuard {
+    protected override authenticate(): never {
+      throw new RangeError('the user database is away');
+    }
+  }
+  @Injectable()
+  class ThrowingGuard extends KmsJwtGuard {
+    protected override handleError(): never {
+      throw new RangeError('the metrics are away');
+    }
+  }
+
+  test.each(
+    [BrokenGuard, ThrowingGuard].flatMap((guard) =>
+      doorsGuardedBy(guard).map((door) => [door.name, guard.name, door] as const),
+    ),
+  )('ends, and the process does not, where a subclass fails: %s, %s', async (name, guard, door) => {
+    const rejections = watchRejections();
+    const app = await door.start(kmsJwtOver(new LocalKms({ keys: [{ alias: 'auth' }] })));
+    onTestFinished(async () => void (await app.close()));
+    const received = await app.call(guard === 'BrokenGuard' ? 'any' : undefined);
+    // Where Nest hands the call on whole, nobody but the guard can end it; else Nest's filter does, with UNKNOWN.
+    expect(received).toMatchObject(
+      name.includes('@GrpcStreamCall()') ? { code: 13, details: 'Internal Server Error' } : { code: 2 },
+    );
+    expect(JSON.stringify(received)).not.toContain('away');
+    expect(rejections).toEqual([]);
   });
 });
