@@ -1,9 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import {
   type CanActivate,
+  ConsoleLogger,
   type ExecutionContext,
   Inject,
   Injectable,
+  Logger,
   type Provider,
   UseGuards,
 } from '@nestjs/common';
@@ -254,6 +256,30 @@ describe('acceptConnection', () => {
     expect(await visitWs(`${url}/?access_token=${token}`, {}).next()).toEqual(WELCOME);
     const twice = visitWs(`${url}/?access_token=${token}&access_token=${token}`, {});
     expect(await twice.next()).toMatchObject({ data: { errorCode: 'token_ambiguous' } });
+  });
+
+  test('refuses a connection of ws with two lines Authorization, of which Node keeps one', async () => {
+    const { url, jwt } = await startSockets('ws', [gatewayWith(KmsJwtGuard)]);
+    const authorization = `Bearer ${await jwt.sign({})}`;
+    expect(await visitWs(url, { authorization }).next()).toEqual(WELCOME);
+    const twice = visitWs(url, { authorization: [authorization, authorization] });
+    expect(await twice.next()).toMatchObject({ data: { errorCode: 'token_ambiguous' } });
+  });
+
+  test('logs once what is not the fault of its client', async () => {
+    const lines: unknown[] = [];
+    const { url, jwt } = await startSockets('ws', [gatewayWith(KmsJwtGuard)], {
+      isRevoked: () => 'no' as never,
+    });
+    class Lines extends ConsoleLogger {
+      override error(line: unknown) {
+        lines.push(line);
+      }
+    }
+    Logger.overrideLogger(new Lines());
+    onTestFinished(() => Logger.overrideLogger(false));
+    await visitWs(url, { authorization: `Bearer ${await jwt.sign({})}` }).closed();
+    expect(lines).toEqual([expect.stringContaining('RevocationUnavailableError')]);
   });
 
   /** Fails in a way that the guard knows nothing of. */

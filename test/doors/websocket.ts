@@ -96,7 +96,7 @@ export function socketIoClient(url: string, options: Partial<ManagerOptions & So
   };
 }
 
-export function wsClient(url: string, headers: Record<string, string>): Client {
+export function wsClient(url: string, headers: Record<string, string | string[]>): Client {
   const socket = new WebSocket(url, { headers });
   const inbox = new Inbox();
   socket.on('message', (data: Buffer) => inbox.put(JSON.parse(data.toString()) as Message));

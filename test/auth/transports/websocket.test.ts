@@ -1,6 +1,6 @@
 import { Controller } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { ExecutionContextHost } from '@nestjs/core/internal';
+import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { WsException } from '@nestjs/websockets';
 import { KmsJwtGuard, KmsJwtModule } from 'nestjs-kms-jwt';
 import { LocalKms } from 'nestjs-kms-jwt/local';
