@@ -53,15 +53,17 @@ export class KmsJwtGuard implements CanActivate {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const { property } = this.jwt.guardSettings;
+    if (this.stepsAside(context) || this.hasPassed(context)) return true;
     try {
       const claims = await this.claimsOf(context);
       if (claims) keepClaims(context, claims, property);
       else forgetClaims(context, property);
+      this.markPassed(context);
       return true;
     } catch (error) {
       const transport = transportOf(context);
       forgetClaims(context, property);
-      const thrown = error instanceof KmsJwtError ? await this.handleError(error, context) : error;
+      const thrown = await this.thrownFor(error, context);
       throw transport.deliver ? await transport.deliver(thrown, context) : thrown;
     }
   }
@@ -98,7 +100,7 @@ export class KmsJwtGuard implements CanActivate {
         error instanceof KmsJwtError
           ? error
           : new KmsJwtOptionsError('KmsJwtGuard', 'failed', { cause: error });
-      await this.handleError(known, context);
+      await this.thrownFor(known, context);
       disconnect(client, known);
       return undefined;
     }
@@ -167,18 +169,49 @@ export class KmsJwtGuard implements CanActivate {
     return claims;
   }
 
-  /**
-   * A guard steps aside for one of another instance, or of its own kind, that stands nearer to the handler. What opens a
-   * route counts only where it stands nearer than the guard, and nothing nearer asks for more of a token.
-   */
-  private accessOf(context: ExecutionContext): Access {
-    const levels = [context.getHandler(), context.getClass()];
-    const isThis = (guard: unknown) => guard === this.constructor || guard === this;
-    const own = levels.findIndex((level) => guardsOn(level).some(isThis));
-    const distance = own === -1 ? levels.length : own;
-    const nearer = levels.slice(0, distance).flatMap(guardsOn);
-    if (nearer.some((guard) => isThis(guard) || isOfAnotherInstance(guard, this))) return 'public';
+  /** What an overridden `handleError` throws counts as what it returns. */
+  private async thrownFor(error: unknown, context: ExecutionContext): Promise<unknown> {
+    try {
+      return error instanceof KmsJwtError ? await this.handleError(error, context) : error;
+    } catch (thrown) {
+      return thrown;
+    }
+  }
 
+  /** For a guard of another instance that stands nearer to the handler. */
+  private stepsAside(context: ExecutionContext): boolean {
+    const nearer = levelsOf(context).slice(0, this.distanceIn(context)).flatMap(guardsOn);
+    return nearer.some((guard) => isOfAnotherInstance(guard, this));
+  }
+
+  /** How many levels stand between the handler and this guard. */
+  private distanceIn(context: ExecutionContext): number {
+    const levels = levelsOf(context);
+    const own = levels.findIndex((level) =>
+      guardsOn(level).some((guard) => guard === this.constructor || guard === this),
+    );
+    return own === -1 ? levels.length : own;
+  }
+
+  /** Whether the same guard, on another level, let this call pass already. */
+  private hasPassed(context: ExecutionContext): boolean {
+    return passed.get(context)?.has(this.kindIn(context)) ?? false;
+  }
+
+  private markPassed(context: ExecutionContext): void {
+    passed.set(context, (passed.get(context) ?? new Set()).add(this.kindIn(context)));
+  }
+
+  // Nest makes several guards of one class; those that the app made may each ask for something else.
+  private kindIn(context: ExecutionContext): object {
+    const guards = new Set(levelsOf(context).flatMap(guardsOn));
+    return guards.has(this.constructor) && !guards.has(this) ? this.constructor : this;
+  }
+
+  /** What opens a route counts only where it stands nearer than the guard, and nothing nearer asks for more of a token. */
+  private accessOf(context: ExecutionContext): Access {
+    const levels = levelsOf(context);
+    const distance = this.distanceIn(context);
     const index = levels.findIndex((level) => this.reflector.get<Access | undefined>(ACCESS, level));
     const access = index === -1 ? 'required' : this.reflector.get<Access>(ACCESS, levels[index] as never);
     const asksForMore = levels
@@ -199,6 +232,13 @@ export class KmsJwtGuard implements CanActivate {
       context.getClass(),
     ]);
   }
+}
+
+/** Nest asks all guards of a call with one context. */
+const passed = new WeakMap<ExecutionContext, Set<object>>();
+
+function levelsOf(context: ExecutionContext) {
+  return [context.getHandler(), context.getClass()];
 }
 
 // Where Nest keeps what @UseGuards() was given.

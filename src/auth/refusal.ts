@@ -19,6 +19,8 @@ export interface Refusal {
 }
 
 const logger = new Logger('KmsJwt');
+/** A connection is told of an error, and then closed for it. */
+const logged = new WeakSet<KmsJwtError>();
 
 /**
  * What to tell the client. What is not the client's fault is logged, as nobody else hears of it: 503 for what KMS or the
@@ -30,7 +32,8 @@ export function refusalOf(error: KmsJwtError): Refusal {
   if (error instanceof InsufficientScopeError) return { status: 403, message, errorCode };
   if (error instanceof TokenAmbiguousError) return { status: 400, message, errorCode };
 
-  logger.error(`${error.name}: ${message}${causeOf(error)}`);
+  if (!logged.has(error)) logger.error(`${error.name}: ${message}${causeOf(error)}`);
+  logged.add(error);
   if (error instanceof KmsJwtOptionsError)
     return { status: 500, message: 'Internal Server Error', errorCode };
   return { status: 503, message: 'Service Unavailable', errorCode };

@@ -71,16 +71,28 @@ export function fromBody(name: string): TokenExtractor {
   return ({ body }) => single(memberOf(body, name));
 }
 
-/** @throws TokenAmbiguousError when more than one extractor finds a token, or one finds several */
+/** @throws TokenAmbiguousError when more than one extractor finds a token, or one finds several, or a request repeats `Authorization` */
 export function extractToken(
   carriers: readonly TokenCarrier[],
   extractors: readonly TokenExtractor[],
 ): string | undefined {
+  carriers.forEach(refuseRepeated);
   // Flat, as an extractor that was written for HTTP may hand on the list that another transport has.
   const found = carriers.flatMap((carrier) => extractors.flatMap((extract) => extract(carrier) ?? []));
   const tokens = found.filter((token) => token !== '');
   if (tokens.length > 1) throw new TokenAmbiguousError();
   return tokens[0];
+}
+
+const isAuthorization = (text: string, index: number) =>
+  index % 2 === 0 && text.toLowerCase() === 'authorization';
+
+/** Node keeps the first of two `Authorization` lines and drops the other, which a proxy may have believed. */
+function refuseRepeated(
+  request: TokenCarrier & { rawHeaders?: string[]; raw?: { rawHeaders?: string[] } },
+): void {
+  const lines = request.rawHeaders ?? request.raw?.rawHeaders ?? [];
+  if (lines.filter(isAuthorization).length > 1) throw new TokenAmbiguousError();
 }
 
 function single(value: unknown): string | undefined {

@@ -1,6 +1,6 @@
-import { Controller, Get, UseGuards } from '@nestjs/common';
+import { ConsoleLogger, Controller, Get, Logger, UseGuards } from '@nestjs/common';
 import { KmsJwtGuard, type RevocationCheck } from 'nestjs-kms-jwt';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { bearer, startApp } from './support.js';
 
 @Controller()
@@ -75,4 +75,28 @@ test('is not asked for a token that is bad anyway', async () => {
   let asked = false;
   const { status } = await statusWith(() => (asked = true), { exp: 1 });
   expect({ status, asked }).toEqual({ status: 401, asked: false });
+});
+
+test('that fails is logged by the name and the code of its error, whose message may quote what it knows', async () => {
+  const lines: unknown[] = [];
+  const { jwt, get } = await startApp({
+    controllers: [OrdersController],
+    options: {
+      isRevoked() {
+        throw Object.assign(new TypeError('redis://user:password@host'), { code: 'ECONNREFUSED' });
+      },
+    },
+  });
+  class Lines extends ConsoleLogger {
+    override error(line: unknown) {
+      lines.push(line);
+    }
+  }
+  Logger.overrideLogger(new Lines());
+  onTestFinished(() => Logger.overrideLogger(false));
+  expect((await get('/', bearer(await jwt.sign({})))).status).toBe(503);
+  expect(lines).toEqual([
+    expect.stringMatching(/^RevocationUnavailableError: .* \(caused by TypeError ECONNREFUSED\)$/),
+  ]);
+  expect(String(lines)).not.toContain('password');
 });

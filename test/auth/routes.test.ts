@@ -1,4 +1,12 @@
-import { Controller, Get, Req, type Type, UseGuards } from '@nestjs/common';
+import {
+  Controller,
+  type ExecutionContext,
+  Get,
+  Injectable,
+  Req,
+  type Type,
+  UseGuards,
+} from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import {
   Claims,
@@ -8,6 +16,7 @@ import {
   OptionalAuth,
   Public,
   Scopes,
+  TokenClaimError,
   VerifyWith,
 } from 'nestjs-kms-jwt';
 import { describe, expect, test } from 'vitest';
@@ -17,10 +26,10 @@ import { bearer, startApp } from './support.js';
 const seen = (claims?: JwtClaims) => ({ sub: claims?.sub ?? null });
 
 /** Starts an app with the guard on all its routes, and gives the status and the body of a path. */
-async function start(controller: Type, options?: Partial<KmsJwtModuleOptions>) {
+async function start(controller: Type, options?: Partial<KmsJwtModuleOptions>, appGuard: Type = KmsJwtGuard) {
   const { jwt, get } = await startApp({
     controllers: [controller],
-    providers: [{ provide: APP_GUARD, useClass: KmsJwtGuard }],
+    providers: [{ provide: APP_GUARD, useClass: appGuard }],
     ...(options && { options }),
   });
   return async (path: string, claims?: object | string) => {
@@ -58,6 +67,35 @@ describe('@Public()', () => {
     expect(await get('/closed', { sub: 'user-42' })).toEqual([200, { sub: 'user-42' }]);
     expect((await get('/optional', 'nonsense'))[0]).toBe(401);
   });
+
+  @Public()
+  @Controller()
+  class AskingController {
+    @Scopes('orders:write') @Get('scopes') scopes() {
+      return {};
+    }
+    @VerifyWith({ requiredClaims: ['jti'] }) @Get('options') options() {
+      return {};
+    }
+    @Public() @Scopes('orders:write') @Get('both') both() {
+      return {};
+    }
+    @Get('open') open() {
+      return {};
+    }
+  }
+
+  test.each([
+    ['scopes', { scope: 'orders:write' }, 403],
+    ['options', { jti: '1' }, 401],
+    ['both', { scope: 'orders:write' }, 403],
+  ])('opens no method that asks something of its token: %s', async (path, claims, refused) => {
+    const get = await start(AskingController);
+    expect((await get(`/${path}`))[0]).toBe(401);
+    expect((await get(`/${path}`, { sub: 'user-42' }))[0]).toBe(refused);
+    expect((await get(`/${path}`, claims))[0]).toBe(200);
+    expect((await get('/open'))[0]).toBe(200);
+  });
 });
 
 describe('@OptionalAuth()', () => {
@@ -87,6 +125,78 @@ describe('@OptionalAuth()', () => {
     expect((await get('/drafts'))[0]).toBe(401);
     expect((await get('/drafts', { sub: 'user-42' }))[0]).toBe(403);
     expect((await get('/drafts', { sub: 'user-42', scope: 'drafts:read' }))[0]).toBe(200);
+  });
+
+  @OptionalAuth()
+  @Controller()
+  class MixedController {
+    @Get('list') list() {
+      return {};
+    }
+    @UseGuards(KmsJwtGuard) @Get('own') own() {
+      return {};
+    }
+  }
+
+  test('on a class does not open a method with a guard of its own', async () => {
+    const get = await start(MixedController);
+    expect((await get('/list'))[0]).toBe(200);
+    expect((await get('/own'))[0]).toBe(401);
+    expect((await get('/own', { sub: 'user-42' }))[0]).toBe(200);
+  });
+});
+
+describe('of several guards', () => {
+  @Injectable()
+  class AdminGuard extends KmsJwtGuard {
+    protected override async authenticate(token: string, context: ExecutionContext) {
+      const claims = await super.authenticate(token, context);
+      if (claims['role'] !== 'admin') throw new TokenClaimError('role', 'is not admin');
+      return claims;
+    }
+  }
+
+  class Handlers {
+    @UseGuards(KmsJwtGuard) @Get('looser') looser() {
+      return {};
+    }
+  }
+
+  @Controller()
+  @UseGuards(AdminGuard)
+  class StrictController extends Handlers {}
+
+  @Controller()
+  class PlainController extends Handlers {}
+
+  test.each([
+    ['on the class', StrictController, KmsJwtGuard],
+    ['of the app', PlainController, AdminGuard],
+  ])('a stricter one %s is asked, although a looser one stands nearer', async (_, controller, appGuard) => {
+    const get = await start(controller, {}, appGuard);
+    expect(await get('/looser', { role: 'guest' })).toEqual([
+      401,
+      expect.objectContaining({ errorCode: 'token_claim_invalid' }),
+    ]);
+    expect((await get('/looser', { role: 'admin' }))[0]).toBe(200);
+  });
+
+  @Controller()
+  @UseGuards(KmsJwtGuard)
+  class RepeatingController {
+    @UseGuards(KmsJwtGuard) @Get() read(@Claims('sub') sub: string) {
+      return { sub };
+    }
+  }
+
+  test('the same at app, class and method verifies once', async () => {
+    const asked: unknown[] = [];
+    const isRevoked = ({ sub }: JwtClaims) => asked.push(sub) < 0;
+    const get = await start(RepeatingController, { isRevoked });
+    expect(await get('/', { sub: 'user-42' })).toEqual([200, { sub: 'user-42' }]);
+    expect(asked).toEqual(['user-42']);
+    expect(await get('/', { sub: 'user-43' })).toEqual([200, { sub: 'user-43' }]);
+    expect(asked).toEqual(['user-42', 'user-43']);
   });
 });
 
@@ -149,6 +259,21 @@ describe('@Scopes()', () => {
     const get = await start(OrdersController);
     expect((await get('/admin', { scope: 'orders:read' }))[0]).toBe(403);
     expect((await get('/admin', { scope: 'admin' }))[0]).toBe(200);
+  });
+
+  @Controller()
+  class StrippingController {
+    @Scopes('orders:read') @VerifyWith({ schema: z.object({ sub: z.string() }) }) @Get() read(
+      @Claims() claims: JwtClaims,
+    ) {
+      return claims;
+    }
+  }
+
+  test('asks the token itself, whatever a schema left of it', async () => {
+    const get = await start(StrippingController);
+    expect(await get('/', { sub: 'user-42', scope: 'orders:read' })).toEqual([200, { sub: 'user-42' }]);
+    expect((await get('/', { sub: 'user-42', scope: 'orders:write' }))[0]).toBe(403);
   });
 });
 

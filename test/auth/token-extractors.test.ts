@@ -1,3 +1,5 @@
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import fastifyCookie from '@fastify/cookie';
 import { Controller, Get, Post, UseGuards } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
@@ -211,5 +213,40 @@ describe('a request', () => {
       message: 'The request carries more than one bearer token',
       errorCode: 'token_ambiguous',
     });
+  });
+
+  test.each([
+    ['Express', () => new ExpressAdapter()],
+    ['Fastify', () => new FastifyAdapter()],
+  ])('with two lines Authorization, of which Node keeps one, is refused: %s', async (_, newAdapter) => {
+    const { jwt, url } = await startApp({ controllers, adapter: newAdapter() });
+    const line = `Authorization: Bearer ${await jwt.sign({ sub: 'user-42' })}`;
+    const answerTo = (...lines: string[]) => {
+      const { hostname, port } = new URL(url);
+      const socket = connect(Number(port), hostname);
+      socket.write(['GET / HTTP/1.1', 'Host: app', 'Connection: close', ...lines, '', ''].join('\r\n'));
+      return text(socket);
+    };
+    expect(await answerTo(line)).toMatch(/^HTTP\/1.1 200 [^]*"user-42"/);
+    const another = `authorization: Bearer ${await jwt.sign({ sub: 'administrator' })}`;
+    expect(await answerTo(line, another)).toMatch(/^HTTP\/1.1 400 [^]*"token_ambiguous"/);
+  });
+
+  test.each([
+    ['Express', () => new ExpressAdapter()],
+    ['Fastify', () => new FastifyAdapter()],
+  ])('whose body nests arrays without end carries no token: %s', async (_, newAdapter) => {
+    const { url } = await startApp({
+      controllers,
+      adapter: newAdapter(),
+      options: { tokenFrom: [fromBody('access_token'), ExtractJwt.fromBodyField('access_token')] },
+    });
+    const depth = 40_000;
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: `{"access_token":${'['.repeat(depth)}${']'.repeat(depth)}}`,
+    });
+    expect(response.status).toBe(401);
   });
 });

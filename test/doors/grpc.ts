@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { type Client, credentials, loadPackageDefinition, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import { Controller, type DynamicModule, Module, UseGuards } from '@nestjs/common';
+import { Controller, type DynamicModule, Module, type Type, UseGuards } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import {
   Ctx,
@@ -20,40 +20,43 @@ import { freePort } from './free-port.js';
 
 const PROTO = fileURLToPath(new URL('./orders.proto', import.meta.url));
 
-@Controller()
-@UseGuards(KmsJwtGuard)
-@Scopes(SCOPE)
-class OrdersController {
-  @GrpcMethod('Orders') read(@Claims() claims: JwtClaims, @Claims('sub') sub: string) {
-    return answerTo(claims, sub);
-  }
-  @GrpcMethod('Orders') watch(@Claims() claims: JwtClaims, @Claims('sub') sub: string) {
-    return of(answerTo(claims, sub));
-  }
-  @GrpcStreamMethod('Orders') upload(@Claims() claims: JwtClaims, @Claims('sub') sub: string) {
-    return of(answerTo(claims, sub));
-  }
-  @GrpcStreamMethod('Orders') chat(@Claims() claims: JwtClaims, @Claims('sub') sub: string) {
-    return of(answerTo(claims, sub));
-  }
-  @GrpcStreamCall('Orders') uploadCall(
-    @Ctx() callback: Callback,
-    @Claims() claims: JwtClaims,
-    @Claims('sub') sub: string,
-  ) {
-    callback(null, answerTo(claims, sub));
-  }
-  @GrpcStreamCall('Orders') chatCall(
-    @Payload() call: { write(answer: Answer): void; end(): void },
-    @Claims() claims: JwtClaims,
-    @Claims('sub') sub: string,
-  ) {
-    call.write(answerTo(claims, sub));
-    call.end();
-  }
-}
-
 type Callback = (error: ServiceError | null, answer?: Answer) => void;
+
+function controllerGuardedBy(guard: typeof KmsJwtGuard): Type {
+  @Controller()
+  @UseGuards(guard)
+  @Scopes(SCOPE)
+  class OrdersController {
+    @GrpcMethod('Orders') read(@Claims() claims: JwtClaims, @Claims('sub') sub: string) {
+      return answerTo(claims, sub);
+    }
+    @GrpcMethod('Orders') watch(@Claims() claims: JwtClaims, @Claims('sub') sub: string) {
+      return of(answerTo(claims, sub));
+    }
+    @GrpcStreamMethod('Orders') upload(@Claims() claims: JwtClaims, @Claims('sub') sub: string) {
+      return of(answerTo(claims, sub));
+    }
+    @GrpcStreamMethod('Orders') chat(@Claims() claims: JwtClaims, @Claims('sub') sub: string) {
+      return of(answerTo(claims, sub));
+    }
+    @GrpcStreamCall('Orders') uploadCall(
+      @Ctx() callback: Callback,
+      @Claims() claims: JwtClaims,
+      @Claims('sub') sub: string,
+    ) {
+      callback(null, answerTo(claims, sub));
+    }
+    @GrpcStreamCall('Orders') chatCall(
+      @Payload() call: { write(answer: Answer): void; end(): void },
+      @Claims() claims: JwtClaims,
+      @Claims('sub') sub: string,
+    ) {
+      call.write(answerTo(claims, sub));
+      call.end();
+    }
+  }
+  return OrdersController;
+}
 
 /** As grpc-js makes it of the file. */
 interface OrdersClient extends Client {
@@ -85,36 +88,38 @@ function firstOf(stream: NodeJS.ReadableStream, callback: Callback): void {
   stream.on('data', (answer: Answer) => callback(null, answer)).on('error', callback);
 }
 
-const doors = Object.entries(METHODS).map(([name, callMethod]): Door => ({
-  name,
-  async start(kmsJwt: DynamicModule) {
-    @Module({ imports: [kmsJwt], controllers: [OrdersController] })
-    class AppModule {}
-    const url = `127.0.0.1:${await freePort()}`;
-    const app = await NestFactory.createMicroservice<MicroserviceOptions>(AppModule, {
-      transport: Transport.GRPC,
-      options: { package: 'orders', protoPath: PROTO, url },
-      logger: false,
-    });
-    await app.listen();
-    const { orders } = loadPackageDefinition(loadSync(PROTO)) as unknown as {
-      orders: { Orders: new (...args: ConstructorParameters<typeof Client>) => OrdersClient };
-    };
-    const client = new orders.Orders(url, credentials.createInsecure());
-    return {
-      call: (token) =>
-        new Promise((resolve) => {
-          const metadata = new Metadata();
-          if (token) metadata.set('authorization', `Bearer ${token}`);
-          callMethod(client, metadata, (error, answer) => resolve(error ? statusOf(error) : { answer }));
-        }),
-      async close() {
-        client.close();
-        await app.close();
-      },
-    };
-  },
-}));
+/** One for each kind of method. */
+export const doorsGuardedBy = (guard: typeof KmsJwtGuard): Door[] =>
+  Object.entries(METHODS).map(([name, callMethod]) => ({
+    name,
+    async start(kmsJwt: DynamicModule) {
+      @Module({ imports: [kmsJwt], controllers: [controllerGuardedBy(guard)] })
+      class AppModule {}
+      const url = `127.0.0.1:${await freePort()}`;
+      const app = await NestFactory.createMicroservice<MicroserviceOptions>(AppModule, {
+        transport: Transport.GRPC,
+        options: { package: 'orders', protoPath: PROTO, url },
+        logger: false,
+      });
+      await app.listen();
+      const { orders } = loadPackageDefinition(loadSync(PROTO)) as unknown as {
+        orders: { Orders: new (...args: ConstructorParameters<typeof Client>) => OrdersClient };
+      };
+      const client = new orders.Orders(url, credentials.createInsecure());
+      return {
+        call: (token) =>
+          new Promise((resolve) => {
+            const metadata = new Metadata();
+            if (token) metadata.set('authorization', `Bearer ${token}`);
+            callMethod(client, metadata, (error, answer) => resolve(error ? statusOf(error) : { answer }));
+          }),
+        async close() {
+          client.close();
+          await app.close();
+        },
+      };
+    },
+  }));
 
 function statusOf({ code, details, metadata }: ServiceError) {
   const { date: _, 'content-type': __, ...trailers } = metadata.getMap();
@@ -125,7 +130,7 @@ const STATUSES: Record<Refusal['statusCode'], number> = { 400: 3, 401: 16, 403: 
 
 export const grpc: DoorFamily = {
   name: 'gRPC',
-  doors,
+  doors: doorsGuardedBy(KmsJwtGuard),
   admitted: (answer) => ({ answer }),
   refused: ({ statusCode, message, errorCode }) => ({
     code: STATUSES[statusCode],

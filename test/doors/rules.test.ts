@@ -6,13 +6,22 @@ import {
   type DynamicModule,
   type INestApplication,
   Inject,
+  Injectable,
   type Type,
   Module,
   type Provider,
   UseGuards,
 } from '@nestjs/common';
 import { APP_GUARD, NestFactory } from '@nestjs/core';
-import { GraphQLModule, Query, Resolver } from '@nestjs/graphql';
+import {
+  Field,
+  GraphQLModule,
+  ObjectType,
+  Query,
+  ResolveField,
+  Resolver,
+  Subscription,
+} from '@nestjs/graphql';
 import { ClientProxyFactory, MessagePattern, Transport } from '@nestjs/microservices';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import { WsAdapter } from '@nestjs/platform-ws';
@@ -29,12 +38,18 @@ import {
   KmsJwtService,
   OptionalAuth,
   Public,
+  type TokenExtractor,
 } from 'nestjs-kms-jwt';
 import { LocalKms } from 'nestjs-kms-jwt/local';
+import { createClient } from 'graphql-ws';
 import { lastValueFrom } from 'rxjs';
+import { ExtractJwt } from 'passport-jwt';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { WebSocket } from 'ws';
+import { WebSocket } from 'ws';
+import { kmsJwtOver } from './door.js';
 import { freePort } from './free-port.js';
+import { doorsGuardedBy } from './grpc.js';
+import { watchRejections } from './rejections.js';
 import { socketIoClient, wsClient } from './websocket.js';
 
 interface Parts {
@@ -262,8 +277,12 @@ describe('a connection', () => {
   });
 });
 
-const graphqlModule = () =>
-  GraphQLModule.forRoot<ApolloDriverConfig>({ driver: ApolloDriver, autoSchemaFile: true });
+const graphqlModule = (subscriptions: ApolloDriverConfig['subscriptions'] = { 'graphql-ws': true }) =>
+  GraphQLModule.forRoot<ApolloDriverConfig>({
+    driver: ApolloDriver,
+    autoSchemaFile: true,
+    subscriptions,
+  });
 
 async function ask(url: string, query: string, token?: string) {
   const response = await fetch(`${url}/graphql`, {
@@ -324,5 +343,159 @@ describe('a request of GraphQL', () => {
     expect(internal.errors).toMatchObject([
       { path: ['closed'], extensions: { errorCode: 'token_key_unknown' } },
     ]);
+  });
+
+  test('is told of no line of the program, in development either', async () => {
+    const { NODE_ENV } = process.env;
+    onTestFinished(() => void (process.env.NODE_ENV = NODE_ENV));
+    delete process.env.NODE_ENV;
+    const { url } = await start({ providers: [FieldsResolver], imports: [graphqlModule()] });
+    const answer = JSON.stringify(await ask(url, '{ closed }'));
+    expect(answer).toContain('token_missing');
+    expect(answer).not.toMatch(/\.[jt]s\b|file:|node:/);
+  });
+
+  @ObjectType()
+  class Profile {
+    @Field(() => String) id = 'profile';
+    @Field(() => String) owner?: string;
+  }
+
+  @Resolver(() => Profile)
+  class ProfileResolver {
+    @UseGuards(KmsJwtGuard) @Query(() => Profile) profile() {
+      return new Profile();
+    }
+    @ResolveField(() => String) owner(@Claims('sub') sub?: string) {
+      return sub ?? 'nobody';
+    }
+    @Query(() => Profile) openProfile() {
+      return new Profile();
+    }
+  }
+
+  test('gives a @ResolveField() that no guard is asked for the claims of its root, and of no other', async () => {
+    const { url, jwt } = await start({
+      providers: [ProfileResolver, FieldsResolver],
+      imports: [graphqlModule()],
+    });
+    const query = '{ open openProfile { owner } profile { owner } again: profile { owner } last: open }';
+    expect((await ask(url, query, await jwt.sign({ sub: 'user-42' }))).data).toEqual({
+      open: 'open',
+      openProfile: { owner: 'nobody' },
+      profile: { owner: 'user-42' },
+      again: { owner: 'user-42' },
+      last: 'open',
+    });
+  });
+});
+
+function graphqlWsClient(url: string, connectionParams: Record<string, string>) {
+  const client = createClient({
+    url: url.replace('http', 'ws'),
+    connectionParams,
+    webSocketImpl: WebSocket,
+    retryAttempts: 0,
+    // One connection for all operations.
+    lazyCloseTimeout: 60_000,
+  });
+  onTestFinished(() => client.dispose());
+  return client;
+}
+
+async function subscribe(url: string, connectionParams: Record<string, string> = {}) {
+  const client = graphqlWsClient(url, connectionParams);
+  const { value } = await client.iterate({ query: 'subscription { ticks }' }).next();
+  return value as object;
+}
+
+const parametersWithoutUse = (count: number) =>
+  Object.fromEntries(Array.from({ length: count }, (_, index) => [`x-${index}`, '']));
+
+describe('a connection of graphql-ws', () => {
+  @Resolver()
+  @UseGuards(KmsJwtGuard)
+  class TicksResolver {
+    @Query(() => String) hello() {
+      return 'hello';
+    }
+    @Subscription(() => String) async *ticks(@Claims('sub') sub: string) {
+      yield { ticks: sub };
+    }
+  }
+
+  const REFUSED = { errors: [{ extensions: { errorCode: 'token_missing' } }] };
+
+  test.each<[string, TokenExtractor]>([
+    ['fromQuery', fromQuery('access_token')],
+    ['fromUrlQueryParameter of passport-jwt', ExtractJwt.fromUrlQueryParameter('access_token')],
+  ])('may have its token in its URL: %s', async (_, tokenFrom) => {
+    const { url, jwt } = await start({
+      providers: [TicksResolver],
+      imports: [graphqlModule()],
+      options: { tokenFrom },
+    });
+    const token = await jwt.sign({ sub: 'user-42' });
+    expect(await subscribe(`${url}/graphql?access_token=${token}`)).toEqual({ data: { ticks: 'user-42' } });
+    expect(await subscribe(`${url}/graphql`, { access_token: token })).toMatchObject(REFUSED);
+  });
+
+  test('has none of its parameters where they are more than anybody needs', async () => {
+    const { url, jwt } = await start({ providers: [TicksResolver], imports: [graphqlModule()] });
+    const authorization = `Bearer ${await jwt.sign({ sub: 'user-42' })}`;
+    const few = await subscribe(`${url}/graphql`, { ...parametersWithoutUse(99), authorization });
+    expect(few).toEqual({ data: { ticks: 'user-42' } });
+    const many = await subscribe(`${url}/graphql`, { ...parametersWithoutUse(100), authorization });
+    expect(many).toMatchObject(REFUSED);
+  });
+
+  test('reads its parameters once, however many operations follow', async () => {
+    let reads = 0;
+    const onConnect = ({ connectionParams }: { connectionParams?: object }) => {
+      Object.defineProperty(connectionParams, 'authorization', {
+        get: () => `Bearer nonsense ${(reads += 1)}`,
+        enumerable: true,
+      });
+    };
+    const subscriptions = { 'graphql-ws': { onConnect } };
+    const { url } = await start({ providers: [TicksResolver], imports: [graphqlModule(subscriptions)] });
+    const client = graphqlWsClient(`${url}/graphql`, { token: '' });
+    for (let operation = 0; operation < 5; operation += 1) {
+      const { value } = await client.iterate({ query: '{ a: hello b: hello c: hello }' }).next();
+      expect(value).toMatchObject({ errors: [{ extensions: { errorCode: 'token_malformed' } }] });
+    }
+    expect(reads).toBe(1);
+  });
+});
+
+describe('a call of gRPC', () => {
+  @Injectable()
+  class BrokenGuard extends KmsJwtGuard {
+    protected override authenticate(): never {
+      throw new RangeError('the user database is away');
+    }
+  }
+  @Injectable()
+  class ThrowingGuard extends KmsJwtGuard {
+    protected override handleError(): never {
+      throw new RangeError('the metrics are away');
+    }
+  }
+
+  test.each(
+    [BrokenGuard, ThrowingGuard].flatMap((guard) =>
+      doorsGuardedBy(guard).map((door) => [door.name, guard.name, door] as const),
+    ),
+  )('ends, and the process does not, where a subclass fails: %s, %s', async (name, guard, door) => {
+    const rejections = watchRejections();
+    const app = await door.start(kmsJwtOver(new LocalKms({ keys: [{ alias: 'auth' }] })));
+    onTestFinished(async () => void (await app.close()));
+    const received = await app.call(guard === 'BrokenGuard' ? 'any' : undefined);
+    // Where Nest hands the call on whole, nobody but the guard can end it; else Nest's filter does, with UNKNOWN.
+    expect(received).toMatchObject(
+      name.includes('@GrpcStreamCall()') ? { code: 13, details: 'Internal Server Error' } : { code: 2 },
+    );
+    expect(JSON.stringify(received)).not.toContain('away');
+    expect(rejections).toEqual([]);
   });
 });

@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { type DynamicModule, Inject, Module, type Type, UseGuards } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { ExpressAdapter } from '@nestjs/platform-express';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { type OnGatewayConnection, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
@@ -10,6 +9,7 @@ import { io, type ManagerOptions, type SocketOptions } from 'socket.io-client';
 import { WebSocket } from 'ws';
 import type { Refusal } from './cases.js';
 import { answerTo, type Door, type DoorFamily, SCOPE } from './door.js';
+import { PLATFORMS } from './http.js';
 
 /** A message as both kinds of client receive it. */
 interface Message {
@@ -96,7 +96,7 @@ export function socketIoClient(url: string, options: Partial<ManagerOptions & So
   };
 }
 
-export function wsClient(url: string, headers: Record<string, string>): Client {
+export function wsClient(url: string, headers: Record<string, string | string[]>): Client {
   const socket = new WebSocket(url, { headers });
   const inbox = new Inbox();
   socket.on('message', (data: Buffer) => inbox.put(JSON.parse(data.toString()) as Message));
@@ -157,11 +157,16 @@ interface Server {
 }
 
 const startWith =
-  ({ gateway, newAdapter, path }: Server, connect: Connect, visit: Visit): Door['start'] =>
+  (
+    { gateway, newAdapter, path }: Server,
+    newPlatform: (typeof PLATFORMS)[string],
+    connect: Connect,
+    visit: Visit,
+  ): Door['start'] =>
   async (kmsJwt: DynamicModule) => {
     @Module({ imports: [kmsJwt], providers: [gateway, KmsJwtGuard] })
     class AppModule {}
-    const app = await NestFactory.create(AppModule, new ExpressAdapter(), { logger: false });
+    const app = await NestFactory.create(AppModule, newPlatform(), { logger: false });
     app.useWebSocketAdapter(newAdapter(app));
     await app.listen(0, '127.0.0.1');
     const url = (await app.getUrl()) + path;
@@ -179,10 +184,12 @@ const startWith =
   };
 
 const doorsOf = (server: Server, clients: Record<string, Connect>, visit: Visit): Door[] =>
-  Object.entries(clients).map(([place, connect]) => ({
-    name: place,
-    start: startWith(server, connect, visit),
-  }));
+  Object.entries(PLATFORMS).flatMap(([platform, newPlatform]) =>
+    Object.entries(clients).map(([place, connect]) => ({
+      name: `${platform}, ${place}`,
+      start: startWith(server, newPlatform, connect, visit),
+    })),
+  );
 
 const newIoAdapter = (app: object) => new IoAdapter(app);
 const newWsAdapter = (app: object) => new WsAdapter(app);

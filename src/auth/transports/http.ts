@@ -1,5 +1,5 @@
 import { type ExecutionContext, HttpException } from '@nestjs/common';
-import { type KmsJwtError, TokenAmbiguousError } from '../../errors.js';
+import type { KmsJwtError } from '../../errors.js';
 import type { TokenCarrier } from '../../kms-jwt.options.js';
 import { challengeOf, refusalOf } from '../refusal.js';
 import type { Transport } from './transport.js';
@@ -22,23 +22,8 @@ export function refuseHttp(error: KmsJwtError, response: HttpResponse): HttpExce
 
 const requestOf = (context: ExecutionContext) => context.switchToHttp().getRequest<TokenCarrier>();
 
-const isAuthorization = (text: string, index: number) =>
-  index % 2 === 0 && text.toLowerCase() === 'authorization';
-
-/** Node keeps the first of two `Authorization` lines and drops the other, which a proxy may have believed. */
-function refuseRepeated(
-  request: TokenCarrier & { rawHeaders?: string[]; raw?: { rawHeaders?: string[] } },
-): void {
-  const lines = request.rawHeaders ?? request.raw?.rawHeaders ?? [];
-  if (lines.filter(isAuthorization).length > 1) throw new TokenAmbiguousError();
-}
-
 export const http: Transport = {
-  carriersOf(context) {
-    const request = requestOf(context);
-    refuseRepeated(request);
-    return [request];
-  },
+  carriersOf: (context) => [requestOf(context)],
   requestOf,
   callOf: requestOf,
   refuse: (error, context) => refuseHttp(error, context.switchToHttp().getResponse<HttpResponse>()),

@@ -1,6 +1,6 @@
 import { Controller } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { ExecutionContextHost } from '@nestjs/core/internal';
+import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { WsException } from '@nestjs/websockets';
 import { KmsJwtGuard, KmsJwtModule } from 'nestjs-kms-jwt';
 import { LocalKms } from 'nestjs-kms-jwt/local';
@@ -56,4 +56,22 @@ test.each([
     ['exception', expect.objectContaining({ errorCode: 'token_missing' })],
     'disconnected',
   ]);
+});
+
+test('what a client sent in auth is read once, however many messages follow', async () => {
+  const guard = app.get(KmsJwtGuard);
+  let reads = 0;
+  const auth = {
+    get authorization() {
+      reads += 1;
+      return 'Basic dXNlcjpwYXNz';
+    },
+  };
+  const client = { handshake: { headers: {}, query: {}, auth }, data: {}, disconnect: () => {} };
+  for (let message = 0; message < 50; message += 1) {
+    const host = new ExecutionContextHost([client, {}], Handlers, Handlers.handle);
+    host.setType('ws');
+    await expect(guard.canActivate(host)).rejects.toBeInstanceOf(WsException);
+  }
+  expect(reads).toBe(1);
 });

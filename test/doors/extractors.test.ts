@@ -1,0 +1,77 @@
+import { NestFactory } from '@nestjs/core';
+import { KmsJwtService, type TokenExtractor } from 'nestjs-kms-jwt';
+import { LocalKms } from 'nestjs-kms-jwt/local';
+import { ExtractJwt } from 'passport-jwt';
+import { describe, expect, test } from 'vitest';
+import type { Refusal } from './cases.js';
+import { answerTo, type DoorFamily, kmsJwtOver, SCOPE } from './door.js';
+import { graphql, graphqlSubscriptions } from './graphql.js';
+import { grpc } from './grpc.js';
+import { http } from './http.js';
+import { watchRejections } from './rejections.js';
+import { tcp } from './tcp.js';
+import { socketIoConnections, socketIoMessages, wsConnections, wsMessages } from './websocket.js';
+
+const CLAIMS = { sub: 'user-42', aud: 'orders', scope: SCOPE };
+
+const missing: Refusal = {
+  statusCode: 401,
+  message: 'The request carries no bearer token',
+  errorCode: 'token_missing',
+  challenge: 'Bearer',
+};
+const malformed: Refusal = {
+  statusCode: 401,
+  message: expect.any(String) as string,
+  errorCode: 'token_malformed',
+  challenge: expect.stringContaining('invalid_token') as string,
+};
+
+const FAMILIES: DoorFamily[] = [
+  http,
+  graphql,
+  graphqlSubscriptions,
+  socketIoMessages,
+  socketIoConnections,
+  wsMessages,
+  wsConnections,
+  grpc,
+  tcp,
+];
+
+const EXTRACTORS: [name: string, extract: TokenExtractor, inHeader: Refusal | 'admitted'][] = [
+  ['fromAuthHeaderAsBearerToken', ExtractJwt.fromAuthHeaderAsBearerToken(), 'admitted'],
+  // It takes all of the header, and the word Bearer with it.
+  ['fromHeader', ExtractJwt.fromHeader('authorization'), malformed],
+  ['fromUrlQueryParameter', ExtractJwt.fromUrlQueryParameter('access_token'), missing],
+  ['fromBodyField', ExtractJwt.fromBodyField('authorization'), missing],
+];
+
+describe.each(FAMILIES)('$name', (family) => {
+  const doors = family.doors.filter(({ name }) => !name.includes('cookie'));
+
+  describe.each(doors)('$name', (door) => {
+    test.each(EXTRACTORS)(
+      '%s of passport-jwt finds the token or none, and never fails',
+      async (_, tokenFrom, inHeader) => {
+        const rejections = watchRejections();
+        const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
+        const issuer = await NestFactory.createApplicationContext(kmsJwtOver(localKms), { logger: false });
+        const app = await door.start(kmsJwtOver(localKms, { tokenFrom }));
+        try {
+          // Messages of TCP have no headers.
+          const expected = family === tcp ? missing : inHeader;
+          expect(await app.call(await issuer.get(KmsJwtService).sign(CLAIMS))).toEqual(
+            expected === 'admitted'
+              ? family.admitted(answerTo(CLAIMS, CLAIMS.sub))
+              : family.refused(expected),
+          );
+          expect(await app.call()).toEqual(family.refused(missing));
+          expect(rejections).toEqual([]);
+        } finally {
+          await Promise.all([app.close(), issuer.close()]);
+        }
+      },
+    );
+  });
+});
