@@ -19,4 +19,15 @@ describe('an app without @aws-sdk/client-kms', () => {
       /^KmsJwtOptionsError: .*keyId needs the package @aws-sdk\/client-kms: npm install it/,
     );
   });
+
+  it('verifies by a key set, with the issuer down too, and follows a rotation', async () => {
+    expect((await app.run('node', 'verify-only.mjs')).trim().split('\n')).toEqual([
+      'at first: signed by one',
+      'with the issuer down: signed by one',
+      'after a rotation: signed by two',
+    ]);
+    await expect(app.run('node', '--eval', "require('@aws-sdk/client-kms')")).rejects.toThrow(
+      /MODULE_NOT_FOUND/,
+    );
+  });
 });
