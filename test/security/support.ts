@@ -16,7 +16,7 @@ export interface Keys {
 }
 
 /** Something that a verifier may not offer at all; without it a case says nothing about that verifier. */
-export type Ability = keyof VerifyOptions | 'maxTokenLength' | 'refusesBytes';
+export type Ability = keyof VerifyOptions | 'maxTokenLength' | 'refusesBytes' | 'tellsDates';
 
 export interface Case {
   readonly name: string;

@@ -58,6 +58,7 @@ export async function startOurs(
       'clockTimestamp',
       'maxTokenLength',
       'refusesBytes',
+      'tellsDates',
     ]),
     verify: (token, options) => service.verify(token as string, options),
     isRefusal: (error) => error instanceof TokenError,
@@ -70,7 +71,7 @@ const texts = (value: VerifyOptions['audience']) => value as string | undefined;
 // The corpus spells every maxAge so; each peer has a unit of its own.
 const HOUR = 3600;
 
-function jose(keys: Keys): Verifier {
+export function jose(keys: Keys): Verifier {
   const keySet = createLocalJWKSet(jwksOf(keys));
   return {
     name: 'jose',

@@ -38,8 +38,6 @@ const NOT_A_TIME = [
   '-1e400',
   '-1',
   '-9999999999',
-  '1e308',
-  '9007199254740993000',
 ];
 const NOT_A_TEXT = ['42', '0', 'null', 'true', 'false', '{}', '[]', '{"toString":"user-42"}'];
 
@@ -134,12 +132,6 @@ const inTime: Case[] = [
   at('iat in the future, with maxAge', 'iat', 60, { maxAge: '1h' }),
   at('iat a second in the future, with maxAge', 'iat', 1, { maxAge: '1h' }),
   at('iat older than maxAge', 'iat', -3601, { maxAge: '1h' }),
-  at('iat as old as maxAge', 'iat', -3600, { maxAge: '1h' }),
-  {
-    name: 'exp in milliseconds where a Date ends',
-    source: sourceOf('exp'),
-    make: (keys) => withClaims(keys, { exp: 8_640_000_000_000_000 }),
-  },
   {
     name: 'exp long ago, by the clock of the verifier',
     source: sourceOf('exp'),
@@ -156,6 +148,16 @@ const inTime: Case[] = [
     make: (keys: Keys) => withRawClaim(keys, 'exp', value),
   })),
 ];
+
+/** Numbers they are, but no Date can tell them: to be refused by a verifier whose errors hold a Date. */
+const beyondDates: Case[] = ['exp', 'nbf', 'iat'].flatMap((claim) =>
+  ['1e308', '9007199254740993000', '8640000000000001'].map((value) => ({
+    name: `${claim} beyond the last Date: ${value}`,
+    source: 'ECMA-262, section 21.4.1.1',
+    make: (keys: Keys) => withRawClaim(keys, claim, value),
+    needs: ['tellsDates'] as const,
+  })),
+);
 
 const missingWhereRequired: Case[] = [
   missing('iss', { issuer: ISSUER }),
@@ -224,5 +226,6 @@ export const claims: readonly Case[] = [
   })),
   ...missingWhereRequired,
   ...inTime,
+  ...beyondDates,
   ...sameAs,
 ];

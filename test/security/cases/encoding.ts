@@ -196,7 +196,7 @@ export const encoding: readonly Case[] = [
   ...spelled('UTF-16 with a byte order mark', UTF8, (text) => Buffer.from(`\ufeff${text}`, 'utf16le')),
   ...spelled('UTF-16, big endian', UTF8, (text) => Buffer.from(text, 'utf16le').swap16()),
   ...spelled('UTF-32', UTF8, (text) =>
-    Buffer.from([...text].flatMap((one) => [one.codePointAt(0) ?? 0, 0, 0, 0])),
+    Buffer.from(Array.from(text, (one) => [one.codePointAt(0) ?? 0, 0, 0, 0]).flat()),
   ),
   ...spelled('Latin-1', UTF8, (text) => Buffer.from(text.replace('{', '{"é":1,'), 'latin1')),
   ...spelled('deflated', 'RFC 7516, section 4.1.3 (zip is of JWE alone)', (text) => deflateRawSync(text)),

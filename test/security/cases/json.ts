@@ -5,7 +5,7 @@ const GRAMMAR = 'RFC 8259, section 2';
 const DUPLICATE = 'RFC 7515, section 4; RFC 7519, section 4 (rejected, or the last one counts)';
 
 /** Another JSON text in the place of header and payload in turn, signed by the trusted key. */
-function eachPart(what: string, source: string, respell: (json: string) => string): Case[] {
+function eachPart(what: string, source: string, respell: (text: string) => string): Case[] {
   return [
     {
       name: `a payload ${what}`,
@@ -20,7 +20,7 @@ function eachPart(what: string, source: string, respell: (json: string) => strin
   ];
 }
 
-const insert = (member: string) => (json: string) => `{${member},${json.slice(1)}`;
+const insert = (member: string) => (text: string) => `{${member},${text.slice(1)}`;
 
 const inHeader = (name: string, source: string, spell: (keys: Keys) => string): Case => ({
   name,
@@ -41,31 +41,31 @@ export const json: readonly Case[] = [
   ...eachPart('that is null', OBJECT, () => 'null'),
   ...eachPart('that is true', OBJECT, () => 'true'),
   ...eachPart('that is a number', OBJECT, () => '42'),
-  ...eachPart('that is a text', OBJECT, (json) => JSON.stringify(json)),
+  ...eachPart('that is a text', OBJECT, (text) => JSON.stringify(text)),
   ...eachPart('that is an empty text', OBJECT, () => '""'),
   ...eachPart('that is an empty array', OBJECT, () => '[]'),
-  ...eachPart('in an array', OBJECT, (json) => `[${json}]`),
-  ...eachPart('in an array of pairs', OBJECT, (json) =>
-    JSON.stringify(Object.entries(JSON.parse(json) as object)),
+  ...eachPart('in an array', OBJECT, (text) => `[${text}]`),
+  ...eachPart('in an array of pairs', OBJECT, (text) =>
+    JSON.stringify(Object.entries(JSON.parse(text) as object)),
   ),
   ...eachPart('that is empty', OBJECT, () => ''),
   ...eachPart('of whitespace', OBJECT, () => ' \n\t'),
   ...eachPart('that is a word', GRAMMAR, () => 'undefined'),
-  ...eachPart('with a comma at its end', GRAMMAR, (json) => json.replace(/\}$/, ',}')),
-  ...eachPart('with a comma in front', GRAMMAR, (json) => json.replace(/^\{/, '{,')),
-  ...eachPart('without its last bracket', GRAMMAR, (json) => json.slice(0, -1)),
-  ...eachPart('with a bracket too many', GRAMMAR, (json) => `${json}}`),
-  ...eachPart('with a second object behind', GRAMMAR, (json) => `${json}{}`),
-  ...eachPart('with a NUL behind', GRAMMAR, (json) => `${json}\u0000`),
-  ...eachPart('with a vertical tab in front', GRAMMAR, (json) => `\v${json}`),
-  ...eachPart('with a no-break space in front', GRAMMAR, (json) => `\u00a0${json}`),
+  ...eachPart('with a comma at its end', GRAMMAR, (text) => text.replace(/\}$/, ',}')),
+  ...eachPart('with a comma in front', GRAMMAR, (text) => text.replace(/^\{/, '{,')),
+  ...eachPart('without its last bracket', GRAMMAR, (text) => text.slice(0, -1)),
+  ...eachPart('with a bracket too many', GRAMMAR, (text) => `${text}}`),
+  ...eachPart('with a second object behind', GRAMMAR, (text) => `${text}{}`),
+  ...eachPart('with a NUL behind', GRAMMAR, (text) => `${text}\u0000`),
+  ...eachPart('with a vertical tab in front', GRAMMAR, (text) => `\v${text}`),
+  ...eachPart('with a no-break space in front', GRAMMAR, (text) => `\u00a0${text}`),
   ...eachPart('with a newline in a text', GRAMMAR, insert('"x":"\n"')),
   ...eachPart('with an unknown escape', GRAMMAR, insert(String.raw`"x":"\x41"`)),
   ...eachPart('with a cut-off escape', GRAMMAR, insert(String.raw`"x":"\u00"`)),
-  ...eachPart('in single quotes', GRAMMAR, (json) => json.replaceAll('"', "'")),
+  ...eachPart('in single quotes', GRAMMAR, (text) => text.replaceAll('"', "'")),
   ...eachPart('with names without quotes', GRAMMAR, insert('x:1')),
-  ...eachPart('with a comment', GRAMMAR, (json) => `/* */${json}`),
-  ...eachPart('with a prefix against hijacking', GRAMMAR, (json) => `)]}',\n${json}`),
+  ...eachPart('with a comment', GRAMMAR, (text) => `/* */${text}`),
+  ...eachPart('with a prefix against hijacking', GRAMMAR, (text) => `)]}',\n${text}`),
   ...eachPart('with NaN', GRAMMAR, insert('"x":NaN')),
   ...eachPart('with Infinity', GRAMMAR, insert('"x":Infinity')),
   ...eachPart('with -Infinity', GRAMMAR, insert('"x":-Infinity')),
