@@ -58,7 +58,7 @@ const ONLY_JOSE: [group: string, reason: string, names: string[]][] = [
   ],
   [
     'an encoding with',
-    'atob skips ASCII whitespace: the token could be spelled in many ways',
+    'its decoder skips ASCII whitespace: the token could be spelled in many ways',
     [
       ...inEachPart('a space in front', 'a space behind', 'a newline in the middle'),
       ...inEachPart('a CRLF in the middle', 'a tab in the middle'),
@@ -67,17 +67,17 @@ const ONLY_JOSE: [group: string, reason: string, names: string[]][] = [
   ],
   [
     'an encoding with',
-    'atob takes the padding that base64 would have',
+    'its decoder takes the padding that base64 would have',
     ['two paddings in the header', 'two paddings in the signature'],
   ],
   [
     'an encoding with',
-    'atob ignores trailing bits: the token could be spelled in many ways',
+    'its decoder ignores trailing bits: the token could be spelled in many ways',
     inEachPart('trailing bits that are not zero'),
   ],
   [
     'an encoding with',
-    'TextDecoder skips a byte order mark, which JSON must not have (RFC 8259, section 8.1)',
+    'its TextDecoder skips a byte order mark, which JSON must not have (RFC 8259, section 8.1)',
     ['a byte order mark: the header', 'a byte order mark: the payload'],
   ],
   [
