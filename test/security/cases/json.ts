@@ -1,0 +1,143 @@
+import { appendMember, type Case, goodClaims, goodHeader, type Keys, signed } from '../support.js';
+
+const OBJECT = 'RFC 7519, section 7.2, steps 3 and 10 (a JSON object)';
+const GRAMMAR = 'RFC 8259, section 2';
+const DUPLICATE = 'RFC 7515, section 4; RFC 7519, section 4 (rejected, or the last one counts)';
+
+/** Another JSON text in the place of header and payload in turn, signed by the trusted key. */
+function eachPart(what: string, source: string, respell: (text: string) => string): Case[] {
+  return [
+    {
+      name: `a payload ${what}`,
+      source,
+      make: (keys) => signed(keys, goodHeader(keys), respell(JSON.stringify(goodClaims(keys)))),
+    },
+    {
+      name: `a header ${what}`,
+      source,
+      make: (keys) => signed(keys, respell(JSON.stringify(goodHeader(keys)))),
+    },
+  ];
+}
+
+const insert = (member: string) => (text: string) => `{${member},${text.slice(1)}`;
+
+const inHeader = (name: string, source: string, spell: (keys: Keys) => string): Case => ({
+  name,
+  source,
+  make: (keys) => signed(keys, spell(keys)),
+});
+const inPayload = (name: string, source: string, spell: (keys: Keys) => string): Case => ({
+  name,
+  source,
+  make: (keys) => signed(keys, goodHeader(keys), spell(keys)),
+});
+
+function without(object: object, name: string): object {
+  return Object.fromEntries(Object.entries(object).filter(([key]) => key !== name));
+}
+
+export const json: readonly Case[] = [
+  ...eachPart('that is null', OBJECT, () => 'null'),
+  ...eachPart('that is true', OBJECT, () => 'true'),
+  ...eachPart('that is a number', OBJECT, () => '42'),
+  ...eachPart('that is a text', OBJECT, (text) => JSON.stringify(text)),
+  ...eachPart('that is an empty text', OBJECT, () => '""'),
+  ...eachPart('that is an empty array', OBJECT, () => '[]'),
+  ...eachPart('in an array', OBJECT, (text) => `[${text}]`),
+  ...eachPart('in an array of pairs', OBJECT, (text) =>
+    JSON.stringify(Object.entries(JSON.parse(text) as object)),
+  ),
+  ...eachPart('that is empty', OBJECT, () => ''),
+  ...eachPart('of whitespace', OBJECT, () => ' \n\t'),
+  ...eachPart('that is a word', GRAMMAR, () => 'undefined'),
+  ...eachPart('with a comma at its end', GRAMMAR, (text) => text.replace(/\}$/, ',}')),
+  ...eachPart('with a comma in front', GRAMMAR, (text) => text.replace(/^\{/, '{,')),
+  ...eachPart('without its last bracket', GRAMMAR, (text) => text.slice(0, -1)),
+  ...eachPart('with a bracket too many', GRAMMAR, (text) => `${text}}`),
+  ...eachPart('with a second object behind', GRAMMAR, (text) => `${text}{}`),
+  ...eachPart('with a NUL behind', GRAMMAR, (text) => `${text}\u0000`),
+  ...eachPart('with a vertical tab in front', GRAMMAR, (text) => `\v${text}`),
+  ...eachPart('with a no-break space in front', GRAMMAR, (text) => `\u00a0${text}`),
+  ...eachPart('with a newline in a text', GRAMMAR, insert('"x":"\n"')),
+  ...eachPart('with an unknown escape', GRAMMAR, insert(String.raw`"x":"\x41"`)),
+  ...eachPart('with a cut-off escape', GRAMMAR, insert(String.raw`"x":"\u00"`)),
+  ...eachPart('in single quotes', GRAMMAR, (text) => text.replaceAll('"', "'")),
+  ...eachPart('with names without quotes', GRAMMAR, insert('x:1')),
+  ...eachPart('with a comment', GRAMMAR, (text) => `/* */${text}`),
+  ...eachPart('with a prefix against hijacking', GRAMMAR, (text) => `)]}',\n${text}`),
+  ...eachPart('with NaN', GRAMMAR, insert('"x":NaN')),
+  ...eachPart('with Infinity', GRAMMAR, insert('"x":Infinity')),
+  ...eachPart('with -Infinity', GRAMMAR, insert('"x":-Infinity')),
+  ...eachPart('with undefined', GRAMMAR, insert('"x":undefined')),
+  ...eachPart('with a number in hex', GRAMMAR, insert('"x":0x10')),
+  ...eachPart('with a number that starts with zero', GRAMMAR, insert('"x":010')),
+  ...eachPart('with a number that starts with plus', GRAMMAR, insert('"x":+1')),
+  ...eachPart('with a number that ends with a dot', GRAMMAR, insert('"x":1.')),
+  ...eachPart('with True', GRAMMAR, insert('"x":True')),
+
+  inHeader('alg twice, the last none', DUPLICATE, (keys) => appendMember(goodHeader(keys), '"alg":"none"')),
+  inHeader('alg twice, the last HS256', DUPLICATE, (keys) => appendMember(goodHeader(keys), '"alg":"HS256"')),
+  inHeader('kid twice, the last unknown', DUPLICATE, (keys) =>
+    appendMember(goodHeader(keys), '"kid":"other"'),
+  ),
+  inHeader('kid twice, the last escaped', DUPLICATE, (keys) =>
+    appendMember(goodHeader(keys), String.raw`"\u006bid":"other"`),
+  ),
+  inPayload('exp twice, the last past', DUPLICATE, (keys) => appendMember(goodClaims(keys), '"exp":1')),
+  inPayload('exp twice, the last a text', DUPLICATE, (keys) =>
+    appendMember(goodClaims(keys), '"exp":"never"'),
+  ),
+  inPayload('exp twice, the last null', DUPLICATE, (keys) => appendMember(goodClaims(keys), '"exp":null')),
+  inPayload('aud twice, the last a stranger', DUPLICATE, (keys) =>
+    appendMember(goodClaims(keys), '"aud":"bills"'),
+  ),
+  inPayload('iss twice, the last a stranger', DUPLICATE, (keys) =>
+    appendMember(goodClaims(keys), '"iss":"https://attacker.example"'),
+  ),
+  inPayload('nbf twice, the last in the future', DUPLICATE, (keys) =>
+    appendMember(goodClaims(keys), `"nbf":1,"nbf":${keys.now + 600}`),
+  ),
+
+  inHeader('alg and kid in __proto__ alone', 'RFC 7515, section 4.1.1', (keys) =>
+    appendMember({ typ: 'JWT' }, `"__proto__":${JSON.stringify(goodHeader(keys))}`),
+  ),
+  inHeader('alg in __proto__ alone', 'RFC 7515, section 4.1.1', (keys) =>
+    appendMember(without(goodHeader(keys), 'alg'), '"__proto__":{"alg":"ES256"}'),
+  ),
+  inHeader('alg in constructor.prototype alone', 'RFC 7515, section 4.1.1', (keys) =>
+    appendMember(without(goodHeader(keys), 'alg'), '"constructor":{"prototype":{"alg":"ES256"}}'),
+  ),
+  inHeader('kid in __proto__ alone', 'RFC 7515, section 4.1.4', (keys) =>
+    appendMember(without(goodHeader(keys), 'kid'), `"__proto__":{"kid":"${keys.kid}"},"kid":"other"`),
+  ),
+  inPayload('iss and aud in __proto__ alone', 'RFC 7519, section 4.1', (keys) =>
+    appendMember({ sub: 'root' }, `"__proto__":${JSON.stringify(goodClaims(keys))}`),
+  ),
+  inPayload('aud in __proto__ alone', 'RFC 7519, section 4.1.3', (keys) =>
+    appendMember(without(goodClaims(keys), 'aud'), '"__proto__":{"aud":"orders"}'),
+  ),
+  inPayload('iss in constructor.prototype alone', 'RFC 7519, section 4.1.1', (keys) =>
+    appendMember(
+      without(goodClaims(keys), 'iss'),
+      '"constructor":{"prototype":{"iss":"https://auth.example"}}',
+    ),
+  ),
+  {
+    name: 'exp in __proto__ alone, where exp is required',
+    source: 'RFC 7519, section 4.1.4',
+    make: (keys) =>
+      signed(
+        keys,
+        goodHeader(keys),
+        appendMember(without(goodClaims(keys), 'exp'), `"__proto__":{"exp":${keys.now + 600}}`),
+      ),
+    options: { requiredClaims: ['exp'] },
+  },
+  ...['constructor', '__proto__', 'toString', 'hasOwnProperty'].map((claim) => ({
+    name: `no ${claim}, where it is required: the prototype’s does not count`,
+    source: 'RFC 7519, section 4',
+    make: (keys: Keys) => signed(keys),
+    options: { requiredClaims: [claim] },
+  })),
+];

@@ -1,0 +1,204 @@
+import {
+  type Case,
+  goodClaims,
+  goodHeader,
+  type Keys,
+  signed,
+  withClaims,
+  withRawClaim,
+} from '../support.js';
+import { ofLength } from './sizes.js';
+import { ORDER, toBytes, toInteger } from './signatures.js';
+import { appendMember, withSignature } from '../support.js';
+
+const JWT = 'RFC 7519, section 4.1';
+
+function headed(name: string, header: object, options?: Case['options']): Case {
+  return {
+    name,
+    source: 'RFC 7515, section 4',
+    make: (keys) => signed(keys, { ...goodHeader(keys), ...header }),
+    ...(options && { options }),
+  };
+}
+function claiming(name: string, claims: (keys: Keys) => object, source = JWT): Case {
+  return { name, source, make: (keys) => withClaims(keys, claims(keys)) };
+}
+
+/** What a verifier must let in. */
+export const valid: readonly Case[] = [
+  {
+    name: 'no claim, where none is asked for',
+    source: 'RFC 7519, section 4 (all are optional)',
+    make: (keys) => signed(keys, goodHeader(keys), {}),
+    options: {},
+  },
+  claiming('issuer, audience and the rest', () => ({})),
+  claiming('no exp', () => ({ exp: undefined })),
+  claiming('every registered claim', ({ now }) => ({ nbf: now - 1 })),
+  claiming('aud as an array of one', () => ({ aud: ['orders'] })),
+  claiming('aud as an array with other audiences', () => ({ aud: ['bills', 'orders', ''] })),
+  claiming('exp with a fraction', ({ now }) => ({ exp: now + 60.5 }), 'RFC 7519, section 2 (NumericDate)'),
+  claiming('nbf and iat with a fraction', ({ now }) => ({ nbf: now - 0.5, iat: now - 0.25 })),
+  {
+    name: 'exp with an exponent',
+    source: 'RFC 8259, section 6',
+    make: (keys) => withRawClaim(keys, 'exp', '99999e5'),
+  },
+  claiming('exp in the year 9999', () => ({ exp: 253_402_300_799 })),
+  claiming('nbf at 0', () => ({ nbf: 0 })),
+  { name: 'nbf at -0', source: 'RFC 8259, section 6', make: (keys) => withRawClaim(keys, 'nbf', '-0') },
+  {
+    name: 'nbf now',
+    source: 'RFC 7519, section 4.1.5',
+    make: (keys) => withClaims(keys, { nbf: keys.now }),
+    options: ({ now }) => ({ clockTimestamp: now }),
+  },
+  {
+    name: 'exp in half a second',
+    source: 'RFC 7519, section 4.1.4',
+    make: (keys) => withClaims(keys, { exp: keys.now + 0.5 }),
+    options: ({ now }) => ({ clockTimestamp: now }),
+  },
+  {
+    name: 'exp passed, within the tolerance',
+    source: 'RFC 7519, section 4.1.4 (leeway)',
+    make: (keys) => withClaims(keys, { exp: keys.now - 5 }),
+    options: ({ now }) => ({ clockTimestamp: now, clockTolerance: 10 }),
+  },
+  {
+    name: 'younger than maxAge',
+    source: 'RFC 7519, section 4.1.6',
+    make: (keys) => withClaims(keys, { iat: keys.now - 60 }),
+    options: { maxAge: '1h' },
+  },
+  {
+    name: 'subject, jwtid and nonce as asked for',
+    source: JWT,
+    make: (keys) => withClaims(keys, { nonce: 'n-1' }),
+    options: { subject: 'user-42', jwtid: 'token-1', nonce: 'n-1' },
+  },
+  {
+    name: 'a required claim that is null',
+    source: 'RFC 7519, section 4.3',
+    make: (keys) => withClaims(keys, { tenant: null }),
+    options: { requiredClaims: ['tenant'] },
+  },
+  headed('no typ', { typ: undefined }),
+  headed('typ in lower case', { typ: 'jwt' }),
+  headed('typ application/jwt', { typ: 'application/jwt' }),
+  headed('typ at+jwt where it is asked for', { typ: 'at+jwt' }, { typ: 'at+jwt' }),
+  headed(
+    'typ application/at+jwt where at+jwt is asked for',
+    { typ: 'application/at+jwt' },
+    { typ: 'at+jwt' },
+  ),
+  headed('further header parameters', { cty: 'json', 'x-tenant': { id: 1 }, x5t: 'AAAA' }),
+  headed('a jku and a jwk, which nobody looks at', {
+    jku: 'https://else.example/jwks.json',
+    jwk: { kty: 'oct' },
+  }),
+  headed('header parameters named like members of prototypes', {
+    constructor: 1,
+    toString: null,
+    valueOf: [],
+  }),
+  {
+    name: 'the header’s members in another order, with whitespace',
+    source: 'RFC 7515, section 3.3',
+    make: (keys) => signed(keys, `\r\n{ "kid" : "${keys.kid}",\t"alg":"ES256" }\n`),
+  },
+  {
+    name: 'alg and kid spelled with escapes',
+    source: 'RFC 8259, section 7',
+    make: (keys) =>
+      signed(
+        keys,
+        String.raw`{"\u0061lg":"\u0045S256","kid":"${keys.kid.replace('t', String.raw`\u0074`)}"}`,
+      ),
+  },
+  {
+    name: 'the payload with whitespace',
+    source: 'RFC 8259, section 2',
+    make: (keys) => signed(keys, goodHeader(keys), JSON.stringify(goodClaims(keys), null, 2)),
+  },
+  claiming('letters of all planes', () => ({ name: 'Zoë 李 \u{1f511} \u0000 \u2028', '\u{1f511}': 'ключ' })),
+  {
+    name: 'a lone surrogate, escaped',
+    source: 'RFC 8259, section 8.2',
+    make: (keys) => withRawClaim(keys, 'name', String.raw`"\ud800"`),
+  },
+  claiming('objects and arrays in claims', () => ({ a: { b: [{ c: [[], {}, null, true, -1.5e-7] }] } })),
+  claiming('a claim with an empty name', () => ({ '': 'empty' })),
+  {
+    name: 'a claim 500 deep',
+    source: 'RFC 8259, section 9',
+    make: (keys) => withRawClaim(keys, 'deep', `${'['.repeat(500)}${']'.repeat(500)}`),
+  },
+  claiming('500 claims', () =>
+    Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`c${index}`, index])),
+  ),
+  {
+    name: '16,384 characters',
+    source: 'the default of maxTokenLength',
+    make: (keys) => ofLength(keys, 16_384),
+  },
+];
+
+/** What RFCs leave to the verifier. This one lets it in; each has its reason. */
+export const leftOpen: readonly (Case & { reason: string })[] = [
+  {
+    name: 's replaced by n - s',
+    source: 'FIPS 186-5, section 6.4',
+    reason: 'it is a signature by ECDSA, and a verifier that wants a low s refuses half of what KMS signs',
+    make: (keys) =>
+      withSignature(keys, (good) =>
+        Buffer.concat([good.subarray(0, 32), toBytes(ORDER - toInteger(good.subarray(32)))]),
+      ),
+  },
+  {
+    name: 'alg twice, the last ES256',
+    source: 'RFC 7515, section 4',
+    reason: 'the last of two members counts, for the checks and for the claims alike',
+    make: (keys) => signed(keys, `{"alg":"none",${JSON.stringify(goodHeader(keys)).slice(1)}`),
+  },
+  {
+    name: 'exp twice, the last in the future',
+    source: 'RFC 7519, section 4',
+    reason: 'the last of two members counts, for the checks and for the claims alike',
+    make: (keys) => signed(keys, goodHeader(keys), `{"exp":1,${JSON.stringify(goodClaims(keys)).slice(1)}`),
+  },
+  {
+    name: '__proto__ as a claim',
+    source: 'RFC 7519, section 4.3',
+    reason: 'it is a name like others: JSON.parse makes an own member of it, and no check reads a prototype',
+    make: (keys) =>
+      signed(keys, goodHeader(keys), appendMember(goodClaims(keys), '"__proto__":{"admin":true}')),
+  },
+  {
+    name: '__proto__ as a header parameter',
+    source: 'RFC 7515, section 4',
+    reason: 'it is a name like others: JSON.parse makes an own member of it, and no check reads a prototype',
+    make: (keys) => signed(keys, appendMember(goodHeader(keys), '"__proto__":{"crit":["x"]}')),
+  },
+  {
+    name: 'iat in the future, without maxAge',
+    source: 'RFC 7519, section 4.1.6',
+    reason: 'no RFC refuses it, and nbf is there to say so',
+    make: (keys) => withClaims(keys, { iat: keys.now + 60 }),
+  },
+  {
+    name: 'nbf after exp, both as they must be for now',
+    source: 'RFC 7519, sections 4.1.4 and 4.1.5',
+    reason: 'within the tolerance both hold',
+    make: (keys) => withClaims(keys, { nbf: keys.now + 5, exp: keys.now - 5 }),
+    options: ({ now }) => ({ clockTimestamp: now, clockTolerance: 10 }),
+  },
+  {
+    name: 'cty JWT around claims',
+    source: 'RFC 7519, section 5.2',
+    reason:
+      'the payload is a claim set, whatever its label says: there is no token within to be mistaken for it',
+    make: (keys) => signed(keys, { ...goodHeader(keys), cty: 'JWT' }),
+  },
+];

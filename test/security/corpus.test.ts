@@ -1,0 +1,104 @@
+import { TokenError } from 'nestjs-kms-jwt';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hostile, leftOpen, valid } from './corpus.js';
+import { type Case, newKeys, optionsOf } from './support.js';
+import { startOurs, type Verifier } from './verifiers.js';
+
+/** In milliseconds: far above what any case takes, and far below what a search that backtracks would. */
+const BOUND = 1000;
+/** So long that no case is refused for its length alone. */
+const NO_LIMIT = 64 * 1024 * 1024;
+
+const keys = newKeys();
+let ours: Awaited<ReturnType<typeof startOurs>>;
+let unlimited: Awaited<ReturnType<typeof startOurs>>;
+
+beforeAll(async () => {
+  ours = await startOurs(keys);
+  unlimited = await startOurs(keys, NO_LIMIT);
+});
+afterAll(async () => {
+  await ours.close();
+  await unlimited.close();
+});
+
+async function refusal(verifier: Verifier, one: Case): Promise<{ error: unknown; took: number }> {
+  const token = one.make(keys);
+  const start = performance.now();
+  const error: unknown = await Promise.resolve(verifier.verify(token, optionsOf(one, keys))).then(
+    () => 'accepted',
+    (thrown: unknown) => thrown,
+  );
+  return { error, took: performance.now() - start };
+}
+
+describe.each(Object.entries(hostile))('%s', (_, cases) => {
+  test.each(cases.map((one) => [one.name, one.source, one] as const))(
+    '%s is refused (%s)',
+    async (...[, , one]) => {
+      const { error, took } = await refusal(ours, one);
+      expect(error).toBeInstanceOf(TokenError);
+      expect(took).toBeLessThan(BOUND);
+    },
+  );
+});
+
+describe('whatever the length that is allowed', () => {
+  const cases = Object.entries(hostile).flatMap(([group, all]) =>
+    all
+      .filter(({ needs = [] }) => !needs.includes('maxTokenLength'))
+      .map((one) => [`${group} ${one.name}`, one] as const),
+  );
+
+  test.each(cases)('%s is refused', async (_, one) => {
+    const { error, took } = await refusal(unlimited, one);
+    expect(error).toBeInstanceOf(TokenError);
+    expect(took).toBeLessThan(BOUND);
+  });
+});
+
+describe('decode', () => {
+  const cases = Object.entries(hostile).flatMap(([group, all]) =>
+    all.map((one) => [`${group} ${one.name}`, one] as const),
+  );
+
+  test.each(cases)('gives claims or refuses: %s', (_, one) => {
+    const token = one.make(keys) as string;
+    let outcome: unknown;
+    try {
+      outcome = ours.service.decode(token);
+    } catch (error) {
+      outcome = error;
+    }
+    expect(outcome instanceof TokenError || Object.getPrototypeOf(outcome) === Object.prototype).toBe(true);
+  });
+});
+
+describe('a valid token is accepted:', () => {
+  test.each(valid.map((one) => [one.name, one] as const))('%s', async (_, one) => {
+    await expect(ours.verify(one.make(keys), optionsOf(one, keys))).resolves.toBeTypeOf('object');
+  });
+});
+
+describe('what RFCs leave open is accepted:', () => {
+  test.each(leftOpen.map((one) => [one.name, one.reason, one] as const))(
+    '%s, as %s',
+    async (...[, , one]) => {
+      await expect(ours.verify(one.make(keys), optionsOf(one, keys))).resolves.toBeTypeOf('object');
+    },
+  );
+
+  test('a member named __proto__ changes no prototype', async () => {
+    const one = leftOpen.find(({ name }) => name === '__proto__ as a claim') as Case;
+    const claims = (await ours.verify(one.make(keys), optionsOf(one, keys))) as Record<string, unknown>;
+    expect(Object.getPrototypeOf(claims)).toBe(Object.prototype);
+    expect([claims['admin'], ({} as Record<string, unknown>)['admin']]).toEqual([undefined, undefined]);
+  });
+});
+
+test('no two cases of a group have the same name', () => {
+  for (const cases of [...Object.values(hostile), valid, leftOpen]) {
+    const names = cases.map(({ name }) => name);
+    expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
+  }
+});

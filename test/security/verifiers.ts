@@ -1,0 +1,215 @@
+import { Test } from '@nestjs/testing';
+import { JwtVerifier } from 'aws-jwt-verify';
+import { JwtBaseError } from 'aws-jwt-verify/error';
+import { createVerifier, TokenError as FastJwtError } from 'fast-jwt';
+import { createLocalJWKSet, errors as joseErrors, jwtVerify } from 'jose';
+import jsonwebtoken from 'jsonwebtoken';
+import { KmsJwtModule, KmsJwtService, TokenError, type VerifyOptions } from 'nestjs-kms-jwt';
+import { type Ability, abilitiesFor, type Case, type Keys, optionsOf } from './support.js';
+
+export interface Verifier {
+  readonly name: string;
+  readonly abilities: ReadonlySet<Ability>;
+  /** Throws, or rejects, where it refuses. */
+  verify(token: unknown, options: VerifyOptions): unknown;
+  /** Whether that is how it says no, by its own documentation. */
+  isRefusal(error: unknown): boolean;
+}
+
+export type Verdict = 'accepted' | 'refused' | 'foreign error' | 'n/a';
+
+export async function judge(verifier: Verifier, one: Case, keys: Keys): Promise<Verdict> {
+  if (!abilitiesFor(one, keys).every((ability) => verifier.abilities.has(ability))) return 'n/a';
+  const token = one.make(keys);
+  try {
+    await verifier.verify(token, optionsOf(one, keys));
+    return 'accepted';
+  } catch (error) {
+    return verifier.isRefusal(error) ? 'refused' : 'foreign error';
+  }
+}
+
+export function jwksOf({ publicKey, kid }: Keys) {
+  return { keys: [{ ...publicKey.export({ format: 'jwk' }), kid, alg: 'ES256', use: 'sig' }] };
+}
+
+/** A service of this library that trusts the key; whoever makes it closes it. */
+export async function startOurs(
+  keys: Keys,
+  maxTokenLength?: number,
+): Promise<Verifier & { service: KmsJwtService; close: () => Promise<void> }> {
+  const module = await Test.createTestingModule({
+    imports: [KmsJwtModule.forRoot({ jwks: jwksOf(keys), maxTokenLength })],
+  }).compile();
+  await module.init();
+  const service = module.get(KmsJwtService);
+  return {
+    name: 'nestjs-kms-jwt',
+    abilities: new Set<Ability>([
+      'audience',
+      'issuer',
+      'subject',
+      'jwtid',
+      'nonce',
+      'requiredClaims',
+      'typ',
+      'maxAge',
+      'clockTolerance',
+      'clockTimestamp',
+      'maxTokenLength',
+      'refusesBytes',
+      'tellsDates',
+    ]),
+    verify: (token, options) => service.verify(token as string, options),
+    isRefusal: (error) => error instanceof TokenError,
+    service,
+    close: () => module.close(),
+  };
+}
+
+const texts = (value: VerifyOptions['audience']) => value as string | undefined;
+// The corpus spells every maxAge so; each peer has a unit of its own.
+const HOUR = 3600;
+
+export function jose(keys: Keys): Verifier {
+  const keySet = createLocalJWKSet(jwksOf(keys));
+  return {
+    name: 'jose',
+    abilities: new Set<Ability>([
+      'audience',
+      'issuer',
+      'subject',
+      'requiredClaims',
+      'typ',
+      'maxAge',
+      'clockTolerance',
+      'clockTimestamp',
+    ]),
+    verify: (token, { audience, issuer, maxAge, clockTimestamp, ...options }) =>
+      jwtVerify(token as string, keySet, {
+        algorithms: ['ES256'],
+        ...pick(options, 'subject', 'requiredClaims', 'typ', 'clockTolerance'),
+        ...(audience !== undefined && { audience: texts(audience) }),
+        ...(issuer !== undefined && { issuer: texts(issuer) }),
+        ...(maxAge !== undefined && { maxTokenAge: HOUR }),
+        ...(clockTimestamp !== undefined && { currentDate: new Date(clockTimestamp * 1000) }),
+      }),
+    isRefusal: (error) => error instanceof joseErrors.JOSEError,
+  };
+}
+
+function viaJsonwebtoken(keys: Keys): Verifier {
+  return {
+    name: 'jsonwebtoken',
+    abilities: new Set<Ability>([
+      'audience',
+      'issuer',
+      'subject',
+      'jwtid',
+      'nonce',
+      'maxAge',
+      'clockTolerance',
+      'clockTimestamp',
+      'refusesBytes',
+    ]),
+    verify: (token, { audience, issuer, ...options }) =>
+      new Promise((resolve, reject) => {
+        jsonwebtoken.verify(
+          token as string,
+          ({ kid }, answer) =>
+            kid === keys.kid ? answer(null, keys.publicKey) : answer(new Error('There is no such key')),
+          {
+            algorithms: ['ES256'],
+            ...(pick(
+              options,
+              'subject',
+              'jwtid',
+              'nonce',
+              'maxAge',
+              'clockTolerance',
+              'clockTimestamp',
+            ) as jsonwebtoken.VerifyOptions),
+            ...(audience !== undefined && { audience: texts(audience) }),
+            ...(issuer !== undefined && { issuer: texts(issuer) }),
+          },
+          (error, claims) => (error ? reject(error) : resolve(claims)),
+        );
+      }),
+    isRefusal: (error) => error instanceof jsonwebtoken.JsonWebTokenError,
+  };
+}
+
+function fastJwt(keys: Keys): Verifier {
+  const pem = keys.publicKey.export({ type: 'spki', format: 'pem' }).toString();
+  return {
+    name: 'fast-jwt',
+    abilities: new Set<Ability>([
+      'audience',
+      'issuer',
+      'subject',
+      'jwtid',
+      'nonce',
+      'requiredClaims',
+      'typ',
+      'maxAge',
+      'clockTolerance',
+      'clockTimestamp',
+    ]),
+    verify: (token, options) => {
+      const { audience, issuer, subject, jwtid, nonce, typ, maxAge } = options;
+      // What is allowed for a claim is not asked of a token without it, unless it is required too.
+      const required = [
+        ...(options.requiredClaims ?? []),
+        ...Object.entries({ iss: issuer, aud: audience, sub: subject, jti: jwtid, nonce, iat: maxAge })
+          .filter(([, asked]) => asked !== undefined)
+          .map(([claim]) => claim),
+      ];
+      const verify = createVerifier({
+        algorithms: ['ES256'],
+        key: async ({ header }: { header: { kid?: unknown } }) => {
+          if (header.kid === keys.kid) return pem;
+          throw new Error('There is no such key');
+        },
+        requiredClaims: required,
+        ...(issuer !== undefined && { allowedIss: texts(issuer) }),
+        ...(audience !== undefined && { allowedAud: texts(audience) }),
+        ...(subject !== undefined && { allowedSub: subject }),
+        ...(jwtid !== undefined && { allowedJti: jwtid }),
+        ...(nonce !== undefined && { allowedNonce: nonce }),
+        ...(typ !== undefined && { checkTyp: typ }),
+        ...(maxAge !== undefined && { maxAge: HOUR * 1000 }),
+        ...(options.clockTolerance !== undefined && { clockTolerance: options.clockTolerance * 1000 }),
+        ...(options.clockTimestamp !== undefined && { clockTimestamp: options.clockTimestamp * 1000 }),
+      });
+      return verify(token as string);
+    },
+    isRefusal: (error) => error instanceof FastJwtError,
+  };
+}
+
+function awsJwtVerify(keys: Keys): Verifier {
+  return {
+    name: 'aws-jwt-verify',
+    abilities: new Set<Ability>(['audience', 'issuer', 'clockTolerance', 'refusesBytes']),
+    verify: (token, { audience, issuer, clockTolerance }) => {
+      const verifier = JwtVerifier.create({
+        issuer: texts(issuer) ?? null,
+        audience: texts(audience) ?? null,
+        jwksUri: 'https://auth.example/jwks.json',
+        ...(clockTolerance !== undefined && { graceSeconds: clockTolerance }),
+      });
+      verifier.cacheJwks(jwksOf(keys) as never);
+      return verifier.verifySync(token as string);
+    },
+    isRefusal: (error) => error instanceof JwtBaseError,
+  };
+}
+
+/** The peers with the key and everything that their documentation tells careful users to ask for. */
+export const peers = [jose, viaJsonwebtoken, fastJwt, awsJwtVerify];
+
+function pick<T extends object, K extends keyof T>(from: T, ...names: K[]): Partial<Pick<T, K>> {
+  return Object.fromEntries(
+    names.filter((name) => from[name] !== undefined).map((name) => [name, from[name]]),
+  ) as Partial<Pick<T, K>>;
+}
