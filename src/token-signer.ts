@@ -38,17 +38,22 @@ export class TokenSigner {
 
   /** Once more, with the key that is there then, where the rotation was faster than the ring. */
   private async signWithActive(claims: string, options: SignSettings): Promise<string> {
+    const key = await untilAborted(this.ring.active(), options.signal);
     try {
-      return await this.signWith(await untilAborted(this.ring.active(), options.signal), claims, options);
+      return await this.signWith(key, claims, options);
     } catch (error) {
-      if (!(await this.hasMovedOn(error, options.signal))) throw error;
+      if (!(await this.hasMovedOn(error, key, options.signal))) throw error;
       return this.signWith(await untilAborted(this.ring.active(), options.signal), claims, options);
     }
   }
 
-  private async hasMovedOn(error: unknown, signal: AbortSignal | undefined): Promise<boolean> {
+  private async hasMovedOn(
+    error: unknown,
+    key: SigningKey,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
     // The old key was put away before its time.
-    if (error instanceof KmsKeyError) return this.ring.skipActive();
+    if (error instanceof KmsKeyError) return this.ring.skip(key);
     // The alias that was sent stands for another key by now.
     if (!(error instanceof OtherKeyError) || !this.settings.requestAlias) return false;
     await untilAborted(this.ring.refreshNow(), signal);

@@ -194,6 +194,22 @@ describe('requestAlias', () => {
   });
 });
 
+test('an old key that was disabled too early costs no signature: all who sign at once go over to the next', async () => {
+  const { DisableKeyCommand, UpdateAliasCommand } = await import('@aws-sdk/client-kms');
+  await close();
+  jwt = await start({ refreshInterval: 1, activationDelay: 3600 });
+  const [old, next] = localKms.keys.map((key) => key.keyId);
+  await localKms.client().send(new UpdateAliasCommand({ AliasName: 'alias/auth', TargetKeyId: next }));
+  await expect.poll(async () => (await jwt.jwks()).keys.length, { timeout: 5000 }).toBe(2);
+  expect(jwt.health().signing).toBe(old);
+
+  await localKms.client().send(new DisableKeyCommand({ KeyId: old }));
+  const tokens = await Promise.all(Array.from({ length: 20 }, () => jwt.sign({})));
+  expect(new Set(tokens.map((token) => jwt.decode(token, { complete: true }).header.kid))).toEqual(
+    new Set([next]),
+  );
+});
+
 describe('kid', () => {
   test.each<[string, KmsJwtModuleOptions['kid'], () => unknown]>([
     ['is the last part of the ARN by default', undefined, keyId],

@@ -141,8 +141,9 @@ export class KeyRing {
     await this.refresh();
   }
 
-  /** Lets the next key sign at once, where there is one: the active one cannot. Says whether there was. */
-  skipActive(): boolean {
+  /** Has another key sign than this one, which cannot: the next at once. Says whether there is another. */
+  skip(key: SigningKey): boolean {
+    if (this.ring.active?.kid !== key.kid) return true;
     if (!this.ring.next) return false;
     this.change(withoutActive(this.ring, this.times(), this.world.now()));
     return true;
