@@ -56,7 +56,7 @@ export class TokenSigner {
     if (error instanceof KmsKeyError) return this.ring.skip(key);
     // The alias that was sent stands for another key by now.
     if (!(error instanceof OtherKeyError) || !this.settings.requestAlias) return false;
-    await untilAborted(this.ring.refreshNow(), signal);
+    await untilAborted(this.ring.refresh(), signal);
     return true;
   }
 

@@ -136,16 +136,22 @@ export class KeyRing {
     return [...this.keys.values()];
   }
 
-  /** Asks the source now, shared by all who do; for a signer whose key turned out to be another. */
-  async refreshNow(): Promise<void> {
-    await this.refresh();
+  /** Fetches, shared by all who ask meanwhile. Never rejects: a failure is kept for those whom it concerns. */
+  refresh(): Promise<void> {
+    this.refreshing ??= this.fetch()
+      .catch((error: unknown) => this.subject.next({ type: 'refresh_failed', error: error as Error }))
+      .finally(() => {
+        this.refreshing = undefined;
+        this.scheduleRefresh();
+      });
+    return this.refreshing;
   }
 
   /** Has another key sign than this one, which cannot: the next at once. Says whether there is another. */
   skip(key: SigningKey): boolean {
     if (this.ring.active?.kid !== key.kid) return true;
     if (!this.ring.next) return false;
-    this.change(withoutActive(this.ring, this.times(), this.world.now()));
+    if (this.change(withoutActive(this.ring, this.times(), this.world.now()))) this.keep();
     return true;
   }
 
@@ -221,17 +227,6 @@ export class KeyRing {
       void this.refresh();
     }
     await this.refreshing;
-  }
-
-  /** Fetches, shared by all who ask meanwhile. Never rejects: a failure is kept for those whom it concerns. */
-  private refresh(): Promise<void> {
-    this.refreshing ??= this.fetch()
-      .catch((error: unknown) => this.subject.next({ type: 'refresh_failed', error: error as Error }))
-      .finally(() => {
-        this.refreshing = undefined;
-        this.scheduleRefresh();
-      });
-    return this.refreshing;
   }
 
   private async fetch(): Promise<void> {

@@ -478,8 +478,9 @@ describe('a ring store', () => {
 });
 
 describe('a key', () => {
-  test('that cannot sign any more gives way to the next at once', async () => {
-    const { ring, events } = newRing([alias(A), alias(B)]);
+  test('that cannot sign any more gives way to the next at once, over a restart too', async () => {
+    const { store, saved } = newStore();
+    const { ring, events } = newRing([alias(A), alias(B)], { ringStore: store });
     await ring.active();
     expect(ring.skip(A)).toBe(false);
     await seconds(300);
@@ -489,6 +490,8 @@ describe('a key', () => {
     expect((await ring.active()).kid).toBe('B');
     expect(events).toEqual(['key_activated B']);
     expect(await ring.find('A')).toBe(A);
+    await seconds(0);
+    expect(saved.at(-1)?.active?.jwk.kid).toBe('B');
   });
 
   test('of the same name as another is refused: no token could tell them apart', async () => {
