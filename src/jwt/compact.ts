@@ -1,6 +1,7 @@
 import { TokenMalformedError } from '../errors.js';
 import { decodeBase64url } from './base64url.js';
 import type { JwtClaims } from './claims.js';
+import { parseUnambiguousJson } from './json.js';
 
 /** A JOSE header as it came: only `verify` says which of it can be believed (RFC 7515, section 4). */
 export interface JwtHeader {
@@ -26,7 +27,8 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * Takes a token apart in time linear in its length.
  *
  * @param maxLength in characters; a longer token is refused before it is read
- * @throws TokenMalformedError for whatever is not three parts of canonical base64url, two of them JSON objects in UTF-8
+ * @throws TokenMalformedError for whatever is not three parts of canonical base64url, two of them JSON objects in
+ * UTF-8 without a member that stands twice or is called `__proto__`
  */
 export function parseCompact(token: unknown, maxLength: number): CompactJws {
   if (typeof token !== 'string') throw new TokenMalformedError('The token is not a string');
@@ -57,10 +59,10 @@ function parseObject(part: string, text: string): Record<string, unknown> {
 
 function parseJson(part: string, bytes: Buffer): unknown {
   try {
-    return JSON.parse(utf8.decode(bytes));
+    return parseUnambiguousJson(utf8.decode(bytes));
   } catch {
     // The parser's own message quotes the text, so it is not kept as the cause.
-    throw new TokenMalformedError(`The ${part} of the token is not JSON in UTF-8`);
+    throw new TokenMalformedError(`The ${part} of the token is not unambiguous JSON in UTF-8`);
   }
 }
 

@@ -1,5 +1,51 @@
 import { types } from 'node:util';
 
+/** A merge of objects may take the member of this name for the prototype. */
+export const PROTOTYPE = '__proto__';
+const [QUOTE, BACKSLASH, COLON] = [0x22, 0x5c, 0x3a];
+
+/**
+ * Reads JSON that says one thing to every reader (RFC 7515, section 4): JSON.parse keeps the last of two members of one
+ * name, where others keep the first.
+ *
+ * @throws SyntaxError for a member that stands twice in its object, one called `__proto__`, and what is not JSON
+ */
+export function parseUnambiguousJson(text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  if (countMembers(value) !== countColons(text)) throw new SyntaxError('A member stands twice');
+  return value;
+}
+
+/** Not recursive: JSON.parse takes more levels than the stack has. */
+function countMembers(value: unknown): number {
+  let members = 0;
+  const open: unknown[] = [value];
+  while (open.length > 0) {
+    const one = open.pop();
+    if (typeof one !== 'object' || one === null) continue;
+    if (!Array.isArray(one)) {
+      const names = Object.keys(one);
+      if (names.includes(PROTOTYPE)) throw new SyntaxError(`A member is called ${PROTOTYPE}`);
+      members += names.length;
+    }
+    for (const member of Object.values(one)) open.push(member);
+  }
+  return members;
+}
+
+/** Those outside of strings: each member has one. */
+function countColons(json: string): number {
+  let colons = 0;
+  let isInString = false;
+  for (let at = 0; at < json.length; at += 1) {
+    const code = json.charCodeAt(at);
+    if (code === QUOTE) isInString = !isInString;
+    else if (code === BACKSLASH) at += 1;
+    else if (code === COLON && !isInString) colons += 1;
+  }
+  return colons;
+}
+
 /** Told as lodash and jsonwebtoken do, for objects of another realm too. */
 export function isPlainObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false;
@@ -19,6 +65,7 @@ export function lossInJson(value: unknown): string | undefined {
   if (!isPlainObject(value) || typeof value['toJSON'] === 'function') {
     return 'must hold nothing but strings, numbers, booleans, null, arrays and plain objects';
   }
+  if (Object.hasOwn(value, PROTOTYPE)) return `must not hold a member called ${PROTOTYPE}`;
   return firstLoss(Object.values(value).filter((member) => member !== undefined));
 }
 

@@ -104,6 +104,22 @@ const ONLY_JOSE: [group: string, reason: string, names: string[]][] = [
       ['1e400', '-1e400', '-1', '-9999999999'].map((value) => `iat: ${value}`),
     ),
   ],
+  [
+    'JSON',
+    'the last of two members counts, as RFC 7515, section 4, and RFC 7519, section 4, allow',
+    [
+      ...['alg twice, the last ES256', 'alg twice, both ES256', 'exp twice, the last in the future'],
+      ...['a claim twice, once escaped', 'a member twice, deep within', 'a member of an empty name twice'],
+    ],
+  ],
+  [
+    'JSON',
+    'it is a name like others: an own member, which no check of jose reads',
+    [
+      ...['__proto__ as a claim', '__proto__ as a claim, escaped', '__proto__ within a claim'],
+      '__proto__ as a header parameter',
+    ],
+  ],
   ['a size of', 'the same: a number that overflows is Infinity', ['a number of 1 MiB as exp']],
 ];
 

@@ -3,6 +3,7 @@ import { appendMember, type Case, goodClaims, goodHeader, type Keys, signed } fr
 const OBJECT = 'RFC 7519, section 7.2, steps 3 and 10 (a JSON object)';
 const GRAMMAR = 'RFC 8259, section 2';
 const DUPLICATE = 'RFC 7515, section 4; RFC 7519, section 4 (rejected, or the last one counts)';
+const PROTOTYPE = 'CWE-1321 (a merge of the claims changes the prototype)';
 
 /** Another JSON text in the place of header and payload in turn, signed by the trusted key. */
 function eachPart(what: string, source: string, respell: (text: string) => string): Case[] {
@@ -21,6 +22,8 @@ function eachPart(what: string, source: string, respell: (text: string) => strin
 }
 
 const insert = (member: string) => (text: string) => `{${member},${text.slice(1)}`;
+
+const text = (object: object) => JSON.stringify(object);
 
 const inHeader = (name: string, source: string, spell: (keys: Keys) => string): Case => ({
   name,
@@ -99,6 +102,33 @@ export const json: readonly Case[] = [
     appendMember(goodClaims(keys), `"nbf":1,"nbf":${keys.now + 600}`),
   ),
 
+  inHeader('alg twice, the last ES256', DUPLICATE, (keys) => insert('"alg":"none"')(text(goodHeader(keys)))),
+  inHeader('alg twice, both ES256', DUPLICATE, (keys) => insert('"alg":"ES256"')(text(goodHeader(keys)))),
+  inPayload('exp twice, the last in the future', DUPLICATE, (keys) =>
+    insert('"exp":1')(text(goodClaims(keys))),
+  ),
+  inPayload('a claim twice, once escaped', DUPLICATE, (keys) =>
+    appendMember(goodClaims(keys), String.raw`"role":"user","\u0072ole":"admin"`),
+  ),
+  inPayload('a member twice, deep within', DUPLICATE, (keys) =>
+    appendMember(goodClaims(keys), '"a":[{"b":{"c":1,"d":{},"c":1}}]'),
+  ),
+  inPayload('a member of an empty name twice', DUPLICATE, (keys) =>
+    appendMember(goodClaims(keys), '"":1,"":2'),
+  ),
+
+  inPayload('__proto__ as a claim', PROTOTYPE, (keys) =>
+    appendMember(goodClaims(keys), '"__proto__":{"admin":true}'),
+  ),
+  inPayload('__proto__ as a claim, escaped', PROTOTYPE, (keys) =>
+    appendMember(goodClaims(keys), String.raw`"\u005f_proto__":{"admin":true}`),
+  ),
+  inPayload('__proto__ within a claim', PROTOTYPE, (keys) =>
+    appendMember(goodClaims(keys), '"a":[{"b":{"__proto__":{"admin":true}}}]'),
+  ),
+  inHeader('__proto__ as a header parameter', PROTOTYPE, (keys) =>
+    appendMember(goodHeader(keys), '"__proto__":{"crit":["x"]}'),
+  ),
   inHeader('alg and kid in __proto__ alone', 'RFC 7515, section 4.1.1', (keys) =>
     appendMember({ typ: 'JWT' }, `"__proto__":${JSON.stringify(goodHeader(keys))}`),
   ),

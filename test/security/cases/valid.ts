@@ -9,7 +9,7 @@ import {
 } from '../support.js';
 import { ofLength } from './sizes.js';
 import { ORDER, toBytes, toInteger } from './signatures.js';
-import { appendMember, withSignature } from '../support.js';
+import { withSignature } from '../support.js';
 
 const JWT = 'RFC 7519, section 4.1';
 
@@ -129,6 +129,11 @@ export const valid: readonly Case[] = [
     make: (keys) => withRawClaim(keys, 'name', String.raw`"\ud800"`),
   },
   claiming('objects and arrays in claims', () => ({ a: { b: [{ c: [[], {}, null, true, -1.5e-7] }] } })),
+  claiming('texts that look like members', () => ({
+    ':': '":"',
+    'a":1,"a': '\\":{"b":1}\\',
+    list: [{ a: 1 }, { a: 1, b: { a: 1 } }],
+  })),
   claiming('a claim with an empty name', () => ({ '': 'empty' })),
   {
     name: 'a claim 500 deep',
@@ -155,31 +160,6 @@ export const leftOpen: readonly (Case & { reason: string })[] = [
       withSignature(keys, (good) =>
         Buffer.concat([good.subarray(0, 32), toBytes(ORDER - toInteger(good.subarray(32)))]),
       ),
-  },
-  {
-    name: 'alg twice, the last ES256',
-    source: 'RFC 7515, section 4',
-    reason: 'the last of two members counts, for the checks and for the claims alike',
-    make: (keys) => signed(keys, `{"alg":"none",${JSON.stringify(goodHeader(keys)).slice(1)}`),
-  },
-  {
-    name: 'exp twice, the last in the future',
-    source: 'RFC 7519, section 4',
-    reason: 'the last of two members counts, for the checks and for the claims alike',
-    make: (keys) => signed(keys, goodHeader(keys), `{"exp":1,${JSON.stringify(goodClaims(keys)).slice(1)}`),
-  },
-  {
-    name: '__proto__ as a claim',
-    source: 'RFC 7519, section 4.3',
-    reason: 'it is a name like others: JSON.parse makes an own member of it, and no check reads a prototype',
-    make: (keys) =>
-      signed(keys, goodHeader(keys), appendMember(goodClaims(keys), '"__proto__":{"admin":true}')),
-  },
-  {
-    name: '__proto__ as a header parameter',
-    source: 'RFC 7515, section 4',
-    reason: 'it is a name like others: JSON.parse makes an own member of it, and no check reads a prototype',
-    make: (keys) => signed(keys, appendMember(goodHeader(keys), '"__proto__":{"crit":["x"]}')),
   },
   {
     name: 'iat in the future, without maxAge',
