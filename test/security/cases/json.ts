@@ -23,8 +23,6 @@ function eachPart(what: string, source: string, respell: (text: string) => strin
 
 const insert = (member: string) => (text: string) => `{${member},${text.slice(1)}`;
 
-const text = (object: object) => JSON.stringify(object);
-
 const inHeader = (name: string, source: string, spell: (keys: Keys) => string): Case => ({
   name,
   source,
@@ -102,10 +100,14 @@ export const json: readonly Case[] = [
     appendMember(goodClaims(keys), `"nbf":1,"nbf":${keys.now + 600}`),
   ),
 
-  inHeader('alg twice, the last ES256', DUPLICATE, (keys) => insert('"alg":"none"')(text(goodHeader(keys)))),
-  inHeader('alg twice, both ES256', DUPLICATE, (keys) => insert('"alg":"ES256"')(text(goodHeader(keys)))),
+  inHeader('alg twice, the last ES256', DUPLICATE, (keys) =>
+    insert('"alg":"none"')(JSON.stringify(goodHeader(keys))),
+  ),
+  inHeader('alg twice, both ES256', DUPLICATE, (keys) =>
+    insert('"alg":"ES256"')(JSON.stringify(goodHeader(keys))),
+  ),
   inPayload('exp twice, the last in the future', DUPLICATE, (keys) =>
-    insert('"exp":1')(text(goodClaims(keys))),
+    insert('"exp":1')(JSON.stringify(goodClaims(keys))),
   ),
   inPayload('a claim twice, once escaped', DUPLICATE, (keys) =>
     appendMember(goodClaims(keys), String.raw`"role":"user","\u0072ole":"admin"`),
