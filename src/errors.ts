@@ -150,8 +150,12 @@ export class RevocationUnavailableError extends KmsJwtError {
   override readonly retryable = true;
 }
 
-/** Why KMS could not answer: it refused for now, said nothing in time, could not be reached, or broke. */
-export type KmsUnavailableReason = 'throttled' | 'timeout' | 'network' | 'failure';
+/**
+ * Why KMS could not answer: it refused for now, said nothing in time, could not be reached, or broke. Or why it was not
+ * asked: more than `maxConcurrency` and `maxQueue` calls at a time, no answer to the last ones, or a shutdown.
+ */
+export type KmsUnavailableReason =
+  'throttled' | 'timeout' | 'network' | 'failure' | 'overloaded' | 'circuit_open' | 'shutdown';
 
 /** KMS cannot answer now: a 503 where a guard or the filter meets it, never a 401. */
 export class KmsUnavailableError extends KmsJwtError {

@@ -25,12 +25,11 @@ export {
   TokenRevokedError,
   TokenSignatureError,
 } from './errors.js';
-export type { KmsJwtEvent } from './keys/events.js';
-export type { RingHealth } from './keys/key-ring.js';
 export { FileRingStore } from './keys/ring-store.js';
 export type { Expected, JwtClaims } from './jwt/claims.js';
 export type { JwtHeader } from './jwt/compact.js';
 export type { JsonWebKey, JsonWebKeySet } from './jwt/jwk.js';
+export type { KmsJwtEvent } from './kms-jwt.events.js';
 export { KmsJwtModule } from './kms-jwt.module.js';
 export type { KmsJwtModuleExtras } from './kms-jwt.module-definition.js';
 export type {
@@ -48,5 +47,5 @@ export type {
   TokenExtractor,
   VerifyOptions,
 } from './kms-jwt.options.js';
-export { type CompleteJwt, KmsJwtService } from './kms-jwt.service.js';
+export { type CompleteJwt, type KmsJwtHealth, KmsJwtService } from './kms-jwt.service.js';
 export { getKmsJwtToken, InjectKmsJwt } from './kms-jwt.tokens.js';

@@ -215,8 +215,18 @@ export interface KmsJwtModuleOptions {
    * itself, up to 4,096 bytes. Default: `'DIGEST'`.
    */
   messageType?: 'DIGEST' | 'RAW';
-  /** How long one call of KMS may take, its retries included, in milliseconds. Default: 3000. */
+  /** How long one call of KMS may take, its wait for a turn and its retries included, in milliseconds. Default: 3000. */
   timeout?: number;
+  /**
+   * How many calls of KMS may be under way at a time; a client that is made here has as many sockets. Default: 50, the
+   * SDK's own number of sockets: raise `maxSockets` of a client of your own with it.
+   */
+  maxConcurrency?: number;
+  /**
+   * How many calls more may wait for their turn, within `timeout`; the next is refused at once with a
+   * `KmsUnavailableError`. Default: 1000.
+   */
+  maxQueue?: number;
   /** How long a token may be to be verified or decoded, in characters. Default: 16384. */
   maxTokenLength?: number;
   /** Fetches the public key at the first use instead of at start. Default: false. */
@@ -276,6 +286,8 @@ export interface KmsJwtSettings {
   kid: KidOption;
   messageType: 'DIGEST' | 'RAW';
   timeout: number;
+  maxConcurrency: number;
+  maxQueue: number;
   maxTokenLength: number;
   lazy: boolean;
   requestAlias: boolean;

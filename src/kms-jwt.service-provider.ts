@@ -1,17 +1,19 @@
 import type { KMSClient, KMSClientConfig } from '@aws-sdk/client-kms';
-import { type FactoryProvider, Logger } from '@nestjs/common';
+import type { FactoryProvider } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import { Subject } from 'rxjs';
 import { KmsJwtOptionsError } from './errors.js';
 import { JWKS_ROUTES, type JwksRouteOptions, JwksRoutes } from './jwks/jwks.routes.js';
-import { describeEvent, type KmsJwtEvent } from './keys/events.js';
 import { keysIn, JwksKeySource } from './keys/jwks-key-source.js';
 import { KeyRing, type KeySource } from './keys/key-ring.js';
 import { KmsKeySource } from './keys/kms-key-source.js';
 import type { KmsGateway } from './kms/kms-gateway.js';
+import { describeEvent, type KmsJwtEvent } from './kms-jwt.events.js';
 import type { KmsJwtModuleOptions, KmsJwtSettings } from './kms-jwt.options.js';
 import { readModuleOptions } from './read-options.js';
 import { KmsJwtService } from './kms-jwt.service.js';
 import { getKmsJwtToken } from './kms-jwt.tokens.js';
+import { log } from './log.js';
 import { TokenSigner } from './token-signer.js';
 import { TokenVerifier } from './token-verifier.js';
 
@@ -36,29 +38,30 @@ export function jwksRoutesProvider(name: string, options: JwksRouteOptions): Fac
 
 async function createService(name: string, options: KmsJwtModuleOptions): Promise<KmsJwtService> {
   const settings = readModuleOptions(options);
-  const gateway = settings.keyId === undefined ? undefined : await openGateway(settings.keyId, settings);
-  const ring = new KeyRing(sourceOf(settings, gateway), { ...settings, instance: name });
-  ring.events.subscribe(log);
+  const events = new Subject<KmsJwtEvent>();
+  events.subscribe(write);
+  const tell = (event: KmsJwtEvent) => events.next(event);
+
+  const gateway =
+    settings.keyId === undefined ? undefined : await openGateway(settings.keyId, settings, tell);
+  const ring = new KeyRing(sourceOf(settings, gateway), { ...settings, instance: name }, tell);
   // Tokens of before a restart, and of other instances, live as long.
   if (settings.sign.expiresIn !== undefined) ring.noteLifetime(settings.sign.expiresIn);
-  const signer = new TokenSigner(ring, gateway ?? NO_GATEWAY, settings);
+  const signer = new TokenSigner(ring, gateway ?? NO_GATEWAY, settings, tell);
   const verifier = new TokenVerifier(ring, settings);
-  return new KmsJwtService(settings, ring, signer, verifier, gateway ?? NO_GATEWAY);
+  return new KmsJwtService(settings, ring, signer, verifier, gateway, events);
 }
 
-const logger = new Logger('KmsJwt');
-
-function log(event: KmsJwtEvent): void {
-  if ('error' in event) logger.error(describeEvent(event));
-  else logger.log(describeEvent(event));
+function write(event: KmsJwtEvent): void {
+  if ('error' in event) log.error(describeEvent(event));
+  else log.info(describeEvent(event));
 }
 
-type Gateway = Pick<KmsGateway, 'getPublicKey' | 'sign' | 'close'>;
+type Gateway = Pick<KmsGateway, 'getPublicKey' | 'sign' | 'circuit' | 'close'>;
 
 /** Of an instance that only verifies: its ring has no key that signs, so that nothing comes here. */
-const NO_GATEWAY: Pick<Gateway, 'sign' | 'close'> = {
+const NO_GATEWAY: Pick<Gateway, 'sign'> = {
   sign: () => Promise.reject(new KmsJwtOptionsError('keyId', 'is missing: this instance can only verify')),
-  close: () => {},
 };
 
 function sourceOf(settings: KmsJwtSettings, gateway: Gateway | undefined): KeySource {
@@ -69,21 +72,25 @@ function sourceOf(settings: KmsJwtSettings, gateway: Gateway | undefined): KeySo
 }
 
 // Loaded here and not at the top, so that the AWS SDK is no condition of importing the package.
-async function openGateway(keyId: string, { client, regions, timeout }: KmsJwtSettings): Promise<Gateway> {
+async function openGateway(
+  keyId: string,
+  settings: KmsJwtSettings,
+  tell: (event: KmsJwtEvent) => void,
+): Promise<Gateway> {
+  const { client, regions, timeout, maxConcurrency } = settings;
   const [{ KMSClient: Client }, { KmsGateway: Single }, { RegionalGateway }] = await loadSdk();
-  const make = (given: KmsJwtSettings['client'], region: { region?: string }, deadline: number) => {
-    if (typeof given === 'function') return new Single(given(region.region ?? ''), false, deadline);
-    if (isClient(given)) return new Single(given, false, deadline);
-    return new Single(new Client({ ...given, ...region }), true, deadline);
+  const sockets = { maxSockets: maxConcurrency };
+  const requestHandler = { httpAgent: sockets, httpsAgent: sockets };
+  const make = (given: KmsJwtSettings['client'], region: { region?: string }) => {
+    if (typeof given === 'function') return new Single(given(region.region ?? ''), false, settings, tell);
+    if (isClient(given)) return new Single(given, false, settings, tell);
+    return new Single(new Client({ requestHandler, ...given, ...region }), true, settings, tell);
   };
   if (regions.length === 0) {
     const isRegionGiven = typeof client === 'object' && 'region' in client && client.region !== undefined;
-    return make(client, isRegionGiven ? {} : regionOf(keyId), timeout);
+    return make(client, isRegionGiven ? {} : regionOf(keyId));
   }
-  return new RegionalGateway(
-    new Map(regions.map((region) => [region, make(client, { region }, timeout)])),
-    timeout,
-  );
+  return new RegionalGateway(new Map(regions.map((region) => [region, make(client, { region })])), timeout);
 }
 
 // An ARN says where its key is: to ask another region would be in vain.

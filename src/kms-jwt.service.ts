@@ -4,10 +4,10 @@ import { encodeBase64url } from './jwt/base64url.js';
 import type { JwtClaims } from './jwt/claims.js';
 import { type CompactJws, type JwtHeader, parseCompact } from './jwt/compact.js';
 import type { JsonWebKeySet } from './jwt/jwk.js';
-import type { Observable } from 'rxjs';
-import type { KmsJwtEvent } from './keys/events.js';
+import type { Observable, Subject } from 'rxjs';
 import type { KeyRing, RingHealth } from './keys/key-ring.js';
 import type { KmsGateway } from './kms/kms-gateway.js';
+import type { KmsJwtEvent } from './kms-jwt.events.js';
 import type {
   DecodeOptions,
   GuardSettings,
@@ -27,6 +27,17 @@ export interface CompleteJwt<Claims = JwtClaims> {
   signature: string;
 }
 
+/** How a service is. */
+export interface KmsJwtHealth extends RingHealth {
+  /**
+   * `open` while KMS is away: calls are refused at once, but for one a second that tries. Absent in a service that only
+   * verifies.
+   */
+  circuit?: 'closed' | 'open';
+  /** How many tokens were withheld since the start, as KMS's signature was not the token's by this key. */
+  refusedSignatures: number;
+}
+
 /**
  * Signs ES256 tokens with a key that lives in KMS, and verifies them here.
  *
@@ -36,22 +47,39 @@ export interface CompleteJwt<Claims = JwtClaims> {
  */
 @Injectable()
 export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
+  /**
+   * What happens to the keys and to the calls of KMS: a key published, activated or removed, a refresh that failed or
+   * succeeded again, a signature refused, KMS away and back. Each is a line of the log too; one that repeats itself is
+   * written once in ten seconds. It completes at shutdown.
+   *
+   * @example
+   * this.jwt.events.subscribe((event) => this.metrics.count(event.type));
+   */
+  readonly events: Observable<KmsJwtEvent>;
+
   constructor(
     private readonly settings: KmsJwtSettings,
     private readonly ring: KeyRing,
     private readonly signer: TokenSigner,
     private readonly verifier: TokenVerifier,
-    private readonly gateway: Pick<KmsGateway, 'close'>,
-  ) {}
+    private readonly gateway: Pick<KmsGateway, 'circuit' | 'close'> | undefined,
+    private readonly subject: Subject<KmsJwtEvent>,
+  ) {
+    this.events = subject.asObservable();
+  }
 
   /**
-   * How the keys are, without a call to anybody: see `KmsJwtHealthIndicator` in `nestjs-kms-jwt/terminus`.
+   * How the keys and the calls of KMS are, without a call to anybody: see `KmsJwtHealthIndicator` in `nestjs-kms-jwt/terminus`.
    *
    * @example
-   * const { keys, signing, refresh } = jwt.health();
+   * const { keys, signing, refresh, circuit, refusedSignatures } = jwt.health();
    */
-  health(): RingHealth {
-    return this.ring.health;
+  health(): KmsJwtHealth {
+    return {
+      ...this.ring.health,
+      ...(this.gateway && { circuit: this.gateway.circuit }),
+      refusedSignatures: this.signer.refusedSignatures,
+    };
   }
 
   /** @internal What the documents of discovery say. */
@@ -64,32 +92,24 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
     return this.settings.guard;
   }
 
-  /**
-   * What happens to the keys: published, activated, removed, a refresh that failed or succeeded again. Each is a line of
-   * the log too. It completes at shutdown.
-   *
-   * @example
-   * this.jwt.events.subscribe((event) => this.metrics.count(event.type));
-   */
-  get events(): Observable<KmsJwtEvent> {
-    return this.ring.events;
-  }
-
   /** Fetches the public key, so that a wrong key stops the app at start; `lazy` leaves that to the first use. */
   async onModuleInit(): Promise<void> {
     if (this.settings.lazy) return;
     try {
       await this.ring.all();
     } catch (error) {
-      this.gateway.close();
+      await this.gateway?.close();
       throw error;
     }
   }
 
-  /** Comes after the servers have closed: every request that was being answered has its token by now. */
+  /**
+   * Comes after the servers have closed. What else is being signed ends within its deadline; new calls are refused with a
+   * `KmsUnavailableError`, and tokens can still be verified.
+   */
   async onApplicationShutdown(): Promise<void> {
-    await this.ring.stop();
-    this.gateway.close();
+    await Promise.all([this.ring.stop(), this.gateway?.close()]);
+    this.subject.complete();
   }
 
   /**
@@ -102,7 +122,8 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * @returns a JWS in compact serialization (RFC 7515, section 7.1), with the header `{ alg, typ, kid }`
    * @throws KmsJwtOptionsError for wrong options or claims, before KMS is called, and for a token over 4,096 bytes
    * with `messageType: 'RAW'`
-   * @throws KmsUnavailableError when KMS throttles, fails, cannot be reached or is silent beyond `timeout`
+   * @throws KmsUnavailableError when KMS throttles, fails, cannot be reached or is silent beyond `timeout`; at once where
+   * `maxQueue` calls wait already, while KMS is away, and after shutdown
    * @throws KmsAccessDeniedError, KmsKeyError when AWS refuses the call or the key
    * @throws KmsSignatureError when what KMS returned is not this token's signature by this key
    * @throws the reason of `options.signal` as soon as that aborts

@@ -110,6 +110,11 @@ export const MODULE_RULES: Rules<KmsJwtModuleOptions> = {
   messageType: [(value) => value === 'DIGEST' || value === 'RAW', "must be 'DIGEST' or 'RAW'"],
   // A longer timer fires at once.
   timeout: positive('milliseconds', 2 ** 31 - 1),
+  maxConcurrency: positive('calls'),
+  maxQueue: [
+    (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+    'must be a whole number of calls, 0 or more',
+  ],
   maxTokenLength: positive('characters'),
   lazy: flag,
   requestAlias: flag,

@@ -7,6 +7,7 @@ import type { KeyRing } from './keys/key-ring.js';
 import type { SigningKey } from './keys/signing-key.js';
 import { keyIdOf } from './kms/key-id.js';
 import type { KmsGateway } from './kms/kms-gateway.js';
+import type { KmsJwtEvent } from './kms-jwt.events.js';
 import type { KmsJwtSettings, SignSettings } from './kms-jwt.options.js';
 import { untilAborted } from './until-aborted.js';
 
@@ -19,10 +20,15 @@ class OtherKeyError extends KmsSignatureError {
 
 /** How a token is signed, from its claims to its last character. */
 export class TokenSigner {
+  /** How many tokens were withheld, as KMS's signature was not the token's by this key. */
+  refusedSignatures = 0;
+
+  /** @param tell is told of each signature that is refused */
   constructor(
     private readonly ring: KeyRing,
     private readonly gateway: Pick<KmsGateway, 'sign'>,
     private readonly settings: Pick<KmsJwtSettings, 'keyId' | 'messageType' | 'requestAlias'>,
+    private readonly tell: (event: KmsJwtEvent) => void,
   ) {}
 
   /** @param now seconds since 1970 */
@@ -31,9 +37,21 @@ export class TokenSigner {
     const json = serializeClaims(claims);
     options.signal?.throwIfAborted();
 
-    const token = await this.signWithActive(json, options);
+    const token = await this.signOrCount(json, options);
     this.ring.noteLifetime(claims.exp === undefined ? undefined : claims.exp - now);
     return token;
+  }
+
+  private async signOrCount(claims: string, options: SignSettings): Promise<string> {
+    try {
+      return await this.signWithActive(claims, options);
+    } catch (error) {
+      if (error instanceof KmsSignatureError) {
+        this.refusedSignatures += 1;
+        this.tell({ type: 'signature_refused', error });
+      }
+      throw error;
+    }
   }
 
   /** Once more, with the key that is there then, where the rotation was faster than the ring. */

@@ -2,9 +2,15 @@ import { createPublicKey, createHash, createHmac, verify } from 'node:crypto';
 import { inspect } from 'node:util';
 import { Test } from '@nestjs/testing';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { KmsJwtModule, type KmsJwtModuleOptions, KmsJwtService, TokenError } from 'nestjs-kms-jwt';
+import {
+  type KmsJwtEvent,
+  KmsJwtModule,
+  type KmsJwtModuleOptions,
+  KmsJwtService,
+  TokenError,
+} from 'nestjs-kms-jwt';
 import { LocalKms, type LocalKmsFault } from 'nestjs-kms-jwt/local';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
 import { forge, newKeyPair, part } from './support/forge.js';
 
@@ -124,7 +130,11 @@ describe('sign', () => {
     ],
   ])('hands out no token with a signature %s', async (_, fault) => {
     localKms.inject(fault);
+    const told: KmsJwtEvent['type'][] = [];
+    jwt.events.subscribe(({ type }) => told.push(type));
     await expect(jwt.sign({})).rejects.toMatchObject({ name: 'KmsSignatureError' });
+    expect(jwt.health().refusedSignatures).toBe(1);
+    expect(told).toEqual(['signature_refused']);
   });
 
   test('passes on what KMS cannot do now, and signs again when it can', async () => {
@@ -530,5 +540,77 @@ describe('calls of KMS', () => {
     ]);
     await expect(jwt.sign({})).resolves.toBeTypeOf('string');
     expect(localKms.calls.GetPublicKey).toBe(2);
+  });
+});
+
+describe('while KMS is away', () => {
+  test('calls are refused at once, tokens verify, and health and events say so until it answers again', async () => {
+    const told: KmsJwtEvent['type'][] = [];
+    jwt.events.subscribe(({ type }) => told.push(type));
+    const token = await jwt.sign({});
+    expect(jwt.health().circuit).toBe('closed');
+
+    const away = localKms.inject({ kind: 'html' });
+    for (let call = 0; call < 100; call += 1) {
+      await expect(jwt.sign({})).rejects.toMatchObject({ name: 'KmsUnavailableError' });
+    }
+    expect(away.count).toBe(10);
+    expect(jwt.health()).toMatchObject({ circuit: 'open', keys: [keyId()] });
+    await expect(jwt.verify(token)).resolves.toBeTypeOf('object');
+
+    away.stop();
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 1000 });
+    await jwt.sign({});
+    vi.useRealTimers();
+    expect(jwt.health().circuit).toBe('closed');
+    expect(told).toEqual(['circuit_opened', 'circuit_closed']);
+  });
+
+  test('more calls than maxConcurrency and maxQueue are refused at once', async () => {
+    await close();
+    jwt = await start({ maxConcurrency: 1, maxQueue: 0 });
+    const held = localKms.inject({ kind: 'hang' });
+    const first = jwt.sign({});
+    await vi.waitFor(() => expect(held.count).toBe(1));
+    await expect(jwt.sign({})).rejects.toMatchObject({ name: 'KmsUnavailableError', reason: 'overloaded' });
+    held.stop();
+    await first;
+  });
+});
+
+describe('at shutdown', () => {
+  test('what is being signed is finished, what comes then is refused, and tokens still verify', async () => {
+    let completed = false;
+    jwt.events.subscribe({ complete: () => (completed = true) });
+    const held = localKms.inject({ kind: 'hang' });
+    const signing = jwt.sign({ sub: 'user-42' });
+    await vi.waitFor(() => expect(held.count).toBe(1));
+    const closed = jwt.onApplicationShutdown();
+    await expect(jwt.sign({})).rejects.toMatchObject({ name: 'KmsUnavailableError', reason: 'shutdown' });
+
+    held.stop();
+    const token = await signing;
+    await closed;
+    expect(await jwt.verify(token)).toMatchObject({ sub: 'user-42' });
+    expect(completed).toBe(true);
+  });
+
+  test('no timer and no socket is left, though a call was silent', async () => {
+    const server = await localKms.listen();
+    onTestFinished(() => server.close());
+    await close();
+    const before = process.getActiveResourcesInfo().toSorted();
+    const client = {
+      endpoint: server.url,
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'x', secretAccessKey: 'x' },
+    };
+    jwt = await start({ client, timeout: 500 });
+    await jwt.sign({});
+    localKms.inject({ kind: 'hang' });
+    const signing = jwt.sign({}).catch((error: unknown) => error);
+    await close();
+    expect(await signing).toMatchObject({ reason: 'timeout' });
+    await vi.waitFor(() => expect(process.getActiveResourcesInfo().toSorted()).toEqual(before));
   });
 });

@@ -1,4 +1,3 @@
-import { Logger } from '@nestjs/common';
 import {
   InsufficientScopeError,
   type KmsJwtError,
@@ -7,6 +6,7 @@ import {
   TokenError,
   TokenMissingError,
 } from '../errors.js';
+import { log } from '../log.js';
 
 /** What a client is told of an error, whatever the transport. */
 export interface Refusal {
@@ -18,10 +18,6 @@ export interface Refusal {
   errorCode: string;
 }
 
-const logger = new Logger('KmsJwt');
-/** A connection is told of an error, and then closed for it. */
-const logged = new WeakSet<KmsJwtError>();
-
 /**
  * What to tell the client. What is not the client's fault is logged, as nobody else hears of it: 503 for what KMS or the
  * revocation check cannot do now, 500 for what is wrong in the program.
@@ -32,8 +28,7 @@ export function refusalOf(error: KmsJwtError): Refusal {
   if (error instanceof InsufficientScopeError) return { status: 403, message, errorCode };
   if (error instanceof TokenAmbiguousError) return { status: 400, message, errorCode };
 
-  if (!logged.has(error)) logger.error(`${error.name}: ${message}${causeOf(error)}`);
-  logged.add(error);
+  log.error(`${error.name}: ${message}${causeOf(error)}`);
   if (error instanceof KmsJwtOptionsError)
     return { status: 500, message: 'Internal Server Error', errorCode };
   return { status: 503, message: 'Service Unavailable', errorCode };

@@ -1,7 +1,7 @@
-import { type Observable, Subject } from 'rxjs';
 import { KmsJwtOptionsError } from '../errors.js';
+import type { KmsJwtEvent } from '../kms-jwt.events.js';
 import { type KmsJwtRingStore, REFRESH_JITTER } from '../kms-jwt.options.js';
-import { eventsBetween, type KmsJwtEvent } from './events.js';
+import { eventsBetween } from './ring-events.js';
 import { RingKeeper } from './ring-keeper.js';
 import {
   afterFetch,
@@ -73,10 +73,6 @@ export interface RingWorld {
  * nobody waits for that who needs a key that is known, and what cannot be fetched leaves the last keys in place.
  */
 export class KeyRing {
-  /** Every change of the keys, and every failure to refresh them. */
-  readonly events: Observable<KmsJwtEvent>;
-
-  private readonly subject = new Subject<KmsJwtEvent>();
   private ring: Ring = EMPTY_RING;
   private keys = keysOf(EMPTY_RING);
   private isLoaded = false;
@@ -93,18 +89,19 @@ export class KeyRing {
   private isStopped = false;
   private readonly keeper: RingKeeper;
 
+  /** @param tell is told of every change of the keys, and of every failure to refresh or to store them */
   constructor(
     private readonly source: KeySource,
     private readonly settings: RingSettings,
+    private readonly tell: (event: KmsJwtEvent) => void,
     private readonly world: RingWorld = {
       now: () => Date.now(),
       uptime: () => performance.now(),
       random: () => Math.random(),
     },
   ) {
-    this.events = this.subject.asObservable();
-    const tell = (error: Error) => this.subject.next({ type: 'store_failed', error });
-    this.keeper = new RingKeeper(settings.ringStore, settings.instance, settings.timeout, tell);
+    const tellOfStore = (error: Error) => tell({ type: 'store_failed', error });
+    this.keeper = new RingKeeper(settings.ringStore, settings.instance, settings.timeout, tellOfStore);
   }
 
   /** The key that signs. The first callers share one fetch; a fetch that failed is forgotten, for the next to try. */
@@ -139,7 +136,7 @@ export class KeyRing {
   /** Fetches, shared by all who ask meanwhile. Never rejects: a failure is kept for those whom it concerns. */
   refresh(): Promise<void> {
     this.refreshing ??= this.fetch()
-      .catch((error: unknown) => this.subject.next({ type: 'refresh_failed', error: error as Error }))
+      .catch((error: unknown) => this.tell({ type: 'refresh_failed', error: error as Error }))
       .finally(() => {
         this.refreshing = undefined;
         this.scheduleRefresh();
@@ -177,7 +174,6 @@ export class KeyRing {
     clearTimeout(this.refreshTimer);
     clearTimeout(this.changeTimer);
     await this.keeper.settle();
-    this.subject.complete();
   }
 
   private async ready(): Promise<void> {
@@ -195,7 +191,7 @@ export class KeyRing {
     } catch (error) {
       // The keys of the time before a restart are better than none.
       if (this.keys.size === 0 || error instanceof KmsJwtOptionsError) throw error;
-      this.subject.next({ type: 'refresh_failed', error: error as Error });
+      this.tell({ type: 'refresh_failed', error: error as Error });
     } finally {
       this.loading = undefined;
     }
@@ -236,9 +232,9 @@ export class KeyRing {
       if (this.isLoaded && !this.keeper.isRead) await this.restore();
       this.refuseSameName(fetched.signing);
       this.freshFor = fetched.freshFor;
-      if (this.failure && this.isLoaded) this.subject.next({ type: 'refresh_recovered' });
+      if (this.failure && this.isLoaded) this.tell({ type: 'refresh_recovered' });
       this.failure = undefined;
-      if (fetched.problem) this.subject.next({ type: 'refresh_failed', error: fetched.problem });
+      if (fetched.problem) this.tell({ type: 'refresh_failed', error: fetched.problem });
       this.change(afterFetch(this.ring, fetched, this.times(), this.world.now()));
       this.keep();
     } catch (error) {
@@ -262,7 +258,7 @@ export class KeyRing {
   private change(ring: Ring): boolean {
     const events = eventsBetween(this.ring, ring);
     this.adopt(ring);
-    for (const event of events) this.subject.next(event);
+    for (const event of events) this.tell(event);
     return events.length > 0;
   }
 

@@ -1,7 +1,9 @@
 import { GetPublicKeyCommand, type KMSClient, SignCommand } from '@aws-sdk/client-kms';
 import { KmsSignatureError, KmsUnavailableError } from '../errors.js';
 import type { Algorithm } from '../jwt/algorithms.js';
+import { untilAborted } from '../until-aborted.js';
 import { withDeadline } from '../with-deadline.js';
+import { CallLimits, type CallLimitSettings, type CircuitEvent } from './call-limits.js';
 import { translateKmsError } from './kms-errors.js';
 
 /** What AWS's GetPublicKey says of a key. */
@@ -32,20 +34,38 @@ export interface KmsSignature {
   der: Uint8Array;
 }
 
+/** How calls are made. */
+export interface KmsGatewaySettings extends CallLimitSettings {
+  /** Of one call, its wait for a turn and the SDK's retries included, in milliseconds. */
+  timeout: number;
+}
+
 /**
- * The only room that talks to AWS. One deadline stands over each call and the SDK's retries within it; what goes wrong
- * is told in this library's errors.
+ * The only room that talks to AWS. One deadline stands over each call, its turn and the SDK's retries included; what goes
+ * wrong is told in this library's errors.
  */
 export class KmsGateway {
+  private readonly limits: CallLimits;
+  private readonly calls = new Set<Promise<unknown>>();
+  private isClosed = false;
+
   /**
    * @param isOwn whether `close` destroys the client
-   * @param timeout of one call, in milliseconds
+   * @param tell is told when KMS is away, and when it is back
    */
   constructor(
     private readonly client: KMSClient,
     private readonly isOwn: boolean,
-    private readonly timeout: number,
-  ) {}
+    private readonly settings: KmsGatewaySettings,
+    tell?: (event: CircuitEvent) => void,
+  ) {
+    this.limits = new CallLimits(settings, tell);
+  }
+
+  /** `open` while KMS is away: one call a second tries, all others are refused at once. */
+  get circuit(): 'closed' | 'open' {
+    return this.limits.circuitState;
+  }
 
   /** AWS GetPublicKey. @throws KmsKeyError, KmsAccessDeniedError, KmsUnavailableError, KmsJwtOptionsError */
   async getPublicKey(keyId: string): Promise<KmsPublicKey> {
@@ -99,17 +119,23 @@ export class KmsGateway {
     return { keyArn: answer.KeyId, der: answer.Signature };
   }
 
-  close(): void {
+  /** Refuses new calls, lets those under way end within their deadline, then lets go of the client. */
+  async close(): Promise<void> {
+    this.isClosed = true;
+    await Promise.allSettled(this.calls);
     if (this.isOwn) this.client.destroy();
   }
 
-  private call<Answer>(
+  private async call<Answer>(
     operation: string,
     keyId: string,
     signal: AbortSignal | undefined,
     send: (abortSignal: AbortSignal) => Promise<Answer>,
-    timeout = this.timeout,
+    timeout = this.settings.timeout,
   ): Promise<Answer> {
+    if (this.isClosed) {
+      throw new KmsUnavailableError('shutdown', `No call of KMS was made: this process is shutting down`);
+    }
     const late = () =>
       new KmsUnavailableError(
         'timeout',
@@ -122,6 +148,15 @@ export class KmsGateway {
         throw translateKmsError(error, operation, keyId);
       }
     };
-    return withDeadline(answer, timeout, late, signal);
+    const inTurn = (abortSignal: AbortSignal) =>
+      this.limits.run(() => untilAborted(answer(abortSignal), abortSignal), abortSignal);
+
+    const call = withDeadline(inTurn, timeout, late, signal);
+    this.calls.add(call);
+    try {
+      return await call;
+    } finally {
+      this.calls.delete(call);
+    }
   }
 }

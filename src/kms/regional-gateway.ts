@@ -16,7 +16,7 @@ interface Region {
 /**
  * The replicas of a Multi-Region key: the first Region answers, the next where that is unavailable, within one deadline.
  */
-export class RegionalGateway implements Pick<KmsGateway, 'getPublicKey' | 'sign' | 'close'> {
+export class RegionalGateway implements Pick<KmsGateway, 'getPublicKey' | 'sign' | 'circuit' | 'close'> {
   private readonly regions: readonly Region[];
 
   /**
@@ -64,15 +64,20 @@ export class RegionalGateway implements Pick<KmsGateway, 'getPublicKey' | 'sign'
         return signature;
       } catch (error) {
         if (!isAway(error)) throw error;
-        region.availableAt = this.now() + PASS_OVER;
+        if (error.reason !== 'overloaded') region.availableAt = this.now() + PASS_OVER;
         if (index === candidates.length - 1) throw error;
       }
     }
     throw new KmsUnavailableError('failure', 'No Region is configured');
   }
 
-  close(): void {
-    for (const { gateway } of this.regions) gateway.close();
+  /** `open` while every Region is away. */
+  get circuit(): 'closed' | 'open' {
+    return this.regions.every(({ gateway }) => gateway.circuit === 'open') ? 'open' : 'closed';
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.regions.map(({ gateway }) => gateway.close()));
   }
 
   /** Those that are thought to be available, in their order, before those that were not; one call at a time tries again. */
@@ -88,7 +93,7 @@ export class RegionalGateway implements Pick<KmsGateway, 'getPublicKey' | 'sign'
   }
 }
 
-function isAway(error: unknown): boolean {
+function isAway(error: unknown): error is KmsUnavailableError {
   return error instanceof KmsUnavailableError;
 }
 

@@ -1,24 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import type { KmsJwtService } from '../kms-jwt.service.js';
+import type { KmsJwtHealth, KmsJwtService } from '../kms-jwt.service.js';
 import { InjectKmsJwt } from '../kms-jwt.tokens.js';
 
 /** What a health indicator of @nestjs/terminus answers. */
-export type KmsJwtHealthResult<Key extends string> = Record<
-  Key,
-  {
-    status: 'up' | 'down';
-    /** The names of the keys that verify. */
-    keys: string[];
-    /** The name of the key that signs, if one does. */
-    signing?: string;
-    /** Whether the keys could be fetched when that was last tried. */
-    refresh: 'ok' | 'failed';
-  }
->;
+export type KmsJwtHealthResult<Key extends string> = Record<Key, { status: 'up' | 'down' } & KmsJwtHealth>;
 
 /**
  * Tells @nestjs/terminus whether tokens can be verified: `up` as long as there are keys, also where they could not be
- * refreshed lately, as the last ones go on verifying; `refresh` says so. No call is made for it.
+ * refreshed lately or KMS is away, as the last ones go on verifying; `refresh` and `circuit` say so. No call is made for it.
  *
  * @example
  * constructor(private readonly health: HealthCheckService, private readonly kmsJwt: KmsJwtHealthIndicator) {}

@@ -12,7 +12,11 @@ beforeEach(() => {
 });
 
 function newSource(settings: Partial<KmsKeySourceSettings> = {}): KmsKeySource {
-  const gateway = new KmsGateway(localKms.client({ maxAttempts: 1 }), false, 1000);
+  const gateway = new KmsGateway(localKms.client({ maxAttempts: 1 }), false, {
+    timeout: 1000,
+    maxConcurrency: 50,
+    maxQueue: 1000,
+  });
   const given = { keyId: 'alias/auth', kid: 'key-id', verificationKeys: [], refreshInterval: 300 } as const;
   return new KmsKeySource(gateway, { ...given, ...settings });
 }

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { KMSClient } from '@aws-sdk/client-kms';
 import { LocalKms, type LocalKmsFault } from 'nestjs-kms-jwt/local';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { KmsSignatureError, KmsUnavailableError } from '../../src/errors.js';
 import { ES256 } from '../../src/jwt/algorithms.js';
+import type { CircuitEvent } from '../../src/kms/call-limits.js';
 import { KmsGateway, type KmsSignRequest } from '../../src/kms/kms-gateway.js';
 
 const request: KmsSignRequest = {
@@ -22,7 +23,8 @@ beforeEach(() => {
 });
 afterEach(() => client.destroy());
 
-const gateway = (timeout = 3000) => new KmsGateway(client, true, timeout);
+const LIMITS = { timeout: 3000, maxConcurrency: 50, maxQueue: 1000 };
+const gateway = (timeout = 3000) => new KmsGateway(client, true, { ...LIMITS, timeout });
 
 test('getPublicKey gives the ARN, the key and what it is for', async () => {
   expect(await gateway().getPublicKey('alias/auth')).toEqual({
@@ -115,7 +117,7 @@ describe("the SDK's errors, told apart by name", () => {
         },
       }),
       true,
-      3000,
+      LIMITS,
     );
     await expect(nowhere.getPublicKey('alias/auth')).rejects.toMatchObject({
       name: 'KmsJwtOptionsError',
@@ -128,7 +130,7 @@ describe("the SDK's errors, told apart by name", () => {
         });
       },
     });
-    await expect(new KmsGateway(nobody, true, 3000).sign(request)).rejects.toMatchObject({
+    await expect(new KmsGateway(nobody, true, LIMITS).sign(request)).rejects.toMatchObject({
       name: 'KmsAccessDeniedError',
     });
   });
@@ -196,12 +198,115 @@ test('an answer without a key is a failure of KMS, one without a signature a bad
   await expect(gateway().sign(request)).rejects.toBeInstanceOf(KmsSignatureError);
 });
 
-test('close destroys a client of its own and leaves one that was handed in', () => {
-  let destroyed = 0;
-  const counted = localKms.client();
-  counted.destroy = () => void (destroyed += 1);
-  new KmsGateway(counted, false, 3000).close();
-  expect(destroyed).toBe(0);
-  new KmsGateway(counted, true, 3000).close();
-  expect(destroyed).toBe(1);
+describe('at a limit', () => {
+  test('so many calls are under way at a time, so many wait, and the next is refused at once', async () => {
+    const limited = new KmsGateway(client, true, { timeout: 3000, maxConcurrency: 2, maxQueue: 3 });
+    const held = localKms.inject({ kind: 'hang' });
+    const calls = Array.from({ length: 5 }, () => limited.sign(request));
+    await expect(limited.sign(request)).rejects.toMatchObject({
+      name: 'KmsUnavailableError',
+      reason: 'overloaded',
+      retryable: true,
+      message: 'No call of KMS was made: 2 calls are under way and 3 wait',
+    });
+    await vi.waitFor(() => expect(held.count).toBe(2));
+    held.stop();
+    await Promise.all(calls);
+    expect(localKms.calls.Sign).toBe(5);
+  });
+
+  test('whoever waits for a turn waits no longer than the deadline, and never calls', async () => {
+    const limited = new KmsGateway(client, true, { timeout: 3000, maxConcurrency: 1, maxQueue: 10 });
+    const held = localKms.inject({ kind: 'hang' });
+    const first = limited.sign(request);
+    await expect(limited.sign({ ...request, timeout: 30 })).rejects.toMatchObject({ reason: 'timeout' });
+    held.stop();
+    await first;
+    await limited.sign(request);
+    expect(localKms.calls.Sign).toBe(2);
+  });
+
+  test('a signal ends the wait for a turn at once', async () => {
+    const limited = new KmsGateway(client, true, { timeout: 3000, maxConcurrency: 1, maxQueue: 10 });
+    const held = localKms.inject({ kind: 'hang' });
+    const first = limited.sign(request);
+    const controller = new AbortController();
+    const second = limited.sign({ ...request, signal: controller.signal });
+    controller.abort(new Error('gone'));
+    await expect(second).rejects.toThrow('gone');
+    held.stop();
+    await first;
+    expect(localKms.calls.Sign).toBe(1);
+  });
+});
+
+async function signOften(by: KmsGateway): Promise<void> {
+  for (let call = 0; call < 100; call += 1) await by.sign(request).catch(() => {});
+}
+
+describe('the circuit', () => {
+  test('opens when KMS is away: no call is made, and whoever watches is told once', async () => {
+    const events: CircuitEvent[] = [];
+    const watched = new KmsGateway(client, true, LIMITS, (event) => events.push(event));
+    const away = localKms.inject({ kind: 'html' });
+    await signOften(watched);
+
+    expect(away.count).toBe(10);
+    expect(watched.circuit).toBe('open');
+    expect(events).toMatchObject([{ type: 'circuit_opened', error: { reason: 'failure' } }]);
+    await expect(watched.sign(request)).rejects.toMatchObject({ reason: 'circuit_open', retryable: true });
+  });
+
+  test.each<[string, LocalKmsFault]>([
+    ['a missing permission', { kind: 'error', name: 'AccessDeniedException' }],
+    ['a disabled key', { kind: 'error', name: 'DisabledException' }],
+    ['a signature that is missing', { kind: 'omitSignature' }],
+  ])('stays closed for an answer, such as %s', async (_, fault) => {
+    const one = gateway();
+    const answered = localKms.inject(fault);
+    await signOften(one);
+    expect(answered.count).toBe(100);
+    expect(one.circuit).toBe('closed');
+  });
+});
+
+describe('close', () => {
+  test('refuses new calls, lets those under way end, then destroys its own client', async () => {
+    const order: string[] = [];
+    const destroy = client.destroy.bind(client);
+    client.destroy = () => {
+      order.push('destroyed');
+      destroy();
+    };
+    const closing = gateway();
+    const held = localKms.inject({ kind: 'hang' });
+    const signing = closing.sign(request);
+    const closed = closing.close();
+
+    await expect(closing.sign(request)).rejects.toMatchObject({
+      name: 'KmsUnavailableError',
+      reason: 'shutdown',
+    });
+    order.push('answered');
+    held.stop();
+    await Promise.all([signing, closed]);
+    expect(order).toEqual(['answered', 'destroyed']);
+  });
+
+  test('waits no longer than the deadline of what is under way', async () => {
+    localKms.inject({ kind: 'hang' });
+    const closing = gateway(30);
+    const signing = closing.sign(request).catch((error: unknown) => error);
+    await closing.close();
+    expect(await signing).toMatchObject({ reason: 'timeout' });
+  });
+
+  test('leaves a client that was handed in', async () => {
+    let destroyed = 0;
+    client.destroy = () => void (destroyed += 1);
+    await new KmsGateway(client, false, LIMITS).close();
+    expect(destroyed).toBe(0);
+    await new KmsGateway(client, true, LIMITS).close();
+    expect(destroyed).toBe(1);
+  });
 });

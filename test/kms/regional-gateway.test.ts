@@ -108,7 +108,8 @@ describe('a Region that was away', () => {
 
   beforeEach(() => {
     now = 0;
-    const gateways = REGIONS.map((region) => [region, new KmsGateway(client(region), true, 100)] as const);
+    const limits = { timeout: 100, maxConcurrency: 50, maxQueue: 1000 };
+    const gateways = REGIONS.map((region) => [region, new KmsGateway(client(region), true, limits)] as const);
     gateway = new RegionalGateway(new Map(gateways), 200, () => now);
   });
   afterEach(() => gateway.close());

@@ -27,7 +27,16 @@ test('a service with its key is up, and makes no call to say so', async () => {
   localKms.resetCalls();
   expect(await check()).toMatchObject({
     status: 'ok',
-    info: { tokens: { status: 'up', keys: [keyId], signing: keyId, refresh: 'ok' } },
+    info: {
+      tokens: {
+        status: 'up',
+        keys: [keyId],
+        signing: keyId,
+        refresh: 'ok',
+        circuit: 'closed',
+        refusedSignatures: 0,
+      },
+    },
   });
   expect(localKms.calls.GetPublicKey).toBe(0);
 });

@@ -1,6 +1,6 @@
-import { keysOf, type Ring } from './rotation.js';
+import type { KmsSignatureError } from './errors.js';
 
-/** What happens to the keys of a service, for `KmsJwtService.events`. */
+/** What happens to the keys of a service, and to its calls of KMS, for `KmsJwtService.events`. */
 export type KmsJwtEvent =
   /** A key verifies from now on, and is in the key set. */
   | { readonly type: 'key_published'; readonly kid: string }
@@ -13,20 +13,13 @@ export type KmsJwtEvent =
   /** The `ringStore` could not be read or written. */
   | { readonly type: 'store_failed'; readonly error: Error }
   /** The keys could be fetched again. */
-  | { readonly type: 'refresh_recovered' };
-
-/** What a change of the ring means to those who watch it. */
-export function eventsBetween(before: Ring, after: Ring): KmsJwtEvent[] {
-  const [old, current] = [keysOf(before), keysOf(after)];
-  const published = [...current.keys()].filter((kid) => !old.has(kid));
-  const removed = [...old.keys()].filter((kid) => !current.has(kid));
-  const activated = after.active && after.active.kid !== before.active?.kid ? [after.active.kid] : [];
-  return [
-    ...published.map((kid): KmsJwtEvent => ({ type: 'key_published', kid })),
-    ...activated.map((kid): KmsJwtEvent => ({ type: 'key_activated', kid })),
-    ...removed.map((kid): KmsJwtEvent => ({ type: 'key_removed', kid })),
-  ];
-}
+  | { readonly type: 'refresh_recovered' }
+  /** What KMS returned is not a signature of the token by this key: the token was withheld. */
+  | { readonly type: 'signature_refused'; readonly error: KmsSignatureError }
+  /** KMS does not answer any more: calls are refused at once, but for one a second. The error is the last call's. */
+  | { readonly type: 'circuit_opened'; readonly error: Error }
+  /** KMS answers again. */
+  | { readonly type: 'circuit_closed' };
 
 /** The event as a line of the log. */
 export function describeEvent(event: KmsJwtEvent): string {
@@ -41,7 +34,13 @@ export function describeEvent(event: KmsJwtEvent): string {
       return `The keys could not be refreshed, the last ones stay: ${event.error.message}`;
     case 'store_failed':
       return `The ring store failed, a restart may not know the last keys: ${event.error.message}`;
-    default:
+    case 'refresh_recovered':
       return 'The keys could be refreshed again';
+    case 'signature_refused':
+      return `A token was withheld: ${event.error.message}`;
+    case 'circuit_opened':
+      return `KMS is away, calls are refused but for one a second that tries: ${event.error.message}`;
+    default:
+      return 'KMS answers again';
   }
 }
