@@ -14,7 +14,6 @@ async function bootstrap(): Promise<void> {
     abortOnError: false,
     bufferLogs: true,
     autoFlushLogs: false,
-    forceCloseConnections: true,
   });
   endWith(app, 'SIGINT');
   endWith(app, 'SIGTERM');
