@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { KmsJwtOptionsError, KmsKeyError, KmsSignatureError } from './errors.js';
 import { decodeBase64url, encodeBase64url } from './jwt/base64url.js';
 import { makeClaims, serializeClaims } from './jwt/claims.js';
@@ -36,6 +37,8 @@ export class TokenSigner {
     const claims = makeClaims(payload, options, now);
     const json = serializeClaims(claims);
     options.signal?.throwIfAborted();
+    // One signal may end many signatures, and Node warns of an eleventh listener.
+    if (options.signal instanceof EventTarget) setMaxListeners(0, options.signal);
 
     const token = await this.signOrCount(json, options);
     this.ring.noteLifetime(claims.exp === undefined ? undefined : claims.exp - now);

@@ -1,4 +1,5 @@
 import { createPublicKey, createHash, createHmac, verify } from 'node:crypto';
+import { getEventListeners } from 'node:events';
 import { inspect } from 'node:util';
 import { Test } from '@nestjs/testing';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
@@ -10,7 +11,7 @@ import {
   TokenError,
 } from 'nestjs-kms-jwt';
 import { LocalKms, type LocalKmsFault } from 'nestjs-kms-jwt/local';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
 import { forge, newKeyPair, part } from './support/forge.js';
 
@@ -503,6 +504,18 @@ describe('jwks', () => {
     first.keys.length = 0;
     expect((await jwt.jwks()).keys).toHaveLength(1);
   });
+});
+
+test('one signal may stand over many signatures: nothing is warned of, nothing stays behind', async () => {
+  const warnings: Error[] = [];
+  const note = (warning: Error) => warnings.push(warning);
+  process.on('warning', note);
+  onTestFinished(() => void process.off('warning', note));
+  const { signal } = new AbortController();
+  await Promise.all(Array.from({ length: 30 }, () => jwt.sign({}, { signal })));
+  await new Promise(setImmediate);
+  expect(warnings.filter(({ name }) => name === 'MaxListenersExceededWarning')).toEqual([]);
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
 });
 
 describe('calls of KMS', () => {

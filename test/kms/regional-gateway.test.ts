@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { KmsJwtModule, type KmsJwtModuleOptions, KmsJwtService } from 'nestjs-kms-jwt';
 import { LocalKms, type LocalKmsFault } from 'nestjs-kms-jwt/local';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { KmsUnavailableError } from '../../src/errors.js';
 import { ES256 } from '../../src/jwt/algorithms.js';
 import { KmsGateway } from '../../src/kms/kms-gateway.js';
@@ -152,6 +152,40 @@ describe('a Region that was away', () => {
     } as const;
     await expect(gateway.sign({ ...request, signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
     expect(signaturesOf('eu-west-1')).toBe(0);
+  });
+});
+
+function gatewayWith(limits: object) {
+  const settings = { timeout: 3000, maxConcurrency: 50, maxQueue: 1000, ...limits };
+  const gateways = REGIONS.map((region) => [region, new KmsGateway(client(region), true, settings)] as const);
+  const gateway = new RegionalGateway(new Map(gateways), 3000);
+  onTestFinished(() => gateway.close());
+  const sign = () =>
+    gateway.sign({ keyId: KEY_ID, algorithm: ES256, messageType: 'DIGEST', message: new Uint8Array(32) });
+  return { gateway, sign };
+}
+
+describe('the limits of a Region', () => {
+  test('a call too many goes on to the next Region, and the first is asked again at once', async () => {
+    const { sign } = gatewayWith({ maxConcurrency: 1, maxQueue: 0 });
+    const held = inRegion('eu-central-1').inject({ kind: 'hang' });
+    const first = sign();
+    expect((await sign()).keyArn).toContain('eu-west-1');
+    held.stop();
+    await first;
+    expect((await sign()).keyArn).toContain('eu-central-1');
+  });
+
+  test('the circuit is open where that of every Region is', async () => {
+    const { gateway, sign } = gatewayWith({});
+    inRegion('eu-central-1').inject({ kind: 'drop' });
+    inRegion('eu-west-1').inject({ kind: 'drop', times: 9 });
+    for (let call = 0; call < 9; call += 1) await sign().catch(() => {});
+    expect(gateway.circuit).toBe('closed');
+    inRegion('eu-west-1').inject({ kind: 'drop' });
+    for (let call = 0; call < 10; call += 1) await sign().catch(() => {});
+    expect(gateway.circuit).toBe('open');
+    await expect(sign()).rejects.toMatchObject({ reason: 'circuit_open' });
   });
 });
 
