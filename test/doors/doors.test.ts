@@ -6,23 +6,8 @@ import { describe, expect, test } from 'vitest';
 import { CASES } from './cases.js';
 import { Refusals } from './document.js';
 import { type Answer, answerTo, kmsJwtOver, REVOKED_ID } from './door.js';
-import { graphql, graphqlSubscriptions } from './graphql.js';
-import { grpc } from './grpc.js';
-import { http } from './http.js';
-import { tcp } from './tcp.js';
-import { socketIoConnections, socketIoMessages, wsConnections, wsMessages } from './websocket.js';
+import { FAMILIES } from './families.js';
 
-const FAMILIES = [
-  http,
-  graphql,
-  graphqlSubscriptions,
-  socketIoMessages,
-  socketIoConnections,
-  wsMessages,
-  wsConnections,
-  grpc,
-  tcp,
-];
 const refusals = new Refusals(FAMILIES);
 
 describe.each(FAMILIES)('$name', (family) => {

@@ -1,0 +1,18 @@
+import type { DoorFamily } from './door.js';
+import { graphql, graphqlSubscriptions } from './graphql.js';
+import { grpc } from './grpc.js';
+import { http } from './http.js';
+import { tcp } from './tcp.js';
+import { socketIoConnections, socketIoMessages, wsConnections, wsMessages } from './websocket.js';
+
+export const FAMILIES: readonly DoorFamily[] = [
+  http,
+  graphql,
+  graphqlSubscriptions,
+  socketIoMessages,
+  socketIoConnections,
+  wsMessages,
+  wsConnections,
+  grpc,
+  tcp,
+];
