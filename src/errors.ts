@@ -19,8 +19,8 @@ export type KmsJwtErrorCode =
   | 'options_invalid';
 
 /**
- * The root of every error that this library throws. No message holds a token, a signing input or the value
- * of a claim.
+ * The root of every error that this library throws. Neither its message nor its `cause` holds a token, a signing input
+ * or the value of a claim.
  *
  * @example
  * try {

@@ -5,6 +5,7 @@ import {
   KmsKeyError,
   KmsUnavailableError,
 } from '../errors.js';
+import { keptCause } from '../kept-cause.js';
 
 const THROTTLING = new Set([
   'ThrottlingException',
@@ -45,13 +46,15 @@ const KEY_PROBLEMS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Says what an error of the AWS SDK means here. Told apart by `name`: the SDK has no classes for most of them. The
- * SDK's own messages stay in `cause`, as they may quote what was sent.
+ * Says what an error of the AWS SDK means here. Told apart by `name`: the SDK has no classes for most of them. What AWS
+ * itself said stays in `cause`, unless it may quote what was sent.
  */
 export function translateKmsError(error: unknown, operation: string, keyId: string): KmsJwtError {
   const { name, message, status, code } = describe(error);
   const call = `${operation} with ${keyId}`;
-  const cause = { cause: error };
+  // GetPublicKey sends nothing but the name of the key.
+  const said = operation === 'GetPublicKey' ? message : 'Left out, as it may quote what was sent';
+  const cause = { cause: keptCause(error, said) };
 
   if (THROTTLING.has(name) || status === 429) {
     const advice = 'the quota of cryptographic operations is shared by all keys of the account and region';

@@ -97,14 +97,27 @@ describe("the SDK's errors, told apart by name", () => {
     await expect(gateway().sign(request)).rejects.toMatchObject(expected);
   });
 
-  test('keep the cause, say what to do, and quote nothing of the request or of the answer', async () => {
+  test('keep of the cause what quotes nothing, and say what to do', async () => {
     localKms.inject({ kind: 'error', name: 'AccessDeniedException', message: 'User hush is not authorized' });
-    const error = await gateway()
-      .sign(request)
-      .catch((thrown: Error) => thrown);
-    expect(error).toMatchObject({
+    const signing = gateway().sign(request);
+    await expect(signing).rejects.toMatchObject({
       message:
         "AWS denied Sign with alias/auth (AccessDeniedException): allow kms:Sign on the key in this role's policy and in the key policy",
+      cause: {
+        name: 'AccessDeniedException',
+        message: 'Left out, as it may quote what was sent',
+        $fault: 'client',
+        $metadata: { httpStatusCode: 400, requestId: expect.stringMatching(/^[0-9a-f-]{36}$/) },
+      },
+    });
+    const { cause } = (await signing.catch((error: unknown) => error)) as Error;
+    expect(cause).toBeInstanceOf(Error);
+    expect(cause).not.toHaveProperty('$response');
+  });
+
+  test('keep what AWS says of GetPublicKey, which sends no secret', async () => {
+    localKms.inject({ kind: 'error', name: 'AccessDeniedException', message: 'User hush is not authorized' });
+    await expect(gateway().getPublicKey('alias/auth')).rejects.toMatchObject({
       cause: { name: 'AccessDeniedException', message: 'User hush is not authorized' },
     });
   });
