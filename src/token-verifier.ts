@@ -10,6 +10,7 @@ import {
 import { checkClaims, type JwtClaims } from './jwt/claims.js';
 import { canonicalType, type CompactJws, type JwtHeader, parseCompact } from './jwt/compact.js';
 import { isSignatureValid } from './jwt/signature.js';
+import { keptCause } from './kept-cause.js';
 import type { KeyRing } from './keys/key-ring.js';
 import type { KmsJwtSettings, VerifySettings } from './kms-jwt.options.js';
 import { withDeadline } from './with-deadline.js';
@@ -63,8 +64,10 @@ async function askWithin(timeout: number, ask: () => Promise<unknown>): Promise<
   const late = () => new RevocationUnavailableError(`isRevoked did not answer within ${timeout} ms`);
   try {
     return await withDeadline(ask, timeout, late);
-  } catch (cause) {
-    if (cause instanceof RevocationUnavailableError) throw cause;
+  } catch (error) {
+    if (error instanceof RevocationUnavailableError) throw error;
+    // A client of a database quotes the command that failed, and the claim in it.
+    const cause = keptCause(error, 'Left out, as it may quote the claims');
     throw new RevocationUnavailableError('isRevoked failed', { cause });
   }
 }
