@@ -13,6 +13,8 @@ export interface Keys {
   readonly attacker: { readonly publicKey: KeyObject; readonly privateKey: KeyObject };
   /** Whole seconds since 1970. */
   readonly now: number;
+  /** Claims that every good token has, over the usual ones. */
+  readonly claims?: object;
 }
 
 /** Something that a verifier may not offer at all; without it a case says nothing about that verifier. */
@@ -52,13 +54,14 @@ export function abilitiesFor(one: Case, keys: Keys): Ability[] {
 
 export const goodHeader = ({ kid }: Keys) => ({ alg: 'ES256', typ: 'JWT', kid });
 
-export const goodClaims = ({ now }: Keys) => ({
+export const goodClaims = ({ now, claims }: Keys) => ({
   iss: ISSUER,
   aud: AUDIENCE,
   sub: 'user-42',
   jti: 'token-1',
   iat: now,
   exp: now + 3600,
+  ...claims,
 });
 
 /** In base64url: bytes and texts as they are, all else as JSON. */

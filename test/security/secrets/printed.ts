@@ -1,0 +1,35 @@
+import { inspect, type InspectOptions } from 'node:util';
+
+/** Every property that can be reached, whoever hides it. */
+const EVERYTHING: InspectOptions = {
+  depth: Infinity,
+  showHidden: true,
+  customInspect: false,
+  maxArrayLength: Infinity,
+  maxStringLength: Infinity,
+  breakLength: Infinity,
+};
+
+/** What programs make of a value that they print, loggers and debuggers among them. */
+export function printed(value: unknown): string[] {
+  if (typeof value === 'string') return [value];
+  return [
+    ...chainOf(value).flatMap(({ name, message, stack = '' }) => [name, message, stack]),
+    asJson(value),
+    inspect(value),
+    inspect(value, EVERYTHING),
+  ];
+}
+
+function chainOf(value: unknown): Error[] {
+  return value instanceof Error ? [value, ...chainOf(value.cause)] : [];
+}
+
+function asJson(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? '';
+  } catch {
+    // A circle.
+    return '';
+  }
+}
