@@ -1,6 +1,6 @@
 import { KmsJwtOptionsError } from './errors.js';
 import type { Expected } from './jwt/claims.js';
-import { canonicalType } from './jwt/compact.js';
+import { canonicalType, type JwtHeader } from './jwt/compact.js';
 import { isAlias } from './kms/key-id.js';
 import {
   type DecodeOptions,
@@ -184,7 +184,8 @@ function toSignSettings({ expiresIn, notBefore, audience, header, ...rest }: Sig
   return {
     ...rest,
     ...(audience !== undefined && { audience: typeof audience === 'string' ? audience : [...audience] }),
-    ...(header !== undefined && { header: structuredClone(header) }),
+    // Not structuredClone, which refuses a Proxy, such as a store of state makes of every object.
+    ...(header !== undefined && { header: JSON.parse(JSON.stringify(header)) as JwtHeader }),
     ...(expiresIn !== undefined && { expiresIn: toSeconds(expiresIn) }),
     ...(notBefore !== undefined && { notBefore: toSeconds(notBefore) }),
   };

@@ -81,6 +81,12 @@ describe('sign', () => {
     });
   });
 
+  test('adds header parameters that a Proxy holds', async () => {
+    const header = new Proxy({ 'x-tenant': new Proxy({ id: 1 }, {}) }, {});
+    const token = await jwt.sign({}, { header });
+    expect(jwt.decode(token, { complete: true }).header['x-tenant']).toEqual({ id: 1 });
+  });
+
   test('says in the header what the key says, whatever becomes of the options afterwards', async () => {
     const given: Record<string, unknown> = { 'x-tenant': { id: 1 } };
     await close();

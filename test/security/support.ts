@@ -41,6 +41,11 @@ export function newKeys(): Keys {
   };
 }
 
+/** The key set that a verifier trusts. */
+export function jwksOf({ publicKey, kid }: Keys) {
+  return { keys: [{ ...publicKey.export({ format: 'jwk' }), kid, alg: 'ES256', use: 'sig' }] };
+}
+
 export function optionsOf(
   { options = { issuer: ISSUER, audience: AUDIENCE } }: Case,
   keys: Keys,

@@ -5,7 +5,7 @@ import { createVerifier, TokenError as FastJwtError } from 'fast-jwt';
 import { createLocalJWKSet, errors as joseErrors, jwtVerify } from 'jose';
 import jsonwebtoken from 'jsonwebtoken';
 import { KmsJwtModule, KmsJwtService, TokenError, type VerifyOptions } from 'nestjs-kms-jwt';
-import { type Ability, abilitiesFor, type Case, type Keys, optionsOf } from './support.js';
+import { type Ability, abilitiesFor, type Case, jwksOf, type Keys, optionsOf } from './support.js';
 
 export interface Verifier {
   readonly name: string;
@@ -27,10 +27,6 @@ export async function judge(verifier: Verifier, one: Case, keys: Keys): Promise<
   } catch (error) {
     return verifier.isRefusal(error) ? 'refused' : 'foreign error';
   }
-}
-
-export function jwksOf({ publicKey, kid }: Keys) {
-  return { keys: [{ ...publicKey.export({ format: 'jwk' }), kid, alg: 'ES256', use: 'sig' }] };
 }
 
 /** A service of this library that trusts the key; whoever makes it closes it. */

@@ -1,0 +1,25 @@
+const TOKENS = /"(?:[^"\\]|\\.)*"|[{}[\]:,]/gs;
+
+/**
+ * Whether an object somewhere in a JSON text has a member twice, or one named `__proto__`: readers differ in what they
+ * make of these.
+ *
+ * @param json that JSON.parse takes
+ */
+export function hasAmbiguousNames(json: string): boolean {
+  const open: (Set<string> | undefined)[] = [];
+  let before = '';
+  for (const [token] of json.matchAll(TOKENS)) {
+    const names = open.at(-1);
+    if (names && token.startsWith('"') && (before === '{' || before === ',')) {
+      const name = JSON.parse(token) as string;
+      if (name === '__proto__' || names.has(name)) return true;
+      names.add(name);
+    }
+    if (token === '{') open.push(new Set());
+    if (token === '[') open.push(undefined);
+    if (token === '}' || token === ']') open.pop();
+    before = token;
+  }
+  return false;
+}

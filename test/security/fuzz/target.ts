@@ -1,0 +1,55 @@
+import type { Arbitrary } from 'fast-check';
+
+/** One door of the library, what is thrown at it, and how its answers are judged. */
+export interface Target<Input = unknown> {
+  readonly inputs: Arbitrary<Input>;
+  /**
+   * @returns `accepted`, or the code of the error that refused
+   * @throws whatever, where the library did what it must not
+   */
+  judge(input: Input): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** What a call returned, or the error that it refused with. */
+export type Outcome<Value> =
+  | { readonly verdict: 'accepted'; readonly value: Value; readonly error?: undefined }
+  | { readonly verdict: string; readonly value?: undefined; readonly error: Error };
+
+type ErrorKind = abstract new (...parameters: never[]) => Error & { readonly code: string };
+
+/** @throws Error for one of another kind */
+export async function outcomeOf<Value>(
+  kind: ErrorKind,
+  call: () => Value | Promise<Value>,
+): Promise<Outcome<Value>> {
+  try {
+    return { verdict: 'accepted', value: await call() };
+  } catch (error) {
+    if (error instanceof kind) return { verdict: error.code, error };
+    throw new Error(`It threw what is no ${kind.name}`, { cause: error });
+  }
+}
+
+/** @throws Error where the library's answer is not the expected one */
+export function must(holds: boolean, problem: string): void {
+  if (!holds) throw new Error(problem);
+}
+
+/** Whether two values of JSON are the same, however deep: node:assert and JSON.stringify end with the stack. */
+export function areSameJson(one: unknown, other: unknown): boolean {
+  const pairs = [[one, other]];
+  for (const [left, right] of pairs) {
+    if (Object.is(left, right)) continue;
+    if (!isObject(left) || !isObject(right) || Array.isArray(left) !== Array.isArray(right)) return false;
+    const names = Object.keys(left);
+    if (names.length !== Object.keys(right).length) return false;
+    if (!names.every((name) => Object.hasOwn(right, name))) return false;
+    pairs.push(...names.map((name) => [left[name], right[name]]));
+  }
+  return true;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,80 @@
+import { isDeepStrictEqual } from 'node:util';
+import * as fc from 'fast-check';
+import { KmsJwtError, KmsJwtOptionsError, type StoredRing } from 'nestjs-kms-jwt';
+import { LocalKms } from 'nestjs-kms-jwt/local';
+import { jwksOf, newKeys } from '../../support.js';
+import { anything, disturbed, json } from '../arbitraries.js';
+import { pointOf, verdictOnJwk } from '../jwk-verdict.js';
+import { startService } from '../service.js';
+import { must, outcomeOf, type Target } from '../target.js';
+
+const DAY = 86_400_000;
+
+/** Whatever a ring store holds, the service starts, trusts the keys in it that are some, and signs by its own. */
+export async function rings(): Promise<Target> {
+  const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
+  const client = localKms.client({ maxAttempts: 1 });
+  const own = await startService({ keyId: 'alias/auth', client });
+  const [ownKey] = (await own.jwt.jwks()).keys;
+  await own.close();
+
+  return {
+    inputs: storedRings(localKms.keys[0]?.arn ?? '', ownKey),
+    async judge(stored) {
+      const ringStore = { load: async () => stored as StoredRing, save: async () => undefined };
+      const {
+        verdict,
+        value: service,
+        error,
+      } = await outcomeOf(KmsJwtOptionsError, () => startService({ keyId: 'alias/auth', client, ringStore }));
+      if (error) return verdict;
+      try {
+        const kept = jwksIn(stored);
+        for (const key of (await service.jwt.jwks()).keys) {
+          const isKept = kept.some(
+            (jwk) =>
+              jwk['kid'] === key.kid && pointOf(jwk) === pointOf(key) && verdictOnJwk(jwk) !== 'refuse',
+          );
+          must(isDeepStrictEqual(key, ownKey) || isKept, `It trusts ${key.kid}, which is not kept`);
+        }
+        const signed = await outcomeOf(KmsJwtError, () => service.jwt.sign({ sub: 'user-42' }));
+        if (signed.error) return signed.verdict;
+        must((await service.jwt.verify(signed.value)).sub === 'user-42', 'It changed the claims');
+        return verdict;
+      } finally {
+        await service.close();
+      }
+    },
+    close: async () => client.destroy(),
+  };
+}
+
+function storedRings(keyArn: string, active: unknown): fc.Arbitrary<unknown> {
+  const [next, retired] = [newKeys(), newKeys()].map((keys, index) => ({
+    ...jwksOf(keys).keys[0],
+    kid: `kept-${index}`,
+  }));
+  const now = Date.now();
+  const good = {
+    instance: 'default',
+    savedAt: now,
+    longestLifetime: 900,
+    active: { keyArn, jwk: active },
+    next: { keyArn, jwk: next, activatesAt: now + DAY },
+    retired: [{ jwk: retired, retiresAt: now + DAY, knownAt: now - DAY }],
+  };
+  return fc.oneof(
+    { weight: 8, arbitrary: disturbed(good, fc.oneof(json, time)) },
+    { weight: 2, arbitrary: disturbed(good, anything) },
+    { weight: 1, arbitrary: disturbed({ ...good, instance: 'other' }, time) },
+    { weight: 1, arbitrary: anything },
+  );
+}
+
+const time = fc.constantFrom(0, -1, Date.now(), 8.64e15, 2 ** 53, 1e308, 0.5);
+
+function jwksIn(stored: unknown): Record<string, unknown>[] {
+  const { active, next, retired } = (stored ?? {}) as Partial<StoredRing>;
+  const entries = [active, next, ...(Array.isArray(retired) ? retired : [])];
+  return entries.flatMap((entry) => (entry?.jwk ? [entry.jwk as object as Record<string, unknown>] : []));
+}
