@@ -92,7 +92,7 @@ export class TokenSigner {
   private async signatureOf(signingInput: string, key: SigningKey, signal?: AbortSignal): Promise<string> {
     const { keyArn, der } = await this.gateway.sign({
       // The ARN, not the alias: an alias may move, and the token would name the wrong key.
-      keyId: this.settings.requestAlias && this.settings.keyId ? this.settings.keyId : key.keyArn,
+      keyId: (this.settings.requestAlias && this.settings.keyId) || key.keyArn,
       algorithm: key.algorithm,
       messageType: this.settings.messageType,
       message: this.messageOf(signingInput, key),

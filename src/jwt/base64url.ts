@@ -1,9 +1,7 @@
 import { TokenMalformedError } from '../errors.js';
 
 export function encodeBase64url(data: string | Uint8Array): string {
-  return typeof data === 'string'
-    ? Buffer.from(data, 'utf8').toString('base64url')
-    : Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64url');
+  return Buffer.from(data).toString('base64url');
 }
 
 /**

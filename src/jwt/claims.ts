@@ -179,11 +179,12 @@ export function checkClaims(claims: JwtClaims, expect: ClaimsToExpect, now: numb
 
 function checkTimes(claims: JwtClaims, expect: ClaimsToExpect, now: number): void {
   const tolerance = expect.clockTolerance ?? 0;
-  if (claims.nbf !== undefined && !expect.ignoreNotBefore && now < claims.nbf - tolerance) {
-    throw new TokenNotActiveError(new Date(claims.nbf * 1000));
+  const { nbf = -Infinity, exp = Infinity } = claims;
+  if (!expect.ignoreNotBefore && now < nbf - tolerance) {
+    throw new TokenNotActiveError(new Date(nbf * 1000));
   }
-  if (claims.exp !== undefined && !expect.ignoreExpiration && now >= claims.exp + tolerance) {
-    throw new TokenExpiredError(new Date(claims.exp * 1000));
+  if (!expect.ignoreExpiration && now >= exp + tolerance) {
+    throw new TokenExpiredError(new Date(exp * 1000));
   }
   if (expect.maxAge === undefined) return;
   if (claims.iat === undefined) throw new TokenClaimError('iat', 'is missing');

@@ -37,7 +37,7 @@ export function parseCompact(token: unknown, maxLength: number): CompactJws {
 
   const headerEnd = token.indexOf('.');
   const payloadEnd = token.indexOf('.', headerEnd + 1);
-  if (headerEnd === -1 || payloadEnd === -1 || token.includes('.', payloadEnd + 1)) {
+  if (payloadEnd === -1 || token.includes('.', payloadEnd + 1)) {
     throw new TokenMalformedError('The token does not have three parts');
   }
 

@@ -51,8 +51,9 @@ export function verificationKeyFrom(jwk: unknown): VerificationKey | undefined {
     return undefined;
 
   const publicKey = publicKeyFrom({ kty, crv, x, y });
-  const algorithm = publicKey && algorithmOf(publicKey);
-  if (!publicKey || !algorithm || (alg !== undefined && alg !== algorithm.alg)) return undefined;
+  if (!publicKey) return undefined;
+  const algorithm = algorithmOf(publicKey);
+  if (!algorithm || (alg !== undefined && alg !== algorithm.alg)) return undefined;
   return { kid, algorithm, publicKey, jwk: { ...toJwk(publicKey, algorithm), kid } };
 }
 

@@ -15,29 +15,25 @@ const INTEGER = 0x02;
 export function derToJoseSignature(der: Uint8Array, algorithm: Algorithm): string {
   const bytes = Buffer.from(der.buffer, der.byteOffset, der.byteLength);
   // X.690, section 8.1.3.4: up to 127 bytes the length is one byte, and so it is for every curve up to P-384.
-  const isSequence =
-    bytes[0] === SEQUENCE && bytes.length >= 2 && bytes.length < 130 && bytes[1] === bytes.length - 2;
-  const sStart = isSequence ? endOfInteger(bytes, 2, algorithm.integerLength) : undefined;
-  const end = sStart === undefined ? undefined : endOfInteger(bytes, sStart, algorithm.integerLength);
-  if (end !== bytes.length)
+  const isSequence = bytes[0] === SEQUENCE && bytes[1] === bytes.length - 2;
+  const rEnd = endOfInteger(bytes, 2, algorithm.integerLength);
+  const sEnd = endOfInteger(bytes, rEnd, algorithm.integerLength);
+  if (!isSequence || sEnd !== bytes.length)
     throw new KmsSignatureError('KMS returned a signature that is not well-formed DER');
 
   return derToJose(bytes, algorithm.alg);
 }
 
-/** Where the positive, minimally encoded INTEGER at `start` ends, or undefined where none stands. */
-function endOfInteger(bytes: Buffer, start: number, maxLength: number): number | undefined {
+/** Where the positive, minimally encoded INTEGER at `start` ends; NaN where none stands. */
+function endOfInteger(bytes: Buffer, start: number, maxLength: number): number {
   const length = bytes[start + 1] ?? 0;
-  const first = bytes[start + 2] ?? 0;
-  const second = bytes[start + 3] ?? 0;
   const end = start + 2 + length;
-  if (bytes[start] !== INTEGER || length === 0 || end > bytes.length) return undefined;
-
+  // A zero of one byte, and an integer of none, count as padded in vain too.
+  const [first = 0, second = 0] = bytes.subarray(start + 2, end);
   const isNegative = first >= 0x80;
-  const isZero = first === 0 && length === 1;
-  const isPaddedInVain = first === 0 && length > 1 && second < 0x80;
-  const isTooLong = length > maxLength + 1 || (length === maxLength + 1 && first !== 0);
-  return isNegative || isZero || isPaddedInVain || isTooLong ? undefined : end;
+  const isPaddedInVain = first === 0 && second < 0x80;
+  const isTooLong = length > (first === 0 ? maxLength + 1 : maxLength);
+  return bytes[start] !== INTEGER || isNegative || isPaddedInVain || isTooLong ? NaN : end;
 }
 
 /** Whether a JOSE signature (R‖S) is the key's over these bytes. Any signature gets an answer; none throws. */

@@ -1,12 +1,14 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { TokenMalformedError } from '../../src/errors.js';
-import { parseCompact } from '../../src/jwt/compact.js';
+import { canonicalType, parseCompact } from '../../src/jwt/compact.js';
 import { part } from '../support/forge.js';
 
 const HEADER = part({ alg: 'ES256' });
 const PAYLOAD = part({ sub: 'user-42' });
 const LIMIT = 1000;
+const parts = (header: string, payload: string) => `${header}.${payload}.AQID`;
+const bytes = (...values: number[]) => Buffer.from(values).toString('base64url');
 
 test('a token is taken apart into header, payload, signature and what is signed', () => {
   expect(parseCompact(`${HEADER}.${PAYLOAD}.AQID`, LIMIT)).toEqual({
@@ -20,7 +22,9 @@ test('a token is taken apart into header, payload, signature and what is signed'
 test('a token of the longest length is read, one of a character more is not', () => {
   const token = `${HEADER}.${PAYLOAD}.AQID`;
   expect(parseCompact(token, token.length).payload).toEqual({ sub: 'user-42' });
-  expect(() => parseCompact(token, token.length - 1)).toThrow(/longer than/);
+  expect(() => parseCompact(token, token.length - 1)).toThrow(
+    new TokenMalformedError(`The token is longer than ${token.length - 1} characters`),
+  );
 });
 
 describe('refused as malformed:', () => {
@@ -28,34 +32,64 @@ describe('refused as malformed:', () => {
     ['undefined', undefined],
     ['null', null],
     ['a number', 42],
-    ['a Buffer', Buffer.from(`${HEADER}.${PAYLOAD}.AQID`)],
-    ['an array', [`${HEADER}.${PAYLOAD}.AQID`]],
-    ['a String object', Object(`${HEADER}.${PAYLOAD}.AQID`)],
+    ['a Buffer', Buffer.from(parts(HEADER, PAYLOAD))],
+    ['an array', [parts(HEADER, PAYLOAD)]],
+    ['a String object', Object(parts(HEADER, PAYLOAD))],
+  ])('%s', (_, token) => {
+    expect(() => parseCompact(token, LIMIT)).toThrow(new TokenMalformedError('The token is not a string'));
+  });
+
+  test.each([
     ['an empty string', ''],
     ['one part', HEADER],
     ['two parts', `${HEADER}.${PAYLOAD}`],
     ['four parts', `${HEADER}.${PAYLOAD}.AQID.AQID`],
+    ['four parts, the last empty', `${HEADER}.${PAYLOAD}.AQID.`],
     ['five parts, as of a JWE', `${HEADER}.AQID.AQID.AQID.AQID`],
-    ['nothing but dots', '..'],
-    ['an empty header', `.${PAYLOAD}.AQID`],
-    ['an empty payload', `${HEADER}..AQID`],
-    ['a header that is null', `${part('null')}.${PAYLOAD}.AQID`],
-    ['a payload that is an array', `${HEADER}.${part('[]')}.AQID`],
-    ['a payload that is a string', `${HEADER}.${part('"x"')}.AQID`],
-    ['a payload that is a number', `${HEADER}.${part('1')}.AQID`],
-    ['a payload that is not JSON', `${HEADER}.${part('{sub:1}')}.AQID`],
-    ['JSON with something behind it', `${HEADER}.${part('{} {}')}.AQID`],
-    ['a byte order mark', `${HEADER}.${part('\ufeff{}')}.AQID`],
-    [
-      'overlong UTF-8',
-      `${HEADER}.${Buffer.from([0x7b, 0x22, 0xc0, 0xaf, 0x22, 0x3a, 0x31, 0x7d]).toString('base64url')}.AQID`,
-    ],
-    ['UTF-16', `${HEADER}.${Buffer.from('{}', 'utf16le').toString('base64url')}.AQID`],
-    ['a member that stands twice', `${HEADER}.${part('{"a":1,"a":1}')}.AQID`],
-    ['a member called __proto__', `${HEADER}.${part('{"__proto__":{"admin":true}}')}.AQID`],
-    ['padding', `${HEADER}.${PAYLOAD}.AQ==`],
   ])('%s', (_, token) => {
-    expect(() => parseCompact(token, LIMIT)).toThrow(TokenMalformedError);
+    expect(() => parseCompact(token, LIMIT)).toThrow(
+      new TokenMalformedError('The token does not have three parts'),
+    );
+  });
+
+  describe.each([
+    ['header', (text: string) => parts(text, PAYLOAD)],
+    ['payload', (text: string) => parts(HEADER, text)],
+  ])('a %s that', (name, tokenWith) => {
+    test.each([
+      ['is null', 'null'],
+      ['is an array', '[]'],
+      ['is a string', '"x"'],
+      ['is a number', '1'],
+    ])('%s', (_, json) => {
+      expect(() => parseCompact(tokenWith(part(json)), LIMIT)).toThrow(
+        new TokenMalformedError(`The ${name} of the token is not a JSON object`),
+      );
+    });
+
+    test.each([
+      ['is empty', ''],
+      ['is not JSON', part('{sub:1}')],
+      ['has something behind its JSON', part('{} {}')],
+      ['begins with a byte order mark', part('\ufeff{}')],
+      ['is in overlong UTF-8', bytes(0x7b, 0x22, 0xc0, 0xaf, 0x22, 0x3a, 0x31, 0x7d)],
+      ['is in UTF-16', Buffer.from('{}', 'utf16le').toString('base64url')],
+      ['has a member that stands twice', part('{"a":1,"a":1}')],
+      ['has a member called __proto__', part('{"__proto__":{"admin":true}}')],
+    ])('%s', (_, text) => {
+      expect(() => parseCompact(tokenWith(text), LIMIT)).toThrow(
+        new TokenMalformedError(`The ${name} of the token is not unambiguous JSON in UTF-8`),
+      );
+    });
+  });
+
+  test('nothing but dots', () => {
+    expect(() => parseCompact('..', LIMIT)).toThrow(/^The header of the token is not unambiguous JSON/);
+  });
+
+  test('padding, in any part', () => {
+    for (const token of [`${HEADER}=.${PAYLOAD}.AQ`, `${HEADER}.${PAYLOAD}=.AQ`, `${HEADER}.${PAYLOAD}.AQ==`])
+      expect(() => parseCompact(token, LIMIT)).toThrow(/canonical base64url/);
   });
 
   test('and the error quotes nothing of the token', () => {
@@ -69,4 +103,14 @@ describe('refused as malformed:', () => {
     expect(thrown).toBeInstanceOf(TokenMalformedError);
     expect(inspect(thrown, { depth: null, showHidden: true })).not.toContain('hunter2');
   });
+});
+
+test.each([
+  ['JWT', 'jwt'],
+  ['at+jwt', 'at+jwt'],
+  ['Application/AT+JWT', 'at+jwt'],
+  ['application/application/jwt', 'application/jwt'],
+  ['x-application/jwt', 'x-application/jwt'],
+])('the media type %s is %s (RFC 7515, section 4.1.9)', (typ, canonical) => {
+  expect(canonicalType(typ)).toBe(canonical);
 });

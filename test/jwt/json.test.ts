@@ -19,24 +19,49 @@ describe('parseUnambiguousJson', () => {
     [String.raw`{"a":1,"\u0061":1}`],
     ['{"b":[{"a":1,"c":":","a":2}]}'],
     ['{"":1,"":1}'],
-    ['{"__proto__":1}'],
-    [String.raw`{"\u005f_proto__":{}}`],
-    ['[[{"a":{"__proto__":null}}]]'],
-    ['{'],
-    [''],
   ])('refuses %s', (json) => {
+    expect(() => parseUnambiguousJson(json)).toThrow(new SyntaxError('A member stands twice'));
+  });
+
+  test.each([['{"__proto__":1}'], [String.raw`{"\u005f_proto__":{}}`], ['[[{"a":{"__proto__":null}}]]']])(
+    'refuses %s',
+    (json) => {
+      expect(() => parseUnambiguousJson(json)).toThrow(new SyntaxError('A member is called __proto__'));
+    },
+  );
+
+  test.each([['{'], ['']])('refuses %o', (json) => {
     expect(() => parseUnambiguousJson(json)).toThrow(SyntaxError);
   });
 
   test('reads any depth', () => {
-    const json = `${'{"a":['.repeat(100_000)}${']}'.repeat(100_000)}`;
+    const json = `${'{"a":['.repeat(20_000)}${']}'.repeat(20_000)}`;
     expect(parseUnambiguousJson(json)).toBeTypeOf('object');
   });
 });
 
+const NOT_JSON = 'must hold nothing but strings, numbers, booleans, null, arrays and plain objects';
+
 describe('lossInJson', () => {
-  test('finds a member called __proto__, however deep', () => {
-    expect(lossInJson([{ a: JSON.parse('{"__proto__":1}') as unknown }])).toMatch(/__proto__/);
-    expect(lossInJson([{ a: { constructor: 1 } }])).toBeUndefined();
+  test.each([
+    ['NaN', Number.NaN, 'must not hold NaN or Infinity'],
+    ['a Date', new Date(), 'must not hold a Date: give seconds since 1970, or a string'],
+    ['a Map', new Map(), NOT_JSON],
+    ['a function', () => 1, NOT_JSON],
+    ['an object with a hidden toJSON', Object.defineProperty({}, 'toJSON', { value: () => 'x' }), NOT_JSON],
+    [
+      'a member called __proto__',
+      JSON.parse('{"__proto__":1}') as unknown,
+      'must not hold a member called __proto__',
+    ],
+  ])('finds %s, however deep, and behind what JSON says', (_, value, loss) => {
+    expect(lossInJson(value)).toBe(loss);
+    expect(lossInJson([{ good: 1, a: { b: value } }])).toBe(loss);
+  });
+
+  test('finds none in what JSON says, members that are left out among it', () => {
+    expect(lossInJson([{ a: { constructor: 1, toJSON: true }, b: undefined }, '', 0, false, null])).toBe(
+      undefined,
+    );
   });
 });

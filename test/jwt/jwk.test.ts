@@ -1,12 +1,14 @@
-import { createPublicKey } from 'node:crypto';
+import { createPublicKey, createSecretKey, generateKeyPairSync } from 'node:crypto';
 import { calculateJwkThumbprint } from 'jose';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ES256 } from '../../src/jwt/algorithms.js';
-import { thumbprint, toJwk } from '../../src/jwt/jwk.js';
+import { algorithmOf, MAX_KID_LENGTH, thumbprint, toJwk, verificationKeyFrom } from '../../src/jwt/jwk.js';
 import { newKeyPair } from '../support/forge.js';
 
+const { publicKey, privateKey } = newKeyPair();
+const published = { ...toJwk(publicKey, ES256), kid: 'a' };
+
 test('a public key becomes a JWK with everything that verifiers ask for, and nothing private', () => {
-  const { publicKey } = newKeyPair();
   const jwk = toJwk(publicKey, ES256);
   expect(jwk).toEqual({
     kty: 'EC',
@@ -20,6 +22,74 @@ test('a public key becomes a JWK with everything that verifiers ask for, and not
 });
 
 test("the thumbprint is RFC 7638's, as jose computes it", async () => {
-  const jwk = toJwk(newKeyPair().publicKey, ES256);
+  const jwk = toJwk(publicKey, ES256);
   expect(thumbprint(jwk)).toBe(await calculateJwkThumbprint(jwk));
+});
+
+describe('algorithmOf', () => {
+  test('is ES256 for a key on P-256', () => {
+    expect(algorithmOf(publicKey)).toBe(ES256);
+  });
+
+  test.each([
+    ['P-384', generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey],
+    ['secp256k1', generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).publicKey],
+    ['Ed25519', generateKeyPairSync('ed25519').publicKey],
+    ['RSA', generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey],
+    ['HMAC', createSecretKey(Buffer.alloc(32))],
+  ])('is none for %s', (_, key) => {
+    expect(algorithmOf(key)).toBeUndefined();
+  });
+});
+
+describe('verificationKeyFrom', () => {
+  test('takes a JWK as it is published', () => {
+    const key = verificationKeyFrom(published);
+    expect(key).toMatchObject({ kid: 'a', algorithm: ES256, jwk: published });
+    expect(key?.publicKey.equals(publicKey)).toBe(true);
+  });
+
+  test('asks for no more than the key and its name', () => {
+    const { kty, crv, x, y, kid } = published;
+    expect(verificationKeyFrom({ kty, crv, x, y, kid })?.jwk).toEqual(published);
+  });
+
+  test('leaves private and unknown members behind', () => {
+    const jwk = { ...privateKey.export({ format: 'jwk' }), kid: 'a', x5c: ['?'] };
+    const key = verificationKeyFrom(jwk);
+    expect(key?.jwk).toEqual(published);
+    expect(key?.publicKey.type).toBe('public');
+  });
+
+  test.each([
+    ['a kid of 256 characters', { kid: 'k'.repeat(MAX_KID_LENGTH) }],
+    ['key_ops that allow to verify', { key_ops: ['sign', 'verify'] }],
+  ])('takes a key with %s', (_, members) => {
+    expect(verificationKeyFrom({ ...published, ...members })).toBeDefined();
+  });
+
+  test.each([
+    ['no kid', { kid: undefined }],
+    ['a kid that is a number', { kid: 1 }],
+    ['a kid that is a list', { kid: ['a'] }],
+    ['an empty kid', { kid: '' }],
+    ['a kid of 257 characters', { kid: 'k'.repeat(MAX_KID_LENGTH + 1) }],
+    ['another use', { use: 'enc' }],
+    ['a use of null', { use: null }],
+    ['key_ops without verify', { key_ops: ['sign'] }],
+    ['key_ops that are a text', { key_ops: 'verify' }],
+    ['key_ops of null', { key_ops: null }],
+    ['another algorithm', { alg: 'ES384' }],
+    ['an algorithm of null', { alg: null }],
+    ['a point that is not on the curve', { x: Buffer.alloc(32, 1).toString('base64url') }],
+    ['half a point', { y: undefined }],
+    ['another curve', generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey.export({ format: 'jwk' })],
+    ['a secret', { kty: 'oct', k: 'c2VjcmV0' }],
+  ])('takes no key with %s', (_, members) => {
+    expect(verificationKeyFrom({ ...published, alg: undefined, ...members })).toBeUndefined();
+  });
+
+  test.each([[undefined], [null], ['a'], [1], [[]]])('takes %o for no key', (jwk) => {
+    expect(verificationKeyFrom(jwk)).toBeUndefined();
+  });
 });

@@ -81,7 +81,9 @@ describe('derToJoseSignature', () => {
     ['an s that goes on beyond the end', sequence(...integer(1), 0x02, 0x02, 1)],
     ['a JOSE signature', Uint8Array.from(Array<number>(64).fill(0x11))],
   ])('refuses %s', (_, der) => {
-    expect(() => derToJoseSignature(der, ES256)).toThrow(KmsSignatureError);
+    expect(() => derToJoseSignature(der, ES256)).toThrow(
+      new KmsSignatureError('KMS returned a signature that is not well-formed DER'),
+    );
   });
 });
 

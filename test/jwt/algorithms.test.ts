@@ -1,0 +1,18 @@
+import type { KeySpec, SigningAlgorithmSpec } from '@aws-sdk/client-kms';
+import { expect, test } from 'vitest';
+import { ALGORITHMS, ES256 } from '../../src/jwt/algorithms.js';
+
+test('ES256 goes by the names of RFC 7518, of AWS, of OpenSSL and of Node', () => {
+  expect(ES256).toEqual({
+    alg: 'ES256',
+    keySpec: 'ECC_NIST_P256' satisfies KeySpec,
+    signingAlgorithm: 'ECDSA_SHA_256' satisfies SigningAlgorithmSpec,
+    namedCurve: 'prime256v1',
+    hash: 'sha256',
+    integerLength: 32,
+  });
+});
+
+test('ES256 is the only algorithm', () => {
+  expect(ALGORITHMS).toEqual([ES256]);
+});

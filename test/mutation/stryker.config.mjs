@@ -1,0 +1,12 @@
+/** @type {import('@stryker-mutator/api/core').PartialStrykerOptions} */
+export default {
+  // What decides over a token. Survivors are explained in docs/mutants.md.
+  mutate: ['src/jwt/**/*.ts', 'src/token-*.ts'],
+  testRunner: 'vitest',
+  vitest: { configFile: 'test/mutation/vitest.config.ts', related: false },
+  coverageAnalysis: 'perTest',
+  concurrency: 2,
+  reporters: ['clear-text'],
+  clearTextReporter: { allowColor: false, reportTests: false },
+  thresholds: { high: 98, low: 95, break: 95 },
+};
