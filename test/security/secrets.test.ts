@@ -17,8 +17,7 @@ import { type OverheardApp, startOverheardApp } from './secrets/app.js';
 import { Eavesdropper } from './secrets/eavesdropper.js';
 import { CARRIERS, ECHOES, echoSign, FAULTS, quoteOf, quoting, tappedKms } from './secrets/kms.js';
 import { newCanary, Secrets } from './secrets/secrets.js';
-import { AUDIENCE, type Case, ISSUER, type Keys, newKeys, optionsOf, signed } from './support.js';
-import { jwksOf } from './verifiers.js';
+import { AUDIENCE, type Case, ISSUER, jwksOf, type Keys, newKeys, optionsOf, signed } from './support.js';
 
 /** Claims whose every text is a secret. Their time is given, so that they make the same signing input again. */
 const newClaims = () => ({
