@@ -4,13 +4,10 @@ import { LocalKms } from 'nestjs-kms-jwt/local';
 import { ExtractJwt } from 'passport-jwt';
 import { describe, expect, test } from 'vitest';
 import type { Refusal } from './cases.js';
-import { answerTo, type DoorFamily, kmsJwtOver, SCOPE } from './door.js';
-import { graphql, graphqlSubscriptions } from './graphql.js';
-import { grpc } from './grpc.js';
-import { http } from './http.js';
+import { answerTo, kmsJwtOver, SCOPE } from './door.js';
+import { FAMILIES } from './families.js';
 import { watchRejections } from './rejections.js';
 import { tcp } from './tcp.js';
-import { socketIoConnections, socketIoMessages, wsConnections, wsMessages } from './websocket.js';
 
 const CLAIMS = { sub: 'user-42', aud: 'orders', scope: SCOPE };
 
@@ -26,18 +23,6 @@ const malformed: Refusal = {
   errorCode: 'token_malformed',
   challenge: expect.stringContaining('invalid_token') as string,
 };
-
-const FAMILIES: DoorFamily[] = [
-  http,
-  graphql,
-  graphqlSubscriptions,
-  socketIoMessages,
-  socketIoConnections,
-  wsMessages,
-  wsConnections,
-  grpc,
-  tcp,
-];
 
 const EXTRACTORS: [name: string, extract: TokenExtractor, inHeader: Refusal | 'admitted'][] = [
   ['fromAuthHeaderAsBearerToken', ExtractJwt.fromAuthHeaderAsBearerToken(), 'admitted'],
