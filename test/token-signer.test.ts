@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { getMaxListeners } from 'node:events';
 import { describe, expect, test, vi } from 'vitest';
 import { KmsJwtOptionsError, KmsKeyError, KmsSignatureError, KmsUnavailableError } from '../src/errors.js';
 import { ES256 } from '../src/jwt/algorithms.js';
@@ -285,6 +286,12 @@ describe('a signal', () => {
     await expect(sign({}, { signal })).rejects.toBe(reason);
     await expect(sign({ exp: 'soon' }, { signal })).rejects.toBeInstanceOf(KmsJwtOptionsError);
     expect(ring.active).not.toHaveBeenCalled();
+  });
+
+  test('may end any number of calls, and Node warns of no leak', async () => {
+    const { signal } = new AbortController();
+    await newSigner().sign({}, { signal });
+    expect(getMaxListeners(signal)).toBe(0);
   });
 
   test.each<[string, (ring: ReturnType<typeof newSigner>['ring']) => void]>([
