@@ -59,6 +59,7 @@ test('without a fault, every request is answered 200', async ({ task, onTestFini
   const row = { fault: 'none', ...describeAnswers(answers), ...timing, verified: await verified(answers) };
   onTestFinished(() => void table.push({ ...row, verdict: task.result?.state }));
 
+  expect.soft(baseline.verifyP99, 'this machine is too busy to measure anything').toBeLessThan(FAST);
   expect.soft(statusesOf(answers)).toEqual(['200']);
   expect.soft(row.slowest).toBeLessThan(DEADLINE + timing.late);
   expect.soft(row.verified).toBe(answers.length / 2);
