@@ -13,7 +13,7 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/package/**'],
+    exclude: ['test/faults/**', 'test/package/**'],
     setupFiles: ['reflect-metadata'],
     testTimeout: 20_000,
   },

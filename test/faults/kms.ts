@@ -1,0 +1,49 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { LocalKmsFault } from 'nestjs-kms-jwt/local';
+
+const PROGRAM = fileURLToPath(new URL('processes/kms.mjs', import.meta.url));
+
+/** KMS: a LocalKms in a process of its own, which can be killed and started again. */
+export class Kms {
+  private child!: ChildProcess;
+  private ended!: Promise<never>;
+  port = 0;
+  publicKey!: KeyObject;
+
+  /** @param keyFile outlives the process */
+  constructor(private readonly keyFile: string) {}
+
+  async start(): Promise<void> {
+    this.child = fork(PROGRAM, [this.keyFile, String(this.port)], { execArgv: [] });
+    this.ended = once(this.child, 'exit').then(() => {
+      throw new Error('The process of KMS has ended');
+    });
+    this.ended.catch(() => {});
+    const { port, publicKey } = (await this.message()) as { port: number; publicKey: string };
+    this.port = port;
+    this.publicKey = createPublicKey({
+      key: Buffer.from(publicKey, 'base64'),
+      format: 'der',
+      type: 'spki',
+    });
+  }
+
+  /** From now on, until it is told otherwise. */
+  async setFault(fault?: LocalKmsFault): Promise<void> {
+    this.child.send({ fault });
+    await this.message();
+  }
+
+  async kill(): Promise<void> {
+    this.child.kill('SIGKILL');
+    await this.ended.catch(() => {});
+  }
+
+  private async message(): Promise<unknown> {
+    const [message] = (await Promise.race([once(this.child, 'message'), this.ended])) as [unknown];
+    return message;
+  }
+}

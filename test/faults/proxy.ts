@@ -1,0 +1,62 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { setTimeout } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { freePort } from '../examples/example.js';
+
+const CONFIG = fileURLToPath(new URL('haproxy.cfg', import.meta.url));
+
+/** HAProxy, which stands in for all that is between the service and KMS. */
+export class Proxy {
+  private child!: ChildProcess;
+  url = '';
+
+  /** @param directory of its sockets */
+  constructor(private readonly directory: string) {}
+
+  async start(kmsPort: number): Promise<void> {
+    const port = await freePort();
+    this.url = `http://127.0.0.1:${port}`;
+    this.child = spawn('haproxy', ['-db', '-f', CONFIG], {
+      env: { ...process.env, FAULTS_DIR: this.directory, PROXY_PORT: port, KMS_PORT: String(kmsPort) },
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    const failed = new Promise<never>((_, reject) => {
+      this.child.once('error', () =>
+        reject(new Error('haproxy is not on the PATH: apt-get install haproxy')),
+      );
+      this.child.once('exit', (code) => reject(new Error(`haproxy ended with ${code}`)));
+    });
+    await Promise.race([this.untilReady(), failed]);
+  }
+
+  /** @param fault a backend of haproxy.cfg */
+  async setFault(fault = 'none'): Promise<void> {
+    const socket = connect(join(this.directory, 'admin.sock'));
+    socket.end(`experimental-mode on; set var proc.fault str(${fault})\n`);
+    const answer = (await text(socket)).trim();
+    if (answer !== '') throw new Error(`haproxy: ${answer}`);
+  }
+
+  async stop(): Promise<void> {
+    if (this.child.pid === undefined || this.child.exitCode !== null) return;
+    const exit = once(this.child, 'exit');
+    this.child.kill('SIGKILL');
+    await exit;
+  }
+
+  private async untilReady(): Promise<void> {
+    for (let attempt = 0; attempt < 100; attempt += 1) {
+      const isReady = await this.setFault().then(
+        () => true,
+        () => false,
+      );
+      if (isReady) return;
+      await setTimeout(50);
+    }
+    throw new Error('haproxy does not answer');
+  }
+}

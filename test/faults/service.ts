@@ -1,0 +1,70 @@
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
+import { Example } from '../examples/example.js';
+
+const USAGE = new URL('processes/usage.mjs', import.meta.url);
+
+/** Stand in nothing that the service says. */
+export const AWS_SECRETS = ['the-secret-access-key-of-the-service', 'the-session-token-of-the-service'];
+
+/** What the service holds on to when it has nothing to do. */
+export interface Usage {
+  /** Bytes. */
+  heap: number;
+  /** How many of each type. */
+  handles: ReadonlyMap<string, number>;
+}
+
+const example = new Example('token-service');
+
+export const stopServices = () => example.stopAll();
+
+/** The example, in a process of its own, with nothing changed but where it finds KMS. */
+export async function startService(kmsUrl: string) {
+  const { child, ...service } = await example.start({
+    NODE_OPTIONS: `--import=${USAGE.href}`,
+    KMS_KEY_ID: 'alias/faults',
+    AWS_ENDPOINT_URL_KMS: kmsUrl,
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: 'dummy',
+    AWS_SECRET_ACCESS_KEY: AWS_SECRETS[0] ?? '',
+    AWS_SESSION_TOKEN: AWS_SECRETS[1] ?? '',
+  });
+  // At its start it says who may log in.
+  const output = service.output().length;
+  const errors = service.errors().length;
+
+  const usage = async (): Promise<Usage> => {
+    child.send('usage');
+    const [{ heap, handles }] = (await once(child, 'message')) as [{ heap: number; handles: string[] }];
+    const types = [...new Set(handles)];
+    return {
+      heap,
+      handles: new Map(types.map((type) => [type, handles.filter((each) => each === type).length])),
+    };
+  };
+
+  return {
+    ...service,
+    /** All that it has said since its start, on either stream. */
+    said: () => service.output().slice(output) + service.errors().slice(errors),
+    terminate: () => child.kill('SIGTERM'),
+    usage,
+    /** For how many milliseconds of its life it was ready to run, and others had the processor. */
+    starved: async (): Promise<number> => {
+      const [, nanoseconds] = (await readFile(`/proc/${child.pid}/schedstat`, 'utf8')).split(' ');
+      return Number(nanoseconds) / 1e6;
+    },
+    /** Asks until that is as it should be; gives the last answer if it never is. */
+    usageOnce: async (isSettled: (usage: Usage) => boolean, seconds: number): Promise<Usage> => {
+      const end = performance.now() + seconds * 1000;
+      let latest = await usage();
+      while (!isSettled(latest) && performance.now() < end) {
+        await setTimeout(200);
+        latest = await usage();
+      }
+      return latest;
+    },
+  };
+}
