@@ -152,7 +152,8 @@ export class RevocationUnavailableError extends KmsJwtError {
 
 /**
  * Why KMS could not answer: it refused for now, said nothing in time, could not be reached, or broke. Or why it was not
- * asked: more than `maxConcurrency` and `maxQueue` calls at a time, no answer to the last ones, or a shutdown.
+ * asked: more calls at a time than `maxConcurrency` and `maxQueue`, or than KMS answers in time (`overloaded`), no answer to
+ * the last ones (`circuit_open`), or a shutdown.
  */
 export type KmsUnavailableReason =
   'throttled' | 'timeout' | 'network' | 'failure' | 'overloaded' | 'circuit_open' | 'shutdown';

@@ -223,7 +223,7 @@ export interface KmsJwtModuleOptions {
    */
   maxConcurrency?: number;
   /**
-   * How many calls more may wait for their turn, within `timeout`; the next is refused at once with a
+   * How many calls more may wait for their turn, each for half of `timeout`; the next is refused at once with a
    * `KmsUnavailableError`. Default: 1000.
    */
   maxQueue?: number;

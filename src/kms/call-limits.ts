@@ -35,9 +35,11 @@ export class CallLimits {
   private readonly circuit: CircuitBreakerPolicy;
   private isAway = false;
 
+  /** @param now milliseconds of a clock that never goes back */
   constructor(
     private readonly settings: CallLimitSettings,
     private readonly tell: (event: CircuitEvent) => void = () => {},
+    private readonly now: () => number = () => performance.now(),
   ) {
     this.bulkhead = bulkhead(settings.maxConcurrency, settings.maxQueue);
     this.circuit = circuitBreaker(
@@ -54,12 +56,16 @@ export class CallLimits {
 
   /**
    * @param signal whoever waits for its turn beyond this does not call
-   * @throws KmsUnavailableError for a call too many, and while KMS is away
+   * @param patience for how long a call may wait for its turn, in milliseconds: one that comes late would not give KMS the
+   * time to answer, and have it look as if it were away
+   * @throws KmsUnavailableError for a call too many or too late, and while KMS is away
    */
-  async run<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  async run<T>(call: () => Promise<T>, signal: AbortSignal, patience: number): Promise<T> {
+    const asked = this.now();
     try {
       return await this.bulkhead.execute(() => {
         signal.throwIfAborted();
+        if (this.now() - asked > patience) throw overloaded(`its turn came after more than ${patience} ms`);
         // Others would wait for the one that tries.
         if (this.circuit.state === CircuitState.HalfOpen) throw new BrokenCircuitError();
         return this.circuit.execute(call);
@@ -72,8 +78,7 @@ export class CallLimits {
   private translate(error: unknown): unknown {
     if (error instanceof BulkheadRejectedError) {
       const { maxConcurrency, maxQueue } = this.settings;
-      const limits = `${maxConcurrency} calls are under way and ${maxQueue} wait`;
-      return new KmsUnavailableError('overloaded', `No call of KMS was made: ${limits}`);
+      return overloaded(`${maxConcurrency} calls are under way and ${maxQueue} wait`);
     }
     if (error instanceof BrokenCircuitError) {
       return new KmsUnavailableError('circuit_open', 'No call of KMS was made: it has not answered lately');
@@ -99,4 +104,8 @@ export class CallLimits {
     this.isAway = false;
     this.tell({ type: 'circuit_closed' });
   }
+}
+
+function overloaded(why: string): KmsUnavailableError {
+  return new KmsUnavailableError('overloaded', `No call of KMS was made: ${why}`);
 }

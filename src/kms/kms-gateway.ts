@@ -149,7 +149,7 @@ export class KmsGateway {
       }
     };
     const inTurn = (abortSignal: AbortSignal) =>
-      this.limits.run(() => untilAborted(answer(abortSignal), abortSignal), abortSignal);
+      this.limits.run(() => untilAborted(answer(abortSignal), abortSignal), abortSignal, timeout / 2);
 
     const call = withDeadline(inTurn, timeout, late, signal);
     this.calls.add(call);

@@ -4,6 +4,8 @@ export interface Fault {
   name: string;
   /** What logins are answered meanwhile, which shows that the fault was there. */
   logins: readonly string[];
+  /** Which part of the logins must be answered 200 all the same. */
+  good?: number;
   /** What the network does: a backend of haproxy.cfg. */
   network?: string;
   /** What KMS itself does. */
@@ -32,7 +34,9 @@ const FAULTS: readonly Fault[] = [
     kms: { kind: 'error', name: 'ExpiredTokenException', message: EXPIRED },
   },
   { name: 'silent', logins: REFUSED, network: 'silent' },
-  { name: 'slow', logins: REFUSED, network: 'slow' },
+  { name: '3s-late', logins: REFUSED, network: '3s-late' },
+  // 50 calls at a time are 50 a second: half of those that are asked for.
+  { name: '1s-late', logins: MIXED, good: 0.35, network: '1s-late' },
   { name: 'reset', logins: REFUSED, network: 'reset' },
   { name: 'corrupted', logins: REFUSED, kms: { kind: 'corruptSignature' } },
   { name: 'restart', logins: MIXED, restart: true },
