@@ -1,3 +1,4 @@
+import { JwtService } from '@nestjs/jwt';
 import { Test } from '@nestjs/testing';
 import { JwtVerifier } from 'aws-jwt-verify';
 import { JwtBaseError } from 'aws-jwt-verify/error';
@@ -94,44 +95,68 @@ export function jose(keys: Keys): Verifier {
   };
 }
 
-function viaJsonwebtoken(keys: Keys): Verifier {
+const JSONWEBTOKEN: Pick<Verifier, 'abilities' | 'isRefusal'> = {
+  abilities: new Set<Ability>([
+    'audience',
+    'issuer',
+    'subject',
+    'jwtid',
+    'nonce',
+    'maxAge',
+    'clockTolerance',
+    'clockTimestamp',
+    'refusesBytes',
+  ]),
+  isRefusal: (error) => error instanceof jsonwebtoken.JsonWebTokenError,
+};
+
+function toJsonwebtoken({ audience, issuer, ...options }: VerifyOptions) {
   return {
-    name: 'jsonwebtoken',
-    abilities: new Set<Ability>([
-      'audience',
-      'issuer',
+    algorithms: ['ES256'] as jsonwebtoken.Algorithm[],
+    ...(pick(
+      options,
       'subject',
       'jwtid',
       'nonce',
       'maxAge',
       'clockTolerance',
       'clockTimestamp',
-      'refusesBytes',
-    ]),
-    verify: (token, { audience, issuer, ...options }) =>
+    ) as jsonwebtoken.VerifyOptions),
+    ...(audience !== undefined && { audience: texts(audience) }),
+    ...(issuer !== undefined && { issuer: texts(issuer) }),
+  };
+}
+
+function viaJsonwebtoken(keys: Keys): Verifier {
+  return {
+    name: 'jsonwebtoken',
+    ...JSONWEBTOKEN,
+    verify: (token, options) =>
       new Promise((resolve, reject) => {
         jsonwebtoken.verify(
           token as string,
           ({ kid }, answer) =>
             kid === keys.kid ? answer(null, keys.publicKey) : answer(new Error('There is no such key')),
-          {
-            algorithms: ['ES256'],
-            ...(pick(
-              options,
-              'subject',
-              'jwtid',
-              'nonce',
-              'maxAge',
-              'clockTolerance',
-              'clockTimestamp',
-            ) as jsonwebtoken.VerifyOptions),
-            ...(audience !== undefined && { audience: texts(audience) }),
-            ...(issuer !== undefined && { issuer: texts(issuer) }),
-          },
+          toJsonwebtoken(options),
           (error, claims) => (error ? reject(error) : resolve(claims)),
         );
       }),
-    isRefusal: (error) => error instanceof jsonwebtoken.JsonWebTokenError,
+  };
+}
+
+function nestjsJwt(keys: Keys): Verifier {
+  const pem = keys.publicKey.export({ type: 'spki', format: 'pem' }).toString();
+  const jwt = new JwtService({
+    secretOrKeyProvider: (_, token) => {
+      const decoded = jsonwebtoken.decode(token as string, { complete: true });
+      if (decoded?.header.kid === keys.kid) return pem;
+      throw new jsonwebtoken.JsonWebTokenError('There is no such key');
+    },
+  });
+  return {
+    name: '@nestjs/jwt',
+    ...JSONWEBTOKEN,
+    verify: (token, options) => jwt.verifyAsync(token as string, toJsonwebtoken(options)),
   };
 }
 
@@ -202,7 +227,7 @@ function awsJwtVerify(keys: Keys): Verifier {
 }
 
 /** The peers with the key and everything that their documentation tells careful users to ask for. */
-export const peers = [jose, viaJsonwebtoken, fastJwt, awsJwtVerify];
+export const peers = [jose, viaJsonwebtoken, nestjsJwt, fastJwt, awsJwtVerify];
 
 function pick<T extends object, K extends keyof T>(from: T, ...names: K[]): Partial<Pick<T, K>> {
   return Object.fromEntries(
