@@ -16,10 +16,13 @@ export type KmsJwtEvent =
   | { readonly type: 'refresh_recovered' }
   /** What KMS returned is not a signature of the token by this key: the token was withheld. */
   | { readonly type: 'signature_refused'; readonly error: KmsSignatureError }
-  /** KMS does not answer any more: calls are refused at once, but for one a second. The error is the last call's. */
-  | { readonly type: 'circuit_opened'; readonly error: Error }
+  /**
+   * KMS does not answer any more: calls are refused at once, but for one at a time that tries. The error is the last call's.
+   * Where there are several `regions`, it is the one that is named, and the others go on.
+   */
+  | { readonly type: 'circuit_opened'; readonly error: Error; readonly region?: string }
   /** KMS answers again. */
-  | { readonly type: 'circuit_closed' };
+  | { readonly type: 'circuit_closed'; readonly region?: string };
 
 /** The event as a line of the log. */
 export function describeEvent(event: KmsJwtEvent): string {
@@ -39,8 +42,12 @@ export function describeEvent(event: KmsJwtEvent): string {
     case 'signature_refused':
       return `A token was withheld: ${event.error.message}`;
     case 'circuit_opened':
-      return `KMS is away, calls are refused but for one a second that tries: ${event.error.message}`;
+      return `${kmsIn(event.region)} is away, calls are refused but for one at a time that tries: ${event.error.message}`;
     default:
-      return 'KMS answers again';
+      return `${kmsIn(event.region)} answers again`;
   }
+}
+
+function kmsIn(region: string | undefined): string {
+  return region === undefined ? 'KMS' : `KMS in ${region}`;
 }

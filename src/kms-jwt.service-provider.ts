@@ -7,6 +7,7 @@ import { JWKS_ROUTES, type JwksRouteOptions, JwksRoutes } from './jwks/jwks.rout
 import { keysIn, JwksKeySource } from './keys/jwks-key-source.js';
 import { KeyRing, type KeySource } from './keys/key-ring.js';
 import { KmsKeySource } from './keys/kms-key-source.js';
+import type { CircuitEvent } from './kms/circuit.js';
 import type { KmsGateway } from './kms/kms-gateway.js';
 import { describeEvent, type KmsJwtEvent } from './kms-jwt.events.js';
 import type { KmsJwtModuleOptions, KmsJwtSettings } from './kms-jwt.options.js';
@@ -81,16 +82,22 @@ async function openGateway(
   const [{ KMSClient: Client }, { KmsGateway: Single }, { RegionalGateway }] = await loadSdk();
   const sockets = { maxSockets: maxConcurrency };
   const requestHandler = { httpAgent: sockets, httpsAgent: sockets };
-  const make = (given: KmsJwtSettings['client'], region: { region?: string }) => {
-    if (typeof given === 'function') return new Single(given(region.region ?? ''), false, settings, tell);
-    if (isClient(given)) return new Single(given, false, settings, tell);
-    return new Single(new Client({ requestHandler, ...given, ...region }), true, settings, tell);
+  const make = (
+    given: KmsJwtSettings['client'],
+    region: { region?: string },
+    tellOfIt: (event: CircuitEvent) => void = tell,
+  ) => {
+    if (typeof given === 'function') return new Single(given(region.region ?? ''), false, settings, tellOfIt);
+    if (isClient(given)) return new Single(given, false, settings, tellOfIt);
+    return new Single(new Client({ requestHandler, ...given, ...region }), true, settings, tellOfIt);
   };
   if (regions.length === 0) {
     const isRegionGiven = typeof client === 'object' && 'region' in client && client.region !== undefined;
     return make(client, isRegionGiven ? {} : regionOf(keyId));
   }
-  return new RegionalGateway(new Map(regions.map((region) => [region, make(client, { region })])), timeout);
+  const inRegion = (region: string) =>
+    make(client, { region }, (event: CircuitEvent) => tell({ ...event, region }));
+  return new RegionalGateway(new Map(regions.map((region) => [region, inRegion(region)])), timeout);
 }
 
 // An ARN says where its key is: to ask another region would be in vain.

@@ -30,8 +30,8 @@ export interface CompleteJwt<Claims = JwtClaims> {
 /** How a service is. */
 export interface KmsJwtHealth extends RingHealth {
   /**
-   * `open` while KMS is away: calls are refused at once, but for one a second that tries. Absent in a service that only
-   * verifies.
+   * `open` while KMS is away: calls are refused at once, but for one at a time that tries. It takes a call to close it, so
+   * that no readiness check should hang on it. Absent in a service that only verifies.
    */
   circuit?: 'closed' | 'open';
   /** How many tokens were withheld since the start, as KMS's signature was not the token's by this key. */
@@ -108,7 +108,8 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * `KmsUnavailableError`, and tokens can still be verified.
    */
   async onApplicationShutdown(): Promise<void> {
-    await Promise.all([this.ring.stop(), this.gateway?.close()]);
+    await Promise.all([this.signer.close(), this.ring.stop()]);
+    await this.gateway?.close();
     this.subject.complete();
   }
 

@@ -1,8 +1,8 @@
 import { Logger } from '@nestjs/common';
 
-/** For how long an error that was written is counted instead of written again, in milliseconds. */
+/** For how long a line that was written is counted instead of written again, in milliseconds. */
 const QUIET = 10_000;
-/** How many different errors are remembered. */
+/** How many different lines are remembered. */
 const REMEMBERED = 100;
 
 /** What the library says of itself. An outage is one line in ten seconds, however many requests it meets. */
@@ -16,22 +16,28 @@ export class Log {
   ) {}
 
   info(line: string): void {
-    this.logger.log(line);
+    this.write('log', line);
   }
 
   error(line: string): void {
+    this.write('error', line);
+  }
+
+  private write(level: 'log' | 'error', line: string): void {
     const now = this.now();
     const last = this.written.get(line);
     if (last && now < last.at + QUIET) {
       last.repetitions += 1;
       return;
     }
-    if (this.written.size >= REMEMBERED) this.written.clear();
+    this.written.delete(line);
     this.written.set(line, { at: now, repetitions: 0 });
+    const [oldest] = this.written.keys();
+    if (this.written.size > REMEMBERED && oldest !== undefined) this.written.delete(oldest);
     const repeated = last?.repetitions
       ? ` (and ${last.repetitions} times more since this was last said)`
       : '';
-    this.logger.error(line + repeated);
+    this.logger[level](line + repeated);
   }
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { KmsJwtOptionsError, KmsKeyError, KmsSignatureError } from './errors.js';
+import { KmsJwtOptionsError, KmsKeyError, KmsSignatureError, KmsUnavailableError } from './errors.js';
+import { InFlight } from './in-flight.js';
 import { decodeBase64url, encodeBase64url } from './jwt/base64url.js';
 import { makeClaims, serializeClaims } from './jwt/claims.js';
 import { derToJoseSignature, isSignatureValid } from './jwt/signature.js';
@@ -11,6 +12,7 @@ import type { KmsGateway } from './kms/kms-gateway.js';
 import type { KmsJwtEvent } from './kms-jwt.events.js';
 import type { KmsJwtSettings, SignSettings } from './kms-jwt.options.js';
 import { untilAborted } from './until-aborted.js';
+import { withDeadline } from './with-deadline.js';
 
 /** AWS Sign takes a RAW message of at most so many bytes. */
 const MAX_RAW_LENGTH = 4096;
@@ -24,22 +26,47 @@ export class TokenSigner {
   /** How many tokens were withheld, as KMS's signature was not the token's by this key. */
   refusedSignatures = 0;
 
+  private readonly signatures = new InFlight();
+  private isClosed = false;
+
   /** @param tell is told of each signature that is refused */
   constructor(
     private readonly ring: KeyRing,
     private readonly gateway: Pick<KmsGateway, 'sign'>,
-    private readonly settings: Pick<KmsJwtSettings, 'keyId' | 'messageType' | 'requestAlias'>,
+    private readonly settings: Pick<KmsJwtSettings, 'keyId' | 'messageType' | 'requestAlias' | 'timeout'>,
     private readonly tell: (event: KmsJwtEvent) => void,
   ) {}
 
-  /** @param now seconds since 1970 */
+  /** Refuses what comes now, and waits for what is being signed. */
+  async close(): Promise<void> {
+    this.isClosed = true;
+    await this.signatures.ended();
+  }
+
+  /**
+   * One deadline stands over all of it: the wait for the key, for a turn and for KMS, twice where the key has changed.
+   *
+   * @param now seconds since 1970
+   */
   async sign(payload: object, options: SignSettings, now: number): Promise<string> {
     const claims = makeClaims(payload, options, now);
     const json = serializeClaims(claims);
     options.signal?.throwIfAborted();
+    if (this.isClosed) {
+      throw new KmsUnavailableError('shutdown', 'No token was signed: this process is shutting down');
+    }
     allowManyListeners(options.signal);
 
-    const token = await this.signOrCount(json, options);
+    const { timeout } = this.settings;
+    const late = () =>
+      new KmsUnavailableError('timeout', `KMS did not answer within ${timeout} ms: no token was signed`);
+    const signing = withDeadline(
+      (signal) => this.signOrCount(json, { ...options, signal }),
+      timeout,
+      late,
+      options.signal,
+    );
+    const token = await this.signatures.track(signing);
     this.ring.noteLifetime(claims.exp === undefined ? undefined : claims.exp - now);
     return token;
   }

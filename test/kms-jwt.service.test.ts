@@ -1,6 +1,7 @@
 import { createPublicKey, createHash, createHmac, verify } from 'node:crypto';
 import { getEventListeners } from 'node:events';
 import { inspect } from 'node:util';
+import { UpdateAliasCommand } from '@aws-sdk/client-kms';
 import { Test } from '@nestjs/testing';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import {
@@ -160,7 +161,6 @@ describe('sign', () => {
   });
 
   test('goes on signing with the key that it has when the alias moves', async () => {
-    const { UpdateAliasCommand } = await import('@aws-sdk/client-kms');
     await localKms
       .client()
       .send(new UpdateAliasCommand({ AliasName: 'alias/auth', TargetKeyId: localKms.keys[1]?.keyId }));
@@ -199,7 +199,6 @@ describe('requestAlias', () => {
     jwt = await start({ requestAlias: true });
     const before = await jwt.sign({});
 
-    const { UpdateAliasCommand } = await import('@aws-sdk/client-kms');
     const command = new UpdateAliasCommand({ AliasName: 'alias/auth', TargetKeyId: localKms.keys[1]?.keyId });
     await localKms.client().send(command);
     const after = await Promise.all([jwt.sign({}), jwt.sign({})]);
@@ -212,7 +211,7 @@ describe('requestAlias', () => {
 });
 
 test('an old key that was disabled too early costs no signature: all who sign at once go over to the next', async () => {
-  const { DisableKeyCommand, UpdateAliasCommand } = await import('@aws-sdk/client-kms');
+  const { DisableKeyCommand } = await import('@aws-sdk/client-kms');
   await close();
   jwt = await start({ refreshInterval: 1, activationDelay: 3600 });
   const [old, next] = localKms.keys.map((key) => key.keyId);
@@ -578,9 +577,10 @@ describe('while KMS is away', () => {
     await expect(jwt.verify(token)).resolves.toBeTypeOf('object');
 
     away.stop();
-    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 1000 });
+    const later = performance.now() + 1000;
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(later);
     await jwt.sign({});
-    vi.useRealTimers();
+    clock.mockRestore();
     expect(jwt.health().circuit).toBe('closed');
     expect(told).toEqual(['circuit_opened', 'circuit_closed']);
   });
@@ -594,6 +594,31 @@ describe('while KMS is away', () => {
     await expect(jwt.sign({})).rejects.toMatchObject({ name: 'KmsUnavailableError', reason: 'overloaded' });
     held.stop();
     await first;
+  });
+});
+
+describe('one deadline stands over sign', () => {
+  test('though the key has to be fetched first', async () => {
+    await close();
+    jwt = await start({ lazy: true, timeout: 400 });
+    localKms.inject({ kind: 'delay', milliseconds: 300 });
+    const started = performance.now();
+    await expect(jwt.sign({})).rejects.toMatchObject({ name: 'KmsUnavailableError', reason: 'timeout' });
+    expect(performance.now() - started).toBeLessThan(550);
+  });
+
+  test('though the alias has moved, so that it takes two signatures', async () => {
+    await close();
+    jwt = await start({ requestAlias: true, timeout: 400 });
+    const move = new UpdateAliasCommand({
+      AliasName: 'alias/auth',
+      TargetKeyId: localKms.keys[1]?.keyId ?? '',
+    });
+    await localKms.client().send(move);
+    localKms.inject({ kind: 'delay', milliseconds: 300 });
+    const started = performance.now();
+    await expect(jwt.sign({})).rejects.toMatchObject({ name: 'KmsUnavailableError', reason: 'timeout' });
+    expect(performance.now() - started).toBeLessThan(550);
   });
 });
 
@@ -612,5 +637,28 @@ describe('at shutdown', () => {
     await closed;
     expect(await jwt.verify(token)).toMatchObject({ sub: 'user-42' });
     expect(completed).toBe(true);
+  });
+
+  test('what waits for the key is finished, too, and the key set is none without keys', async () => {
+    await close();
+    jwt = await start({ lazy: true });
+    const held = localKms.inject({ kind: 'hang', operation: 'GetPublicKey' });
+    const signing = jwt.sign({ sub: 'user-42' });
+    const jwks = jwt.jwks();
+    await vi.waitFor(() => expect(held.count).toBe(1));
+    const closed = jwt.onApplicationShutdown();
+    held.stop();
+    const token = await signing;
+    expect((await jwks).keys).toHaveLength(1);
+    await closed;
+    expect(await jwt.verify(token)).toMatchObject({ sub: 'user-42' });
+  });
+
+  test('a service that never had its key says that it is going, not that it has none', async () => {
+    await close();
+    jwt = await start({ lazy: true });
+    await close();
+    await expect(jwt.jwks()).rejects.toMatchObject({ reason: 'shutdown' });
+    await expect(jwt.sign({})).rejects.toMatchObject({ reason: 'shutdown' });
   });
 });

@@ -35,9 +35,19 @@ test('what comes once in a while is written as it is', () => {
   expect(state.lines).toEqual(['KMS is away', 'KMS is away']);
 });
 
-test('information is always written', () => {
+test('information that repeats itself is as quiet', () => {
   const { state, log } = newLog();
-  log.info('The key a verifies');
-  log.info('The key a verifies');
-  expect(state.lines).toHaveLength(2);
+  log.info('KMS answers again');
+  log.info('KMS answers again');
+  expect(state.lines).toHaveLength(1);
+});
+
+test('of many different lines the last ones are remembered', () => {
+  const { state, log } = newLog();
+  for (let line = 0; line < 101; line += 1) log.error(`line ${line}`);
+  log.error('line 100');
+  log.error('line 1');
+  expect(state.lines).toHaveLength(101);
+  log.error('line 0');
+  expect(state.lines).toHaveLength(102);
 });

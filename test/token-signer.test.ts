@@ -57,7 +57,13 @@ function newSigner(
       return (answers[requests.length - 1] ?? never)(request);
     },
   };
-  const given = { keyId: 'alias/auth', messageType: 'DIGEST', requestAlias: false, ...settings } as const;
+  const given = {
+    keyId: 'alias/auth',
+    messageType: 'DIGEST',
+    requestAlias: false,
+    timeout: 10_000,
+    ...settings,
+  } as const;
   const events: KmsJwtEvent[] = [];
   const signer = new TokenSigner(ring as unknown as KeyRing, gateway, given, (event) => events.push(event));
   const sign = (payload: object = {}, options: SignSettings = {}) => signer.sign(payload, options, NOW);
@@ -93,15 +99,14 @@ test('the header says what the options say, but not in the place of the key', as
 describe('KMS is asked', () => {
   test('once, with the digest, for the key and not for the alias, which may move', async () => {
     const { sign, requests } = newSigner();
-    const { signal } = new AbortController();
-    const { signingInput } = partsOf(await sign({}, { signal }));
+    const { signingInput } = partsOf(await sign());
     expect(requests).toEqual([
       {
         keyId: A.keyArn,
         algorithm: ES256,
         messageType: 'DIGEST',
         message: createHash('sha256').update(signingInput).digest(),
-        signal,
+        signal: expect.any(AbortSignal) as AbortSignal,
       },
     ]);
   });
@@ -295,6 +300,16 @@ describe('a signal', () => {
     warn.mockRestore();
   });
 
+  test('reaches KMS', async () => {
+    const { sign, requests } = newSigner([forEver]);
+    const controller = new AbortController();
+    const signing = sign({}, { signal: controller.signal });
+    await vi.waitFor(() => expect(requests).toHaveLength(1));
+    controller.abort(reason);
+    await expect(signing).rejects.toBe(reason);
+    expect(requests[0]?.signal?.reason).toBe(reason);
+  });
+
   test('may be of another make than Node’s', async () => {
     const signal = { throwIfAborted() {}, addEventListener() {}, removeEventListener() {} };
     await newSigner().sign({}, { signal: signal as unknown as AbortSignal });
@@ -311,5 +326,44 @@ describe('a signal', () => {
     const signing = sign({}, { signal: controller.signal });
     setImmediate(() => controller.abort(reason));
     await expect(signing).rejects.toBe(reason);
+  });
+});
+
+describe('the deadline', () => {
+  test.each<[string, (ring: ReturnType<typeof newSigner>['ring']) => void]>([
+    ['the key', (ring) => ring.active.mockImplementation(forEver)],
+    ['the refresh', (ring) => ring.refresh.mockImplementation(forEver)],
+    ['the key after that', (ring) => ring.active.mockResolvedValueOnce(A).mockImplementation(forEver)],
+  ])('stands over the wait for %s', async (_, hang) => {
+    const { sign, ring } = newSigner([B.answer], { requestAlias: true, timeout: 20 });
+    hang(ring);
+    await expect(sign()).rejects.toThrow(
+      new KmsUnavailableError('timeout', 'KMS did not answer within 20 ms: no token was signed'),
+    );
+  });
+});
+
+describe('close', () => {
+  test('waits for what is being signed, and refuses what comes then', async () => {
+    let answer!: (signature: KmsSignature) => void;
+    const { sign, signer, requests } = newSigner([() => new Promise((resolve) => (answer = resolve))]);
+    const signing = sign();
+    await vi.waitFor(() => expect(requests).toHaveLength(1));
+    let isClosed = false;
+    const closed = signer.close().then(() => (isClosed = true));
+
+    await expect(sign()).rejects.toThrow(
+      new KmsUnavailableError('shutdown', 'No token was signed: this process is shutting down'),
+    );
+    expect(isClosed).toBe(false);
+    answer(A.answer(requests[0] as KmsSignRequest));
+    expect(isSignedBy(A, await signing)).toBe(true);
+    await closed;
+  });
+
+  test('is told what is wrong with the claims all the same', async () => {
+    const { sign, signer } = newSigner();
+    await signer.close();
+    await expect(sign({ exp: 'soon' })).rejects.toBeInstanceOf(KmsJwtOptionsError);
   });
 });

@@ -228,7 +228,8 @@ export class KeyRing {
   private async fetch(): Promise<void> {
     try {
       const fetched = await this.source.load();
-      if (this.isStopped) return;
+      // A first fetch is being waited for, and its keys go on verifying.
+      if (this.isStopped && this.isLoaded) return;
       if (this.isLoaded && !this.keeper.isRead) await this.restore();
       this.refuseSameName(fetched.signing);
       this.freshFor = fetched.freshFor;

@@ -3,6 +3,7 @@ import {
   type KmsJwtError,
   KmsJwtOptionsError,
   KmsKeyError,
+  KmsSignatureError,
   KmsUnavailableError,
 } from '../errors.js';
 import { keptCause } from '../kept-cause.js';
@@ -33,6 +34,8 @@ const CREDENTIALS = new Set([
   'MissingAuthenticationException',
   'NotAuthorized',
   'OptInRequired',
+  'RequestExpired',
+  'RequestTimeTooSkewed',
 ]);
 
 const KEY_PROBLEMS: ReadonlyMap<string, string> = new Map([
@@ -65,7 +68,7 @@ export function translateKmsError(error: unknown, operation: string, keyId: stri
     return new KmsAccessDeniedError(`AWS denied ${call} (${name}): ${advice}`, cause);
   }
   if (CREDENTIALS.has(name)) {
-    const advice = 'check the credentials of this process, and whether they have expired';
+    const advice = 'check the credentials of this process, whether they have expired, and its clock';
     return new KmsAccessDeniedError(`AWS has no valid credentials for ${call} (${name}): ${advice}`, cause);
   }
   const keyProblem = KEY_PROBLEMS.get(name);
@@ -74,20 +77,38 @@ export function translateKmsError(error: unknown, operation: string, keyId: stri
     return new KmsJwtOptionsError('client.region', 'is missing: give it, or set AWS_REGION', cause);
   }
   if (code !== undefined || name === 'TimeoutError') {
+    const kind = code ?? name;
     return new KmsUnavailableError(
       'network',
-      `KMS could not be reached for ${call} (${code ?? name})`,
+      `KMS could not be reached for ${call} (${kind}): ${LOOK_AT_NETWORK}`,
       cause,
     );
   }
-  return new KmsUnavailableError('failure', `KMS failed at ${call} (${name})`, cause);
+  const kind = status === undefined ? name : `${name}, HTTP ${status}`;
+  if (operation === 'Sign' && status !== undefined && status < 300) {
+    return new KmsSignatureError(`KMS answered ${call} with what is no signature (${kind})`, cause);
+  }
+  const advice =
+    name === 'SyntaxError'
+      ? 'that was no answer of KMS, but of a proxy or a load balancer before it'
+      : 'it may pass; AWS Health tells whether it is known';
+  return new KmsUnavailableError('failure', `KMS failed at ${call} (${kind}): ${advice}`, cause);
+}
+
+const LOOK_AT_NETWORK = 'look at the network, the VPC endpoint and its policy';
+
+export function timedOut(operation: string, keyId: string, timeout: number): KmsUnavailableError {
+  const call = `${operation} with ${keyId}`;
+  const message = `KMS did not answer ${call} within ${timeout} ms: ${LOOK_AT_NETWORK}`;
+  return new KmsUnavailableError('timeout', message);
 }
 
 function describe(error: unknown): { name: string; message: string; status?: number; code?: string } {
   if (!(error instanceof Error)) return { name: typeof error, message: '' };
   const { $metadata, code } = error as { $metadata?: { httpStatusCode?: number }; code?: unknown };
   return {
-    name: error.name,
+    // From the wire it comes into messages, and so into logs.
+    name: error.name.replace(/[^\w.:-]/g, '?').slice(0, 100),
     message: error.message,
     ...($metadata?.httpStatusCode !== undefined && { status: $metadata.httpStatusCode }),
     ...(typeof code === 'string' && { code }),

@@ -1,10 +1,12 @@
 import { GetPublicKeyCommand, type KMSClient, SignCommand } from '@aws-sdk/client-kms';
 import { KmsSignatureError, KmsUnavailableError } from '../errors.js';
+import { InFlight } from '../in-flight.js';
 import type { Algorithm } from '../jwt/algorithms.js';
 import { untilAborted } from '../until-aborted.js';
 import { withDeadline } from '../with-deadline.js';
-import { CallLimits, type CallLimitSettings, type CircuitEvent } from './call-limits.js';
-import { translateKmsError } from './kms-errors.js';
+import { Circuit, type CircuitEvent } from './circuit.js';
+import { timedOut, translateKmsError } from './kms-errors.js';
+import { Turns, type TurnSettings } from './turns.js';
 
 /** What AWS's GetPublicKey says of a key. */
 export interface KmsPublicKey {
@@ -35,7 +37,7 @@ export interface KmsSignature {
 }
 
 /** How calls are made. */
-export interface KmsGatewaySettings extends CallLimitSettings {
+export interface KmsGatewaySettings extends TurnSettings {
   /** Of one call, its wait for a turn and the SDK's retries included, in milliseconds. */
   timeout: number;
 }
@@ -45,26 +47,30 @@ export interface KmsGatewaySettings extends CallLimitSettings {
  * wrong is told in this library's errors.
  */
 export class KmsGateway {
-  private readonly limits: CallLimits;
-  private readonly calls = new Set<Promise<unknown>>();
+  private readonly turns: Turns;
+  private readonly breaker: Circuit;
+  private readonly calls = new InFlight();
   private isClosed = false;
 
   /**
    * @param isOwn whether `close` destroys the client
    * @param tell is told when KMS is away, and when it is back
+   * @param now milliseconds of a clock that never goes back
    */
   constructor(
     private readonly client: KMSClient,
     private readonly isOwn: boolean,
     private readonly settings: KmsGatewaySettings,
     tell?: (event: CircuitEvent) => void,
+    private readonly now: () => number = () => performance.now(),
   ) {
-    this.limits = new CallLimits(settings, tell);
+    this.turns = new Turns(settings);
+    this.breaker = new Circuit(tell, now);
   }
 
-  /** `open` while KMS is away: one call a second tries, all others are refused at once. */
+  /** `open` while KMS is away: one call at a time tries, all others are refused at once. */
   get circuit(): 'closed' | 'open' {
-    return this.limits.circuitState;
+    return this.breaker.state;
   }
 
   /** AWS GetPublicKey. @throws KmsKeyError, KmsAccessDeniedError, KmsUnavailableError, KmsJwtOptionsError */
@@ -72,7 +78,7 @@ export class KmsGateway {
     const answer = await this.call('GetPublicKey', keyId, undefined, (abortSignal) =>
       this.client.send(new GetPublicKeyCommand({ KeyId: keyId }), { abortSignal }),
     );
-    if (!answer.KeyId || !answer.PublicKey) {
+    if (!isKeyId(answer.KeyId) || !(answer.PublicKey instanceof Uint8Array)) {
       throw new KmsUnavailableError('failure', `KMS answered GetPublicKey for ${keyId} without a key`);
     }
     return {
@@ -113,7 +119,7 @@ export class KmsGateway {
         ),
       timeout,
     );
-    if (!answer.KeyId || !answer.Signature) {
+    if (!isKeyId(answer.KeyId) || !(answer.Signature instanceof Uint8Array)) {
       throw new KmsSignatureError(`KMS answered Sign with ${keyId} without a signature`);
     }
     return { keyArn: answer.KeyId, der: answer.Signature };
@@ -122,10 +128,11 @@ export class KmsGateway {
   /** Refuses new calls, lets those under way end within their deadline, then lets go of the client. */
   async close(): Promise<void> {
     this.isClosed = true;
-    await Promise.allSettled(this.calls);
+    await this.calls.ended();
     if (this.isOwn) this.client.destroy();
   }
 
+  /** The caller may leave at any time. The call itself goes on, as only its end tells how KMS is. */
   private async call<Answer>(
     operation: string,
     keyId: string,
@@ -133,14 +140,12 @@ export class KmsGateway {
     send: (abortSignal: AbortSignal) => Promise<Answer>,
     timeout = this.settings.timeout,
   ): Promise<Answer> {
+    signal?.throwIfAborted();
     if (this.isClosed) {
-      throw new KmsUnavailableError('shutdown', `No call of KMS was made: this process is shutting down`);
+      throw new KmsUnavailableError('shutdown', 'No call of KMS was made: this process is shutting down');
     }
-    const late = () =>
-      new KmsUnavailableError(
-        'timeout',
-        `KMS did not answer ${operation} with ${keyId} within ${timeout} ms`,
-      );
+    this.breaker.throwIfOpen();
+    const end = this.now() + timeout;
     const answer = async (abortSignal: AbortSignal) => {
       try {
         return await send(abortSignal);
@@ -148,15 +153,21 @@ export class KmsGateway {
         throw translateKmsError(error, operation, keyId);
       }
     };
-    const inTurn = (abortSignal: AbortSignal) =>
-      this.limits.run(() => untilAborted(answer(abortSignal), abortSignal), abortSignal, timeout / 2);
-
-    const call = withDeadline(inTurn, timeout, late, signal);
-    this.calls.add(call);
-    try {
-      return await call;
-    } finally {
-      this.calls.delete(call);
-    }
+    const inTurn = async () => {
+      // KMS has the other half: where it had less, one that is merely slow would look as if it were away.
+      await this.turns.take(timeout / 2, signal);
+      try {
+        const late = () => timedOut(operation, keyId, timeout);
+        return await this.breaker.run(() => withDeadline(answer, end - this.now(), late));
+      } finally {
+        this.turns.release();
+      }
+    };
+    return untilAborted(this.calls.track(inTurn()), signal);
   }
+}
+
+/** From the wire it comes into messages, and so into logs. */
+function isKeyId(value: unknown): value is string {
+  return typeof value === 'string' && /^[\w:/-]{1,2048}$/.test(value);
 }

@@ -1,10 +1,14 @@
 import { KmsKeyError, KmsUnavailableError } from '../errors.js';
+import { withDeadline } from '../with-deadline.js';
 import type { KmsGateway, KmsPublicKey, KmsSignature, KmsSignRequest } from './kms-gateway.js';
 
 /** For how long a Region that was unavailable is passed over, in milliseconds; then one call tries it again. */
 const PASS_OVER = 10_000;
 
-/** The part of the deadline that is kept for a Region that is passed over, next to one that is not. */
+/**
+ * The part of the deadline that a Region gets that is passed over, next to one that is not, or whose key is to be compared
+ * with one that is there already.
+ */
 const LAST_RESORT = 0.25;
 
 interface Region {
@@ -35,8 +39,11 @@ export class RegionalGateway implements Pick<KmsGateway, 'getPublicKey' | 'sign'
 
   /** @throws KmsKeyError where two Regions have different keys, and what the gateways throw */
   async getPublicKey(keyId: string): Promise<KmsPublicKey> {
+    const asked = this.regions.map(({ name, gateway }) => gateway.getPublicKey(inRegion(keyId, name)));
+    // Where all fail, what they say is told below.
+    await Promise.any(asked).catch(() => {});
     const answers = await Promise.allSettled(
-      this.regions.map(({ name, gateway }) => gateway.getPublicKey(inRegion(keyId, name))),
+      asked.map((answer) => withDeadline(() => answer, this.timeout * LAST_RESORT, notCompared)),
     );
     const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
     const [first] = found;
@@ -91,6 +98,10 @@ export class RegionalGateway implements Pick<KmsGateway, 'getPublicKey' | 'sign'
       ...others.map((region) => ({ region, weight: LAST_RESORT })),
     ];
   }
+}
+
+function notCompared(): KmsUnavailableError {
+  return new KmsUnavailableError('timeout', 'A Region did not answer GetPublicKey in time to be compared');
 }
 
 function isAway(error: unknown): error is KmsUnavailableError {

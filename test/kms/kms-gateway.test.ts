@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { KMSClient } from '@aws-sdk/client-kms';
 import { LocalKms, type LocalKmsFault } from 'nestjs-kms-jwt/local';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { KmsSignatureError, KmsUnavailableError } from '../../src/errors.js';
 import { ES256 } from '../../src/jwt/algorithms.js';
-import type { CircuitEvent } from '../../src/kms/call-limits.js';
+import type { CircuitEvent } from '../../src/kms/circuit.js';
 import { KmsGateway, type KmsSignRequest } from '../../src/kms/kms-gateway.js';
 
 const request: KmsSignRequest = {
@@ -228,11 +231,14 @@ describe('at a limit', () => {
     expect(localKms.calls.Sign).toBe(5);
   });
 
-  test('whoever waits for a turn waits no longer than the deadline, and never calls', async () => {
+  test('whoever waits for a turn waits for half of the deadline, and never calls', async () => {
     const limited = new KmsGateway(client, true, { timeout: 3000, maxConcurrency: 1, maxQueue: 10 });
     const held = localKms.inject({ kind: 'hang' });
     const first = limited.sign(request);
-    await expect(limited.sign({ ...request, timeout: 30 })).rejects.toMatchObject({ reason: 'timeout' });
+    await expect(limited.sign({ ...request, timeout: 30 })).rejects.toMatchObject({
+      reason: 'overloaded',
+      message: expect.stringContaining('15 ms') as string,
+    });
     held.stop();
     await first;
     await limited.sign(request);
@@ -256,6 +262,70 @@ describe('at a limit', () => {
 async function signOften(by: KmsGateway): Promise<void> {
   for (let call = 0; call < 100; call += 1) await by.sign(request).catch(() => {});
 }
+
+const answering = (output: object) =>
+  ({ send: async () => output, destroy: () => {} }) as unknown as KMSClient;
+
+describe('an answer that is none', () => {
+  const good = { KeyId: 'arn:aws:kms:us-east-1:1:key/1', Signature: new Uint8Array(70) };
+
+  test.each([
+    ['a signature that is a number', { ...good, Signature: 5 }],
+    ['a signature that is a text', { ...good, Signature: 'MEQ' }],
+    ['a signature that is an array', { ...good, Signature: [1] }],
+    ['a key that is a number', { ...good, KeyId: 5 }],
+    ['a key that is an object', { ...good, KeyId: {} }],
+    ['a key of two lines, for the log', { ...good, KeyId: 'a\nERROR b' }],
+    ['a key of 3 MB', { ...good, KeyId: 'a'.repeat(3e6) }],
+  ])('%s is refused as a signature', async (_, output) => {
+    await expect(new KmsGateway(answering(output), false, LIMITS).sign(request)).rejects.toThrow(
+      new KmsSignatureError('KMS answered Sign with alias/auth without a signature'),
+    );
+  });
+
+  test.each([
+    ['a key that is an object', { KeyId: {}, PublicKey: new Uint8Array(91) }],
+    ['a public key that is a text', { KeyId: 'k', PublicKey: 'MFk' }],
+  ])('%s is no key', async (_, output) => {
+    const asking = new KmsGateway(answering(output), false, LIMITS).getPublicKey('alias/auth');
+    await expect(asking).rejects.toMatchObject({ name: 'KmsUnavailableError', reason: 'failure' });
+  });
+
+  test.each([
+    ['a page of HTML', '<html>Sign in</html>'],
+    ['a signature that is no base64', '{"KeyId":"k","Signature":"!!!"}'],
+  ])('%s with the status 200 is refused as a signature', async (_, body) => {
+    const server = createServer((_request, response) => response.end(body)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    const credentials = { accessKeyId: 'x', secretAccessKey: 'x' };
+    client = new KMSClient({ endpoint: `http://127.0.0.1:${port}`, region: 'us-east-1', credentials });
+    await expect(gateway().sign(request)).rejects.toBeInstanceOf(KmsSignatureError);
+  });
+
+  test('the name of an error is cut, and is one line of the log', async () => {
+    const name = `Strange\nException${'x'.repeat(1000)}`;
+    localKms.inject({ kind: 'error', name });
+    const { message } = (await gateway()
+      .sign(request)
+      .catch((error: unknown) => error)) as Error;
+    expect(message).not.toContain('\n');
+    expect(message.length).toBeLessThan(400);
+  });
+});
+
+test('a call goes on though its caller has left: only its end tells how KMS is', async () => {
+  const one = gateway(200);
+  const silent = localKms.inject({ kind: 'hang' });
+  const calls = Array.from({ length: 10 }, () => one.sign({ ...request, signal: AbortSignal.timeout(5) }));
+  const outcomes = await Promise.allSettled(calls);
+  const reasons = outcomes.map((outcome) => 'reason' in outcome && (outcome.reason as Error).name);
+  expect(new Set(reasons)).toEqual(new Set(['TimeoutError']));
+  expect(one.circuit).toBe('closed');
+  await vi.waitFor(() => expect(one.circuit).toBe('open'));
+  expect(silent.count).toBe(10);
+});
 
 describe('the circuit', () => {
   test('opens when KMS is away: no call is made, and whoever watches is told once', async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Test, type TestingModule } from '@nestjs/testing';
-import { KmsJwtModule, type KmsJwtModuleOptions, KmsJwtService } from 'nestjs-kms-jwt';
+import { type KmsJwtEvent, KmsJwtModule, type KmsJwtModuleOptions, KmsJwtService } from 'nestjs-kms-jwt';
 import { LocalKms, type LocalKmsFault } from 'nestjs-kms-jwt/local';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { KmsUnavailableError } from '../../src/errors.js';
@@ -176,6 +176,14 @@ describe('the limits of a Region', () => {
     expect((await sign()).keyArn).toContain('eu-central-1');
   });
 
+  test('a spare Region that is silent keeps nobody from the key', async () => {
+    const { gateway } = gatewayWith({});
+    inRegion('eu-west-1').inject({ kind: 'hang' });
+    const started = performance.now();
+    expect((await gateway.getPublicKey(KEY_ID)).keyArn).toContain('eu-central-1');
+    expect(performance.now() - started).toBeLessThan(1500);
+  });
+
   test('the circuit is open where that of every Region is', async () => {
     const { gateway, sign } = gatewayWith({});
     inRegion('eu-central-1').inject({ kind: 'drop' });
@@ -190,6 +198,26 @@ describe('the limits of a Region', () => {
 });
 
 const kid = ({ keyArn }: { keyArn: string }) => keyArn;
+
+test('at shutdown a signature goes on to the next Region all the same', async () => {
+  const jwt = await start({ timeout: 1000 });
+  const silent = inRegion('eu-central-1').inject({ kind: 'hang' });
+  const signing = jwt.sign({});
+  await expect.poll(() => silent.count).toBe(1);
+  await jwt.onApplicationShutdown();
+  expect(kidOf(jwt, await signing)).toBe(KEY_ID);
+});
+
+test('events name the Region whose circuit has opened', async () => {
+  const jwt = await start();
+  const told: KmsJwtEvent[] = [];
+  jwt.events.subscribe((event) => told.push(event));
+  inRegion('eu-central-1').inject({ kind: 'drop' });
+  inRegion('eu-west-1').inject({ kind: 'drop' });
+  for (let call = 0; call < 10; call += 1) await jwt.sign({}).catch(() => {});
+  const regions = told.map((event) => 'region' in event && event.region);
+  expect(new Set(regions)).toEqual(new Set(REGIONS));
+});
 
 describe('at start', () => {
   test.each(REGIONS)('%s may be away', async (region) => {
