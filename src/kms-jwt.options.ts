@@ -215,7 +215,10 @@ export interface KmsJwtModuleOptions {
    * itself, up to 4,096 bytes. Default: `'DIGEST'`.
    */
   messageType?: 'DIGEST' | 'RAW';
-  /** How long one call of KMS may take, its wait for a turn and its retries included, in milliseconds. Default: 3000. */
+  /**
+   * How long `sign` may take, and how long each call of KMS, its wait for a turn and its retries included. In milliseconds.
+   * Default: 3000.
+   */
   timeout?: number;
   /**
    * How many calls of KMS may be under way at a time; a client that is made here has as many sockets. Default: 50, the
