@@ -2,7 +2,7 @@ import { KMSClient, SignCommand, VerifyCommand } from '@aws-sdk/client-kms';
 import type { KMSClientConfig, SignCommandOutput } from '@aws-sdk/client-kms';
 import type { LocalKmsFault } from 'nestjs-kms-jwt/local';
 import { LocalKms } from 'nestjs-kms-jwt/local';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { errorOf, isSignatureOf, message } from './support.js';
 
 const signed = { KeyId: 'alias/auth', SigningAlgorithm: 'ECDSA_SHA_256', Message: message } as const;
@@ -227,20 +227,32 @@ describe('faults', () => {
   });
 
   test('leave no timer behind when they are stopped, or nobody waits any more', async () => {
+    const LONG = 60_000;
+    const [started, cleared] = [vi.spyOn(globalThis, 'setTimeout'), vi.spyOn(globalThis, 'clearTimeout')];
+    onTestFinished(() => {
+      started.mockRestore();
+      cleared.mockRestore();
+    });
+    const timers = () => {
+      const ended = new Set<unknown>(cleared.mock.calls.map(([timer]) => timer));
+      return started.mock.results.filter(
+        ({ value }, index) => started.mock.calls[index]?.[1] === LONG && !ended.has(value),
+      ).length;
+    };
+
     const { localKms, client, sign } = inProcess();
-    const before = timers();
-    const fault = localKms.inject({ kind: 'delay', milliseconds: 60_000 });
+    const fault = localKms.inject({ kind: 'delay', milliseconds: LONG });
     const abort = new AbortController();
     const aborted = errorOf(client.send(new SignCommand(signed), { abortSignal: abort.signal }));
     const released = sign();
     await until(() => fault.count === 2);
-    expect(timers()).toBe(before + 2);
+    expect(timers()).toBe(2);
     abort.abort();
     await aborted;
-    expect(timers()).toBe(before + 1);
+    expect(timers()).toBe(1);
     fault.stop();
     await released;
-    expect(timers()).toBe(before);
+    expect(timers()).toBe(0);
   });
 
   test('are counted as calls', async () => {
@@ -278,8 +290,4 @@ describe('faults', () => {
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
-}
-
-function timers(): number {
-  return process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
 }
