@@ -177,9 +177,22 @@ describe('readVerifyOptions', () => {
     });
   });
 
-  test('forgets where a global or sticky expression stopped', () => {
-    const { audience } = readVerifyOptions({ audience: /a/gy }, {});
-    expect(audience).toEqual([/a/]);
+  test('copies expressions, whose flags say what they match', () => {
+    const given = /a/gimsuy;
+    const { audience } = readVerifyOptions({ audience: given }, {});
+    expect(audience).toEqual([/a/gimsuy]);
+    expect(audience?.[0]).not.toBe(given);
+  });
+
+  test('takes the expression alone of one that has methods of its own', () => {
+    class Throwing extends RegExp {
+      override exec(): never {
+        throw new RangeError('No');
+      }
+    }
+    const { issuer } = readVerifyOptions({ issuer: new Throwing('^a$') }, {});
+    expect(issuer?.[0]).toBeInstanceOf(RegExp);
+    expect(issuer?.[0]).not.toBeInstanceOf(Throwing);
   });
 
   test('takes any Standard Schema', () => {
