@@ -9,6 +9,7 @@ import {
 } from './errors.js';
 import { checkClaims, type JwtClaims } from './jwt/claims.js';
 import { canonicalType, type CompactJws, type JwtHeader, parseCompact } from './jwt/compact.js';
+import { MAX_KID_LENGTH } from './jwt/jwk.js';
 import { isSignatureValid } from './jwt/signature.js';
 import { keptCause } from './kept-cause.js';
 import type { KeyRing } from './keys/key-ring.js';
@@ -82,9 +83,10 @@ function checkHeader(header: JwtHeader, typ: string | undefined): void {
   if (!isExpected) throw new TokenMalformedError('The token is not of the expected typ');
 }
 
-function kidOf(header: JwtHeader): string {
-  if (typeof header.kid !== 'string') throw new TokenKeyUnknownError();
-  return header.kid;
+function kidOf({ kid }: JwtHeader): string {
+  // No key is called so, whatever a refresh may bring.
+  if (typeof kid !== 'string' || kid === '' || kid.length > MAX_KID_LENGTH) throw new TokenKeyUnknownError();
+  return kid;
 }
 
 async function parseBySchema(claims: JwtClaims, schema: StandardSchemaV1): Promise<unknown> {

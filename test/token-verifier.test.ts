@@ -68,7 +68,14 @@ describe('the key', () => {
     await expect(verify(tokenOf({}, { kid: 'b' }))).rejects.toThrow(new TokenKeyUnknownError());
   });
 
-  test.each([[undefined], [1], [['a']]])('is not looked for under a kid of %o', async (kid) => {
+  test('is looked for under a kid as long as that of a key may be', async () => {
+    const { ring, verifier } = newVerifier();
+    const kid = 'k'.repeat(256);
+    await expect(verifier.verify(tokenOf({}, { kid }), {}, NOW)).rejects.toThrow(new TokenKeyUnknownError());
+    expect(ring.find).toHaveBeenCalledWith(kid);
+  });
+
+  test.each([[undefined], [1], [['a']], [''], ['k'.repeat(257)]])('is not looked for under a kid of %o', async (kid) => {
     const { ring, verifier } = newVerifier();
     await expect(verifier.verify(tokenOf({}, { kid }), {}, NOW)).rejects.toThrow(new TokenKeyUnknownError());
     expect(ring.find).not.toHaveBeenCalled();
