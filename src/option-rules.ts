@@ -38,7 +38,7 @@ const expectedValues: Rule = [
   (value) => isExpected(value) || isList(value, isExpected),
   'must be a string or a RegExp, or an array of them, and not empty',
 ];
-const RESERVED_PARAMETERS = ['alg', 'kid', 'crit', 'b64'];
+const RESERVED_PARAMETERS = ['alg', 'kid', 'crit', 'b64', 'enc'];
 
 export const SIGN_RULES: Rules<SignOptions> = {
   expiresIn: duration,
@@ -52,7 +52,7 @@ export const SIGN_RULES: Rules<SignOptions> = {
   jwtid: text,
   header: [
     isHeader,
-    'must be a plain object of JSON values without alg, kid, crit and b64 (the key gives the first two, the others are not supported), its typ a media type',
+    'must be a plain object of JSON values without alg, kid, crit, b64 and enc (the key gives the first two, the others are not supported), its typ a media type',
   ],
   noTimestamp: flag,
   signal: [(value) => value === undefined || isSignal(value), 'must be an AbortSignal'],

@@ -78,6 +78,8 @@ function checkHeader(header: JwtHeader, typ: string | undefined): void {
   if (Object.hasOwn(header, 'crit') || Object.hasOwn(header, 'b64')) {
     throw new TokenMalformedError('The token asks for extensions that are not supported');
   }
+  // RFC 7516, section 9: by this parameter a JWE is told from a JWS.
+  if (Object.hasOwn(header, 'enc')) throw new TokenMalformedError('The token says that it is encrypted');
   const given = typeof header.typ === 'string' ? canonicalType(header.typ) : header.typ;
   const isExpected = typ === undefined ? given === undefined || given === 'jwt' : given === typ;
   if (!isExpected) throw new TokenMalformedError('The token is not of the expected typ');

@@ -119,6 +119,8 @@ describe('readModuleOptions', () => {
     ['signOptions.header', { keyId, signOptions: { header: { alg: 'none' } } }],
     ['signOptions.header', { keyId, signOptions: { header: { kid: 'mine' } } }],
     ['signOptions.header', { keyId, signOptions: { header: { crit: ['b64'] } } }],
+    ['signOptions.header', { keyId, signOptions: { header: { b64: true } } }],
+    ['signOptions.header', { keyId, signOptions: { header: { enc: 'A256GCM' } } }],
     ['signOptions.header', { keyId, signOptions: { header: { typ: undefined } } }],
     ['signOptions.header', { keyId, signOptions: { header: { typ: 5 } } }],
     ['signOptions.header', { keyId, signOptions: { header: { typ: 'application/' } } }],

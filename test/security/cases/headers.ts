@@ -191,6 +191,17 @@ export const b64: readonly Case[] = [
   },
 ];
 
+/** A JWE is told from a JWS by it: a reader that takes both might look for another payload. */
+export const enc: readonly Case[] = [
+  ['A256GCM', 'A256GCM'],
+  ['an empty text', ''],
+  ['null', null],
+].map(([what, value]) => ({
+  name: `${what}, over a good signature`,
+  source: 'RFC 7516, section 9 (the JOSE header of a JWS has none)',
+  make: (keys) => signed(keys, { ...goodHeader(keys), enc: value }),
+}));
+
 const askingFor = (typ: string) => ({ issuer: 'https://auth.example', audience: 'orders', typ });
 
 function ofType(name: string, typ: unknown, asked = 'JWT'): Case {

@@ -47,9 +47,9 @@ function objectIn(part: string): JsonObject | undefined {
 
 function isGoodHeader(header: JsonObject, kid: string): boolean {
   if (header['alg'] !== 'ES256' || header['kid'] !== kid) return false;
-  if ('crit' in header || 'b64' in header) return false;
+  if (['crit', 'b64', 'enc'].some((parameter) => parameter in header)) return false;
   const { typ = 'JWT' } = header;
-  return typeof typ === 'string' && ['jwt', 'application/jwt'].includes(typ.toLowerCase());
+  return typeof typ === 'string' && /^(?:application\/)?jwt$/i.test(typ);
 }
 
 function areGoodClaims(claims: JsonObject, now: number): boolean {
