@@ -3,7 +3,7 @@ import { types } from 'node:util';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import ms from 'ms';
 import { canonicalType } from './jwt/compact.js';
-import { verificationKeyFrom } from './jwt/jwk.js';
+import { keysIn, verificationKeyFrom } from './jwt/jwk.js';
 import { isPlainObject, lossInJson } from './jwt/json.js';
 import type { Duration, KmsJwtModuleOptions, SignOptions, VerifyOptions } from './kms-jwt.options.js';
 
@@ -94,9 +94,8 @@ export const MODULE_RULES: Rules<KmsJwtModuleOptions> = {
   ],
   jwksUri: [isKeySetUri, 'must be an https URL, or an http URL on loopback'],
   jwks: [
-    (value) =>
-      isObject(value) && 'keys' in value && Array.isArray(value.keys) && value.keys.some(isVerificationKey),
-    'must be a JWK Set with a public key for ES256 that has a kid',
+    (value) => keysIn(value).length > 0,
+    'must be a JWK Set with a public key for ES256 that has a kid, among its first 100',
   ],
   client: [
     (value) => isObject(value) || isFunction(value),

@@ -1,9 +1,13 @@
 import { expect, describe, test } from 'vitest';
 import { z } from 'zod';
+import { ES256 } from '../src/jwt/algorithms.js';
+import { toJwk } from '../src/jwt/jwk.js';
 import type { KmsJwtModuleOptions, SignOptions, VerifyOptions } from '../src/kms-jwt.options.js';
 import { readModuleOptions, readSignOptions, readVerifyOptions } from '../src/read-options.js';
+import { newKeyPair } from './support/forge.js';
 
 const keyId = 'alias/auth';
+const jwk = { ...toJwk(newKeyPair().publicKey, ES256), kid: 'a' };
 const refusal = (option: string) => expect.objectContaining({ name: 'KmsJwtOptionsError', option });
 
 describe('readModuleOptions', () => {
@@ -91,6 +95,7 @@ describe('readModuleOptions', () => {
     ['jwksUri', { jwksUri: 'file:///etc/passwd' }],
     ['jwksUri', { jwksUri: 'https://user:hush@issuer.example/jwks.json' }],
     ['jwks', { jwks: { keys: [] } }],
+    ['jwks', { jwks: { keys: [...Array.from({ length: 100 }, () => ({ kty: 'RSA' })), jwk] } }],
     ['jwks', { jwks: { keys: [{ kty: 'oct', k: 'AAAA', kid: 'a', alg: 'HS256' }] } }],
     ['signOptions', { jwksUri: 'https://issuer.example/jwks.json', signOptions: { expiresIn: 60 } }],
     ['client', { jwksUri: 'https://issuer.example/jwks.json', client: {} }],
