@@ -1,6 +1,7 @@
 import { verify } from 'node:crypto';
 import { TokenError, TokenKeyUnknownError, TokenSignatureError } from 'nestjs-kms-jwt';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { TWICE } from './cases/json.js';
 import { hostile, leftOpen, valid } from './corpus.js';
 import { mutate, seeded } from './mutations.js';
 import { abilitiesFor, type Case, newKeys, optionsOf, partsOf } from './support.js';
@@ -54,12 +55,17 @@ const ONLY_JOSE: [group: string, reason: string, names: string[]][] = [
   [
     'a b64',
     'jose looks at b64 only where crit names it; whoever wrote it meant the payload to be read in another way',
-    ['false, but not critical', 'of the wrong type'],
+    ['false', 'true', 'null', '0'].map((value) => `${value}, but not critical`).concat('of the wrong type'),
   ],
   [
     'an enc that is',
     'jose reads a JWE by a function of its own, and a JWS whatever its header says of encryption',
     ['A256GCM, over a good signature', 'an empty text, over a good signature', 'null, over a good signature'],
+  ],
+  [
+    'a typ that is',
+    'it folds case by Unicode, where a Kelvin sign is a capital k',
+    ['kb+jwt with a Kelvin sign where kb+jwt is asked for'],
   ],
   [
     'an encoding with',
@@ -119,6 +125,7 @@ const ONLY_JOSE: [group: string, reason: string, names: string[]][] = [
       'a claim twice, once escaped',
       'a member twice, deep within',
       'a member of an empty name twice',
+      ...Object.keys(TWICE).flatMap((what) => [`a claim twice ${what}`, `a header parameter twice ${what}`]),
     ],
   ],
   [

@@ -18,7 +18,13 @@ export interface Keys {
 }
 
 /** Something that a verifier may not offer at all; without it a case says nothing about that verifier. */
-export type Ability = keyof VerifyOptions | 'maxTokenLength' | 'refusesBytes' | 'tellsDates';
+export type Ability =
+  | keyof VerifyOptions
+  | 'expectsByExpression'
+  | 'maxTokenLength'
+  | 'refusesBytes'
+  | 'refusesOtherTypes'
+  | 'tellsDates';
 
 export interface Case {
   readonly name: string;

@@ -53,8 +53,10 @@ export async function startOurs(
       'maxAge',
       'clockTolerance',
       'clockTimestamp',
+      'expectsByExpression',
       'maxTokenLength',
       'refusesBytes',
+      'refusesOtherTypes',
       'tellsDates',
     ]),
     verify: (token, options) => service.verify(token as string, options),
@@ -64,6 +66,7 @@ export async function startOurs(
   };
 }
 
+// Or expressions, where a peer is able to expect by them.
 const texts = (value: VerifyOptions['audience']) => value as string | undefined;
 // The corpus spells every maxAge so; each peer has a unit of its own.
 const HOUR = 3600;
@@ -175,6 +178,7 @@ function fastJwt(keys: Keys): Verifier {
       'maxAge',
       'clockTolerance',
       'clockTimestamp',
+      'expectsByExpression',
     ]),
     verify: (token, options) => {
       const { audience, issuer, subject, jwtid, nonce, typ, maxAge } = options;

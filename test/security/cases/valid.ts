@@ -84,6 +84,13 @@ export const valid: readonly Case[] = [
     make: (keys) => withClaims(keys, { tenant: null }),
     options: { requiredClaims: ['tenant'] },
   },
+  {
+    name: 'issuer and audience that expressions match',
+    source: JWT,
+    make: (keys) => signed(keys),
+    options: { issuer: /^https:\/\/auth\.example$/, audience: ['bills', /ORDERS/iy] },
+    needs: ['expectsByExpression'],
+  },
   headed('no typ', { typ: undefined }),
   headed('typ in lower case', { typ: 'jwt' }),
   headed('typ application/jwt', { typ: 'application/jwt' }),
