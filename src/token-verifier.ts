@@ -22,7 +22,7 @@ export interface VerifiedToken {
   claims: unknown;
 }
 
-/** How a token is verified, from its length to its last claim. KMS is not asked. */
+/** How a token is verified, from its length to its last claim. Only for an unknown name of a key may the ring ask KMS. */
 export class TokenVerifier {
   constructor(
     private readonly ring: KeyRing,
