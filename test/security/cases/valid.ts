@@ -91,6 +91,11 @@ export const valid: readonly Case[] = [
     options: { issuer: /^https:\/\/auth\.example$/, audience: ['bills', /ORDERS/iy] },
     needs: ['expectsByExpression'],
   },
+  {
+    name: 'another trusted key',
+    source: 'RFC 7515, section 4.1.4',
+    make: (keys) => signed({ ...keys, ...keys.other }),
+  },
   headed('no typ', { typ: undefined }),
   headed('typ in lower case', { typ: 'jwt' }),
   headed('typ application/jwt', { typ: 'application/jwt' }),
