@@ -25,10 +25,12 @@ export interface SignOptions {
   /** Sets `jti`. */
   jwtid?: string;
   /**
-   * Further header parameters, such as `{ typ: 'at+jwt' }` (RFC 9068). `alg` and `kid` come from the key, and `crit`
-   * and `b64` (RFC 7797) are not supported: none of the four can be set.
+   * Further header parameters, such as `{ typ: 'at+jwt' }` (RFC 9068). `alg` and `kid` come from the key; `crit`,
+   * `b64` (RFC 7797) and `enc` (RFC 7516) are not supported: none of the five can be set.
    */
-  header?: Record<string, unknown> & { typ?: string; alg?: never; kid?: never; crit?: never; b64?: never };
+  header?: Record<string, unknown> & { typ?: string } & {
+    [Reserved in 'alg' | 'kid' | 'crit' | 'b64' | 'enc']?: never;
+  };
   /** Leaves `iat` out. Default: false. */
   noTimestamp?: boolean;
   /** Gives up when it aborts: `sign` then rejects with the signal's reason at once. */

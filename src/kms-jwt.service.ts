@@ -139,15 +139,18 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   }
 
   /**
-   * Verifies a token with the public key that was fetched from KMS: no call is made for it.
+   * Verifies a token with the public keys that were fetched before. One that names another key has them fetched again, once
+   * in 30 seconds for all.
    *
    * @param options stand before the module's `verifyOptions`
    * @returns the claims; with `schema` its output; with `complete` header, payload and signature
    * @throws TokenMalformedError, TokenKeyUnknownError, TokenSignatureError, TokenExpiredError, TokenNotActiveError,
-   * TokenClaimError, TokenRevokedError: all are TokenErrors, and nothing else is thrown for any token, however hostile
+   * TokenClaimError, TokenRevokedError: all are TokenErrors, and however hostile a token is, it causes nothing else but by
+   * an unknown `kid`
+   * @throws KmsUnavailableError, KmsAccessDeniedError, KmsKeyError, JwksUnavailableError for a token with an unknown `kid`
+   * while the keys cannot be refreshed; with `lazy` for any, when their first fetch fails
    * @throws RevocationUnavailableError when the module's `isRevoked` cannot tell
    * @throws KmsJwtOptionsError for wrong options
-   * @throws KmsUnavailableError, KmsAccessDeniedError, KmsKeyError with `lazy`, when the first fetch of the key fails
    *
    * @example
    * const claims = await jwt.verify<{ scope: string }>(token, { audience: 'orders', maxAge: '1h' });
@@ -201,7 +204,8 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * The public keys as a JWK Set (RFC 7517, section 5), each with `kid`, `alg` and `use`, for services that verify
    * these tokens. It is made anew for each caller.
    *
-   * @throws KmsUnavailableError, KmsAccessDeniedError, KmsKeyError with `lazy`, when the first fetch of the key fails
+   * @throws KmsUnavailableError, KmsAccessDeniedError, KmsKeyError, JwksUnavailableError with `lazy`, when the first fetch
+   * of the keys fails
    *
    * @example
    * \@Public() \@Get('.well-known/jwks.json') jwks() { return this.jwt.jwks(); }

@@ -2,7 +2,8 @@
 import { types } from 'node:util';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import ms from 'ms';
-import { verificationKeyFrom } from './jwt/jwk.js';
+import { canonicalType } from './jwt/compact.js';
+import { keysIn, verificationKeyFrom } from './jwt/jwk.js';
 import { isPlainObject, lossInJson } from './jwt/json.js';
 import type { Duration, KmsJwtModuleOptions, SignOptions, VerifyOptions } from './kms-jwt.options.js';
 
@@ -37,7 +38,7 @@ const expectedValues: Rule = [
   (value) => isExpected(value) || isList(value, isExpected),
   'must be a string or a RegExp, or an array of them, and not empty',
 ];
-const RESERVED_PARAMETERS = ['alg', 'kid', 'crit', 'b64'];
+const RESERVED_PARAMETERS = ['alg', 'kid', 'crit', 'b64', 'enc'];
 
 export const SIGN_RULES: Rules<SignOptions> = {
   expiresIn: duration,
@@ -51,7 +52,7 @@ export const SIGN_RULES: Rules<SignOptions> = {
   jwtid: text,
   header: [
     isHeader,
-    'must be a plain object of JSON values without alg, kid, crit and b64 (the key gives the first two, the others are not supported), its typ a string',
+    'must be a plain object of JSON values without alg, kid, crit, b64 and enc (the key gives the first two, the others are not supported), its typ a media type',
   ],
   noTimestamp: flag,
   signal: [(value) => value === undefined || isSignal(value), 'must be an AbortSignal'],
@@ -64,7 +65,7 @@ export const VERIFY_RULES: Rules<VerifyOptions> = {
   jwtid: text,
   nonce: text,
   requiredClaims: [(value) => isList(value, isText), 'must be an array of claim names, not empty'],
-  typ: text,
+  typ: [isType, "must be a media type such as 'at+jwt'"],
   maxAge: duration,
   clockTolerance: [(value) => isSeconds(value) && value >= 0, 'must be a number of seconds, 0 or more'],
   clockTimestamp: [(value) => isSeconds(value) && value >= 0, 'must be a number of seconds since 1970'],
@@ -93,9 +94,8 @@ export const MODULE_RULES: Rules<KmsJwtModuleOptions> = {
   ],
   jwksUri: [isKeySetUri, 'must be an https URL, or an http URL on loopback'],
   jwks: [
-    (value) =>
-      isObject(value) && 'keys' in value && Array.isArray(value.keys) && value.keys.some(isVerificationKey),
-    'must be a JWK Set with a public key for ES256 that has a kid',
+    (value) => keysIn(value).length > 0,
+    'must be a JWK Set with a public key for ES256 that has a kid, among its first 100',
   ],
   client: [
     (value) => isObject(value) || isFunction(value),
@@ -147,7 +147,11 @@ export function toSeconds(value: Duration): number {
 function isHeader(value: unknown): boolean {
   if (!isPlainObject(value) || RESERVED_PARAMETERS.some((parameter) => Object.hasOwn(value, parameter)))
     return false;
-  return (!('typ' in value) || isText(value['typ'])) && isLossless(value);
+  return (!('typ' in value) || isType(value['typ'])) && isLossless(value);
+}
+
+function isType(value: unknown): boolean {
+  return isText(value) && canonicalType(value) !== '';
 }
 
 function isLossless(value: unknown): boolean {

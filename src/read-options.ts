@@ -179,7 +179,7 @@ function withoutUndefined<Options extends object>(options: Options): Options {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Options;
 }
 
-// Lists and objects are copied: what was checked must not change afterwards.
+// Lists, objects and expressions are copied: what was checked must not change afterwards.
 function toSignSettings({ expiresIn, notBefore, audience, header, ...rest }: SignOptions): SignSettings {
   return {
     ...rest,
@@ -210,11 +210,5 @@ function toVerifySettings({
 }
 
 function toExpectedList(values: Expected | Expected[]): Expected[] {
-  return [values].flat().map((value) => (typeof value === 'string' ? value : withoutMemory(value)));
-}
-
-// A RegExp with the flag g or y remembers where it stopped, and would refuse every other token.
-function withoutMemory(expression: RegExp): RegExp {
-  if (!expression.global && !expression.sticky) return expression;
-  return new RegExp(expression, expression.flags.replace(/[gy]/g, ''));
+  return [values].flat().map((value) => (typeof value === 'string' ? value : new RegExp(value)));
 }

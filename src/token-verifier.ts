@@ -9,6 +9,7 @@ import {
 } from './errors.js';
 import { checkClaims, type JwtClaims } from './jwt/claims.js';
 import { canonicalType, type CompactJws, type JwtHeader, parseCompact } from './jwt/compact.js';
+import { MAX_KID_LENGTH } from './jwt/jwk.js';
 import { isSignatureValid } from './jwt/signature.js';
 import { keptCause } from './kept-cause.js';
 import type { KeyRing } from './keys/key-ring.js';
@@ -21,7 +22,7 @@ export interface VerifiedToken {
   claims: unknown;
 }
 
-/** How a token is verified, from its length to its last claim. KMS is not asked. */
+/** How a token is verified, from its length to its last claim. Only for an unknown name of a key may the ring ask KMS. */
 export class TokenVerifier {
   constructor(
     private readonly ring: KeyRing,
@@ -77,14 +78,17 @@ function checkHeader(header: JwtHeader, typ: string | undefined): void {
   if (Object.hasOwn(header, 'crit') || Object.hasOwn(header, 'b64')) {
     throw new TokenMalformedError('The token asks for extensions that are not supported');
   }
+  // RFC 7516, section 9: by this parameter a JWE is told from a JWS.
+  if (Object.hasOwn(header, 'enc')) throw new TokenMalformedError('The token says that it is encrypted');
   const given = typeof header.typ === 'string' ? canonicalType(header.typ) : header.typ;
   const isExpected = typ === undefined ? given === undefined || given === 'jwt' : given === typ;
   if (!isExpected) throw new TokenMalformedError('The token is not of the expected typ');
 }
 
-function kidOf(header: JwtHeader): string {
-  if (typeof header.kid !== 'string') throw new TokenKeyUnknownError();
-  return header.kid;
+function kidOf({ kid }: JwtHeader): string {
+  // No key is called so, whatever a refresh may bring.
+  if (typeof kid !== 'string' || kid === '' || kid.length > MAX_KID_LENGTH) throw new TokenKeyUnknownError();
+  return kid;
 }
 
 async function parseBySchema(claims: JwtClaims, schema: StandardSchemaV1): Promise<unknown> {

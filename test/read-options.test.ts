@@ -1,9 +1,13 @@
 import { expect, describe, test } from 'vitest';
 import { z } from 'zod';
+import { ES256 } from '../src/jwt/algorithms.js';
+import { toJwk } from '../src/jwt/jwk.js';
 import type { KmsJwtModuleOptions, SignOptions, VerifyOptions } from '../src/kms-jwt.options.js';
 import { readModuleOptions, readSignOptions, readVerifyOptions } from '../src/read-options.js';
+import { newKeyPair } from './support/forge.js';
 
 const keyId = 'alias/auth';
+const jwk = { ...toJwk(newKeyPair().publicKey, ES256), kid: 'a' };
 const refusal = (option: string) => expect.objectContaining({ name: 'KmsJwtOptionsError', option });
 
 describe('readModuleOptions', () => {
@@ -91,6 +95,7 @@ describe('readModuleOptions', () => {
     ['jwksUri', { jwksUri: 'file:///etc/passwd' }],
     ['jwksUri', { jwksUri: 'https://user:hush@issuer.example/jwks.json' }],
     ['jwks', { jwks: { keys: [] } }],
+    ['jwks', { jwks: { keys: [...Array.from({ length: 100 }, () => ({ kty: 'RSA' })), jwk] } }],
     ['jwks', { jwks: { keys: [{ kty: 'oct', k: 'AAAA', kid: 'a', alg: 'HS256' }] } }],
     ['signOptions', { jwksUri: 'https://issuer.example/jwks.json', signOptions: { expiresIn: 60 } }],
     ['client', { jwksUri: 'https://issuer.example/jwks.json', client: {} }],
@@ -119,8 +124,11 @@ describe('readModuleOptions', () => {
     ['signOptions.header', { keyId, signOptions: { header: { alg: 'none' } } }],
     ['signOptions.header', { keyId, signOptions: { header: { kid: 'mine' } } }],
     ['signOptions.header', { keyId, signOptions: { header: { crit: ['b64'] } } }],
+    ['signOptions.header', { keyId, signOptions: { header: { b64: true } } }],
+    ['signOptions.header', { keyId, signOptions: { header: { enc: 'A256GCM' } } }],
     ['signOptions.header', { keyId, signOptions: { header: { typ: undefined } } }],
     ['signOptions.header', { keyId, signOptions: { header: { typ: 5 } } }],
+    ['signOptions.header', { keyId, signOptions: { header: { typ: 'application/' } } }],
     ['signOptions.header', { keyId, signOptions: { header: { x: 1n } } }],
     ['signOptions.header', { keyId, signOptions: { header: { toJSON: () => ({ alg: 'none' }) } } }],
     ['signOptions.header', { keyId, signOptions: { header: new Map() } }],
@@ -177,9 +185,22 @@ describe('readVerifyOptions', () => {
     });
   });
 
-  test('forgets where a global or sticky expression stopped', () => {
-    const { audience } = readVerifyOptions({ audience: /a/gy }, {});
-    expect(audience).toEqual([/a/]);
+  test('copies expressions, whose flags say what they match', () => {
+    const given = /a/gimsuy;
+    const { audience } = readVerifyOptions({ audience: given }, {});
+    expect(audience).toEqual([/a/gimsuy]);
+    expect(audience?.[0]).not.toBe(given);
+  });
+
+  test('takes the expression alone of one that has methods of its own', () => {
+    class Throwing extends RegExp {
+      override exec(): never {
+        throw new RangeError('No');
+      }
+    }
+    const { issuer } = readVerifyOptions({ issuer: new Throwing('^a$') }, {});
+    expect(issuer?.[0]).toBeInstanceOf(RegExp);
+    expect(issuer?.[0]).not.toBeInstanceOf(Throwing);
   });
 
   test('takes any Standard Schema', () => {
@@ -192,6 +213,8 @@ describe('readVerifyOptions', () => {
     ['ignoreSignature', { ignoreSignature: true }],
     ['audience', { audience: undefined }],
     ['audience', { audience: ['a', 1] }],
+    ['typ', { typ: '' }],
+    ['typ', { typ: 'Application/' }],
     ['maxAge', { maxAge: 'soon' }],
     ['clockTimestamp', { clockTimestamp: Number.NaN }],
     ['ignoreExpiration', { ignoreExpiration: 'false' }],

@@ -68,11 +68,23 @@ describe('the key', () => {
     await expect(verify(tokenOf({}, { kid: 'b' }))).rejects.toThrow(new TokenKeyUnknownError());
   });
 
-  test.each([[undefined], [1], [['a']]])('is not looked for under a kid of %o', async (kid) => {
+  test('is looked for under a kid as long as that of a key may be', async () => {
     const { ring, verifier } = newVerifier();
+    const kid = 'k'.repeat(256);
     await expect(verifier.verify(tokenOf({}, { kid }), {}, NOW)).rejects.toThrow(new TokenKeyUnknownError());
-    expect(ring.find).not.toHaveBeenCalled();
+    expect(ring.find).toHaveBeenCalledWith(kid);
   });
+
+  test.each([[undefined], [1], [['a']], [''], ['k'.repeat(257)]])(
+    'is not looked for under a kid of %o',
+    async (kid) => {
+      const { ring, verifier } = newVerifier();
+      await expect(verifier.verify(tokenOf({}, { kid }), {}, NOW)).rejects.toThrow(
+        new TokenKeyUnknownError(),
+      );
+      expect(ring.find).not.toHaveBeenCalled();
+    },
+  );
 
   test.each([['none'], ['ES384'], ['HS256'], ['es256'], [undefined], [['ES256']]])(
     'decides on the algorithm: %o is refused, though the signature is good (RFC 8725, section 3.1)',
@@ -98,6 +110,12 @@ test.each([
 ])('a token with %s is refused (RFC 7515, section 4.1.11)', async (_, header) => {
   await expect(verify(tokenOf({}, header))).rejects.toThrow(
     new TokenMalformedError('The token asks for extensions that are not supported'),
+  );
+});
+
+test.each([['A256GCM'], [null]])('a token with enc %o is refused (RFC 7516, section 9)', async (enc) => {
+  await expect(verify(tokenOf({}, { enc }))).rejects.toThrow(
+    new TokenMalformedError('The token says that it is encrypted'),
   );
 });
 

@@ -211,7 +211,8 @@ function checkMember(
 }
 
 function matches(value: string, expected: Expected): boolean {
-  return typeof expected === 'string' ? value === expected : expected.test(value);
+  // Not `test`, which begins where an expression with the flag g or y stopped the last time.
+  return typeof expected === 'string' ? value === expected : value.search(expected) !== -1;
 }
 
 function checkSame(claim: string, value: unknown, expected: string | undefined): void {

@@ -68,5 +68,6 @@ function parseJson(part: string, bytes: Buffer): unknown {
 
 /** RFC 7515, section 4.1.9: media types are told apart without case, and `application/` may be left out. */
 export function canonicalType(typ: string): string {
-  return typ.toLowerCase().replace(/^application\//, '');
+  // They are ASCII (RFC 6838, section 4.2): Unicode has other capitals of the same small letters.
+  return typ.replace(/[A-Z]/g, (letter) => letter.toLowerCase()).replace(/^application\//, '');
 }

@@ -57,6 +57,20 @@ export function verificationKeyFrom(jwk: unknown): VerificationKey | undefined {
   return { kid, algorithm, publicKey, jwk: { ...toJwk(publicKey, algorithm), kid } };
 }
 
+/** To read a key takes about 0.1 ms; issuers have a few. */
+const MAX_KEYS = 100;
+
+/** The keys of a set that tokens can be verified by; others may be there for other uses. */
+export function keysIn(keySet: unknown): VerificationKey[] {
+  const keys: unknown =
+    typeof keySet === 'object' && keySet !== null && 'keys' in keySet ? keySet.keys : undefined;
+  if (!Array.isArray(keys)) return [];
+  return keys
+    .slice(0, MAX_KEYS)
+    .map(verificationKeyFrom)
+    .filter((key) => key !== undefined);
+}
+
 /** The algorithm that a key is for, as its curve says. */
 export function algorithmOf(publicKey: KeyObject): Algorithm | undefined {
   const curve = publicKey.asymmetricKeyDetails?.namedCurve;

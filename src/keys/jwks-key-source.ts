@@ -1,12 +1,12 @@
 import { JwksUnavailableError } from '../errors.js';
-import { verificationKeyFrom } from '../jwt/jwk.js';
+import { keysIn } from '../jwt/jwk.js';
 import { withDeadline } from '../with-deadline.js';
 import type { FetchedKeys } from './rotation.js';
 
+export { keysIn };
+
 /** A key set of more bytes is refused: it would hold thousands of keys. */
 const MAX_BYTES = 262_144;
-/** To read a key takes about 0.1 ms; issuers have a few. */
-const MAX_KEYS = 100;
 /** Bounds, in seconds, to what the answer may say of its own freshness. */
 const MIN_FRESHNESS = 30;
 const MAX_FRESHNESS = 86_400;
@@ -66,17 +66,6 @@ export class JwksKeySource {
   private unavailable(problem: string, cause?: unknown): JwksUnavailableError {
     return new JwksUnavailableError(`The key set ${this.uri} is unavailable: ${problem}`, { cause });
   }
-}
-
-/** The keys of a set that tokens can be verified by; others may be there for other uses. */
-export function keysIn(keySet: unknown): FetchedKeys['others'] {
-  const keys: unknown =
-    typeof keySet === 'object' && keySet !== null && 'keys' in keySet ? keySet.keys : undefined;
-  if (!Array.isArray(keys)) return [];
-  return keys
-    .slice(0, MAX_KEYS)
-    .map(verificationKeyFrom)
-    .filter((key) => key !== undefined);
 }
 
 async function readText(response: Response): Promise<string> {

@@ -313,10 +313,20 @@ describe('checkClaims', () => {
       ['another case', 'Orders', ['orders'], false],
       ['an empty string', '', ['orders'], false],
       ['what an expression does not match', 'orders-usa', [/^orders-[a-z]{2}$/], false],
+      ['what a sticky expression matches at once', 'orders', [/orders$/y], true],
+      ['what a sticky expression matches further on', 'my-orders', [/orders$/y], false],
     ])('%s: %o against %o', (_, value, expected, accepted) => {
       const run = check({ [claim]: value }, { [option]: expected });
       if (accepted) expect(run).not.toThrow();
       else expect(run).toThrow(new TokenClaimError(claim, 'is not what is expected here'));
+    });
+
+    test.each([['g'], ['y'], ['gy']])('an expression with the flag %s, wherever it stopped', (flags) => {
+      const expected = new RegExp('orders', flags);
+      expected.lastIndex = 3;
+      for (const run of [1, 2, 3]) {
+        expect(check({ [claim]: 'orders' }, { [option]: [expected] }), `time ${run}`).not.toThrow();
+      }
     });
 
     test('a missing claim', () => {

@@ -111,6 +111,7 @@ test.each([
   ['Application/AT+JWT', 'at+jwt'],
   ['application/application/jwt', 'application/jwt'],
   ['x-application/jwt', 'x-application/jwt'],
+  ['\u212ab+jwt', '\u212ab+jwt'],
 ])('the media type %s is %s (RFC 7515, section 4.1.9)', (typ, canonical) => {
   expect(canonicalType(typ)).toBe(canonical);
 });

@@ -2,7 +2,14 @@ import { createPublicKey, createSecretKey, generateKeyPairSync } from 'node:cryp
 import { calculateJwkThumbprint } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { ES256 } from '../../src/jwt/algorithms.js';
-import { algorithmOf, MAX_KID_LENGTH, thumbprint, toJwk, verificationKeyFrom } from '../../src/jwt/jwk.js';
+import {
+  algorithmOf,
+  keysIn,
+  MAX_KID_LENGTH,
+  thumbprint,
+  toJwk,
+  verificationKeyFrom,
+} from '../../src/jwt/jwk.js';
 import { newKeyPair } from '../support/forge.js';
 
 const { publicKey, privateKey } = newKeyPair();
@@ -91,5 +98,31 @@ describe('verificationKeyFrom', () => {
 
   test.each([[undefined], [null], ['a'], [1], [[]]])('takes %o for no key', (jwk) => {
     expect(verificationKeyFrom(jwk)).toBeUndefined();
+  });
+});
+
+describe('the keys of a set', () => {
+  test('are those that tokens can be verified by', () => {
+    const keys = [{ kty: 'oct', k: 'AAAA', kid: 'b' }, null, published];
+    expect(keysIn({ keys }).map(({ kid }) => kid)).toEqual(['a']);
+  });
+
+  test('are looked for among the first hundred', () => {
+    const others = Array.from({ length: 99 }, () => ({ kty: 'RSA' }));
+    expect(keysIn({ keys: [...others, published] })).toHaveLength(1);
+    expect(keysIn({ keys: [...others, {}, published] })).toEqual([]);
+  });
+
+  test.each([
+    [undefined],
+    [null],
+    ['keys'],
+    [[published]],
+    [{}],
+    [{ keys: undefined }],
+    [{ keys: 'keys' }],
+    [{ keys: { 0: published, length: 1 } }],
+  ])('are none in %o', (keySet) => {
+    expect(keysIn(keySet)).toEqual([]);
   });
 });

@@ -1,7 +1,7 @@
 import { algorithms } from './cases/algorithms.js';
 import { claims } from './cases/claims.js';
 import { encoding } from './cases/encoding.js';
-import { b64, crit, kids, smuggledKeys, types } from './cases/headers.js';
+import { b64, crit, enc, kids, smuggledKeys, types } from './cases/headers.js';
 import { json } from './cases/json.js';
 import { nonStrings } from './cases/non-strings.js';
 import { signatures } from './cases/signatures.js';
@@ -18,6 +18,7 @@ export const hostile: Corpus = {
   'a kid that is': kids,
   'a crit': crit,
   'a b64': b64,
+  'an enc that is': enc,
   'a typ that is': types,
   'an encoding with': encoding,
   JSON: json,

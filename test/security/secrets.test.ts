@@ -16,10 +16,10 @@ import { hostile } from './corpus.js';
 import { type OverheardApp, startOverheardApp } from './secrets/app.js';
 import { Eavesdropper } from './secrets/eavesdropper.js';
 import { CARRIERS, ECHOES, echoSign, FAULTS, quoteOf, quoting, tappedKms } from './secrets/kms.js';
-import { newCanary, Secrets } from './secrets/secrets.js';
+import { newCanary, newNumber, Secrets } from './secrets/secrets.js';
 import { AUDIENCE, type Case, ISSUER, jwksOf, type Keys, newKeys, optionsOf, signed } from './support.js';
 
-/** Claims whose every text is a secret. Their time is given, so that they make the same signing input again. */
+/** Claims whose every text is a secret, and one number. Their time is given, so that they make the same signing input again. */
 const newClaims = () => ({
   iss: newCanary(),
   aud: [newCanary()],
@@ -28,6 +28,7 @@ const newClaims = () => ({
   nonce: newCanary(),
   scope: newCanary(),
   account: { emails: [newCanary()] },
+  account_number: newNumber(),
   iat: 1_700_000_000,
 });
 
@@ -74,8 +75,8 @@ describe('a hostile token', () => {
 });
 
 /** Without what the corpus has expectations of. */
-function withoutExpected({ sub, jti, scope, account }: ReturnType<typeof newClaims>) {
-  return { sub, jti, scope, account };
+function withoutExpected({ sub, jti, scope, account, account_number }: ReturnType<typeof newClaims>) {
+  return { sub, jti, scope, account, account_number };
 }
 
 describe('at every door a hostile token', () => {
@@ -322,6 +323,18 @@ describe('the search finds a secret', () => {
   ])('%s', (_, text) => {
     expect(found(text)).toEqual([expect.stringContaining('the secret')]);
     expect(found(text.toLowerCase().replace(/[a-z0-9]/g, 'x'))).toEqual([]);
+  });
+
+  test('that is a number among the claims', async () => {
+    const claims = newClaims();
+    const secrets = new Secrets().addToken('a token', signed(newKeys(), {}, claims));
+    const { thrownBy, eavesdropper } = await startOverheardApp({});
+    await thrownBy(() => {
+      throw Object.assign(new Error('failed'), { of: { account_number: claims.account_number } });
+    });
+    expect(secrets.foundIn(eavesdropper.heard)).toEqual([
+      expect.stringContaining(`${claims.account_number}`),
+    ]);
   });
 
   const planted: [string, (error: Error) => unknown][] = [

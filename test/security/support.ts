@@ -5,11 +5,12 @@ import { newKeyPair } from '../support/forge.js';
 export const ISSUER = 'https://auth.example';
 export const AUDIENCE = 'orders';
 
-/** What a test token is made of: the key that the verifiers trust, and one that they do not. */
+/** What a test token is made of: the key that the verifiers trust, another one that they do, and one that they do not. */
 export interface Keys {
   readonly kid: string;
   readonly publicKey: KeyObject;
   readonly privateKey: KeyObject;
+  readonly other: { readonly kid: string; readonly publicKey: KeyObject; readonly privateKey: KeyObject };
   readonly attacker: { readonly publicKey: KeyObject; readonly privateKey: KeyObject };
   /** Whole seconds since 1970. */
   readonly now: number;
@@ -18,7 +19,13 @@ export interface Keys {
 }
 
 /** Something that a verifier may not offer at all; without it a case says nothing about that verifier. */
-export type Ability = keyof VerifyOptions | 'maxTokenLength' | 'refusesBytes' | 'tellsDates';
+export type Ability =
+  | keyof VerifyOptions
+  | 'expectsByExpression'
+  | 'maxTokenLength'
+  | 'refusesBytes'
+  | 'refusesOtherTypes'
+  | 'tellsDates';
 
 export interface Case {
   readonly name: string;
@@ -36,14 +43,27 @@ export function newKeys(): Keys {
   return {
     kid: 'the-key',
     ...newKeyPair(),
+    other: { kid: 'the-other-key', ...newKeyPair() },
     attacker: newKeyPair(),
     now: Math.floor(Date.now() / 1000),
   };
 }
 
 /** The key set that a verifier trusts. */
-export function jwksOf({ publicKey, kid }: Keys) {
-  return { keys: [{ ...publicKey.export({ format: 'jwk' }), kid, alg: 'ES256', use: 'sig' }] };
+export function jwksOf(keys: Keys) {
+  return {
+    keys: [keys, keys.other].map(({ publicKey, kid }) => ({
+      ...publicKey.export({ format: 'jwk' }),
+      kid,
+      alg: 'ES256',
+      use: 'sig',
+    })),
+  };
+}
+
+/** The trusted key of that name. */
+export function keyNamed(keys: Keys, kid: unknown): KeyObject | undefined {
+  return [keys, keys.other].find((key) => key.kid === kid)?.publicKey;
 }
 
 export function optionsOf(

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { JwtService } from '@nestjs/jwt';
 import { Test } from '@nestjs/testing';
 import { JwtVerifier } from 'aws-jwt-verify';
@@ -6,7 +7,7 @@ import { createVerifier, TokenError as FastJwtError } from 'fast-jwt';
 import { createLocalJWKSet, errors as joseErrors, jwtVerify } from 'jose';
 import jsonwebtoken from 'jsonwebtoken';
 import { KmsJwtModule, KmsJwtService, TokenError, type VerifyOptions } from 'nestjs-kms-jwt';
-import { type Ability, abilitiesFor, type Case, jwksOf, type Keys, optionsOf } from './support.js';
+import { type Ability, abilitiesFor, type Case, jwksOf, keyNamed, type Keys, optionsOf } from './support.js';
 
 export interface Verifier {
   readonly name: string;
@@ -53,8 +54,10 @@ export async function startOurs(
       'maxAge',
       'clockTolerance',
       'clockTimestamp',
+      'expectsByExpression',
       'maxTokenLength',
       'refusesBytes',
+      'refusesOtherTypes',
       'tellsDates',
     ]),
     verify: (token, options) => service.verify(token as string, options),
@@ -64,6 +67,7 @@ export async function startOurs(
   };
 }
 
+// Or expressions, where a peer is able to expect by them.
 const texts = (value: VerifyOptions['audience']) => value as string | undefined;
 // The corpus spells every maxAge so; each peer has a unit of its own.
 const HOUR = 3600;
@@ -135,8 +139,11 @@ function viaJsonwebtoken(keys: Keys): Verifier {
       new Promise((resolve, reject) => {
         jsonwebtoken.verify(
           token as string,
-          ({ kid }, answer) =>
-            kid === keys.kid ? answer(null, keys.publicKey) : answer(new Error('There is no such key')),
+          ({ kid }, answer) => {
+            const key = keyNamed(keys, kid);
+            if (key) answer(null, key);
+            else answer(new Error('There is no such key'));
+          },
           toJsonwebtoken(options),
           (error, claims) => (error ? reject(error) : resolve(claims)),
         );
@@ -145,11 +152,11 @@ function viaJsonwebtoken(keys: Keys): Verifier {
 }
 
 function nestjsJwt(keys: Keys): Verifier {
-  const pem = keys.publicKey.export({ type: 'spki', format: 'pem' }).toString();
   const jwt = new JwtService({
     secretOrKeyProvider: (_, token) => {
       const decoded = jsonwebtoken.decode(token as string, { complete: true });
-      if (decoded?.header.kid === keys.kid) return pem;
+      const key = keyNamed(keys, decoded?.header.kid);
+      if (key) return pemOf(key);
       throw new jsonwebtoken.JsonWebTokenError('There is no such key');
     },
   });
@@ -161,7 +168,6 @@ function nestjsJwt(keys: Keys): Verifier {
 }
 
 function fastJwt(keys: Keys): Verifier {
-  const pem = keys.publicKey.export({ type: 'spki', format: 'pem' }).toString();
   return {
     name: 'fast-jwt',
     abilities: new Set<Ability>([
@@ -175,6 +181,7 @@ function fastJwt(keys: Keys): Verifier {
       'maxAge',
       'clockTolerance',
       'clockTimestamp',
+      'expectsByExpression',
     ]),
     verify: (token, options) => {
       const { audience, issuer, subject, jwtid, nonce, typ, maxAge } = options;
@@ -188,7 +195,8 @@ function fastJwt(keys: Keys): Verifier {
       const verify = createVerifier({
         algorithms: ['ES256'],
         key: async ({ header }: { header: { kid?: unknown } }) => {
-          if (header.kid === keys.kid) return pem;
+          const key = keyNamed(keys, header.kid);
+          if (key) return pemOf(key);
           throw new Error('There is no such key');
         },
         requiredClaims: required,
@@ -228,6 +236,8 @@ function awsJwtVerify(keys: Keys): Verifier {
 
 /** The peers with the key and everything that their documentation tells careful users to ask for. */
 export const peers = [jose, viaJsonwebtoken, nestjsJwt, fastJwt, awsJwtVerify];
+
+const pemOf = (key: KeyObject) => key.export({ type: 'spki', format: 'pem' }).toString();
 
 function pick<T extends object, K extends keyof T>(from: T, ...names: K[]): Partial<Pick<T, K>> {
   return Object.fromEntries(

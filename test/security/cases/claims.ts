@@ -106,6 +106,43 @@ const ISSUERS: Record<string, unknown> = {
   'percent-encoded': ISSUER.replace('a', '%61'),
 };
 
+const byExpression = (name: string, claim: string, value: unknown, options: VerifyOptions): Case => ({
+  ...asked(name, claim, value, options),
+  needs: ['expectsByExpression'],
+});
+
+const besideExpressions: Case[] = [
+  byExpression('aud with a newline behind, by an anchored expression', 'aud', 'orders\n', {
+    ...issuer,
+    audience: /^orders$/,
+  }),
+  byExpression('aud that an anchored expression matches not wholly', 'aud', 'my-orders', {
+    ...issuer,
+    audience: [/^orders$/, /^bills$/],
+  }),
+  byExpression(
+    'iss with a stranger in front, by an anchored expression',
+    'iss',
+    `https://a.example/?${ISSUER}`,
+    {
+      ...audience,
+      issuer: /^https:\/\/[a-z]+\.example$/,
+    },
+  ),
+  {
+    ...byExpression(
+      'iss with a stranger in front, by a sticky expression',
+      'iss',
+      `https://a.example/?${ISSUER}`,
+      {
+        ...audience,
+        issuer: /https:\/\/auth\.example$/y,
+      },
+    ),
+    source: `${sourceOf('iss')}; ECMA-262, section 22.2.7.2 (matches where it begins)`,
+  },
+];
+
 const missing = (claim: string, options: VerifyOptions): Case => ({
   name: `no ${claim}, where ${Object.keys(options).join(' and ')} asks for it`,
   source: sourceOf(claim),
@@ -224,6 +261,7 @@ export const claims: readonly Case[] = [
     ...asked(`iss that is ${what}`, 'iss', value, { ...issuer, ...audience }),
     source: `${sourceOf('iss')}; CVE-2024-53861, CVE-2025-30144`,
   })),
+  ...besideExpressions,
   ...missingWhereRequired,
   ...inTime,
   ...beyondDates,

@@ -1,5 +1,15 @@
 import type { JsonWebKey } from 'node:crypto';
-import { type Case, encode, forged, goodClaims, goodHeader, type Keys, seal, signed } from '../support.js';
+import {
+  appendMember,
+  type Case,
+  encode,
+  forged,
+  goodClaims,
+  goodHeader,
+  type Keys,
+  seal,
+  signed,
+} from '../support.js';
 
 function byAttacker(keys: Keys, header: object): string {
   return seal(encode(header), encode(goodClaims(keys)), keys.attacker.privateKey);
@@ -157,11 +167,19 @@ const CRIT: Record<string, object> = {
   'that is zero': { crit: 0 },
 };
 
-export const crit: readonly Case[] = Object.entries(CRIT).map(([what, parameters]) => ({
-  name: what,
-  source: 'RFC 7515, section 4.1.11; CVE-2025-59420',
-  make: (keys) => signed(keys, { ...goodHeader(keys), ...parameters }),
-}));
+export const crit: readonly Case[] = [
+  ...Object.entries(CRIT).map(([what, parameters]): Case => ({
+    name: what,
+    source: 'RFC 7515, section 4.1.11; CVE-2025-59420',
+    make: (keys) => signed(keys, { ...goodHeader(keys), ...parameters }),
+  })),
+  {
+    name: 'with an escape in its name',
+    source: 'RFC 7515, section 4.1.11; RFC 8259, section 7',
+    make: (keys) =>
+      signed(keys, appendMember(goodHeader(keys), String.raw`"\u0063rit":["x-lock"],"x-lock":true`)),
+  },
+];
 
 export const b64: readonly Case[] = [
   {
@@ -189,20 +207,60 @@ export const b64: readonly Case[] = [
     source: 'RFC 7797, section 3',
     make: (keys) => signed(keys, { ...goodHeader(keys), b64: 'false' }),
   },
+  ...[true, null, 0].map((value): Case => ({
+    name: `${value}, but not critical`,
+    source: 'RFC 7797, section 7 (MUST NOT be used in a JWT)',
+    make: (keys) => signed(keys, { ...goodHeader(keys), b64: value }),
+  })),
 ];
 
+/** A JWE is told from a JWS by it: a reader that takes both might look for another payload. */
+export const enc: readonly Case[] = [
+  ['A256GCM', 'A256GCM'],
+  ['an empty text', ''],
+  ['null', null],
+].map(([what, value]) => ({
+  name: `${what}, over a good signature`,
+  source: 'RFC 7516, section 9 (the JOSE header of a JWS has none)',
+  make: (keys) => signed(keys, { ...goodHeader(keys), enc: value }),
+}));
+
 const askingFor = (typ: string) => ({ issuer: 'https://auth.example', audience: 'orders', typ });
+
+const TYP = 'RFC 8725, section 3.11; RFC 7515, section 4.1.9';
 
 function ofType(name: string, typ: unknown, asked = 'JWT'): Case {
   return {
     name,
-    source: 'RFC 8725, section 3.11; RFC 7515, section 4.1.9',
+    source: TYP,
     make: (keys) => signed(keys, { ...goodHeader(keys), typ }),
     options: askingFor(asked),
   };
 }
 
+const NOT_JWT: Record<string, unknown> = {
+  'at+jwt': 'at+jwt',
+  'dpop+jwt': 'dpop+jwt',
+  'logout+jwt': 'logout+jwt',
+  'an empty text': '',
+  'JWT and a space': 'JWT ',
+  'JWT and a NUL': 'JWT\u0000',
+  'JWT with a Cyrillic Т': 'JWТ',
+  'text/jwt': 'text/jwt',
+  'application/ alone': 'application/',
+  'application/ twice': 'application/application/jwt',
+  'a number': 1,
+  null: null,
+  'an array': ['JWT'],
+};
+
 export const types: readonly Case[] = [
+  ...Object.entries(NOT_JWT).map(([what, typ]): Case => ({
+    name: `${what} where none is asked for`,
+    source: TYP,
+    make: (keys) => signed(keys, { ...goodHeader(keys), typ }),
+    needs: ['refusesOtherTypes'],
+  })),
   ofType('at+jwt where JWT is asked for', 'at+jwt'),
   ofType('JWT where at+jwt is asked for', 'JWT', 'at+jwt'),
   ofType('none where at+jwt is asked for', undefined, 'at+jwt'),
@@ -213,6 +271,10 @@ export const types: readonly Case[] = [
   ofType('JWT and a space', 'JWT '),
   ofType('a parameter behind it', 'at+jwt; v=1', 'at+jwt'),
   ofType('application/ twice', 'application/application/at+jwt', 'at+jwt'),
+  {
+    ...ofType('kb+jwt with a Kelvin sign where kb+jwt is asked for', '\u212ab+jwt', 'kb+jwt'),
+    source: `${TYP}; RFC 6838, section 4.2 (ASCII alone)`,
+  },
   ofType('a number', 1),
   ofType('null', null),
   ofType('an array', ['JWT']),

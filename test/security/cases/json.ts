@@ -34,6 +34,19 @@ const inPayload = (name: string, source: string, spell: (keys: Keys) => string):
   make: (keys) => signed(keys, goodHeader(keys), spell(keys)),
 });
 
+/** So that whoever counts members by what delimits them, or compares names as they are spelled, counts wrongly. */
+export const TWICE: Record<string, string> = {
+  'whose name and values hold colons': '"a:b":1,"a:b":"x:y"',
+  'whose name is a quotation mark': String.raw`"\"":1,"\"":2`,
+  'whose name is a backslash': String.raw`"\\":1,"\\":":"`,
+  'whose name looks like an index': '"1":1,"1":2',
+  'of a name beyond the BMP, once escaped': String.raw`"\ud83d\ude00":1,"😀":2`,
+  'of a lone surrogate': String.raw`"\ud800":1,"\uD800":2`,
+  'whose first value holds members of its own': '"o":{"a":1,"b":2},"o":1',
+  'whose last value holds members of its own': '"o":1,"o":{"a":1}',
+  'called __proto__': '"__proto__":1,"__proto__":null',
+};
+
 function without(object: object, name: string): object {
   return Object.fromEntries(Object.entries(object).filter(([key]) => key !== name));
 }
@@ -118,6 +131,13 @@ export const json: readonly Case[] = [
   inPayload('a member of an empty name twice', DUPLICATE, (keys) =>
     appendMember(goodClaims(keys), '"":1,"":2'),
   ),
+
+  ...Object.entries(TWICE).flatMap(([what, members]) => [
+    inPayload(`a claim twice ${what}`, DUPLICATE, (keys) => appendMember(goodClaims(keys), members)),
+    inHeader(`a header parameter twice ${what}`, DUPLICATE, (keys) =>
+      appendMember(goodHeader(keys), members),
+    ),
+  ]),
 
   inPayload('__proto__ as a claim', PROTOTYPE, (keys) =>
     appendMember(goodClaims(keys), '"__proto__":{"admin":true}'),

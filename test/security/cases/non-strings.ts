@@ -11,6 +11,7 @@ const WITHOUT_A_TOKEN: Record<string, unknown> = {
   NaN: Number.NaN,
   'a number': 42,
   'a bigint': 42n,
+  'a boxed bigint': Object(42n),
   'a symbol': Symbol('token'),
   'an empty object': {},
   'an object without a prototype': Object.create(null),
@@ -40,6 +41,10 @@ const AROUND_A_TOKEN: Record<string, (token: string) => unknown> = {
     toString: () => token,
   }),
   'a function': (token) => () => token,
+  'a thenable': (token) => ({
+    // oxlint-disable-next-line unicorn/no-thenable
+    then: (give: (value: string) => void) => give(token),
+  }),
   'a promise of it': (token) => Promise.resolve(token),
   'a proxy of a String object': (token) => {
     // oxlint-disable-next-line no-new-wrappers

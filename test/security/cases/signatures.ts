@@ -106,6 +106,16 @@ export const signatures: readonly Case[] = [
     make: (keys) => seal(encode(goodHeader(keys)), encode(goodClaims(keys)), keys.attacker.privateKey),
   },
   {
+    name: 'of another trusted key, under this kid',
+    source: 'RFC 7515, section 6 (the header says which key); RFC 8725, section 3.8',
+    make: (keys) => seal(encode(goodHeader(keys)), encode(goodClaims(keys)), keys.other.privateKey),
+  },
+  {
+    name: 'of this key, under the kid of another trusted one',
+    source: 'RFC 7515, section 6 (the header says which key); RFC 8725, section 3.8',
+    make: (keys) => signed(keys, { ...goodHeader(keys), kid: keys.other.kid }),
+  },
+  {
     name: 'over the payload alone',
     source: 'RFC 7515, section 5.1, step 5',
     make: (keys) => withSignature(keys, () => signature(encode(goodClaims(keys)), keys.privateKey)),

@@ -84,6 +84,18 @@ export const valid: readonly Case[] = [
     make: (keys) => withClaims(keys, { tenant: null }),
     options: { requiredClaims: ['tenant'] },
   },
+  {
+    name: 'issuer and audience that expressions match',
+    source: JWT,
+    make: (keys) => signed(keys),
+    options: { issuer: /^https:\/\/auth\.example$/, audience: ['bills', /ORDERS/iy] },
+    needs: ['expectsByExpression'],
+  },
+  {
+    name: 'another trusted key',
+    source: 'RFC 7515, section 4.1.4',
+    make: (keys) => signed({ ...keys, ...keys.other }),
+  },
   headed('no typ', { typ: undefined }),
   headed('typ in lower case', { typ: 'jwt' }),
   headed('typ application/jwt', { typ: 'application/jwt' }),
@@ -180,5 +192,17 @@ export const leftOpen: readonly (Case & { reason: string })[] = [
     reason:
       'the payload is a claim set, whatever its label says: there is no token within to be mistaken for it',
     make: (keys) => signed(keys, { ...goodHeader(keys), cty: 'JWT' }),
+  },
+  {
+    name: 'zip in the header',
+    source: 'RFC 7516, section 4.1.3; RFC 7515, section 4 (what is not understood must be ignored)',
+    reason: 'it is of JWE alone, and nothing is ever inflated here: the payload is read as it is signed',
+    make: (keys) => signed(keys, { ...goodHeader(keys), zip: 'DEF' }),
+  },
+  {
+    name: 'iss and aud of somebody else in the header',
+    source: 'RFC 7519, section 5.3 (for a JWT that is encrypted)',
+    reason: 'the section is about JWEs: this payload can be read, and nobody looks for claims elsewhere',
+    make: (keys) => signed(keys, { ...goodHeader(keys), iss: 'https://attacker.example', aud: 'bills' }),
   },
 ];

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomInt } from 'node:crypto';
 
 /** How much of a secret has to be there to be found, in bytes or characters. */
 const PIECE = 8;
@@ -8,6 +8,11 @@ const SHORTEST = 12;
 /** A text that stands nowhere by chance. */
 export function newCanary(): string {
   return Array.from(randomBytes(24), (byte) => 'abcdefghijklmnopqrstuvwxyz'[byte % 26]).join('');
+}
+
+/** A number that stands nowhere by chance: no time has as many digits. */
+export function newNumber(): number {
+  return randomInt(10 ** 14, 2 ** 48 - 1);
 }
 
 /**
@@ -39,7 +44,7 @@ export class Secrets {
     return this;
   }
 
-  /** A token, each of its parts, the texts in its claims, and the digest of what its signature covers. */
+  /** A token, each of its parts, the texts and long numbers in its claims, and the digest of what its signature covers. */
   addToken(name: string, token: string): this {
     const [header = '', payload = '', signature = ''] = token.split('.');
     for (const claim of textsIn(payload)) this.addWords(`a claim of ${name}`, claim);
@@ -111,7 +116,7 @@ function textsIn(payload: string): string[] {
   const texts: string[] = [];
   try {
     JSON.parse(Buffer.from(payload, 'base64url').toString(), (_, value: unknown) => {
-      if (typeof value === 'string') texts.push(value);
+      if (typeof value === 'string' || typeof value === 'number') texts.push(String(value));
       return value;
     });
   } catch {
