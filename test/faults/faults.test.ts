@@ -19,6 +19,8 @@ const RATE = 200;
 const DEADLINE = 3000 * 1.1;
 /** Within which logins work again when the fault is over, in milliseconds. */
 const RECOVERY = 5000;
+/** For how long logins may fail when KMS has started again, in milliseconds: until the circuit tries it. */
+const COMING_BACK = 3000;
 /** Within which the service lets go of what it does not need any more, in seconds. */
 const SETTLING = 10;
 /** By which the heap may differ from that of the warm service, whatever has happened since, in bytes. */
@@ -88,7 +90,9 @@ describe('while there is a fault, verification goes on, and logins are answered 
       // Nobody is told that a token is bad, or nothing at all.
       expect.soft(fault.logins).toEqual(expect.arrayContaining(statusesOf(logins)));
       expect.soft(statusesOf(logins)).toContain(fault.logins.at(-1));
-      expect.soft(tokens.length / logins.length).toBeGreaterThanOrEqual(fault.good ?? 0);
+      // As many get a token as can.
+      const toKms = logins.filter(({ sentAt }) => kms.wasUp(sentAt, COMING_BACK));
+      expect.soft(tokensOf(toKms).length / toKms.length).toBeGreaterThanOrEqual(fault.good ?? 0);
       // A token that was handed out is good everywhere.
       expect.soft(row.verified).toBe(tokens.length);
       // Verification does not notice.
@@ -174,9 +178,9 @@ async function measured() {
 }
 
 async function restartInTheMiddle(): Promise<void> {
-  await setTimeout((SECONDS * 1000) / 3);
+  await setTimeout((SECONDS * 1000) / 5);
   await kms.kill();
-  await setTimeout((SECONDS * 1000) / 3);
+  await setTimeout((SECONDS * 1000) / 5);
   await kms.start();
 }
 
