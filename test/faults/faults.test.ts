@@ -112,7 +112,7 @@ describe('while there is a fault, verification goes on, and logins are answered 
       expect.soft(usage.heap - baseline.usage.heap).toBeLessThan(HEAP_TOLERANCE);
       expect.soft(handlesMore(usage)).toEqual([]);
 
-      // Nothing is told to those whom it does not concern.
+      // The log says what it was.
       const news = service.said().slice(said);
       expect.soft(leaksIn(news, [...goodTokens, ...tokens])).toEqual([]);
       const refused = answers.filter(({ status }) => status !== 200);
@@ -128,6 +128,8 @@ describe('SIGTERM in the middle of load', () => {
   test.for([
     ['while KMS answers', undefined],
     ['while KMS is silent', 'silent'],
+      expect.soft(news).toMatch(fault.log);
+      // Nothing is told to those whom it does not concern.
   ] as const)('%s, ends it in time with code 0, and who asked before is answered', async ([, fault]) => {
     const ending = await startService(proxy.url);
     await load(ending.url, goodTokens, RATE, 2);
