@@ -4,7 +4,9 @@ export interface Fault {
   name: string;
   /** What logins may be answered meanwhile; the last of these must be among the answers, to show that the fault was there. */
   logins: readonly string[];
-  /** Which part of the logins must be answered 200 all the same. */
+  /** What the service must log of it, as a sign that it was this fault that it met. */
+  log: RegExp;
+  /** Which part of the logins must be answered 200 all the same, of those that were sent while KMS was up. */
   good?: number;
   /** What the network does: a backend of haproxy.cfg. */
   network?: string;
@@ -21,26 +23,42 @@ const DENIED =
   'User: arn:aws:sts::111122223333:assumed-role/app/i-1 is not authorized to perform: kms:Sign on this resource because no identity-based policy allows the kms:Sign action';
 const EXPIRED = 'The security token included in the request is expired';
 
+const THROTTLED = /KMS throttled Sign .*\(ThrottlingException/;
+const HTML = /KMS failed at Sign .*\(SyntaxError/;
+const UNANSWERED = /KMS did not answer/;
+
 const FAULTS: readonly Fault[] = [
-  { name: 'throttled-twice', logins: MIXED, good: 0.01, network: 'throttled-twice' },
-  { name: 'throttled-half', logins: MIXED, good: 0.3, network: 'throttled-half' },
-  { name: 'throttled-always', logins: REFUSED, network: 'throttled-always' },
-  { name: 'failure', logins: REFUSED, kms: { kind: 'error', name: 'KMSInternalException', status: 500 } },
-  { name: 'html-503', logins: REFUSED, network: 'down' },
-  { name: 'denied', logins: REFUSED, kms: { kind: 'error', name: 'AccessDeniedException', message: DENIED } },
+  { name: 'throttled-twice', logins: MIXED, log: THROTTLED, good: 0.01, network: 'throttled-twice' },
+  { name: 'throttled-half', logins: MIXED, log: THROTTLED, good: 0.3, network: 'throttled-half' },
+  { name: 'throttled-always', logins: REFUSED, log: THROTTLED, network: 'throttled-always' },
+  {
+    name: 'failure',
+    logins: REFUSED,
+    log: /KMS failed at Sign .*\(KMSInternalException/,
+    kms: { kind: 'error', name: 'KMSInternalException', status: 500 },
+  },
+  { name: 'html-503', logins: REFUSED, log: HTML, network: 'down' },
+  {
+    name: 'denied',
+    logins: REFUSED,
+    log: /AWS denied Sign .*\(AccessDeniedException/,
+    kms: { kind: 'error', name: 'AccessDeniedException', message: DENIED },
+  },
   {
     name: 'expired',
     logins: REFUSED,
+    log: /AWS has no valid credentials for Sign .*\(ExpiredTokenException/,
     kms: { kind: 'error', name: 'ExpiredTokenException', message: EXPIRED },
   },
-  { name: 'silent', logins: REFUSED, network: 'silent' },
+  { name: 'silent', logins: REFUSED, log: UNANSWERED, network: 'silent' },
   // As long as the deadline: a call may come through.
-  { name: '3s-late', logins: MIXED, network: '3s-late' },
+  { name: '3s-late', logins: MIXED, log: UNANSWERED, network: '3s-late' },
   // 50 calls at a time are 50 a second: half of those that are asked for.
-  { name: '1s-late', logins: MIXED, good: 0.35, network: '1s-late' },
-  { name: 'reset', logins: REFUSED, network: 'reset' },
-  { name: 'corrupted', logins: REFUSED, kms: { kind: 'corruptSignature' } },
-  { name: 'restart', logins: MIXED, good: 0.5, restart: true },
+  { name: '1s-late', logins: MIXED, log: /calls are under way/, good: 0.35, network: '1s-late' },
+  { name: 'reset', logins: REFUSED, log: /KMS could not be reached .*\(ECONNRESET/, network: 'reset' },
+  { name: 'corrupted', logins: REFUSED, log: /A token was withheld/, kms: { kind: 'corruptSignature' } },
+  // While KMS is down, HAProxy answers with the same page.
+  { name: 'restart', logins: MIXED, log: HTML, good: 0.9, restart: true },
 ];
 
 /** All, or those that `FAULTS=name,name` names. */

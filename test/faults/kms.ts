@@ -12,6 +12,8 @@ export class Kms {
   private ended!: Promise<never>;
   port = 0;
   publicKey!: KeyObject;
+  private startedAt = -Infinity;
+  private killedAt = Infinity;
 
   /** @param keyFile outlives the process */
   constructor(private readonly keyFile: string) {}
@@ -29,6 +31,12 @@ export class Kms {
       format: 'der',
       type: 'spki',
     });
+    this.startedAt = performance.now();
+  }
+
+  /** @returns whether KMS was up then, and had been for so many milliseconds since it last started again */
+  wasUp(at: number, since: number): boolean {
+    return at < this.killedAt || at >= this.startedAt + since;
   }
 
   /** From now on, until it is told otherwise. */
@@ -38,6 +46,7 @@ export class Kms {
   }
 
   async kill(): Promise<void> {
+    this.killedAt = performance.now();
     this.child.kill('SIGKILL');
     await this.ended.catch(() => {});
   }

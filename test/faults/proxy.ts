@@ -35,10 +35,17 @@ export class Proxy {
 
   /** @param fault a backend of haproxy.cfg */
   async setFault(fault = 'none'): Promise<void> {
-    const socket = connect(join(this.directory, 'admin.sock'));
-    socket.end(`experimental-mode on; set var proc.fault str(${fault})\n`);
-    const answer = (await text(socket)).trim();
+    const answer = await this.ask(
+      `experimental-mode on; clear counters all; set var proc.fault str(${fault})`,
+    );
     if (answer !== '') throw new Error(`haproxy: ${answer}`);
+  }
+
+  /** How many connections the service had at a time, at most, since the fault was set. */
+  async mostConnections(): Promise<number> {
+    const [names = [], ...rows] = (await this.ask('show stat')).split('\n').map((line) => line.split(','));
+    const network = rows.find(([name]) => name === 'network');
+    return Number(network?.[names.indexOf('smax')]);
   }
 
   async stop(): Promise<void> {
@@ -46,6 +53,12 @@ export class Proxy {
     const exit = once(this.child, 'exit');
     this.child.kill('SIGKILL');
     await exit;
+  }
+
+  private async ask(commands: string): Promise<string> {
+    const socket = connect(join(this.directory, 'admin.sock'));
+    socket.end(`${commands}\n`);
+    return (await text(socket)).trim();
   }
 
   private async untilReady(): Promise<void> {

@@ -32,8 +32,10 @@ export async function startService(kmsUrl: string) {
     AWS_SESSION_TOKEN: AWS_SECRETS[1] ?? '',
   });
   // At its start it says who may log in.
-  const output = service.output().length;
-  const errors = service.errors().length;
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  }
 
   const usage = async (): Promise<Usage> => {
     child.send('usage');
@@ -47,8 +49,8 @@ export async function startService(kmsUrl: string) {
 
   return {
     ...service,
-    /** All that it has said since its start, on either stream. */
-    said: () => service.output().slice(output) + service.errors().slice(errors),
+    /** All that it has said since its start, on either stream, in this order. */
+    said: () => said,
     terminate: () => child.kill('SIGTERM'),
     usage,
     /** For how many milliseconds of its life it was ready to run, and others had the processor. */

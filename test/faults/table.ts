@@ -37,6 +37,7 @@ const COLUMNS = {
   slowest: 'slowest ms',
   late: 'measured late by',
   starved: 'starved ms',
+  connections: 'connections',
   sign: 'sign p50 / p99',
   verify: 'verify p50 / p99',
   verified: 'tokens verified',
