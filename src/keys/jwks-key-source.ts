@@ -3,8 +3,6 @@ import { keysIn } from '../jwt/jwk.js';
 import { withDeadline } from '../with-deadline.js';
 import type { FetchedKeys } from './rotation.js';
 
-export { keysIn };
-
 /** A key set of more bytes is refused: it would hold thousands of keys. */
 const MAX_BYTES = 262_144;
 /** Bounds, in seconds, to what the answer may say of its own freshness. */

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { keysIn, JwksKeySource } from '../../src/keys/jwks-key-source.js';
+import { keysIn } from '../../src/jwt/jwk.js';
+import { JwksKeySource } from '../../src/keys/jwks-key-source.js';
 import { newKeyPair } from '../support/forge.js';
 
 const jwk = (kid?: string) => ({ ...newKeyPair().publicKey.export({ format: 'jwk' }), ...(kid && { kid }) });
