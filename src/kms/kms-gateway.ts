@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { GetPublicKeyCommand, type KMSClient, SignCommand } from '@aws-sdk/client-kms';
 import { KmsSignatureError, KmsUnavailableError } from '../errors.js';
 import { InFlight } from '../in-flight.js';
@@ -78,7 +79,7 @@ export class KmsGateway {
     const answer = await this.call('GetPublicKey', keyId, undefined, (abortSignal) =>
       this.client.send(new GetPublicKeyCommand({ KeyId: keyId }), { abortSignal }),
     );
-    if (!isKeyId(answer.KeyId) || !(answer.PublicKey instanceof Uint8Array)) {
+    if (!isKeyId(answer.KeyId) || !types.isUint8Array(answer.PublicKey)) {
       throw new KmsUnavailableError('failure', `KMS answered GetPublicKey for ${keyId} without a key`);
     }
     return {
@@ -119,7 +120,7 @@ export class KmsGateway {
         ),
       timeout,
     );
-    if (!isKeyId(answer.KeyId) || !(answer.Signature instanceof Uint8Array)) {
+    if (!isKeyId(answer.KeyId) || !types.isUint8Array(answer.Signature)) {
       throw new KmsSignatureError(`KMS answered Sign with ${keyId} without a signature`);
     }
     return { keyArn: answer.KeyId, der: answer.Signature };
