@@ -1,5 +1,5 @@
 import { KmsJwtOptionsError, TokenClaimError, TokenExpiredError, TokenNotActiveError } from '../errors.js';
-import { isPlainObject, lossInJson, PROTOTYPE } from './json.js';
+import { isMistakable, isPlainObject, lossInJson, MISTAKABLE } from './json.js';
 
 /** The claims of a token (RFC 7519, section 4). Times are NumericDates: seconds since 1970-01-01T00:00:00Z. */
 export interface JwtClaims {
@@ -138,8 +138,7 @@ function copyOf(payload: unknown): JwtClaims {
  */
 export function serializeClaims(claims: JwtClaims): string {
   return readPayload(() => {
-    if (Object.hasOwn(claims, PROTOTYPE))
-      throw new KmsJwtOptionsError('payload', `must not hold a claim called ${PROTOTYPE}`);
+    if (Object.keys(claims).some(isMistakable)) throw new KmsJwtOptionsError('payload', MISTAKABLE);
     for (const [claim, value] of Object.entries(claims)) {
       const loss = value === undefined ? undefined : lossInJson(value);
       if (loss) throw new KmsJwtOptionsError(`payload.${claim}`, loss);

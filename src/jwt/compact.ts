@@ -28,7 +28,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  *
  * @param maxLength in characters; a longer token is refused before it is read
  * @throws TokenMalformedError for whatever is not three parts of canonical base64url, two of them JSON objects in
- * UTF-8 without a member that stands twice or is called `__proto__`
+ * UTF-8 without a member that stands twice or may be taken for another
  */
 export function parseCompact(token: unknown, maxLength: number): CompactJws {
   if (typeof token !== 'string') throw new TokenMalformedError('The token is not a string');

@@ -157,7 +157,10 @@ describe('serializeClaims', () => {
   test('refuses a claim called __proto__', () => {
     const claims = JSON.parse('{"__proto__":{"admin":true}}') as JwtClaims;
     expect(() => serializeClaims(claims)).toThrow(
-      new KmsJwtOptionsError('payload', 'must not hold a claim called __proto__'),
+      new KmsJwtOptionsError(
+        'payload',
+        'must not hold a member called __proto__, or by one character that JSON has to escape',
+      ),
     );
   });
 

@@ -139,6 +139,13 @@ const ONLY_JOSE: [group: string, reason: string, names: string[]][] = [
       '__proto__ as a header parameter',
     ],
   ],
+  [
+    'JSON',
+    'jose reads it as JSON.parse does, and knows nothing of the mistake of V8 13',
+    [String.raw`\\`, String.raw`\n`, String.raw`\"`, String.raw`\u0000`, String.raw`\ud800`].map(
+      (name) => `a claim called ${name}`,
+    ),
+  ],
   ['a size of', 'the same: a number that overflows is Infinity', ['a number of 1 MiB as exp']],
 ];
 

@@ -3,6 +3,8 @@ import { appendMember, type Case, goodClaims, goodHeader, type Keys, signed } fr
 const OBJECT = 'RFC 7519, section 7.2, steps 3 and 10 (a JSON object)';
 const GRAMMAR = 'RFC 8259, section 2';
 const DUPLICATE = 'RFC 7515, section 4; RFC 7519, section 4 (rejected, or the last one counts)';
+const ESCAPED =
+  'V8 13: once it has read the name of a backslash, JSON.parse takes each escaped character for it';
 const PROTOTYPE = 'CWE-1321 (a merge of the claims changes the prototype)';
 
 /** Another JSON text in the place of header and payload in turn, signed by the trusted key. */
@@ -139,6 +141,9 @@ export const json: readonly Case[] = [
     ),
   ]),
 
+  ...[String.raw`\\`, String.raw`\n`, String.raw`\"`, String.raw`\u0000`, String.raw`\ud800`].map((name) =>
+    inPayload(`a claim called ${name}`, ESCAPED, (keys) => appendMember(goodClaims(keys), `"${name}":1`)),
+  ),
   inPayload('__proto__ as a claim', PROTOTYPE, (keys) =>
     appendMember(goodClaims(keys), '"__proto__":{"admin":true}'),
   ),

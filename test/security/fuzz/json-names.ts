@@ -1,8 +1,10 @@
 const TOKENS = /"(?:[^"\\]|\\.)*"|[{}[\]:,]/gs;
 
+const MISTAKABLE = /^(?:__proto__|["\\\ud800-\udfff]|[^ -\uffff])$/;
+
 /**
- * Whether an object somewhere in a JSON text has a member twice, or one named `__proto__`: readers differ in what they
- * make of these.
+ * Whether an object somewhere in a JSON text has a member twice, or one named `__proto__` or by one character that has to
+ * be escaped: readers differ in what they make of these.
  *
  * @param json that JSON.parse takes
  */
@@ -13,7 +15,7 @@ export function hasAmbiguousNames(json: string): boolean {
     const names = open.at(-1);
     if (names && token.startsWith('"') && (before === '{' || before === ',')) {
       const name = JSON.parse(token) as string;
-      if (name === '__proto__' || names.has(name)) return true;
+      if (MISTAKABLE.test(name) || names.has(name)) return true;
       names.add(name);
     }
     if (token === '{') open.push(new Set());
