@@ -1,16 +1,17 @@
 import { types } from 'node:util';
 
-export const MISTAKABLE =
-  'must not hold a member called __proto__, or by one character that JSON has to escape';
+export const MISTAKABLE = 'must not hold a member called __proto__, or by characters that JSON has to escape';
 
 /**
  * Whether a reader may take a member of this name for another: a merge of objects takes `__proto__` for the prototype, and
- * V8 13 (Node 24), once it has read the name `\\`, reads each name of one escaped character so.
+ * V8 from 12.8 on may take a name that is written with an escape for one with a backslash that it has read before
+ * (nodejs/node#63785).
  */
 export function isMistakable(name: string): boolean {
-  return name === '__proto__' || (name.length === 1 && JSON.stringify(name).length > 3);
+  return name === '__proto__' || JSON.stringify(name).length > name.length + QUOTES;
 }
 
+const QUOTES = 2;
 const [QUOTE, BACKSLASH, COLON] = [0x22, 0x5c, 0x3a];
 
 /**

@@ -159,7 +159,7 @@ describe('serializeClaims', () => {
     expect(() => serializeClaims(claims)).toThrow(
       new KmsJwtOptionsError(
         'payload',
-        'must not hold a member called __proto__, or by one character that JSON has to escape',
+        'must not hold a member called __proto__, or by characters that JSON has to escape',
       ),
     );
   });

@@ -8,7 +8,7 @@ describe('parseUnambiguousJson', () => {
     ['null'],
     ['"a:b"'],
     ['{"a":1,"b":{"a":1},"c":[{"a":1},{"a":1}]}'],
-    [String.raw`{"a\":1,\"a":":","\\\\":"\\\"::","":[":"]}`],
+    [String.raw`{":":"\\\"::,","\u0061":[":"],"":"{\"a\":1}"}`],
     ['{"constructor":{"prototype":{}},"toString":null}'],
   ])('reads %s as JSON.parse does', (json) => {
     expect(parseUnambiguousJson(json)).toEqual(JSON.parse(json));
@@ -29,6 +29,7 @@ describe('parseUnambiguousJson', () => {
     ['[[{"a":{"__proto__":null}}]]'],
     [String.raw`{"a":{"\\":1}}`],
     [String.raw`{"\n":1}`],
+    [String.raw`{"a\"b":1}`],
     [String.raw`{"\"":1}`],
     [String.raw`{"\ud800":1}`],
   ])('refuses %s', (json) => {

@@ -141,7 +141,15 @@ export const json: readonly Case[] = [
     ),
   ]),
 
-  ...[String.raw`\\`, String.raw`\n`, String.raw`\"`, String.raw`\u0000`, String.raw`\ud800`].map((name) =>
+  ...[
+    String.raw`\\`,
+    String.raw`\n`,
+    String.raw`\"`,
+    String.raw`\u0000`,
+    String.raw`\ud800`,
+    String.raw`a\"b`,
+    String.raw`a\\`,
+  ].map((name) =>
     inPayload(`a claim called ${name}`, ESCAPED, (keys) => appendMember(goodClaims(keys), `"${name}":1`)),
   ),
   inPayload('__proto__ as a claim', PROTOTYPE, (keys) =>

@@ -1,9 +1,7 @@
 const TOKENS = /"(?:[^"\\]|\\.)*"|[{}[\]:,]/gs;
 
-const MISTAKABLE = /^(?:__proto__|["\\\ud800-\udfff]|[^ -\uffff])$/;
-
 /**
- * Whether an object somewhere in a JSON text has a member twice, or one named `__proto__` or by one character that has to
+ * Whether an object somewhere in a JSON text has a member twice, or one named `__proto__` or by characters that have to
  * be escaped: readers differ in what they make of these.
  *
  * @param json that JSON.parse takes
@@ -15,7 +13,8 @@ export function hasAmbiguousNames(json: string): boolean {
     const names = open.at(-1);
     if (names && token.startsWith('"') && (before === '{' || before === ',')) {
       const name = JSON.parse(token) as string;
-      if (MISTAKABLE.test(name) || names.has(name)) return true;
+      if (name === '__proto__' || /["\\]|[^ -\uffff]/.test(name) || !isWellFormed(name) || names.has(name))
+        return true;
       names.add(name);
     }
     if (token === '{') open.push(new Set());
@@ -24,4 +23,9 @@ export function hasAmbiguousNames(json: string): boolean {
     before = token;
   }
   return false;
+}
+
+/** Without a lone surrogate. */
+function isWellFormed(text: string): boolean {
+  return Buffer.from(text).toString() === text;
 }
