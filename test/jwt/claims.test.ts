@@ -155,7 +155,7 @@ describe('serializeClaims', () => {
   });
 
   test('refuses a claim called __proto__', () => {
-    const claims = JSON.parse('{"__proto__":{"admin":true}}') as JwtClaims;
+    const claims = JSON.parse('{"sub":"user-42","__proto__":{"admin":true}}') as JwtClaims;
     expect(() => serializeClaims(claims)).toThrow(
       new KmsJwtOptionsError(
         'payload',
