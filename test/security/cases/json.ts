@@ -2,9 +2,20 @@ import { appendMember, type Case, goodClaims, goodHeader, type Keys, signed } fr
 
 const OBJECT = 'RFC 7519, section 7.2, steps 3 and 10 (a JSON object)';
 const GRAMMAR = 'RFC 8259, section 2';
+/** Spelled as in JSON. */
+export const ESCAPED_NAMES = [
+  String.raw`\\`,
+  String.raw`\n`,
+  String.raw`\"`,
+  String.raw`\u0000`,
+  String.raw`\ud800`,
+  String.raw`a\"b`,
+  String.raw`a\\`,
+];
+
 const DUPLICATE = 'RFC 7515, section 4; RFC 7519, section 4 (rejected, or the last one counts)';
 const ESCAPED =
-  'V8 13: once it has read the name of a backslash, JSON.parse takes each escaped character for it';
+  'nodejs/node#63785 (a name with an escape is taken for one with a backslash that was read before)';
 const PROTOTYPE = 'CWE-1321 (a merge of the claims changes the prototype)';
 
 /** Another JSON text in the place of header and payload in turn, signed by the trusted key. */
@@ -141,15 +152,7 @@ export const json: readonly Case[] = [
     ),
   ]),
 
-  ...[
-    String.raw`\\`,
-    String.raw`\n`,
-    String.raw`\"`,
-    String.raw`\u0000`,
-    String.raw`\ud800`,
-    String.raw`a\"b`,
-    String.raw`a\\`,
-  ].map((name) =>
+  ...ESCAPED_NAMES.map((name) =>
     inPayload(`a claim called ${name}`, ESCAPED, (keys) => appendMember(goodClaims(keys), `"${name}":1`)),
   ),
   inPayload('__proto__ as a claim', PROTOTYPE, (keys) =>
