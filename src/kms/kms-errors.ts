@@ -6,7 +6,7 @@ import {
   KmsSignatureError,
   KmsUnavailableError,
 } from '../errors.js';
-import { keptCause } from '../kept-cause.js';
+import { codeOf, keptCause, nameOf } from '../kept-cause.js';
 
 const THROTTLING = new Set([
   'ThrottlingException',
@@ -105,12 +105,12 @@ export function timedOut(operation: string, keyId: string, timeout: number): Kms
 
 function describe(error: unknown): { name: string; message: string; status?: number; code?: string } {
   if (!(error instanceof Error)) return { name: typeof error, message: '' };
-  const { $metadata, code } = error as { $metadata?: { httpStatusCode?: number }; code?: unknown };
+  const { $metadata } = error as { $metadata?: { httpStatusCode?: number } };
+  const code = codeOf(error);
   return {
-    // From the wire it comes into messages, and so into logs.
-    name: error.name.replace(/[^\w.:-]/g, '?').slice(0, 100),
+    name: nameOf(error),
     message: error.message,
     ...($metadata?.httpStatusCode !== undefined && { status: $metadata.httpStatusCode }),
-    ...(typeof code === 'string' && { code }),
+    ...(code !== undefined && { code }),
   };
 }

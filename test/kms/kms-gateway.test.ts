@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { inspect } from 'node:util';
 import { KMSClient } from '@aws-sdk/client-kms';
 import { LocalKms, type LocalKmsFault } from 'nestjs-kms-jwt/local';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -304,14 +305,26 @@ describe('an answer that is none', () => {
     await expect(gateway().sign(request)).rejects.toBeInstanceOf(KmsSignatureError);
   });
 
+  test('what an answer has for a code is none of Node’s, and goes nowhere', async () => {
+    const told = Object.assign(new Error('no'), { name: 'StrangeException', code: 'ey\nJh'.repeat(1000) });
+    const failing = { send: () => Promise.reject(told), destroy: () => {} } as unknown as KMSClient;
+    const error: unknown = await new KmsGateway(failing, false, LIMITS)
+      .sign(request)
+      .catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ reason: 'failure' });
+    expect(inspect(error, { depth: null, showHidden: true })).not.toContain('Jh');
+  });
+
   test('the name of an error is cut, and is one line of the log', async () => {
     const name = `Strange\nException${'x'.repeat(1000)}`;
     localKms.inject({ kind: 'error', name });
-    const { message } = (await gateway()
+    const { message, cause } = (await gateway()
       .sign(request)
       .catch((error: unknown) => error)) as Error;
-    expect(message).not.toContain('\n');
-    expect(message.length).toBeLessThan(400);
+    for (const text of [message, (cause as Error).name]) {
+      expect(text).not.toContain('\n');
+      expect(text.length).toBeLessThan(400);
+    }
   });
 });
 
