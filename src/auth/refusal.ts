@@ -6,6 +6,7 @@ import {
   TokenError,
   TokenMissingError,
 } from '../errors.js';
+import { codeOf, nameOf } from '../kept-cause.js';
 import { log } from '../log.js';
 
 /** What a client is told of an error, whatever the transport. */
@@ -37,8 +38,8 @@ export function refusalOf(error: KmsJwtError): Refusal {
 // The message of a cause may quote what was sent.
 function causeOf({ cause }: KmsJwtError): string {
   if (!(cause instanceof Error)) return '';
-  const { code } = cause as NodeJS.ErrnoException;
-  return ` (caused by ${cause.name}${typeof code === 'string' ? ` ${code}` : ''})`;
+  const code = codeOf(cause);
+  return ` (caused by ${nameOf(cause)}${code === undefined ? '' : ` ${code}`})`;
 }
 
 /** The challenge that an HTTP answer carries in `WWW-Authenticate`, if any (RFC 6750, section 3). */
