@@ -24,14 +24,14 @@ export {
   TokenNotActiveError,
   TokenRevokedError,
   TokenSignatureError,
-} from './errors.js';
+} from './errors/errors.js';
 export { FileRingStore } from './keys/ring-store.js';
 export type { Expected, JwtClaims } from './jwt/claims.js';
 export type { JwtHeader } from './jwt/compact.js';
 export type { JsonWebKey, JsonWebKeySet } from './jwt/jwk.js';
-export type { KmsJwtEvent } from './kms-jwt.events.js';
-export { KmsJwtModule } from './kms-jwt.module.js';
-export type { KmsJwtModuleExtras } from './kms-jwt.module-definition.js';
+export type { KmsJwtEvent } from './events/kms-jwt.events.js';
+export { KmsJwtModule } from './module/kms-jwt.module.js';
+export type { KmsJwtModuleExtras } from './module/kms-jwt.module-definition.js';
 export type {
   DecodeOptions,
   Duration,
@@ -46,6 +46,6 @@ export type {
   TokenCarrier,
   TokenExtractor,
   VerifyOptions,
-} from './kms-jwt.options.js';
-export { type CompleteJwt, type KmsJwtHealth, KmsJwtService } from './kms-jwt.service.js';
-export { getKmsJwtToken, InjectKmsJwt } from './kms-jwt.tokens.js';
+} from './options/kms-jwt.options.js';
+export { type CompleteJwt, type KmsJwtHealth, KmsJwtService } from './service/kms-jwt.service.js';
+export { getKmsJwtToken, InjectKmsJwt } from './service/inject-kms-jwt.js';

@@ -7,9 +7,9 @@ import {
   type Type,
 } from '@nestjs/common';
 import type { JwtClaims } from '../jwt/claims.js';
-import type { RouteVerifyOptions } from '../kms-jwt.options.js';
-import { readVerifyOptions } from '../read-options.js';
-import { keptClaims } from './kept-claims.js';
+import type { RouteVerifyOptions } from '../options/kms-jwt.options.js';
+import { readVerifyOptions } from '../options/read-options.js';
+import { keptClaims } from './request-claims.js';
 
 /** Fixed strings, so that two copies of this package in one process understand each other. */
 export const ACCESS = 'nestjs-kms-jwt:access';

@@ -1,7 +1,7 @@
 import { type ArgumentsHost, Catch } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
 import { throwError } from 'rxjs';
-import { KmsJwtError } from '../errors.js';
+import { KmsJwtError } from '../errors/errors.js';
 import { refuseGraphql } from './transports/graphql.js';
 import { type HttpResponse, refuseHttp } from './transports/http.js';
 import { rpcError } from './transports/rpc.js';

@@ -1,12 +1,17 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable, type Type } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { InsufficientScopeError, KmsJwtError, KmsJwtOptionsError, TokenMissingError } from '../errors.js';
+import {
+  InsufficientScopeError,
+  KmsJwtError,
+  KmsJwtOptionsError,
+  TokenMissingError,
+} from '../errors/errors.js';
 import type { JwtClaims } from '../jwt/claims.js';
-import type { RouteVerifyOptions, TokenCarrier } from '../kms-jwt.options.js';
-import type { KmsJwtService } from '../kms-jwt.service.js';
-import { DEFAULT_NAME, InjectKmsJwt } from '../kms-jwt.tokens.js';
+import type { RouteVerifyOptions, TokenCarrier } from '../options/kms-jwt.options.js';
+import type { KmsJwtService } from '../service/kms-jwt.service.js';
+import { DEFAULT_NAME, InjectKmsJwt } from '../service/inject-kms-jwt.js';
 import { type Access, ACCESS, SCOPES, VERIFY_OPTIONS } from './decorators.js';
-import { forgetClaims, keepClaims } from './kept-claims.js';
+import { forgetClaims, keepClaims } from './request-claims.js';
 import { extractToken, fromAuthHeader } from './token-extractors.js';
 import { transportOf } from './transports/index.js';
 import { connectionContext, disconnect, keepHandshake } from './transports/websocket.js';

@@ -5,9 +5,9 @@ import {
   TokenAmbiguousError,
   TokenError,
   TokenMissingError,
-} from '../errors.js';
-import { codeOf, nameOf } from '../kept-cause.js';
-import { log } from '../log.js';
+} from '../errors/errors.js';
+import { codeOf, nameOf } from '../errors/redacted-cause.js';
+import { log } from '../events/log.js';
 
 /** What a client is told of an error, whatever the transport. */
 export interface Refusal {

@@ -1,6 +1,6 @@
 import { parseCookie } from 'cookie';
-import { TokenAmbiguousError } from '../errors.js';
-import type { TokenCarrier, TokenExtractor } from '../kms-jwt.options.js';
+import { TokenAmbiguousError } from '../errors/errors.js';
+import type { TokenCarrier, TokenExtractor } from '../options/kms-jwt.options.js';
 
 const SCHEME = 'bearer ';
 

@@ -1,4 +1,4 @@
-import type { KmsSignatureError } from './errors.js';
+import type { KmsSignatureError } from '../errors/errors.js';
 
 /** What happens to the keys of a service, and to its calls of KMS, for `KmsJwtService.events`. */
 export type KmsJwtEvent =

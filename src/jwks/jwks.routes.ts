@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { OnModuleInit } from '@nestjs/common';
 import type { HttpAdapterHost } from '@nestjs/core';
-import { KmsJwtError, KmsJwtOptionsError } from '../errors.js';
+import { KmsJwtError, KmsJwtOptionsError } from '../errors/errors.js';
 import { ALGORITHMS } from '../jwt/algorithms.js';
-import { JWKS_MAX_AGE, JWKS_STALE_WHILE_REVALIDATE } from '../kms-jwt.options.js';
-import type { KmsJwtService } from '../kms-jwt.service.js';
+import { JWKS_MAX_AGE, JWKS_STALE_WHILE_REVALIDATE } from '../options/kms-jwt.options.js';
+import type { KmsJwtService } from '../service/kms-jwt.service.js';
 
 /** What the key set's routes have to know of the module's extras. */
 export interface JwksRouteOptions {

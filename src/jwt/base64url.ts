@@ -1,4 +1,4 @@
-import { TokenMalformedError } from '../errors.js';
+import { TokenMalformedError } from '../errors/errors.js';
 
 export function encodeBase64url(data: string | Uint8Array): string {
   return Buffer.from(data).toString('base64url');

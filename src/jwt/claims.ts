@@ -1,4 +1,9 @@
-import { KmsJwtOptionsError, TokenClaimError, TokenExpiredError, TokenNotActiveError } from '../errors.js';
+import {
+  KmsJwtOptionsError,
+  TokenClaimError,
+  TokenExpiredError,
+  TokenNotActiveError,
+} from '../errors/errors.js';
 import { isMistakable, isPlainObject, lossInJson, MISTAKABLE } from './json.js';
 
 /** The claims of a token (RFC 7519, section 4). Times are NumericDates: seconds since 1970-01-01T00:00:00Z. */

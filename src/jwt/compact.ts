@@ -1,4 +1,4 @@
-import { TokenMalformedError } from '../errors.js';
+import { TokenMalformedError } from '../errors/errors.js';
 import { decodeBase64url } from './base64url.js';
 import type { JwtClaims } from './claims.js';
 import { parseUnambiguousJson } from './json.js';

@@ -1,6 +1,6 @@
 import { type KeyObject, verify } from 'node:crypto';
 import { derToJose } from 'ecdsa-sig-formatter';
-import { KmsSignatureError } from '../errors.js';
+import { KmsSignatureError } from '../errors/errors.js';
 import type { Algorithm } from './algorithms.js';
 
 const SEQUENCE = 0x30;

@@ -1,6 +1,6 @@
-import { JwksUnavailableError } from '../errors.js';
+import { JwksUnavailableError } from '../errors/errors.js';
 import { keysIn } from '../jwt/jwk.js';
-import { withDeadline } from '../with-deadline.js';
+import { withDeadline } from '../async/deadline.js';
 import type { FetchedKeys } from './rotation.js';
 
 /** A key set of more bytes is refused: it would hold thousands of keys. */

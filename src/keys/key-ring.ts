@@ -1,8 +1,8 @@
-import { KmsJwtOptionsError } from '../errors.js';
-import type { KmsJwtEvent } from '../kms-jwt.events.js';
-import { type KmsJwtRingStore, REFRESH_JITTER } from '../kms-jwt.options.js';
+import { KmsJwtOptionsError } from '../errors/errors.js';
+import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
+import { type KmsJwtRingStore, REFRESH_JITTER } from '../options/kms-jwt.options.js';
 import { eventsBetween } from './ring-events.js';
-import { RingKeeper } from './ring-keeper.js';
+import { RingKeeper } from './ring-persistence.js';
 import {
   afterFetch,
   afterTime,

@@ -1,5 +1,5 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { KmsJwtOptionsError, KmsKeyError } from '../errors.js';
+import { KmsJwtOptionsError, KmsKeyError } from '../errors/errors.js';
 import { ES256 } from '../jwt/algorithms.js';
 import {
   algorithmOf,
@@ -10,8 +10,8 @@ import {
   verificationKeyFrom,
   type VerificationKey,
 } from '../jwt/jwk.js';
-import type { KidOption } from '../kms-jwt.options.js';
-import { isAlias, keyIdOf } from '../kms/key-id.js';
+import type { KidOption } from '../options/kms-jwt.options.js';
+import { isAlias, keyIdOf } from '../kms/key-arn.js';
 import type { KmsGateway, KmsPublicKey } from '../kms/kms-gateway.js';
 import type { FetchedKeys } from './rotation.js';
 import type { SigningKey } from './signing-key.js';

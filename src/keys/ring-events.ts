@@ -1,4 +1,4 @@
-import type { KmsJwtEvent } from '../kms-jwt.events.js';
+import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
 import { keysOf, type Ring } from './rotation.js';
 
 /** What a change of the ring means to those who watch it. */

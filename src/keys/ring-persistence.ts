@@ -1,6 +1,6 @@
-import { KmsJwtOptionsError } from '../errors.js';
-import type { KmsJwtRingStore } from '../kms-jwt.options.js';
-import { withDeadline } from '../with-deadline.js';
+import { KmsJwtOptionsError } from '../errors/errors.js';
+import type { KmsJwtRingStore } from '../options/kms-jwt.options.js';
+import { withDeadline } from '../async/deadline.js';
 import { fromStored, type KeptRing, toStored } from './ring-store.js';
 
 /** What keeps a ring over restarts: the user's store, bounded in time, and never written before it was read. */

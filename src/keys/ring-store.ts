@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { chmod, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { verificationKeyFrom } from '../jwt/jwk.js';
-import type { KmsJwtRingStore, StoredRing } from '../kms-jwt.options.js';
+import type { KmsJwtRingStore, StoredRing } from '../options/kms-jwt.options.js';
 import type { Ring } from './rotation.js';
 
 /**

@@ -6,7 +6,7 @@ import {
   handleAll,
   type IBackoff,
 } from 'cockatiel';
-import { KmsUnavailableError } from '../errors.js';
+import { KmsUnavailableError } from '../errors/errors.js';
 
 /** After so many calls in a row that were not answered, KMS is away. */
 const FAILURES = 10;

@@ -1,5 +1,5 @@
-import { KmsUnavailableError } from '../errors.js';
-import { withDeadline } from '../with-deadline.js';
+import { KmsUnavailableError } from '../errors/errors.js';
+import { withDeadline } from '../async/deadline.js';
 
 /** How many calls there may be at a time. */
 export interface TurnSettings {

@@ -5,8 +5,8 @@ import {
   KmsKeyError,
   KmsSignatureError,
   KmsUnavailableError,
-} from '../errors.js';
-import { codeOf, keptCause, nameOf } from '../kept-cause.js';
+} from '../errors/errors.js';
+import { codeOf, keptCause, nameOf } from '../errors/redacted-cause.js';
 
 const THROTTLING = new Set([
   'ThrottlingException',

@@ -1,13 +1,12 @@
 import { types } from 'node:util';
 import { GetPublicKeyCommand, type KMSClient, SignCommand } from '@aws-sdk/client-kms';
-import { KmsSignatureError, KmsUnavailableError } from '../errors.js';
-import { InFlight } from '../in-flight.js';
+import { KmsSignatureError, KmsUnavailableError } from '../errors/errors.js';
+import { InFlight } from '../async/in-flight.js';
 import type { Algorithm } from '../jwt/algorithms.js';
-import { untilAborted } from '../until-aborted.js';
-import { withDeadline } from '../with-deadline.js';
+import { untilAborted, withDeadline } from '../async/deadline.js';
 import { Circuit, type CircuitEvent } from './circuit.js';
 import { timedOut, translateKmsError } from './kms-errors.js';
-import { Turns, type TurnSettings } from './turns.js';
+import { Turns, type TurnSettings } from './concurrency-limit.js';
 
 /** What AWS's GetPublicKey says of a key. */
 export interface KmsPublicKey {

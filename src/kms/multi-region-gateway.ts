@@ -1,5 +1,5 @@
-import { KmsKeyError, KmsUnavailableError } from '../errors.js';
-import { withDeadline } from '../with-deadline.js';
+import { KmsKeyError, KmsUnavailableError } from '../errors/errors.js';
+import { withDeadline } from '../async/deadline.js';
 import type { KmsGateway, KmsPublicKey, KmsSignature, KmsSignRequest } from './kms-gateway.js';
 
 /** For how long a Region that was unavailable is passed over, in milliseconds; then one call tries it again. */

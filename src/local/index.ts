@@ -1,8 +1,8 @@
 export { LocalKms } from './local-kms.js';
 export type { LocalKmsKey } from './local-kms.js';
-export type { LocalKmsFault, LocalKmsInjectedFault } from './faults.js';
-export type { LocalKmsKeySpec, LocalKmsKeyUsage } from './key-specs.js';
-export type { LocalKmsKeyState } from './key-store.js';
-export type { LocalKmsOperation } from './operations.js';
+export type { LocalKmsFault, LocalKmsInjectedFault } from './faults/faults.js';
+export type { LocalKmsKeySpec, LocalKmsKeyUsage } from './store/key-specs.js';
+export type { LocalKmsKeyState } from './store/key-store.js';
+export type { LocalKmsOperation } from './operations/operations.js';
 export type { LocalKmsKeyOptions, LocalKmsOptions } from './options.js';
-export type { LocalKmsServer } from './server.js';
+export type { LocalKmsServer } from './http/server.js';

@@ -1,18 +1,18 @@
 import { KMSClient } from '@aws-sdk/client-kms';
 import type { KMSClientConfig } from '@aws-sdk/client-kms';
-import { Faults } from './faults.js';
-import type { LocalKmsFault, LocalKmsInjectedFault } from './faults.js';
-import { readKeyFile, writeKeyFile } from './key-file.js';
-import type { LocalKmsKeySpec, LocalKmsKeyUsage } from './key-specs.js';
-import { KeyStore } from './key-store.js';
-import type { LocalKmsKeyState } from './key-store.js';
-import type { LocalKmsOperation } from './operations.js';
+import { Faults } from './faults/faults.js';
+import type { LocalKmsFault, LocalKmsInjectedFault } from './faults/faults.js';
+import { readKeyFile, writeKeyFile } from './store/key-file.js';
+import type { LocalKmsKeySpec, LocalKmsKeyUsage } from './store/key-specs.js';
+import { KeyStore } from './store/key-store.js';
+import type { LocalKmsKeyState } from './store/key-store.js';
+import type { LocalKmsOperation } from './operations/operations.js';
 import { resolveOptions } from './options.js';
 import type { LocalKmsOptions, ResolvedKeyOptions } from './options.js';
-import { LocalRequestHandler } from './request-handler.js';
-import { listen } from './server.js';
-import type { LocalKmsServer } from './server.js';
-import { Wire } from './wire.js';
+import { LocalRequestHandler } from './http/request-handler.js';
+import { listen } from './http/server.js';
+import type { LocalKmsServer } from './http/server.js';
+import { Wire } from './http/wire.js';
 
 /** A key of a {@link LocalKms}, as it is now. */
 export interface LocalKmsKey {

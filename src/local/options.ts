@@ -1,7 +1,7 @@
 import { checkArray, checkChoice, checkError, checkObject, checkText } from './checks.js';
-import { keySpecNames, usagesOf } from './key-specs.js';
-import type { LocalKmsKeySpec, LocalKmsKeyUsage } from './key-specs.js';
-import { aliasNamePattern, isMultiRegion, keyIdPattern, randomKeyId } from './names.js';
+import { keySpecNames, usagesOf } from './store/key-specs.js';
+import type { LocalKmsKeySpec, LocalKmsKeyUsage } from './store/key-specs.js';
+import { aliasNamePattern, isMultiRegion, keyIdPattern, randomKeyId } from './store/names.js';
 
 /** Options of {@link LocalKms}. */
 export interface LocalKmsOptions {

@@ -1,8 +1,8 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
-import { KmsJwtGuard } from './auth/kms-jwt.guard.js';
-import type { KmsJwtModuleOptions } from './kms-jwt.options.js';
-import { jwksRoutesProvider, serviceProvider } from './kms-jwt.service-provider.js';
-import { DEFAULT_NAME, getKmsJwtToken } from './kms-jwt.tokens.js';
+import { KmsJwtGuard } from '../auth/kms-jwt.guard.js';
+import type { KmsJwtModuleOptions } from '../options/kms-jwt.options.js';
+import { jwksRoutesProvider, serviceProvider } from './kms-jwt.providers.js';
+import { DEFAULT_NAME, getKmsJwtToken } from '../service/inject-kms-jwt.js';
 
 /** What must be known of an instance without awaiting a factory. */
 export interface KmsJwtModuleExtras {

@@ -1,14 +1,14 @@
 import { type DynamicModule, Inject, Module, type NestModule, Optional } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import { KmsJwtOptionsError } from './errors.js';
-import { JWKS_ROUTES, type JwksRoutes } from './jwks/jwks.routes.js';
+import { KmsJwtOptionsError } from '../errors/errors.js';
+import { JWKS_ROUTES, type JwksRoutes } from '../jwks/jwks.routes.js';
 import {
   type ASYNC_OPTIONS_TYPE,
   ConfigurableModuleClass,
   INSTANCE_NAME,
   type OPTIONS_TYPE,
 } from './kms-jwt.module-definition.js';
-import { checkModuleExtras } from './read-options.js';
+import { checkModuleExtras } from '../options/read-options.js';
 
 /**
  * Gives an app a `KmsJwtService` whose key lives in AWS KMS.

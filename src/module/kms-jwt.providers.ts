@@ -2,22 +2,22 @@ import type { KMSClient, KMSClientConfig } from '@aws-sdk/client-kms';
 import type { FactoryProvider } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { Subject } from 'rxjs';
-import { KmsJwtOptionsError } from './errors.js';
-import { JWKS_ROUTES, type JwksRouteOptions, JwksRoutes } from './jwks/jwks.routes.js';
-import { keysIn } from './jwt/jwk.js';
-import { JwksKeySource } from './keys/jwks-key-source.js';
-import { KeyRing, type KeySource } from './keys/key-ring.js';
-import { KmsKeySource } from './keys/kms-key-source.js';
-import type { CircuitEvent } from './kms/circuit.js';
-import type { KmsGateway } from './kms/kms-gateway.js';
-import { describeEvent, type KmsJwtEvent } from './kms-jwt.events.js';
-import type { KmsJwtModuleOptions, KmsJwtSettings } from './kms-jwt.options.js';
-import { readModuleOptions } from './read-options.js';
-import { KmsJwtService } from './kms-jwt.service.js';
-import { getKmsJwtToken } from './kms-jwt.tokens.js';
-import { log } from './log.js';
-import { TokenSigner } from './token-signer.js';
-import { TokenVerifier } from './token-verifier.js';
+import { KmsJwtOptionsError } from '../errors/errors.js';
+import { JWKS_ROUTES, type JwksRouteOptions, JwksRoutes } from '../jwks/jwks.routes.js';
+import { keysIn } from '../jwt/jwk.js';
+import { JwksKeySource } from '../keys/jwks-key-source.js';
+import { KeyRing, type KeySource } from '../keys/key-ring.js';
+import { KmsKeySource } from '../keys/kms-key-source.js';
+import type { CircuitEvent } from '../kms/circuit.js';
+import type { KmsGateway } from '../kms/kms-gateway.js';
+import { describeEvent, type KmsJwtEvent } from '../events/kms-jwt.events.js';
+import type { KmsJwtModuleOptions, KmsJwtSettings } from '../options/kms-jwt.options.js';
+import { readModuleOptions } from '../options/read-options.js';
+import { KmsJwtService } from '../service/kms-jwt.service.js';
+import { getKmsJwtToken } from '../service/inject-kms-jwt.js';
+import { log } from '../events/log.js';
+import { TokenSigner } from '../service/token-signer.js';
+import { TokenVerifier } from '../service/token-verifier.js';
 
 /** One instance of the library, put together: every object and what it is given. */
 export function serviceProvider(name: string, optionsToken: string | symbol): FactoryProvider<KmsJwtService> {
@@ -111,8 +111,8 @@ async function loadSdk() {
   try {
     return await Promise.all([
       import('@aws-sdk/client-kms'),
-      import('./kms/kms-gateway.js'),
-      import('./kms/regional-gateway.js'),
+      import('../kms/kms-gateway.js'),
+      import('../kms/multi-region-gateway.js'),
     ]);
   } catch (cause) {
     throw new KmsJwtOptionsError('keyId', 'needs the package @aws-sdk/client-kms: npm install it', { cause });

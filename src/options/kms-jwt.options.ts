@@ -1,8 +1,8 @@
 import type { KMSClient, KMSClientConfig } from '@aws-sdk/client-kms';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import type { ClaimsToAdd, ClaimsToExpect, Expected, JwtClaims } from './jwt/claims.js';
-import type { JwtHeader } from './jwt/compact.js';
-import type { JsonWebKey } from './jwt/jwk.js';
+import type { ClaimsToAdd, ClaimsToExpect, Expected, JwtClaims } from '../jwt/claims.js';
+import type { JwtHeader } from '../jwt/compact.js';
+import type { JsonWebKey } from '../jwt/jwk.js';
 
 /**
  * A span of time: a number of whole seconds, or a text with its unit, such as `'15m'`, `'12h'` or `'7d'`, as the

@@ -2,9 +2,9 @@
 import { types } from 'node:util';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import ms from 'ms';
-import { canonicalType } from './jwt/compact.js';
-import { keysIn, verificationKeyFrom } from './jwt/jwk.js';
-import { isPlainObject, lossInJson } from './jwt/json.js';
+import { canonicalType } from '../jwt/compact.js';
+import { keysIn, verificationKeyFrom } from '../jwt/jwk.js';
+import { isPlainObject, lossInJson } from '../jwt/json.js';
 import type { Duration, KmsJwtModuleOptions, SignOptions, VerifyOptions } from './kms-jwt.options.js';
 
 export type Rule = readonly [accepts: (value: unknown) => boolean, expected: string];

@@ -1,7 +1,7 @@
-import { KmsJwtOptionsError } from './errors.js';
-import type { Expected } from './jwt/claims.js';
-import { canonicalType, type JwtHeader } from './jwt/compact.js';
-import { isAlias } from './kms/key-id.js';
+import { KmsJwtOptionsError } from '../errors/errors.js';
+import type { Expected } from '../jwt/claims.js';
+import { canonicalType, type JwtHeader } from '../jwt/compact.js';
+import { isAlias } from '../kms/key-arn.js';
 import {
   type DecodeOptions,
   JWKS_MAX_AGE,

@@ -1,21 +1,21 @@
 import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { encodeBase64url } from './jwt/base64url.js';
-import type { JwtClaims } from './jwt/claims.js';
-import { type CompactJws, type JwtHeader, parseCompact } from './jwt/compact.js';
-import type { JsonWebKeySet } from './jwt/jwk.js';
+import { encodeBase64url } from '../jwt/base64url.js';
+import type { JwtClaims } from '../jwt/claims.js';
+import { type CompactJws, type JwtHeader, parseCompact } from '../jwt/compact.js';
+import type { JsonWebKeySet } from '../jwt/jwk.js';
 import type { Observable, Subject } from 'rxjs';
-import type { KeyRing, RingHealth } from './keys/key-ring.js';
-import type { KmsGateway } from './kms/kms-gateway.js';
-import type { KmsJwtEvent } from './kms-jwt.events.js';
+import type { KeyRing, RingHealth } from '../keys/key-ring.js';
+import type { KmsGateway } from '../kms/kms-gateway.js';
+import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
 import type {
   DecodeOptions,
   GuardSettings,
   KmsJwtSettings,
   SignOptions,
   VerifyOptions,
-} from './kms-jwt.options.js';
-import { readDecodeOptions, readSignOptions, readVerifyOptions } from './read-options.js';
+} from '../options/kms-jwt.options.js';
+import { readDecodeOptions, readSignOptions, readVerifyOptions } from '../options/read-options.js';
 import type { TokenSigner } from './token-signer.js';
 import type { TokenVerifier } from './token-verifier.js';
 

@@ -1,18 +1,17 @@
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { KmsJwtOptionsError, KmsKeyError, KmsSignatureError, KmsUnavailableError } from './errors.js';
-import { InFlight } from './in-flight.js';
-import { decodeBase64url, encodeBase64url } from './jwt/base64url.js';
-import { makeClaims, serializeClaims } from './jwt/claims.js';
-import { derToJoseSignature, isSignatureValid } from './jwt/signature.js';
-import type { KeyRing } from './keys/key-ring.js';
-import type { SigningKey } from './keys/signing-key.js';
-import { keyIdOf } from './kms/key-id.js';
-import type { KmsGateway } from './kms/kms-gateway.js';
-import type { KmsJwtEvent } from './kms-jwt.events.js';
-import type { KmsJwtSettings, SignSettings } from './kms-jwt.options.js';
-import { untilAborted } from './until-aborted.js';
-import { withDeadline } from './with-deadline.js';
+import { KmsJwtOptionsError, KmsKeyError, KmsSignatureError, KmsUnavailableError } from '../errors/errors.js';
+import { InFlight } from '../async/in-flight.js';
+import { decodeBase64url, encodeBase64url } from '../jwt/base64url.js';
+import { makeClaims, serializeClaims } from '../jwt/claims.js';
+import { derToJoseSignature, isSignatureValid } from '../jwt/signature.js';
+import type { KeyRing } from '../keys/key-ring.js';
+import type { SigningKey } from '../keys/signing-key.js';
+import { keyIdOf } from '../kms/key-arn.js';
+import type { KmsGateway } from '../kms/kms-gateway.js';
+import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
+import type { KmsJwtSettings, SignSettings } from '../options/kms-jwt.options.js';
+import { untilAborted, withDeadline } from '../async/deadline.js';
 
 /** AWS Sign takes a RAW message of at most so many bytes. */
 const MAX_RAW_LENGTH = 4096;

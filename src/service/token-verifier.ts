@@ -6,15 +6,15 @@ import {
   TokenMalformedError,
   TokenRevokedError,
   TokenSignatureError,
-} from './errors.js';
-import { checkClaims, type JwtClaims } from './jwt/claims.js';
-import { canonicalType, type CompactJws, type JwtHeader, parseCompact } from './jwt/compact.js';
-import { MAX_KID_LENGTH } from './jwt/jwk.js';
-import { isSignatureValid } from './jwt/signature.js';
-import { keptCause } from './kept-cause.js';
-import type { KeyRing } from './keys/key-ring.js';
-import type { KmsJwtSettings, VerifySettings } from './kms-jwt.options.js';
-import { withDeadline } from './with-deadline.js';
+} from '../errors/errors.js';
+import { checkClaims, type JwtClaims } from '../jwt/claims.js';
+import { canonicalType, type CompactJws, type JwtHeader, parseCompact } from '../jwt/compact.js';
+import { MAX_KID_LENGTH } from '../jwt/jwk.js';
+import { isSignatureValid } from '../jwt/signature.js';
+import { keptCause } from '../errors/redacted-cause.js';
+import type { KeyRing } from '../keys/key-ring.js';
+import type { KmsJwtSettings, VerifySettings } from '../options/kms-jwt.options.js';
+import { withDeadline } from '../async/deadline.js';
 
 /** A token that verified: its parts, and its claims as the schema, if there is one, returns them. */
 export interface VerifiedToken {

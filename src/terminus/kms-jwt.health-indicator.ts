@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import type { KmsJwtHealth, KmsJwtService } from '../kms-jwt.service.js';
-import { InjectKmsJwt } from '../kms-jwt.tokens.js';
+import type { KmsJwtHealth, KmsJwtService } from '../service/kms-jwt.service.js';
+import { InjectKmsJwt } from '../service/inject-kms-jwt.js';
 
 /** What a health indicator of @nestjs/terminus answers. */
 export type KmsJwtHealthResult<Key extends string> = Record<Key, { status: 'up' | 'down' } & KmsJwtHealth>;

@@ -34,9 +34,9 @@ import { lastValueFrom } from 'rxjs';
 import { io } from 'socket.io-client';
 import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { freePort } from '../doors/free-port.js';
+import { freePort } from '../transports/free-port.js';
 
-const PROTO = fileURLToPath(new URL('../doors/orders.proto', import.meta.url));
+const PROTO = fileURLToPath(new URL('../transports/orders.proto', import.meta.url));
 
 /** What a handler may do itself, each with an error of its own. */
 type Task = 'verify' | 'sign' | 'mistake';

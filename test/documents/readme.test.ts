@@ -19,7 +19,7 @@ import { io } from 'socket.io-client';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-const ROOT = fileURLToPath(new URL('../', import.meta.url));
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 // Inside the package, so that the code finds it by its name, as it is built.
 const SOURCES = join(ROOT, 'dist/readme/ts');
 const COMPILED = join(ROOT, 'dist/readme/js');

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Log } from '../src/log.js';
+import { Log } from '../../src/events/log.js';
 
 function newLog() {
   const lines: string[] = [];

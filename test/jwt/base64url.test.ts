@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { TokenMalformedError } from '../../src/errors.js';
+import { TokenMalformedError } from '../../src/errors/errors.js';
 import { decodeBase64url, encodeBase64url } from '../../src/jwt/base64url.js';
 
 describe('encodeBase64url', () => {

@@ -5,7 +5,7 @@ import {
   TokenClaimError,
   TokenExpiredError,
   TokenNotActiveError,
-} from '../../src/errors.js';
+} from '../../src/errors/errors.js';
 import {
   checkClaims,
   type ClaimsToExpect,

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { TokenMalformedError } from '../../src/errors.js';
+import { TokenMalformedError } from '../../src/errors/errors.js';
 import { canonicalType, parseCompact } from '../../src/jwt/compact.js';
 import { part } from '../support/forge.js';
 

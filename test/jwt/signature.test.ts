@@ -1,6 +1,6 @@
 import { sign } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { KmsSignatureError } from '../../src/errors.js';
+import { KmsSignatureError } from '../../src/errors/errors.js';
 import { ES256 } from '../../src/jwt/algorithms.js';
 import { decodeBase64url } from '../../src/jwt/base64url.js';
 import { derToJoseSignature, isSignatureValid } from '../../src/jwt/signature.js';

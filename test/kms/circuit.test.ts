@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { KmsKeyError, KmsUnavailableError } from '../../src/errors.js';
+import { KmsKeyError, KmsUnavailableError } from '../../src/errors/errors.js';
 import { Circuit, type CircuitEvent } from '../../src/kms/circuit.js';
 
 const PAUSE = 1000;

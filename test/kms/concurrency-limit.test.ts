@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Turns } from '../../src/kms/turns.js';
+import { Turns } from '../../src/kms/concurrency-limit.js';
 
 const PATIENCE = 10_000;
 const TOO_MANY = { name: 'KmsUnavailableError', reason: 'overloaded', retryable: true };

@@ -6,7 +6,7 @@ import { inspect } from 'node:util';
 import { KMSClient } from '@aws-sdk/client-kms';
 import { LocalKms, type LocalKmsFault } from 'nestjs-kms-jwt/local';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { KmsSignatureError, KmsUnavailableError } from '../../src/errors.js';
+import { KmsSignatureError, KmsUnavailableError } from '../../src/errors/errors.js';
 import { ES256 } from '../../src/jwt/algorithms.js';
 import type { CircuitEvent } from '../../src/kms/circuit.js';
 import { KmsGateway, type KmsSignRequest } from '../../src/kms/kms-gateway.js';

@@ -6,10 +6,10 @@ import { Test, type TestingModule } from '@nestjs/testing';
 import { type KmsJwtEvent, KmsJwtModule, type KmsJwtModuleOptions, KmsJwtService } from 'nestjs-kms-jwt';
 import { LocalKms, type LocalKmsFault } from 'nestjs-kms-jwt/local';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { KmsUnavailableError } from '../../src/errors.js';
+import { KmsUnavailableError } from '../../src/errors/errors.js';
 import { ES256 } from '../../src/jwt/algorithms.js';
 import { KmsGateway } from '../../src/kms/kms-gateway.js';
-import { RegionalGateway } from '../../src/kms/regional-gateway.js';
+import { RegionalGateway } from '../../src/kms/multi-region-gateway.js';
 
 const KEY_ID = `mrk-${'0'.repeat(31)}1`;
 const REGIONS = ['eu-central-1', 'eu-west-1'] as const;

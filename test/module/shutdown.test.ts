@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { LocalKms } from 'nestjs-kms-jwt/local';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-const SCRIPT = fileURLToPath(new URL('support/shutdown.mjs', import.meta.url));
+const SCRIPT = fileURLToPath(new URL('../support/shutdown.mjs', import.meta.url));
 const TIMEOUT = 1000;
 
 let localKms: LocalKms;

@@ -1,10 +1,10 @@
 import { expect, describe, test } from 'vitest';
 import { z } from 'zod';
-import { ES256 } from '../src/jwt/algorithms.js';
-import { toJwk } from '../src/jwt/jwk.js';
-import type { KmsJwtModuleOptions, SignOptions, VerifyOptions } from '../src/kms-jwt.options.js';
-import { readModuleOptions, readSignOptions, readVerifyOptions } from '../src/read-options.js';
-import { newKeyPair } from './support/forge.js';
+import { ES256 } from '../../src/jwt/algorithms.js';
+import { toJwk } from '../../src/jwt/jwk.js';
+import type { KmsJwtModuleOptions, SignOptions, VerifyOptions } from '../../src/options/kms-jwt.options.js';
+import { readModuleOptions, readSignOptions, readVerifyOptions } from '../../src/options/read-options.js';
+import { newKeyPair } from '../support/forge.js';
 
 const keyId = 'alias/auth';
 const jwk = { ...toJwk(newKeyPair().publicKey, ES256), kid: 'a' };

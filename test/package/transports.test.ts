@@ -6,13 +6,13 @@ import { App } from './support/app.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-describe('every door, on Nest 11', () => {
+describe('every transport, on Nest 11', () => {
   let app: App;
 
   beforeAll(async () => {
-    app = await App.install('doors-nest-11');
+    app = await App.install('transports-nest-11');
     // With the document, as clients must receive the same on both versions.
-    for (const folder of ['test/auth', 'test/doors', 'test/support', 'docs']) {
+    for (const folder of ['test/auth', 'test/transports', 'test/support', 'docs']) {
       await cp(join(ROOT, folder), join(app.folder, folder), { recursive: true });
     }
   });

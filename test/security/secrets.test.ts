@@ -10,8 +10,8 @@ import {
 import { LocalKms, type LocalKmsFault } from 'nestjs-kms-jwt/local';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
-import { kmsJwtOver } from '../doors/door.js';
-import { FAMILIES } from '../doors/families.js';
+import { kmsJwtOver } from '../transports/app-under-test.js';
+import { FAMILIES } from '../transports/families.js';
 import { hostile } from './corpus.js';
 import { type OverheardApp, startOverheardApp } from './secrets/app.js';
 import { Eavesdropper } from './secrets/eavesdropper.js';

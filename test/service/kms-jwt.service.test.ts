@@ -14,7 +14,7 @@ import {
 import { LocalKms, type LocalKmsFault } from 'nestjs-kms-jwt/local';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
-import { forge, newKeyPair, part } from './support/forge.js';
+import { forge, newKeyPair, part } from '../support/forge.js';
 
 let localKms: LocalKms;
 let close: () => Promise<void>;

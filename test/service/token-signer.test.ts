@@ -1,19 +1,24 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test, vi } from 'vitest';
-import { KmsJwtOptionsError, KmsKeyError, KmsSignatureError, KmsUnavailableError } from '../src/errors.js';
-import { ES256 } from '../src/jwt/algorithms.js';
-import { decodeBase64url } from '../src/jwt/base64url.js';
-import { parseCompact } from '../src/jwt/compact.js';
-import { toJwk } from '../src/jwt/jwk.js';
-import { isSignatureValid } from '../src/jwt/signature.js';
-import type { KeyRing } from '../src/keys/key-ring.js';
-import type { SigningKey } from '../src/keys/signing-key.js';
-import type { KmsSignature, KmsSignRequest } from '../src/kms/kms-gateway.js';
-import type { KmsJwtEvent } from '../src/kms-jwt.events.js';
-import type { KmsJwtSettings, SignSettings } from '../src/kms-jwt.options.js';
-import { signDigest } from '../src/local/ecdsa.js';
-import { TokenSigner } from '../src/token-signer.js';
-import { newKeyPair } from './support/forge.js';
+import {
+  KmsJwtOptionsError,
+  KmsKeyError,
+  KmsSignatureError,
+  KmsUnavailableError,
+} from '../../src/errors/errors.js';
+import { ES256 } from '../../src/jwt/algorithms.js';
+import { decodeBase64url } from '../../src/jwt/base64url.js';
+import { parseCompact } from '../../src/jwt/compact.js';
+import { toJwk } from '../../src/jwt/jwk.js';
+import { isSignatureValid } from '../../src/jwt/signature.js';
+import type { KeyRing } from '../../src/keys/key-ring.js';
+import type { SigningKey } from '../../src/keys/signing-key.js';
+import type { KmsSignature, KmsSignRequest } from '../../src/kms/kms-gateway.js';
+import type { KmsJwtEvent } from '../../src/events/kms-jwt.events.js';
+import type { KmsJwtSettings, SignSettings } from '../../src/options/kms-jwt.options.js';
+import { signDigest } from '../../src/local/store/ecdsa.js';
+import { TokenSigner } from '../../src/service/token-signer.js';
+import { newKeyPair } from '../support/forge.js';
 
 const NOW = 1_700_000_000;
 const ARN = 'arn:aws:kms:eu-central-1:000000000000:key/';

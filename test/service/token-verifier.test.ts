@@ -8,13 +8,13 @@ import {
   TokenMalformedError,
   TokenRevokedError,
   TokenSignatureError,
-} from '../src/errors.js';
-import { toJwk, type VerificationKey } from '../src/jwt/jwk.js';
-import { ES256 } from '../src/jwt/algorithms.js';
-import type { KeyRing } from '../src/keys/key-ring.js';
-import type { KmsJwtSettings, VerifySettings } from '../src/kms-jwt.options.js';
-import { TokenVerifier } from '../src/token-verifier.js';
-import { forge, newKeyPair, part } from './support/forge.js';
+} from '../../src/errors/errors.js';
+import { toJwk, type VerificationKey } from '../../src/jwt/jwk.js';
+import { ES256 } from '../../src/jwt/algorithms.js';
+import type { KeyRing } from '../../src/keys/key-ring.js';
+import type { KmsJwtSettings, VerifySettings } from '../../src/options/kms-jwt.options.js';
+import { TokenVerifier } from '../../src/service/token-verifier.js';
+import { forge, newKeyPair, part } from '../support/forge.js';
 
 const NOW = 1_700_000_000;
 const { publicKey, privateKey } = newKeyPair();

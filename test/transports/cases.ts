@@ -1,7 +1,7 @@
 import type { KmsJwtService } from 'nestjs-kms-jwt';
 import type { LocalKmsFault } from 'nestjs-kms-jwt/local';
 import { part } from '../support/forge.js';
-import { REVOKED_ID, SCOPE } from './door.js';
+import { REVOKED_ID, SCOPE } from './app-under-test.js';
 
 /** What a refused client is told, whatever it is told by. */
 export interface Refusal {

@@ -4,7 +4,7 @@ import { LocalKms } from 'nestjs-kms-jwt/local';
 import { ExtractJwt } from 'passport-jwt';
 import { describe, expect, test } from 'vitest';
 import type { Refusal } from './cases.js';
-import { answerTo, kmsJwtOver, SCOPE } from './door.js';
+import { answerTo, kmsJwtOver, SCOPE } from './app-under-test.js';
 import { FAMILIES } from './families.js';
 import { watchRejections } from './rejections.js';
 import { tcp } from './tcp.js';

@@ -1,4 +1,4 @@
-import type { DoorFamily } from './door.js';
+import type { DoorFamily } from './app-under-test.js';
 import { graphql, graphqlSubscriptions } from './graphql.js';
 import { grpc } from './grpc.js';
 import { http } from './http.js';

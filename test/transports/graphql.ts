@@ -6,7 +6,7 @@ import { createClient } from 'graphql-ws';
 import { Claims, type JwtClaims, KmsJwtGuard, Scopes } from 'nestjs-kms-jwt';
 import { WebSocket } from 'ws';
 import type { Refusal } from './cases.js';
-import { type Answer, answerTo, type Door, type DoorFamily, SCOPE } from './door.js';
+import { type Answer, answerTo, type Door, type DoorFamily, SCOPE } from './app-under-test.js';
 import { PLATFORMS } from './http.js';
 
 @ObjectType()

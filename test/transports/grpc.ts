@@ -15,7 +15,7 @@ import {
 import { Claims, type JwtClaims, KmsJwtGuard, Scopes } from 'nestjs-kms-jwt';
 import { of } from 'rxjs';
 import type { Refusal } from './cases.js';
-import { type Answer, answerTo, type Door, type DoorFamily, SCOPE } from './door.js';
+import { type Answer, answerTo, type Door, type DoorFamily, SCOPE } from './app-under-test.js';
 import { freePort } from './free-port.js';
 
 const PROTO = fileURLToPath(new URL('./orders.proto', import.meta.url));

@@ -3,7 +3,7 @@ import { type AbstractHttpAdapter, NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Claims, type JwtClaims, KmsJwtGuard, Scopes } from 'nestjs-kms-jwt';
-import { answerTo, type Door, type DoorFamily, SCOPE } from './door.js';
+import { answerTo, type Door, type DoorFamily, SCOPE } from './app-under-test.js';
 
 @Controller('orders')
 @UseGuards(KmsJwtGuard)

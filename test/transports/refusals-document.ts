@@ -1,5 +1,5 @@
 import { CASES } from './cases.js';
-import type { DoorFamily } from './door.js';
+import type { DoorFamily } from './app-under-test.js';
 
 /** Collects what clients received, for docs/refusals.md. */
 export class Refusals {
@@ -31,8 +31,8 @@ export class Refusals {
 
 const INTRODUCTION = `# What each client receives
 
-This file is made by the tests in \`test/doors\`: real apps, real ports, real clients, on Nest 11 and on Nest 12. To write
-it anew: \`UPDATE_DOCS=1 npx vitest run test/doors\`.
+This file is made by the tests in \`test/transports\`: real apps, real ports, real clients, on Nest 11 and on Nest 12. To write
+it anew: \`UPDATE_DOCS=1 npx vitest run test/transports\`.
 
 The handlers ask for the scope \`orders:read\`, the module for the audience \`orders\`. Where a token is valid, the handler
 says what \`@Claims()\` and \`@Claims('sub')\` gave it. What all the doors under one heading receive is the same. While KMS

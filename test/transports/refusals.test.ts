@@ -4,8 +4,8 @@ import { type JwtClaims, KmsJwtService } from 'nestjs-kms-jwt';
 import { LocalKms } from 'nestjs-kms-jwt/local';
 import { describe, expect, test } from 'vitest';
 import { CASES } from './cases.js';
-import { Refusals } from './document.js';
-import { type Answer, answerTo, kmsJwtOver, REVOKED_ID } from './door.js';
+import { Refusals } from './refusals-document.js';
+import { type Answer, answerTo, kmsJwtOver, REVOKED_ID } from './app-under-test.js';
 import { FAMILIES } from './families.js';
 
 const refusals = new Refusals(FAMILIES);

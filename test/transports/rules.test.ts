@@ -46,7 +46,7 @@ import { lastValueFrom } from 'rxjs';
 import { ExtractJwt } from 'passport-jwt';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { kmsJwtOver } from './door.js';
+import { kmsJwtOver } from './app-under-test.js';
 import { freePort } from './free-port.js';
 import { doorsGuardedBy } from './grpc.js';
 import { watchRejections } from './rejections.js';

@@ -8,7 +8,7 @@ import {
 } from '@nestjs/microservices';
 import { Claims, fromBody, type JwtClaims, KmsJwtGuard, Scopes } from 'nestjs-kms-jwt';
 import { lastValueFrom } from 'rxjs';
-import { answerTo, type Door, type DoorFamily, SCOPE } from './door.js';
+import { answerTo, type Door, type DoorFamily, SCOPE } from './app-under-test.js';
 import { freePort } from './free-port.js';
 
 @Controller()

@@ -8,7 +8,7 @@ import { Claims, fromAuthHeader, fromCookie, type JwtClaims, KmsJwtGuard, Scopes
 import { io, type ManagerOptions, type SocketOptions } from 'socket.io-client';
 import { WebSocket } from 'ws';
 import type { Refusal } from './cases.js';
-import { answerTo, type Door, type DoorFamily, SCOPE } from './door.js';
+import { answerTo, type Door, type DoorFamily, SCOPE } from './app-under-test.js';
 import { PLATFORMS } from './http.js';
 
 /** A message as both kinds of client receive it. */

@@ -1,5 +1,5 @@
 import type { ExecutionContext } from '@nestjs/common';
-import { KmsJwtOptionsError } from '../../errors.js';
+import { KmsJwtOptionsError } from '../../errors/errors.js';
 import { graphql } from './graphql.js';
 import { http } from './http.js';
 import { rpc } from './rpc.js';

@@ -1,6 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
-import type { KmsJwtError } from '../../errors.js';
-import type { TokenCarrier } from '../../kms-jwt.options.js';
+import type { KmsJwtError } from '../../errors/errors.js';
+import type { TokenCarrier } from '../../options/kms-jwt.options.js';
 import { type Refusal, refusalOf } from '../refusal.js';
 import { headersFrom, type Transport } from './transport.js';
 

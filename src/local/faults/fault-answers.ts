@@ -1,15 +1,15 @@
-import { connectionReset } from './connection-error.js';
+import { connectionReset } from '../http/connection-error.js';
 import type { InjectedFault } from './faults.js';
-import { proxyFailure, success } from './http-messages.js';
-import type { HttpResponse } from './http-messages.js';
-import { text } from './input.js';
-import type { Input } from './input.js';
-import { KeyStore } from './key-store.js';
-import { KmsError } from './kms-error.js';
-import { isMultiRegion, randomKeyId } from './names.js';
-import type { Output } from './output.js';
-import { base64 } from './output.js';
-import { sign } from './signing-operations.js';
+import { proxyFailure, success } from '../http/http-messages.js';
+import type { HttpResponse } from '../http/http-messages.js';
+import { text } from '../operations/input.js';
+import type { Input } from '../operations/input.js';
+import { KeyStore } from '../store/key-store.js';
+import { KmsError } from '../operations/kms-error.js';
+import { isMultiRegion, randomKeyId } from '../store/names.js';
+import type { Output } from '../operations/output.js';
+import { base64 } from '../operations/output.js';
+import { sign } from '../operations/signing-operations.js';
 
 /** A request that a fault has met. */
 export interface Call {

@@ -1,8 +1,8 @@
 import { types } from 'node:util';
-import { checkChoice, checkError, checkInteger, checkObject, checkText } from './checks.js';
-import { requestAborted } from './connection-error.js';
-import { operationNames } from './operations.js';
-import type { LocalKmsOperation } from './operations.js';
+import { checkChoice, checkError, checkInteger, checkObject, checkText } from '../checks.js';
+import { requestAborted } from '../http/connection-error.js';
+import { operationNames } from '../operations/operations.js';
+import type { LocalKmsOperation } from '../operations/operations.js';
 
 /**
  * Something that goes wrong, for {@link LocalKms.inject}.

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { KmsError } from './kms-error.js';
-import type { Output } from './output.js';
+import type { KmsError } from '../operations/kms-error.js';
+import type { Output } from '../operations/output.js';
 
 /** A request over HTTP, however it came. Names of headers are in lower case. */
 export interface HttpRequest {

@@ -1,13 +1,13 @@
 import { ConnectionError } from './connection-error.js';
-import { answerWithFault } from './fault-answers.js';
-import type { Faults } from './faults.js';
+import { answerWithFault } from '../faults/fault-answers.js';
+import type { Faults } from '../faults/faults.js';
 import { failure, success } from './http-messages.js';
 import type { HttpRequest, HttpResponse } from './http-messages.js';
-import type { Input } from './input.js';
-import type { KeyStore } from './key-store.js';
-import { KmsError } from './kms-error.js';
-import { operationNames, operations } from './operations.js';
-import type { LocalKmsOperation } from './operations.js';
+import type { Input } from '../operations/input.js';
+import type { KeyStore } from '../store/key-store.js';
+import { KmsError } from '../operations/kms-error.js';
+import { operationNames, operations } from '../operations/operations.js';
+import type { LocalKmsOperation } from '../operations/operations.js';
 
 /** The largest body that is read, in bytes. */
 export const MAX_BODY_BYTES = 1_048_576;

@@ -10,7 +10,7 @@ import {
   listKeys,
   scheduleKeyDeletion,
 } from './key-operations.js';
-import type { KeyStore } from './key-store.js';
+import type { KeyStore } from '../store/key-store.js';
 import type { Output } from './output.js';
 import { sign, verify } from './signing-operations.js';
 

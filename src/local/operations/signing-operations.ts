@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { MessageType, SigningAlgorithmSpec } from '@aws-sdk/client-kms';
-import { signDigest, verifyDigest } from './ecdsa.js';
-import type { CurveName } from './ecdsa.js';
+import { signDigest, verifyDigest } from '../store/ecdsa.js';
+import type { CurveName } from '../store/ecdsa.js';
 import type { Input } from './input.js';
 import { blob, choice, flag, optionalChoice, text, validationError } from './input.js';
-import { algorithmsOf, keySpecs } from './key-specs.js';
-import { checkUsable } from './key-state.js';
-import type { KeyStore, StoredKey } from './key-store.js';
+import { algorithmsOf, keySpecs } from '../store/key-specs.js';
+import { checkUsable } from '../store/key-state.js';
+import type { KeyStore, StoredKey } from '../store/key-store.js';
 import { KmsError } from './kms-error.js';
 import { base64 } from './output.js';
 import type { Output } from './output.js';
