@@ -9,19 +9,13 @@ import {
 import type { JwtClaims } from '../jwt/claims.js';
 import type { RouteVerifyOptions } from '../options/kms-jwt.options.js';
 import { readVerifyOptions } from '../options/read-options.js';
-import { keptClaims } from './request-claims.js';
-
-/** Fixed strings, so that two copies of this package in one process understand each other. */
-export const ACCESS = 'nestjs-kms-jwt:access';
-export const SCOPES = 'nestjs-kms-jwt:scopes';
-export const VERIFY_OPTIONS = 'nestjs-kms-jwt:verify-options';
-
-/** What a route asks of a token: nothing, that it is good where there is one, or that there is a good one. */
-export type Access = 'public' | 'optional' | 'required';
+import { type Access, ACCESS, SCOPES, VERIFY_OPTIONS } from './access.js';
+import { recordedClaims } from './request-claims.js';
 
 /**
- * Opens a route, or every route of a controller, that a `KmsJwtGuard` above it would close; a token is not looked at.
- * `@Public(false)` on a route closes it again. A guard that stands beside `@Public()`, on the same method or class, or nearer to the handler, stays closed.
+ * Opens a route, or every route of a controller, that a `KmsJwtGuard` further away would close; a token is ignored.
+ * `@Public(false)` on a route closes it again. A guard beside `@Public()`, on the same method or class, or nearer to the
+ * handler, still requires a token.
  *
  * @example
  * \@Public() \@Post('login') login() { … }
@@ -31,8 +25,8 @@ export function Public(isPublic = true): CustomDecorator {
 }
 
 /**
- * Lets a request pass without a token, and with a good one; refuses a bad one. `@Claims()` is `undefined` where there is
- * none.
+ * Allows a request without a token or with a valid one; refuses an invalid one. `@Claims()` is `undefined` without a
+ * token.
  *
  * @example
  * \@OptionalAuth() \@Get() list(\@Claims() claims?: JwtClaims) { … }
@@ -42,9 +36,9 @@ export function OptionalAuth(): CustomDecorator {
 }
 
 /**
- * Asks for scopes, all of them, in the claim `scope` (RFC 8693, section 4.2: separated by spaces) or `scp` (the same, or
- * an array). A token without them is refused with an `InsufficientScopeError`: 403. Those on a method stand in the place
- * of those on its class.
+ * Requires every one of these scopes in the claim `scope` (RFC 8693, section 4.2: separated by spaces) or `scp` (the
+ * same, or an array). A token without them is refused with an `InsufficientScopeError`: 403. Scopes on a method replace
+ * those on its class.
  *
  * @example
  * \@Scopes('orders:read', 'orders:write') \@Post() order() { … }
@@ -54,8 +48,8 @@ export function Scopes(...scopes: [string, ...string[]]): CustomDecorator {
 }
 
 /**
- * Verifies the tokens of one route, or of a controller, by options of its own. They stand before the module's
- * `verifyOptions`; those on a method stand in the place of those on its class.
+ * Verifies the tokens of one route, or of a controller, with these options. They override the module's `verifyOptions`;
+ * those on a method replace those on its class.
  *
  * @throws KmsJwtOptionsError at once for wrong options
  *
@@ -68,7 +62,7 @@ export function VerifyWith(options: RouteVerifyOptions): CustomDecorator {
 }
 
 /**
- * The claims that `KmsJwtGuard` verified, or one of them; `undefined` where the route let a request pass without.
+ * The claims that `KmsJwtGuard` verified, or one of them; `undefined` when the route allowed a request without a token.
  *
  * @example
  * me(\@Claims() claims: JwtClaims, \@Claims('sub') userId: string) { … }
@@ -85,6 +79,6 @@ export function Claims<Own extends object = JwtClaims>(
 }
 
 const readClaims = createParamDecorator((claim: string | undefined, context: ExecutionContext) => {
-  const claims = keptClaims(context);
+  const claims = recordedClaims(context);
   return claim === undefined ? claims : claims?.[claim];
 });

@@ -1,26 +1,52 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable, type Type } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import {
-  InsufficientScopeError,
-  KmsJwtError,
-  KmsJwtOptionsError,
-  TokenMissingError,
-} from '../errors/errors.js';
+import { KmsJwtError, TokenMissingError } from '../errors/errors.js';
+import { log } from '../events/log.js';
 import type { JwtClaims } from '../jwt/claims.js';
 import type { RouteVerifyOptions, TokenCarrier } from '../options/kms-jwt.options.js';
-import type { KmsJwtService } from '../service/kms-jwt.service.js';
 import { DEFAULT_NAME, InjectKmsJwt } from '../service/inject-kms-jwt.js';
-import { type Access, ACCESS, SCOPES, VERIFY_OPTIONS } from './decorators.js';
-import { forgetClaims, keepClaims } from './request-claims.js';
+import type { KmsJwtService } from '../service/kms-jwt.service.js';
+import {
+  type Access,
+  accessFor,
+  identityIn,
+  type Levels,
+  levelsOf,
+  SCOPES,
+  VERIFY_OPTIONS,
+} from './access.js';
+import { reportRefusal } from './refusal.js';
+import { clearClaims, recordClaims } from './request-claims.js';
+import { checkScopes } from './scopes.js';
 import { extractToken, fromAuthHeader } from './token-extractors.js';
-import { transportOf } from './transports/index.js';
-import { connectionContext, disconnect, keepHandshake } from './transports/websocket.js';
+import { CONNECTIONS, transportOf } from './transports/index.js';
+import type { Transport } from './transports/transport.js';
+
+const DEFAULT_EXTRACTORS = [fromAuthHeader()];
+
+/** One call of a handler, bound once. */
+interface Call {
+  readonly context: ExecutionContext;
+  readonly transport: Transport;
+  readonly levels: Levels;
+}
+
+/** The guards that allowed a call. Nest asks all guards of a call with one context. */
+const allowedBy = new WeakMap<ExecutionContext, Set<object>>();
+
+/** The parts of a connection, for `acceptConnection`. */
+export interface ConnectionOptions {
+  /** The second argument of `handleConnection`, which sockets of `ws` need: they forget the request they came with. */
+  request?: TokenCarrier;
+  /** The gateway, if the decorators of its class and of its `handleConnection` are to count. */
+  gateway?: object;
+}
 
 /**
  * Lets a call pass that carries a valid token, and keeps its claims for `@Claims()` and at `request.user`. It guards HTTP
  * routes, GraphQL resolvers, WebSocket messages and microservice handlers, and refuses each in the form that its
  * transport passes on. On HTTP: 401 with the challenge of RFC 6750 for a token that is missing or bad, 403 for missing
- * scopes, 400 for two tokens, 503 with Retry-After while KMS cannot be asked.
+ * scopes, 400 for two tokens, 503 with Retry-After while KMS is unavailable.
  *
  * @example
  * \@UseGuards(KmsJwtGuard) \@Get('me') me(\@Claims() claims: JwtClaims) { return claims; }
@@ -30,8 +56,8 @@ import { connectionContext, disconnect, keepHandshake } from './transports/webso
  */
 @Injectable()
 export class KmsJwtGuard implements CanActivate {
-  /** @internal The name of the instance whose tokens it takes. */
-  static readonly instanceName: string = DEFAULT_NAME;
+  /** @internal The name of the instance whose tokens it takes: see `INSTANCE` in access.ts. */
+  static readonly kmsJwtInstance: string = DEFAULT_NAME;
 
   constructor(
     @InjectKmsJwt() protected readonly jwt: KmsJwtService,
@@ -47,7 +73,7 @@ export class KmsJwtGuard implements CanActivate {
   static named(name: string): Type<KmsJwtGuard> {
     @Injectable()
     class NamedKmsJwtGuard extends KmsJwtGuard {
-      static override readonly instanceName = name;
+      static override readonly kmsJwtInstance = name;
 
       constructor(@InjectKmsJwt(name) jwt: KmsJwtService, @Inject(Reflector) reflector: Reflector) {
         super(jwt, reflector);
@@ -57,56 +83,49 @@ export class KmsJwtGuard implements CanActivate {
   }
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
+    const call: Call = { context, transport: transportOf(context), levels: levelsOf(context) };
+    const access = accessFor(this, call.levels);
+    if (access === 'elsewhere' || this.alreadyAllowed(call)) return true;
+
     const { property } = this.jwt.guardSettings;
-    if (this.stepsAside(context) || this.hasPassed(context)) return true;
     try {
-      const claims = await this.claimsOf(context);
-      if (claims) keepClaims(context, claims, property);
-      else forgetClaims(context, property);
-      this.markPassed(context);
-      return true;
+      const claims = await this.claimsFor(context, access);
+      if (claims) recordClaims(call.transport, context, claims, property);
+      else clearClaims(call.transport, context, property);
     } catch (error) {
-      const transport = transportOf(context);
-      forgetClaims(context, property);
-      const thrown = await this.thrownFor(error, context);
-      throw transport.deliver ? await transport.deliver(thrown, context) : thrown;
+      clearClaims(call.transport, context, property);
+      const thrown = await this.refuse(error, context);
+      throw call.transport.deliver ? await call.transport.deliver(thrown, context) : thrown;
     }
+    this.rememberAllowed(call);
+    return true;
   }
 
   /**
-   * For the `handleConnection` of a gateway: verifies the token of the handshake, and disconnects a client that has no
-   * good one, after an event `exception` that says why. Sockets of `ws` need it for the guard on their messages too, as
-   * they forget the request that they came with.
+   * For the `handleConnection` of a gateway: verifies the token of the handshake, and disconnects a client without a
+   * valid one, after an event `exception` with the reason. Sockets of `ws` need it for the guard on their messages too.
    *
-   * @param client as the gateway got it
-   * @param request the second argument of `handleConnection`, where there is one (`ws`); else undefined
-   * @param gateway itself, where the decorators of its class and of its `handleConnection` are to count
-   * @returns the claims, or undefined where the client was disconnected, or came without a token where the gateway's
-   * decorators allow that. It never rejects: nobody would be there to handle it
+   * @param client as the gateway received it
+   * @returns the claims, or undefined when the client was disconnected, or came without a token and the gateway's
+   * decorators allow that. It never rejects: nothing would handle the rejection
    *
    * @example
    * constructor(private readonly guard: KmsJwtGuard) {}
    * async handleConnection(client: WebSocket, request: IncomingMessage) {
-   *   const claims = await this.guard.acceptConnection(client, request, this);
+   *   const claims = await this.guard.acceptConnection(client, { request, gateway: this });
    *   if (claims) this.join(claims.sub, client);
    * }
    */
-  async acceptConnection(
-    client: object,
-    request?: TokenCarrier,
-    gateway?: object,
-  ): Promise<JwtClaims | undefined> {
-    if (request) keepHandshake(client, request);
-    const context = connectionContext(client, gateway);
+  async acceptConnection(client: object, options: ConnectionOptions = {}): Promise<JwtClaims | undefined> {
+    const context = CONNECTIONS.contextOf(client, options);
+    const access = accessFor(this, levelsOf(context));
     try {
-      return await this.claimsOf(context);
+      return await this.claimsFor(context, access === 'elsewhere' ? 'required' : access);
     } catch (error) {
-      const known =
-        error instanceof KmsJwtError
-          ? error
-          : new KmsJwtOptionsError('KmsJwtGuard', 'failed', { cause: error });
-      await this.thrownFor(known, context);
-      disconnect(client, known);
+      // Nest logs what a guard throws, but nothing sees what happens here.
+      if (!(error instanceof KmsJwtError)) reportRefusal(error, log);
+      await this.refuse(error, context);
+      CONNECTIONS.refuse(error, client);
       return undefined;
     }
   }
@@ -123,7 +142,8 @@ export class KmsJwtGuard implements CanActivate {
    * }
    */
   protected getToken(context: ExecutionContext): string | undefined {
-    return this.extract(transportOf(context).carriersOf(context));
+    const extractors = this.jwt.guardSettings.tokenFrom ?? DEFAULT_EXTRACTORS;
+    return extractToken(transportOf(context).carriersOf(context), extractors);
   }
 
   /**
@@ -159,9 +179,8 @@ export class KmsJwtGuard implements CanActivate {
     return transportOf(context).refuse(error, context);
   }
 
-  /** The claims of a call; undefined where it passes without. */
-  private async claimsOf(context: ExecutionContext): Promise<JwtClaims | undefined> {
-    const access = this.accessOf(context);
+  /** The claims of a call; undefined when it passes without. */
+  private async claimsFor(context: ExecutionContext, access: Access): Promise<JwtClaims | undefined> {
     if (access === 'public') return undefined;
     const scopes = this.read<string[]>(SCOPES, context) ?? [];
     const token = this.getToken(context);
@@ -169,111 +188,33 @@ export class KmsJwtGuard implements CanActivate {
     if (!token) throw new TokenMissingError();
 
     const claims = await this.authenticate(token, context);
-    // Of the token itself: a schema may have left them out.
+    // Those of the token itself: a schema may have left them out.
     if (scopes.length > 0) checkScopes(this.jwt.decode(token), scopes);
     return claims;
   }
 
-  /** What an overridden `handleError` throws counts as what it returns. */
-  private async thrownFor(error: unknown, context: ExecutionContext): Promise<unknown> {
+  /** Reports a refusal, and returns what to throw; what an overridden `handleError` throws counts as returned. */
+  private async refuse(error: unknown, context: ExecutionContext): Promise<unknown> {
+    if (!(error instanceof KmsJwtError)) return error;
+    reportRefusal(error, log);
     try {
-      return error instanceof KmsJwtError ? await this.handleError(error, context) : error;
+      return await this.handleError(error, context);
     } catch (thrown) {
       return thrown;
     }
   }
 
-  /** For a guard of another instance that stands nearer to the handler. */
-  private stepsAside(context: ExecutionContext): boolean {
-    const nearer = levelsOf(context).slice(0, this.distanceIn(context)).flatMap(guardsOn);
-    return nearer.some((guard) => isOfAnotherInstance(guard, this));
+  /** Whether the same guard, on another level, allowed this call already. */
+  private alreadyAllowed({ context, levels }: Call): boolean {
+    return allowedBy.get(context)?.has(identityIn(this, levels)) ?? false;
   }
 
-  /** How many levels stand between the handler and this guard. */
-  private distanceIn(context: ExecutionContext): number {
-    const levels = levelsOf(context);
-    const own = levels.findIndex((level) =>
-      guardsOn(level).some((guard) => guard === this.constructor || guard === this),
-    );
-    return own === -1 ? levels.length : own;
-  }
-
-  /** Whether the same guard, on another level, let this call pass already. */
-  private hasPassed(context: ExecutionContext): boolean {
-    return passed.get(context)?.has(this.kindIn(context)) ?? false;
-  }
-
-  private markPassed(context: ExecutionContext): void {
-    passed.set(context, (passed.get(context) ?? new Set()).add(this.kindIn(context)));
-  }
-
-  // Nest makes several guards of one class; those that the app made may each ask for something else.
-  private kindIn(context: ExecutionContext): object {
-    const guards = new Set(levelsOf(context).flatMap(guardsOn));
-    return guards.has(this.constructor) && !guards.has(this) ? this.constructor : this;
-  }
-
-  /** What opens a route counts only where it stands nearer than the guard, and nothing nearer asks for more of a token. */
-  private accessOf(context: ExecutionContext): Access {
-    const levels = levelsOf(context);
-    const distance = this.distanceIn(context);
-    const index = levels.findIndex((level) => this.reflector.get<Access | undefined>(ACCESS, level));
-    const access = index === -1 ? 'required' : this.reflector.get<Access>(ACCESS, levels[index] as never);
-    const asksForMore = levels
-      .slice(0, index + 1)
-      .some((level) => hasMetadata(level, SCOPES, VERIFY_OPTIONS));
-    if (access === 'public') return index < distance && !asksForMore ? 'public' : 'required';
-    return access === 'optional' && index <= distance ? 'optional' : 'required';
-  }
-
-  private extract(carriers: TokenCarrier[]): string | undefined {
-    return extractToken(carriers, this.jwt.guardSettings.tokenFrom ?? DEFAULT_EXTRACTORS);
+  private rememberAllowed({ context, levels }: Call): void {
+    allowedBy.set(context, (allowedBy.get(context) ?? new Set()).add(identityIn(this, levels)));
   }
 
   // The method wins over its class.
   private read<Value>(key: string, context: ExecutionContext): Value | undefined {
-    return this.reflector.getAllAndOverride<Value | undefined>(key, [
-      context.getHandler(),
-      context.getClass(),
-    ]);
+    return this.reflector.getAllAndOverride<Value | undefined>(key, [...levelsOf(context)]);
   }
-}
-
-/** Nest asks all guards of a call with one context. */
-const passed = new WeakMap<ExecutionContext, Set<object>>();
-
-function levelsOf(context: ExecutionContext) {
-  return [context.getHandler(), context.getClass()];
-}
-
-// Where Nest keeps what @UseGuards() was given.
-const USE_GUARDS = '__guards__';
-
-function guardsOn(level: object): unknown[] {
-  return (Reflect.getMetadata(USE_GUARDS, level) as unknown[] | undefined) ?? [];
-}
-
-function isOfAnotherInstance(guard: unknown, than: KmsJwtGuard): boolean {
-  const kind: unknown = typeof guard === 'function' ? guard : guard?.constructor;
-  return isGuardClass(kind) && kind.instanceName !== (than.constructor as typeof KmsJwtGuard).instanceName;
-}
-
-function isGuardClass(kind: unknown): kind is typeof KmsJwtGuard {
-  return typeof kind === 'function' && (kind === KmsJwtGuard || kind.prototype instanceof KmsJwtGuard);
-}
-
-function hasMetadata(level: object, ...keys: string[]): boolean {
-  return keys.some((key) => Reflect.hasMetadata(key, level));
-}
-
-const DEFAULT_EXTRACTORS = [fromAuthHeader()];
-
-function checkScopes(claims: JwtClaims, needed: readonly string[]): void {
-  if (needed.length === 0) return;
-  const held = new Set([claims['scope'], claims['scp']].flatMap(scopesIn));
-  if (!needed.every((scope) => held.has(scope))) throw new InsufficientScopeError(needed);
-}
-
-function scopesIn(claim: unknown): unknown[] {
-  return typeof claim === 'string' ? claim.split(' ') : Array.isArray(claim) ? claim : [];
 }

@@ -1,34 +1,38 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { JwtClaims } from '../jwt/claims.js';
 import { transportOf } from './transports/index.js';
+import type { Transport } from './transports/transport.js';
 
 type Handler = ReturnType<ExecutionContext['getHandler']>;
 
 /**
- * By call and handler: the messages of a socket are one call to some transports, and the client chooses which come
- * between a guard and its handler.
+ * By call and handler: on some transports the messages of a socket are one call, and the client chooses which of them
+ * arrive between a guard and its handler.
  */
-const kept = new WeakMap<object, Map<Handler, JwtClaims>>();
-/** What stands at the app's property of a request because a guard put it there. */
+const claimsByCall = new WeakMap<object, Map<Handler, JwtClaims>>();
+/** The claims that a guard put at the app's property of a request. */
 const placed = new WeakMap<object, JwtClaims>();
 
-/** Keeps the claims of this call for `@Claims()`, and at the property of the request that the app asked for. */
-export function keepClaims(context: ExecutionContext, claims: JwtClaims, property: string): void {
-  const transport = transportOf(context);
+/** Records the claims of this call for `@Claims()`, and sets the app's property of the request. */
+export function recordClaims(
+  transport: Transport,
+  context: ExecutionContext,
+  claims: JwtClaims,
+  property: string,
+): void {
   const call = transport.callOf(context);
-  const byHandler = kept.get(call) ?? new Map<Handler, JwtClaims>();
+  const byHandler = claimsByCall.get(call) ?? new Map<Handler, JwtClaims>();
   byHandler.set(context.getHandler(), claims);
-  kept.set(call, byHandler);
+  claimsByCall.set(call, byHandler);
 
   const request = transport.requestOf(context);
   Reflect.set(request, property, claims);
   placed.set(request, claims);
 }
 
-/** Of a call that passes without claims, or not at all: nobody asked whether those of an earlier one still hold. */
-export function forgetClaims(context: ExecutionContext, property: string): void {
-  const transport = transportOf(context);
-  kept.get(transport.callOf(context))?.delete(context.getHandler());
+/** For a call that passes without claims, or is refused: those of an earlier call may no longer hold. */
+export function clearClaims(transport: Transport, context: ExecutionContext, property: string): void {
+  claimsByCall.get(transport.callOf(context))?.delete(context.getHandler());
 
   const request = transport.requestOf(context);
   const claims = placed.get(request);
@@ -36,9 +40,9 @@ export function forgetClaims(context: ExecutionContext, property: string): void 
   placed.delete(request);
 }
 
-export function keptClaims(context: ExecutionContext): JwtClaims | undefined {
+export function recordedClaims(context: ExecutionContext): JwtClaims | undefined {
   const transport = transportOf(context);
-  const byHandler = kept.get(transport.callOf(context));
+  const byHandler = claimsByCall.get(transport.callOf(context));
   const own = byHandler?.get(context.getHandler());
   return own ?? (transport.hasNestedHandlers ? byHandler?.values().next().value : undefined);
 }

@@ -5,8 +5,8 @@ import type { TokenCarrier, TokenExtractor } from '../options/kms-jwt.options.js
 const SCHEME = 'bearer ';
 
 /**
- * Reads `Authorization: Bearer <token>` (RFC 6750, section 2.1); the scheme is told without case (RFC 9110,
- * section 11.1). On WebSockets and gRPC it reads the same from the handshake and the metadata.
+ * Reads `Authorization: Bearer <token>` (RFC 6750, section 2.1); the scheme is compared case-insensitively
+ * (RFC 9110, section 11.1). On WebSockets and gRPC it reads the same from the handshake and the metadata.
  *
  * @example
  * KmsJwtModule.forRoot({ keyId, tokenFrom: fromAuthHeader() })
@@ -24,7 +24,7 @@ export function fromAuthHeader(): TokenExtractor {
 /**
  * Reads a header that holds nothing but the token.
  *
- * @param name in any case
+ * @param name compared case-insensitively
  *
  * @example
  * KmsJwtModule.forRoot({ keyId, tokenFrom: fromHeader('x-access-token') })
@@ -35,16 +35,16 @@ export function fromHeader(name: string): TokenExtractor {
 }
 
 /**
- * Reads a cookie, by the app's cookie parser where there is one, else from the header (RFC 6265, section 5.4). A
- * browser sends cookies with requests that other sites cause: protect routes that change anything against that
- * (`SameSite`, or a token against CSRF).
+ * Reads a cookie, as the app's cookie parser left it, or from the header without one (RFC 6265, section 5.4). A browser
+ * sends cookies with requests that other sites cause: protect routes that change state against CSRF (`SameSite`, or a
+ * CSRF token).
  *
  * @example
  * KmsJwtModule.forRoot({ keyId, tokenFrom: [fromAuthHeader(), fromCookie('access_token')] })
  */
 export function fromCookie(name: string): TokenExtractor {
   return ({ cookies, headers }) => {
-    // Looked at in any case: a parser keeps one of two cookies of the same name, and does not tell.
+    // Read even with a parser: of two cookies with one name it keeps one, silently.
     const inHeader = single(valuesInCookieHeader(headers['cookie'], name));
     return single(memberOf(cookies, name)) ?? inHeader;
   };
@@ -52,7 +52,7 @@ export function fromCookie(name: string): TokenExtractor {
 
 /**
  * Reads a parameter of the query string (RFC 6750, section 2.3). **Avoid it**: addresses end up in logs, histories and
- * `Referer` headers, and the token with them. It is here for what cannot set headers, such as EventSource.
+ * `Referer` headers, and the token with them. It is for clients that cannot set headers, such as EventSource.
  *
  * @example
  * KmsJwtModule.forRoot({ keyId, tokenFrom: fromQuery('access_token') })
@@ -77,15 +77,15 @@ export function extractToken(
   extractors: readonly TokenExtractor[],
 ): string | undefined {
   carriers.forEach(refuseRepeated);
-  // Flat, as an extractor that was written for HTTP may hand on the list that another transport has.
+  // Flat, as an extractor written for HTTP may return the list that another transport has.
   const found = carriers.flatMap((carrier) => extractors.flatMap((extract) => extract(carrier) ?? []));
   const tokens = found.filter((token) => token !== '');
   if (tokens.length > 1) throw new TokenAmbiguousError();
   return tokens[0];
 }
 
-const isAuthorization = (text: string, index: number) =>
-  index % 2 === 0 && text.toLowerCase() === 'authorization';
+const isAuthorization = (entry: string, index: number) =>
+  index % 2 === 0 && entry.toLowerCase() === 'authorization';
 
 /** Node keeps the first of two `Authorization` lines and drops the other, which a proxy may have believed. */
 function refuseRepeated(
@@ -106,7 +106,7 @@ function memberOf(value: unknown, name: string): unknown {
   return (value as Record<string, unknown>)[name];
 }
 
-// Where nobody parsed it, as for the request that a WebSocket came with.
+// For a query string that was not parsed, such as that of a WebSocket's handshake.
 function valuesInUrl(url: string | undefined, name: string): string[] {
   const start = url?.indexOf('?') ?? -1;
   return start === -1 ? [] : new URLSearchParams(url?.slice(start)).getAll(name);

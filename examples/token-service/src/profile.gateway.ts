@@ -8,7 +8,7 @@ export class ProfileGateway implements OnGatewayConnection {
   constructor(private readonly guard: KmsJwtGuard) {}
 
   async handleConnection(client: object): Promise<void> {
-    await this.guard.acceptConnection(client, undefined, this);
+    await this.guard.acceptConnection(client, { gateway: this });
   }
 
   @UseGuards(KmsJwtGuard)

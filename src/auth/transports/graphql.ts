@@ -1,15 +1,16 @@
-import { type ExecutionContext, HttpException } from '@nestjs/common';
+import { type ArgumentsHost, HttpException } from '@nestjs/common';
 import type { KmsJwtError } from '../../errors/errors.js';
 import type { TokenCarrier } from '../../options/kms-jwt.options.js';
 import { type Refusal, refusalOf } from '../refusal.js';
-import { headersFrom, type Transport } from './transport.js';
+import { headersFrom } from './headers.js';
+import type { Transport } from './transport.js';
 
-/** What a resolver is called with: the last two of `(root, args, context, info)`. */
+/** The third argument of a resolver: `(root, args, context, info)`. */
 interface GraphqlContext {
   req?: object;
 }
 
-/** graphql-ws's own context of a connection, which @nestjs/graphql hands on as `req`. */
+/** graphql-ws's own context of a connection, which @nestjs/graphql passes on as `req`. */
 interface Connection {
   extra: { request: TokenCarrier };
   connectionParams?: unknown;
@@ -25,9 +26,9 @@ const CODES: Record<Refusal['status'], string> = {
 
 /**
  * An error whose `extensions` reach the client: graphql-js copies them. An HttpException, so that Nest does not log it as
- * unknown; without `statusCode` in its body, so that Nest's Apollo driver does not put its own codes in their place.
+ * unknown; without `statusCode` in its body, so that Nest's Apollo driver does not replace the codes by its own.
  */
-export function refuseGraphql(error: KmsJwtError): HttpException {
+function refuse(error: KmsJwtError): HttpException {
   const { status, message, errorCode } = refusalOf(error);
   const exception = new HttpException({ message, errorCode }, status, { cause: error, errorCode });
   // Apollo sends it to clients where NODE_ENV is not 'production'.
@@ -35,18 +36,16 @@ export function refuseGraphql(error: KmsJwtError): HttpException {
   return Object.assign(exception, { extensions: { code: CODES[status], errorCode } });
 }
 
-const contextOf = (context: ExecutionContext) => context.getArgByIndex<GraphqlContext>(2);
-const requestOf = (context: ExecutionContext) => contextOf(context).req ?? contextOf(context);
+const contextOf = (host: ArgumentsHost) => host.getArgByIndex<GraphqlContext>(2);
+const requestOf = (host: ArgumentsHost) => contextOf(host).req ?? contextOf(host);
 
-function carriersOf(context: ExecutionContext): TokenCarrier[] {
-  const request = requestOf(context);
-  if (isConnection(request)) {
-    return [request.extra.request, paramsOf(request)];
-  }
+function carriersOf(host: ArgumentsHost): TokenCarrier[] {
+  const request = requestOf(host);
+  if (isConnection(request)) return [request.extra.request, paramsOf(request)];
   return 'headers' in request ? [request as TokenCarrier] : [];
 }
 
-// Read once for a connection: each operation, and each of its fields, asks.
+// Read once per connection, as each operation asks, and each of its fields.
 const params = new WeakMap<Connection, TokenCarrier>();
 
 function paramsOf(connection: Connection): TokenCarrier {
@@ -74,10 +73,11 @@ export const graphql: Transport = {
   carriersOf,
   requestOf,
   // One request may resolve several fields at once, each by a guard of its own.
-  callOf(context) {
-    const path = context.getArgByIndex<{ path?: Path } | undefined>(3)?.path;
-    return path ? rootOf(path) : requestOf(context);
+  callOf(host) {
+    const path = host.getArgByIndex<{ path?: Path } | undefined>(3)?.path;
+    return path ? rootOf(path) : requestOf(host);
   },
   hasNestedHandlers: true,
-  refuse: refuseGraphql,
+  refuse,
+  respond: refuse,
 };

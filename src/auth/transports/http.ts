@@ -1,30 +1,56 @@
-import { type ExecutionContext, HttpException } from '@nestjs/common';
-import type { KmsJwtError } from '../../errors/errors.js';
+import { type ArgumentsHost, HttpException } from '@nestjs/common';
+import {
+  InsufficientScopeError,
+  type KmsJwtError,
+  TokenAmbiguousError,
+  TokenError,
+  TokenMissingError,
+} from '../../errors/errors.js';
 import type { TokenCarrier } from '../../options/kms-jwt.options.js';
-import { challengeOf, refusalOf } from '../refusal.js';
+import { refusalOf } from '../refusal.js';
 import type { Transport } from './transport.js';
 
 /** The response of Express and of Fastify, as far as both set a header in the same way. */
-export interface HttpResponse {
+interface HttpResponse {
   header(name: string, value: string): unknown;
 }
 
 const RETRY_AFTER_SECONDS = '1';
 
-/** The exception that says it in status and body; the headers are set on the response at once. */
-export function refuseHttp(error: KmsJwtError, response: HttpResponse): HttpException {
+const requestOf = (host: ArgumentsHost) => host.switchToHttp().getRequest<TokenCarrier>();
+
+/** The exception has the status and the body; the headers are set on the response at once. */
+function refuse(error: KmsJwtError, host: ArgumentsHost): HttpException {
   const { status, message, errorCode } = refusalOf(error);
-  const challenge = challengeOf(error);
-  if (challenge) response.header('WWW-Authenticate', challenge);
+  const response = host.switchToHttp().getResponse<HttpResponse>();
+  const authenticate = challengeOf(error);
+  if (authenticate) response.header('WWW-Authenticate', authenticate);
   if (status === 503) response.header('Retry-After', RETRY_AFTER_SECONDS);
   return new HttpException({ statusCode: status, message, errorCode }, status, { cause: error, errorCode });
 }
 
-const requestOf = (context: ExecutionContext) => context.switchToHttp().getRequest<TokenCarrier>();
-
 export const http: Transport = {
-  carriersOf: (context) => [requestOf(context)],
+  carriersOf: (host) => [requestOf(host)],
   requestOf,
   callOf: requestOf,
-  refuse: (error, context) => refuseHttp(error, context.switchToHttp().getResponse<HttpResponse>()),
+  refuse,
+  respond: (error, host, next) => next(refuse(error, host)),
 };
+
+/** The challenge in `WWW-Authenticate`, if the answer has one (RFC 6750, section 3). */
+function challengeOf(error: KmsJwtError): string | undefined {
+  if (error instanceof TokenMissingError) return 'Bearer';
+  if (error instanceof TokenError) return challenge('invalid_token', error.message);
+  if (error instanceof TokenAmbiguousError) return challenge('invalid_request', error.message);
+  if (!(error instanceof InsufficientScopeError)) return undefined;
+  return `${challenge('insufficient_scope', error.message)}, scope="${printable(error.scopes.join(' '))}"`;
+}
+
+function challenge(error: string, description: string): string {
+  return `Bearer error="${error}", error_description="${printable(description)}"`;
+}
+
+// RFC 6750, section 3: printable ASCII without quotation mark and backslash.
+function printable(value: string): string {
+  return value.replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, '?');
+}

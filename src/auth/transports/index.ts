@@ -1,12 +1,13 @@
-import type { ExecutionContext } from '@nestjs/common';
+import type { ArgumentsHost } from '@nestjs/common';
 import { KmsJwtOptionsError } from '../../errors/errors.js';
 import { graphql } from './graphql.js';
 import { http } from './http.js';
 import { rpc } from './rpc.js';
-import type { Transport } from './transport.js';
+import type { ConnectionTransport, Transport } from './transport.js';
+import { websocketConnection } from './websocket-connection.js';
 import { websocket } from './websocket.js';
 
-/** By Nest's name of the context's type. */
+/** By Nest's name for the type of a context. A new transport is its file and one line here. */
 const TRANSPORTS: ReadonlyMap<string, Transport> = new Map([
   ['http', http],
   ['graphql', graphql],
@@ -14,13 +15,20 @@ const TRANSPORTS: ReadonlyMap<string, Transport> = new Map([
   ['rpc', rpc],
 ]);
 
-/** @throws KmsJwtOptionsError for a transport that is not known: nothing passes that cannot be read */
-export function transportOf(context: ExecutionContext): Transport {
-  const transport = TRANSPORTS.get(context.getType());
+/** The transport of connections that `acceptConnection` takes. */
+export const CONNECTIONS: ConnectionTransport = websocketConnection;
+
+export function findTransport(host: ArgumentsHost): Transport | undefined {
+  return TRANSPORTS.get(host.getType());
+}
+
+/** @throws KmsJwtOptionsError for an unknown transport: a call that cannot be read is refused */
+export function transportOf(host: ArgumentsHost): Transport {
+  const transport = findTransport(host);
   if (transport) return transport;
   const known = [...TRANSPORTS.keys()].join(', ');
   throw new KmsJwtOptionsError(
     'KmsJwtGuard',
-    `does not know the transport ${context.getType()}: known are ${known}`,
+    `does not support the transport ${host.getType()}: supported are ${known}`,
   );
 }

@@ -1,8 +1,10 @@
-import type { ExecutionContext } from '@nestjs/common';
+import type { ArgumentsHost } from '@nestjs/common';
+import { throwError } from 'rxjs';
 import type { KmsJwtError } from '../../errors/errors.js';
 import type { TokenCarrier } from '../../options/kms-jwt.options.js';
 import { type Refusal, refusalOf } from '../refusal.js';
-import { headersFrom, type Transport } from './transport.js';
+import { headersFrom } from './headers.js';
+import type { Transport } from './transport.js';
 
 /** The parts of Nest's RPC contexts, and of gRPC's Metadata, that tell one transport from another. */
 interface RpcContext {
@@ -17,7 +19,7 @@ interface RpcContext {
   getPacket?(): { properties?: { userProperties?: unknown } };
 }
 
-/** gRPC's own call: what Nest gives a `@GrpcStreamCall()` in the place of data and context. */
+/** gRPC's own call, which Nest passes to a `@GrpcStreamCall()` instead of data and context. */
 interface GrpcCall {
   metadata: RpcContext;
   emit(event: 'error', error: object): unknown;
@@ -51,8 +53,8 @@ function headersOf(context: RpcContext): TokenCarrier['headers'] {
   return headersFrom(context.getPacket?.().properties?.userProperties);
 }
 
-/** What the client gets: a status with trailers over gRPC, an object elsewhere. */
-export function rpcError(error: KmsJwtError, context: RpcContext = {}): object {
+/** What the client receives: a status with trailers over gRPC, otherwise an object. */
+function rpcError(error: KmsJwtError, context: RpcContext = {}): object {
   const { status, message, errorCode } = refusalOf(error);
   if (!context.getMap) return { status: 'error', statusCode: status, message, errorCode };
   const metadata = new (context.constructor as new () => { set(key: string, value: string): void })();
@@ -60,33 +62,35 @@ export function rpcError(error: KmsJwtError, context: RpcContext = {}): object {
   return { code: GRPC_STATUS[status], message, metadata };
 }
 
-function grpcCallOf(context: ExecutionContext): GrpcCall | undefined {
-  const data = context.switchToRpc().getData<Partial<GrpcCall> | undefined>();
+function grpcCallOf(host: ArgumentsHost): GrpcCall | undefined {
+  const data = host.switchToRpc().getData<Partial<GrpcCall> | undefined>();
   return typeof data?.emit === 'function' && data.metadata?.getMap ? (data as GrpcCall) : undefined;
 }
 
-// TCP and Redis give a context too; a test or a custom transport may give none.
-function contextOf(context: ExecutionContext): RpcContext {
-  const rpcContext = context.switchToRpc();
+// A test or a custom transport may pass no context.
+function contextOf(host: ArgumentsHost): RpcContext {
+  const rpcContext = host.switchToRpc();
   const data = rpcContext.getData<unknown>();
-  const fallback = typeof data === 'object' && data !== null ? data : context;
-  return grpcCallOf(context)?.metadata ?? rpcContext.getContext<RpcContext>() ?? fallback;
+  const fallback = typeof data === 'object' && data !== null ? data : host;
+  return grpcCallOf(host)?.metadata ?? rpcContext.getContext<RpcContext>() ?? fallback;
 }
 
 export const rpc: Transport = {
-  carriersOf: (context) => [
-    { headers: headersOf(contextOf(context)), body: context.switchToRpc().getData<unknown>(), url: '' },
+  carriersOf: (host) => [
+    { headers: headersOf(contextOf(host)), body: host.switchToRpc().getData<unknown>(), url: '' },
   ],
   requestOf: contextOf,
   callOf: contextOf,
-  async refuse(error, context) {
+  async refuse(error, host) {
     const { RpcException } = await import('@nestjs/microservices');
-    return new RpcException(rpcError(error, contextOf(context)));
+    return new RpcException(rpcError(error, contextOf(host)));
   },
   async deliver(thrown, context) {
     const call = grpcCallOf(context);
     return call ? endCall(call, grpcErrorOf(thrown), context.getArgByIndex(1)) : thrown;
   },
+  respond: (error, host) =>
+    throwError(() => rpcError(error, host.switchToRpc().getContext<RpcContext | undefined>())),
 };
 
 function grpcErrorOf(thrown: unknown): object {
@@ -97,8 +101,8 @@ function grpcErrorOf(thrown: unknown): object {
 }
 
 /**
- * Ends a call whose handler got it whole. Nest hands on no error of these: whatever is thrown is a rejection that nobody
- * handles, which ends the process. So nothing is thrown: the guard waits, and the handler is never called.
+ * Ends a call whose handler takes the call itself. Nest passes on no error of these: a rejection stays unhandled and ends
+ * the process. So the guard never settles, and the handler is never called.
  */
 function endCall(call: GrpcCall, error: object, callback: unknown): Promise<never> {
   if (typeof callback === 'function') callback(error);

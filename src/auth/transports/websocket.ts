@@ -1,10 +1,10 @@
-import type { ExecutionContext } from '@nestjs/common';
-import type { KmsJwtError } from '../../errors/errors.js';
+import type { ArgumentsHost } from '@nestjs/common';
 import type { TokenCarrier } from '../../options/kms-jwt.options.js';
-import { type Refusal, refusalOf } from '../refusal.js';
-import { headersFrom, type Transport } from './transport.js';
+import { refusalOf } from '../refusal.js';
+import { headersFrom } from './headers.js';
+import type { Transport } from './transport.js';
 
-/** What socket.io keeps of the handshake on each of its sockets. */
+/** The handshake that socket.io keeps on each of its sockets. */
 interface Handshake {
   headers: TokenCarrier['headers'];
   query?: unknown;
@@ -13,16 +13,22 @@ interface Handshake {
   auth?: Record<string, unknown> | null;
 }
 
-interface Client {
+/** The parts of a socket that are used here: those of socket.io, or those of `ws`. */
+export interface Client {
   handshake?: Handshake;
-  /** socket.io's place for what an app knows of a client. */
+  /** socket.io's place for the app's own data of a client. */
   data?: object;
+  emit?(event: string, body: object): unknown;
+  disconnect?(close: boolean): unknown;
+  on?(event: string, listener: (body: object) => void): unknown;
+  send?(message: string): unknown;
+  close?(code: number, reason: string): unknown;
 }
 
-// A socket of `ws` forgets its request; acceptConnection() keeps it here.
+// A socket of `ws` forgets its request: acceptConnection() remembers it.
 const requests = new WeakMap<object, TokenCarrier>();
 
-export function keepHandshake(client: object, request: TokenCarrier): void {
+export function rememberHandshake(client: object, request: TokenCarrier): void {
   requests.set(client, request);
 }
 
@@ -32,7 +38,7 @@ function carriersOf(client: Client): TokenCarrier[] {
   return client.handshake ? handshakeCarriers(client.handshake) : [];
 }
 
-// Read once for a connection: each of its messages asks.
+// Read once per connection, as each of its messages asks.
 const carriers = new WeakMap<Handshake, TokenCarrier[]>();
 
 function handshakeCarriers(handshake: Handshake): TokenCarrier[] {
@@ -50,53 +56,36 @@ function authCarriers(auth: Handshake['auth']): TokenCarrier[] {
   return [{ headers: headersFrom(rest), url: '' }, ...ofToken];
 }
 
-/** What the event `exception` carries. */
-function wsBody(error: KmsJwtError) {
+const clientOf = (host: ArgumentsHost) => host.switchToWs().getClient<Client>();
+const requestOf = (host: ArgumentsHost) => clientOf(host).data ?? clientOf(host);
+
+export const websocket: Transport = {
+  carriersOf: (host) => carriersOf(clientOf(host)),
+  requestOf,
+  callOf: requestOf,
+  async refuse(error, host) {
+    const { WsException } = await import('@nestjs/websockets');
+    const body = exceptionBody(error);
+    forwardRefusal(body, clientOf(host));
+    return new WsException(body);
+  },
+  respond: (error, host) => sendException(clientOf(host), error),
+};
+
+/** The body of the event `exception`. */
+function exceptionBody(error: unknown) {
   const { status, message, errorCode } = refusalOf(error);
   return { status: 'error', statusCode: status, message, errorCode };
 }
 
-const clientOf = (context: ExecutionContext) => context.switchToWs().getClient<Client>();
-const requestOf = (context: ExecutionContext) => clientOf(context).data ?? clientOf(context);
-
-export const websocket: Transport = {
-  carriersOf: (context) => carriersOf(clientOf(context)),
-  requestOf,
-  callOf: requestOf,
-  async refuse(error, context) {
-    const { WsException } = await import('@nestjs/websockets');
-    const body = wsBody(error);
-    passOn(body, context.switchToWs().getClient<Connection>());
-    return new WsException(body);
-  },
-};
-
-/** What is needed of a socket to tell it something: socket.io's has the first two, that of `ws` the others. */
-interface Connection {
-  emit?(event: string, body: object): unknown;
-  disconnect?(close: boolean): unknown;
-  on?(event: string, listener: (body: object) => void): unknown;
-  send?(message: string): unknown;
-  close?(code: number, reason: string): unknown;
-}
-
-/** RFC 6455, section 7.4.1: policy violation, internal error; and try again later, of IANA's registry. */
-const CLOSE_CODES: Record<Refusal['status'], number> = {
-  400: 1008,
-  401: 1008,
-  403: 1008,
-  500: 1011,
-  503: 1013,
-};
-
-/** The event `exception`, as Nest's own filter sends it. */
-export function tell(client: Connection, error: KmsJwtError): void {
-  const body = wsBody(error);
+/** Sends the event `exception`, as Nest's own filter does. */
+export function sendException(client: Client, error: unknown): void {
+  const body = exceptionBody(error);
   if (client.disconnect) client.emit?.('exception', body);
   else sendTo(client, body);
 }
 
-function sendTo(client: Connection, body: object): void {
+function sendTo(client: Client, body: object): void {
   client.send?.(JSON.stringify({ event: 'exception', data: body }));
 }
 
@@ -104,10 +93,10 @@ const refusals = new WeakSet<object>();
 const listening = new WeakSet<object>();
 
 /**
- * Before version 12, Nest's filter emits the event on sockets of `ws` too, where nobody hears it but this process: what
- * the guard refused is sent from there.
+ * Before version 12, Nest's filter emits the event on sockets of `ws` within this process alone: a refusal of the guard is
+ * sent from there.
  */
-function passOn(body: object, client: Connection): void {
+function forwardRefusal(body: object, client: Client): void {
   if (client.disconnect) return;
   refusals.add(body);
   if (listening.has(client)) return;
@@ -115,32 +104,4 @@ function passOn(body: object, client: Connection): void {
   client.on?.('exception', (emitted) => {
     if (refusals.has(emitted)) sendTo(client, emitted);
   });
-}
-
-/** Tells the client why, and closes the connection. */
-export function disconnect(client: Connection, error: KmsJwtError): void {
-  tell(client, error);
-  if (client.disconnect) client.disconnect(true);
-  else client.close?.(CLOSE_CODES[refusalOf(error).status], error.code);
-}
-
-function elsewhere(): never {
-  throw new TypeError('A connection of a WebSocket is none of HTTP or RPC');
-}
-
-/** A connection in the place of a message: the context of the `handleConnection` of a gateway. */
-export function connectionContext(client: object, gateway: object = {}): ExecutionContext {
-  const args = [client];
-  const ws = { getClient: () => client, getData: () => undefined, getPattern: () => 'connection' };
-  const handler: unknown = Reflect.get(gateway, 'handleConnection');
-  return {
-    getType: () => 'ws',
-    getClass: () => gateway.constructor,
-    getHandler: () => (typeof handler === 'function' ? handler : connectionContext),
-    getArgs: () => args,
-    getArgByIndex: (index: number) => args[index],
-    switchToWs: () => ws,
-    switchToHttp: elsewhere,
-    switchToRpc: elsewhere,
-  } as unknown as ExecutionContext;
 }

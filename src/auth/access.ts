@@ -1,0 +1,78 @@
+import type { ExecutionContext } from '@nestjs/common';
+
+/** Metadata keys. Fixed strings, so that two copies of this package in one process understand each other. */
+export const ACCESS = 'nestjs-kms-jwt:access';
+export const SCOPES = 'nestjs-kms-jwt:scopes';
+export const VERIFY_OPTIONS = 'nestjs-kms-jwt:verify-options';
+
+/** What a route requires: nothing, a valid token if there is one, or a valid token. */
+export type Access = 'public' | 'optional' | 'required';
+
+/** Where decorators can stand, the nearest first: the handler, then its class. */
+export type Levels = readonly [
+  handler: ReturnType<ExecutionContext['getHandler']>,
+  controller: ReturnType<ExecutionContext['getClass']>,
+];
+
+export function levelsOf(context: ExecutionContext): Levels {
+  return [context.getHandler(), context.getClass()];
+}
+
+/**
+ * What a guard has to require of a call; `elsewhere` when a guard of another instance stands nearer to the handler and
+ * decides in its place. `@Public()` and `@OptionalAuth()` count only when they stand nearer than the guard (or, for the
+ * latter, beside it), and `@Public()` only when nothing as near requires more of the token.
+ */
+export function accessFor(guard: object, levels: Levels): Access | 'elsewhere' {
+  const level = levelOf(guard, levels);
+  if (defersToNearerGuard(guard, levels.slice(0, level))) return 'elsewhere';
+
+  const declaredAt = levels.findIndex((one) => Reflect.hasMetadata(ACCESS, one));
+  if (declaredAt === -1) return 'required';
+  const access = Reflect.getMetadata(ACCESS, levels[declaredAt] as object) as Access;
+  if (access === 'optional') return declaredAt <= level ? 'optional' : 'required';
+  const requiresMore = levels.slice(0, declaredAt + 1).some(hasRequirements);
+  return access === 'public' && declaredAt < level && !requiresMore ? 'public' : 'required';
+}
+
+/** What tells one guard from another within a call: its class when Nest made the instance, itself when the app did. */
+export function identityIn(guard: object, levels: Levels): object {
+  const guards = new Set(levels.flatMap(guardsOn));
+  return guards.has(guard.constructor) && !guards.has(guard) ? guard.constructor : guard;
+}
+
+/** The index of the level that the guard stands on; beyond the last for a guard of the whole app. */
+function levelOf(guard: object, levels: Levels): number {
+  const level = levels.findIndex((one) =>
+    guardsOn(one).some((other) => other === guard || other === guard.constructor),
+  );
+  return level === -1 ? levels.length : level;
+}
+
+function defersToNearerGuard(guard: object, nearer: readonly object[]): boolean {
+  const own = instanceOf(guard);
+  return nearer.flatMap(guardsOn).some((other) => {
+    const instance = instanceOf(other);
+    return instance !== undefined && instance !== own;
+  });
+}
+
+function hasRequirements(level: object): boolean {
+  return Reflect.hasMetadata(SCOPES, level) || Reflect.hasMetadata(VERIFY_OPTIONS, level);
+}
+
+/** The key under which Nest keeps what `@UseGuards()` was given. */
+const USE_GUARDS = '__guards__';
+
+function guardsOn(level: object): unknown[] {
+  return (Reflect.getMetadata(USE_GUARDS, level) as unknown[] | undefined) ?? [];
+}
+
+/** The static property by which a `KmsJwtGuard`, also one of another copy of this package, names its instance. */
+export const INSTANCE = 'kmsJwtInstance';
+
+function instanceOf(guard: unknown): string | undefined {
+  const kind = (typeof guard === 'function' ? guard : guard?.constructor) as
+    { [INSTANCE]?: string } | undefined;
+  return kind?.[INSTANCE];
+}
