@@ -204,7 +204,7 @@ describe('a connection', () => {
   class WsGateway {
     constructor(@Inject(KmsJwtGuard) private readonly guard: KmsJwtGuard) {}
     async handleConnection(client: WebSocket, request: IncomingMessage) {
-      if (await this.guard.acceptConnection(client, request)) client.send('{"event":"welcome"}');
+      if (await this.guard.acceptConnection(client, { request })) client.send('{"event":"welcome"}');
     }
     @UseGuards(KmsJwtGuard) @SubscribeMessage('orders') read() {
       return { event: 'answer' };

@@ -187,7 +187,7 @@ function gatewayWith(kind: typeof KmsJwtGuard, decorate: ClassDecorator = () => 
 
     async handleConnection(client: WebSocket, request: IncomingMessage) {
       const isOfWs = typeof client.terminate === 'function';
-      const claims = await this.guard.acceptConnection(client, isOfWs ? request : undefined, this);
+      const claims = await this.guard.acceptConnection(client, { ...(isOfWs && { request }), gateway: this });
       if (!claims) return;
       if (isOfWs) client.send('{"event":"welcome"}');
       else client.emit('welcome');
@@ -302,7 +302,7 @@ describe('acceptConnection', () => {
     [1008, 'token_revoked', { isRevoked: () => true }, KmsJwtGuard],
     [1008, 'token_revoked', { isRevoked: () => true }, ThrowingGuard],
     [1013, 'revocation_unavailable', { isRevoked: () => Promise.reject(new Error('away')) }, KmsJwtGuard],
-    [1011, 'options_invalid', {}, BrokenGuard],
+    [1011, 'internal_error', {}, BrokenGuard],
   ])('closes a connection of ws with %i for %s, and never rejects', async (code, reason, options, guard) => {
     const rejections = watchRejections();
     const { url, jwt } = await startSockets('ws', [gatewayWith(guard), guard], options);
@@ -323,7 +323,7 @@ describe('acceptConnection', () => {
         status: 'error',
         statusCode: 500,
         message: 'Internal Server Error',
-        errorCode: 'options_invalid',
+        errorCode: 'internal_error',
       },
     });
     expect(await client.closed()).toBe('io server disconnect');

@@ -52,7 +52,7 @@ class WsGateway implements OnGatewayConnection {
   constructor(@Inject(KmsJwtGuard) private readonly guard: KmsJwtGuard) {}
 
   async handleConnection(client: WebSocket, request: IncomingMessage) {
-    const claims = await this.guard.acceptConnection(client, request);
+    const claims = await this.guard.acceptConnection(client, { request });
     if (claims) client.send(JSON.stringify({ event: 'welcome', data: answerTo(claims, claims.sub ?? '') }));
   }
 
