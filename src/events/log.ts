@@ -1,17 +1,24 @@
 import { Logger } from '@nestjs/common';
 
-/** For how long a line that was written is counted instead of written again, in milliseconds. */
-const QUIET = 10_000;
-/** How many different lines are remembered. */
-const REMEMBERED = 100;
+/** The name of the instance that `forRoot` was given no `name` for. */
+export const DEFAULT_NAME = 'default';
 
-/** What the library says of itself. An outage is one line in ten seconds, however many requests it meets. */
+/** For how long a line that was just written is counted instead of written again. */
+const REPEAT_WINDOW_MS = 10_000;
+/** How many different lines are remembered. */
+const MAX_REMEMBERED_LINES = 100;
+
+/** The log of one instance. An outage is one line in ten seconds, however many requests it affects. */
 export class Log {
   private readonly written = new Map<string, { at: number; repetitions: number }>();
 
-  /** @param now milliseconds of a clock that never goes back */
+  /**
+   * @param instance the name of the module's instance: it is part of the context that Nest prints before each line
+   * @param now milliseconds of a monotonic clock
+   */
   constructor(
-    private readonly logger: Pick<Logger, 'log' | 'error'> = new Logger('KmsJwt'),
+    instance: string,
+    private readonly logger: Pick<Logger, 'log' | 'error'> = new Logger(contextOf(instance)),
     private readonly now: () => number = () => performance.now(),
   ) {}
 
@@ -26,20 +33,35 @@ export class Log {
   private write(level: 'log' | 'error', line: string): void {
     const now = this.now();
     const last = this.written.get(line);
-    if (last && now < last.at + QUIET) {
+    if (last && now < last.at + REPEAT_WINDOW_MS) {
       last.repetitions += 1;
       return;
     }
     this.written.delete(line);
     this.written.set(line, { at: now, repetitions: 0 });
     const [oldest] = this.written.keys();
-    if (this.written.size > REMEMBERED && oldest !== undefined) this.written.delete(oldest);
+    if (this.written.size > MAX_REMEMBERED_LINES && oldest !== undefined) this.written.delete(oldest);
     const repeated = last?.repetitions
-      ? ` (and ${last.repetitions} times more since this was last said)`
+      ? ` (repeated ${last.repetitions} times since it was last logged)`
       : '';
     this.logger[level](line + repeated);
   }
 }
 
-/** Of this process. */
-export const log = new Log();
+function contextOf(instance: string): string {
+  return instance === DEFAULT_NAME ? 'KmsJwt' : `KmsJwt:${instance}`;
+}
+
+const logs = new Map<string, Log>();
+
+/** The log of an instance: the same object for the same name, so that all who log for it share what counts as repeated. */
+export function logOf(instance: string): Log {
+  const known = logs.get(instance);
+  if (known) return known;
+  const created = new Log(instance);
+  logs.set(instance, created);
+  return created;
+}
+
+/** The log of the default instance. */
+export const log = logOf(DEFAULT_NAME);

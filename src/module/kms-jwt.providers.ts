@@ -15,7 +15,7 @@ import type { KmsJwtModuleOptions, KmsJwtSettings } from '../options/kms-jwt.opt
 import { readModuleOptions } from '../options/read-options.js';
 import { KmsJwtService } from '../service/kms-jwt.service.js';
 import { getKmsJwtToken } from '../service/inject-kms-jwt.js';
-import { log } from '../events/log.js';
+import { type Log, logOf } from '../events/log.js';
 import { TokenSigner } from '../service/token-signer.js';
 import { TokenVerifier } from '../service/token-verifier.js';
 
@@ -41,7 +41,8 @@ export function jwksRoutesProvider(name: string, options: JwksRouteOptions): Fac
 async function createService(name: string, options: KmsJwtModuleOptions): Promise<KmsJwtService> {
   const settings = readModuleOptions(options);
   const events = new Subject<KmsJwtEvent>();
-  events.subscribe(write);
+  const log = logOf(name);
+  events.subscribe((event) => write(event, log));
   const tell = (event: KmsJwtEvent) => events.next(event);
 
   const gateway =
@@ -54,7 +55,7 @@ async function createService(name: string, options: KmsJwtModuleOptions): Promis
   return new KmsJwtService(settings, ring, signer, verifier, gateway, events);
 }
 
-function write(event: KmsJwtEvent): void {
+function write(event: KmsJwtEvent, log: Log): void {
   if ('error' in event) log.error(describeEvent(event));
   else log.info(describeEvent(event));
 }

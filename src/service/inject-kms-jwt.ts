@@ -1,7 +1,8 @@
 import { Inject, type InjectionToken } from '@nestjs/common';
+import { DEFAULT_NAME } from '../events/log.js';
 import { KmsJwtService } from './kms-jwt.service.js';
 
-export const DEFAULT_NAME = 'default';
+export { DEFAULT_NAME };
 
 /**
  * The token that Nest injects the service of one instance by, for `app.get`, `overrideProvider` and factories.

@@ -1,38 +1,39 @@
-import { expect, test } from 'vitest';
-import { Log } from '../../src/events/log.js';
+import { Logger } from '@nestjs/common';
+import { afterEach, describe, expect, test } from 'vitest';
+import { Log, logOf } from '../../src/events/log.js';
 
 function newLog() {
   const lines: string[] = [];
   const write = (line: string) => void lines.push(line);
   const state = { now: 0, lines };
-  return { state, log: new Log({ log: write, error: write }, () => state.now) };
+  return { state, log: new Log('default', { log: write, error: write }, () => state.now) };
 }
 
 test('an error that comes a thousand times is one line in ten seconds, with how often it came', () => {
   const { state, log } = newLog();
-  for (let time = 0; time < 1000; time += 1) log.error('KMS is away');
+  for (let time = 0; time < 1000; time += 1) log.error('KMS is unavailable');
   state.now = 9_999;
-  log.error('KMS is away');
-  expect(state.lines).toEqual(['KMS is away']);
+  log.error('KMS is unavailable');
+  expect(state.lines).toEqual(['KMS is unavailable']);
 
   state.now = 10_000;
-  log.error('KMS is away');
-  expect(state.lines[1]).toBe('KMS is away (and 1000 times more since this was last said)');
+  log.error('KMS is unavailable');
+  expect(state.lines[1]).toBe('KMS is unavailable (repeated 1000 times since it was last logged)');
 });
 
 test('another error is written at once', () => {
   const { state, log } = newLog();
-  log.error('KMS is away');
+  log.error('KMS is unavailable');
   log.error('The key is disabled');
-  expect(state.lines).toEqual(['KMS is away', 'The key is disabled']);
+  expect(state.lines).toEqual(['KMS is unavailable', 'The key is disabled']);
 });
 
 test('what comes once in a while is written as it is', () => {
   const { state, log } = newLog();
-  log.error('KMS is away');
+  log.error('KMS is unavailable');
   state.now = 60_000;
-  log.error('KMS is away');
-  expect(state.lines).toEqual(['KMS is away', 'KMS is away']);
+  log.error('KMS is unavailable');
+  expect(state.lines).toEqual(['KMS is unavailable', 'KMS is unavailable']);
 });
 
 test('information that repeats itself is as quiet', () => {
@@ -50,4 +51,26 @@ test('of many different lines the last ones are remembered', () => {
   expect(state.lines).toHaveLength(101);
   log.error('line 0');
   expect(state.lines).toHaveLength(102);
+});
+
+describe('two instances', () => {
+  afterEach(() => Logger.overrideLogger(false));
+
+  test('log under their names, and a line of one does not suppress the same line of the other', () => {
+    const written: [context: string, line: string][] = [];
+    const write = (line: string, ...rest: string[]) => void written.push([String(rest.at(-1)), line]);
+    Logger.overrideLogger({ log: write, error: write, warn: write });
+    for (const instance of ['default', 'internal', 'default', 'internal']) {
+      logOf(instance).error('KMS is unavailable');
+    }
+    expect(written).toEqual([
+      ['KmsJwt', 'KMS is unavailable'],
+      ['KmsJwt:internal', 'KMS is unavailable'],
+    ]);
+  });
+});
+
+test('an instance has one log, whoever asks for it', () => {
+  expect(logOf('internal')).toBe(logOf('internal'));
+  expect(logOf('internal')).not.toBe(logOf('default'));
 });

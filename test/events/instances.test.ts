@@ -1,0 +1,26 @@
+import { Logger } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { KmsJwtModule } from 'nestjs-kms-jwt';
+import { LocalKms } from 'nestjs-kms-jwt/local';
+import { expect, onTestFinished, test } from 'vitest';
+
+test('each instance logs its events under its own name', async () => {
+  const written: string[] = [];
+  const write = (line: string, ...rest: string[]) => void written.push(`[${rest.at(-1)}] ${line}`);
+  onTestFinished(() => Logger.overrideLogger(false));
+
+  const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
+  const options = { keyId: 'alias/auth', client: localKms.client() };
+  const module = await Test.createTestingModule({
+    imports: [KmsJwtModule.forRoot(options), KmsJwtModule.forRoot({ ...options, name: 'reports' })],
+  })
+    .setLogger({ log: write, error: write, warn: write })
+    .compile();
+  await module.init();
+  await module.close();
+
+  // One key, so one line: neither instance suppresses that of the other.
+  const line = `The key ${localKms.keys[0]?.keyId} is published and verifies`;
+  expect(written).toContain(`[KmsJwt] ${line}`);
+  expect(written).toContain(`[KmsJwt:reports] ${line}`);
+});
