@@ -1,4 +1,8 @@
-/** What the promise gives, or the signal's reason as soon as that aborts. Nothing stays behind on the signal. */
+/**
+ * Waits for a promise, but no longer than until the signal aborts. No listener stays on the signal.
+ *
+ * @throws the reason of the signal, or what the promise rejects with
+ */
 export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return promise;
   let abort!: () => void;
@@ -15,14 +19,17 @@ export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal |
 }
 
 /**
- * Runs something that may take at most so long, whether it heeds its signal or not.
+ * Runs an operation with a time limit that holds even if the operation ignores its signal.
  *
- * @param timeoutError what to reject with when the time is over
- * @param signal ends it before, with its own reason
+ * @param run the operation; its signal aborts at the time limit and when `signal` aborts
+ * @param timeoutMs the time limit in milliseconds
+ * @param timeoutError the error to reject with at the time limit
+ * @param signal ends the wait early
+ * @throws the timeout error, the reason of `signal`, or what the operation rejects with
  */
 export async function withDeadline<T>(
   run: (signal: AbortSignal) => Promise<T>,
-  milliseconds: number,
+  timeoutMs: number,
   timeoutError: () => Error,
   signal?: AbortSignal,
 ): Promise<T> {
@@ -30,7 +37,7 @@ export async function withDeadline<T>(
   const controller = new AbortController();
   const abort = () => controller.abort(signal?.reason);
   signal?.addEventListener('abort', abort, { once: true });
-  const timer = setTimeout(() => controller.abort(timeoutError()), milliseconds);
+  const timer = setTimeout(() => controller.abort(timeoutError()), timeoutMs);
   try {
     return await untilAborted(run(controller.signal), controller.signal);
   } finally {

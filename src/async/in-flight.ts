@@ -1,15 +1,20 @@
-/** What is under way, for whoever has to wait until nothing is. */
+/** Tracks pending promises, so that a shutdown can wait until all of them have settled. */
 export class InFlight {
   private readonly promises = new Set<Promise<unknown>>();
 
-  /** The same promise. */
+  /**
+   * Tracks a promise until it settles.
+   *
+   * @returns the same promise
+   */
   track<T>(promise: Promise<T>): Promise<T> {
-    const end = () => void this.promises.delete(promise);
+    const onSettled = () => void this.promises.delete(promise);
     this.promises.add(promise);
-    promise.then(end, end);
+    promise.then(onSettled, onSettled);
     return promise;
   }
 
+  /** Resolves when every promise tracked so far has settled. It never rejects. */
   async ended(): Promise<void> {
     await Promise.allSettled(this.promises);
   }

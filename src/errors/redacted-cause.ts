@@ -1,10 +1,11 @@
 /**
- * What is kept of a foreign error as the cause of one of this library's own: its kind, and where to ask further. All else
- * may quote a token or a claim, or lead to the request that did not succeed, and loggers print it.
+ * Copies a foreign error for use as a `cause`, with its name, its code and the SDK's `$fault` and `$metadata` only. Other
+ * properties may quote a token or a claim, or lead to the failed request, and loggers print them.
  *
- * @param message in the place of the error's own
+ * @param message replaces the message of the error
+ * @returns undefined if `error` is not an Error
  */
-export function keptCause(error: unknown, message: string): Error | undefined {
+export function redactedCause(error: unknown, message: string): Error | undefined {
   if (!(error instanceof Error)) return undefined;
   const { $fault, $metadata } = error as SdkError;
   const code = codeOf(error);
@@ -16,18 +17,18 @@ export function keptCause(error: unknown, message: string): Error | undefined {
   });
 }
 
-/** An error's name may come from the wire, and goes into messages and so into logs: one short line. */
+/** The name of an error, as one short line: it may come from the wire, and it appears in log messages. */
 export function nameOf({ name }: Error): string {
   return name.replace(/[^\w.:-]/g, '?').slice(0, 100);
 }
 
-/** The code that Node gives an error. The SDK also puts there what an answer has for one, which may be anything. */
+/** The code of an error, if it looks like one of Node's. The SDK also copies the code of a reply, which can be any value. */
 export function codeOf(error: Error): string | undefined {
   const { code } = error as SdkError;
   return typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,60}$/.test(code) ? code : undefined;
 }
 
-/** What the AWS SDK and Node add to an error. */
+/** Properties that the AWS SDK and Node add to an error. */
 interface SdkError extends Error {
   code?: unknown;
   $fault?: unknown;

@@ -6,7 +6,7 @@ import {
   KmsSignatureError,
   KmsUnavailableError,
 } from '../errors/errors.js';
-import { codeOf, keptCause, nameOf } from '../errors/redacted-cause.js';
+import { codeOf, nameOf, redactedCause } from '../errors/redacted-cause.js';
 
 const THROTTLING = new Set([
   'ThrottlingException',
@@ -57,7 +57,7 @@ export function translateKmsError(error: unknown, operation: string, keyId: stri
   const call = `${operation} with ${keyId}`;
   // GetPublicKey sends nothing but the name of the key.
   const said = operation === 'GetPublicKey' ? message : 'Left out, as it may quote what was sent';
-  const cause = { cause: keptCause(error, said) };
+  const cause = { cause: redactedCause(error, said) };
 
   if (THROTTLING.has(name) || status === 429) {
     const advice = 'the quota of cryptographic operations is shared by all keys of the account and region';

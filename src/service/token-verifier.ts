@@ -11,7 +11,7 @@ import { checkClaims, type JwtClaims } from '../jwt/claims.js';
 import { canonicalType, type CompactJws, type JwtHeader, parseCompact } from '../jwt/compact.js';
 import { MAX_KID_LENGTH } from '../jwt/jwk.js';
 import { isSignatureValid } from '../jwt/signature.js';
-import { keptCause } from '../errors/redacted-cause.js';
+import { redactedCause } from '../errors/redacted-cause.js';
 import type { KeyRing } from '../keys/key-ring.js';
 import type { KmsJwtSettings, VerifySettings } from '../options/kms-jwt.options.js';
 import { withDeadline } from '../async/deadline.js';
@@ -62,13 +62,13 @@ export class TokenVerifier {
 }
 
 async function askWithin(timeout: number, ask: () => Promise<unknown>): Promise<unknown> {
-  const late = () => new RevocationUnavailableError(`isRevoked did not answer within ${timeout} ms`);
+  const timeoutError = () => new RevocationUnavailableError(`isRevoked did not answer within ${timeout} ms`);
   try {
-    return await withDeadline(ask, timeout, late);
+    return await withDeadline(ask, timeout, timeoutError);
   } catch (error) {
     if (error instanceof RevocationUnavailableError) throw error;
     // A client of a database quotes the command that failed, and the claim in it.
-    const cause = keptCause(error, 'Left out, as it may quote the claims');
+    const cause = redactedCause(error, 'Left out, as it may quote the claims');
     throw new RevocationUnavailableError('isRevoked failed', { cause });
   }
 }
