@@ -1,5 +1,6 @@
 import { KmsKeyError, KmsUnavailableError } from '../errors/errors.js';
 import { withDeadline } from '../async/deadline.js';
+import { inRegion } from './key-arn.js';
 import type { KmsGateway, KmsPublicKey, KmsSignature, KmsSignRequest } from './kms-gateway.js';
 
 /** For how long a Region that was unavailable is passed over, in milliseconds; then one call tries it again. */
@@ -106,9 +107,4 @@ function notCompared(): KmsUnavailableError {
 
 function isAway(error: unknown): error is KmsUnavailableError {
   return error instanceof KmsUnavailableError;
-}
-
-/** A key or alias ARN names its Region; ids and alias names are the same in all. */
-function inRegion(keyId: string, region: string): string {
-  return keyId.replace(/^(arn:[^:]+:kms:)[^:]+(?=:)/, `$1${region}`);
 }

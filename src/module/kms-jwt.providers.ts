@@ -9,6 +9,7 @@ import { JwksKeySource } from '../keys/jwks-key-source.js';
 import { KeyRing, type KeySource } from '../keys/key-ring.js';
 import { KmsKeySource } from '../keys/kms-key-source.js';
 import type { CircuitEvent } from '../kms/circuit.js';
+import { regionOf } from '../kms/key-arn.js';
 import type { KmsGateway } from '../kms/kms-gateway.js';
 import { describeEvent, type KmsJwtEvent } from '../events/kms-jwt.events.js';
 import type { KmsJwtModuleOptions, KmsJwtSettings } from '../options/kms-jwt.options.js';
@@ -95,17 +96,12 @@ async function openGateway(
   };
   if (regions.length === 0) {
     const isRegionGiven = typeof client === 'object' && 'region' in client && client.region !== undefined;
-    return make(client, isRegionGiven ? {} : regionOf(keyId));
+    const region = isRegionGiven ? undefined : regionOf(keyId);
+    return make(client, region === undefined ? {} : { region });
   }
   const inRegion = (region: string) =>
     make(client, { region }, (event: CircuitEvent) => tell({ ...event, region }));
   return new RegionalGateway(new Map(regions.map((region) => [region, inRegion(region)])), timeout);
-}
-
-// An ARN says where its key is: to ask another region would be in vain.
-function regionOf(keyId: string): { region?: string } {
-  const region = /^arn:[^:]+:kms:([^:]+):/.exec(keyId)?.[1];
-  return region ? { region } : {};
 }
 
 async function loadSdk() {

@@ -7,7 +7,7 @@ import { makeClaims, serializeClaims } from '../jwt/claims.js';
 import { derToJoseSignature, isSignatureValid } from '../jwt/signature.js';
 import type { KeyRing } from '../keys/key-ring.js';
 import type { SigningKey } from '../keys/signing-key.js';
-import { keyIdOf } from '../kms/key-arn.js';
+import { isSameKey } from '../kms/key-arn.js';
 import type { KmsGateway } from '../kms/kms-gateway.js';
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
 import type { KmsJwtSettings, SignSettings } from '../options/kms-jwt.options.js';
@@ -28,12 +28,12 @@ export class TokenSigner {
   private readonly signatures = new InFlight();
   private isClosed = false;
 
-  /** @param tell is told of each signature that is refused */
+  /** @param emit is called for each signature that is refused */
   constructor(
     private readonly ring: KeyRing,
     private readonly gateway: Pick<KmsGateway, 'sign'>,
     private readonly settings: Pick<KmsJwtSettings, 'keyId' | 'messageType' | 'requestAlias' | 'timeout'>,
-    private readonly tell: (event: KmsJwtEvent) => void,
+    private readonly emit: (event: KmsJwtEvent) => void,
   ) {}
 
   /** Refuses what comes now, and waits for what is being signed. */
@@ -57,12 +57,12 @@ export class TokenSigner {
     allowManyListeners(options.signal);
 
     const { timeout } = this.settings;
-    const late = () =>
+    const timeoutError = () =>
       new KmsUnavailableError('timeout', `KMS did not answer within ${timeout} ms: no token was signed`);
     const signing = withDeadline(
       (signal) => this.signOrCount(json, { ...options, signal }),
       timeout,
-      late,
+      timeoutError,
       options.signal,
     );
     const token = await this.signatures.track(signing);
@@ -76,7 +76,7 @@ export class TokenSigner {
     } catch (error) {
       if (error instanceof KmsSignatureError) {
         this.refusedSignatures += 1;
-        this.tell({ type: 'signature_refused', error });
+        this.emit({ type: 'signature_refused', error });
       }
       throw error;
     }
@@ -148,13 +148,6 @@ export class TokenSigner {
     }
     return Buffer.from(signingInput);
   }
-}
-
-// Emulators give the bare key id in one of the two answers; the replicas of a Multi-Region key share their id alone.
-function isSameKey(one: string, other: string): boolean {
-  const areArns = one.startsWith('arn:') && other.startsWith('arn:');
-  const isMultiRegion = keyIdOf(one).startsWith('mrk-');
-  return areArns && !isMultiRegion ? one === other : keyIdOf(one) === keyIdOf(other);
 }
 
 /** One signal may end many signatures, and Node warns of an eleventh listener. */
