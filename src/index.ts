@@ -1,6 +1,7 @@
 export { Claims, OptionalAuth, Public, Scopes, VerifyWith } from './auth/decorators.js';
 export { KmsJwtExceptionFilter } from './auth/kms-jwt.filter.js';
 export { KmsJwtGuard } from './auth/kms-jwt.guard.js';
+export { claimsOf } from './auth/request-claims.js';
 export { fromAuthHeader, fromBody, fromCookie, fromHeader, fromQuery } from './auth/token-extractors.js';
 export {
   InsufficientScopeError,
@@ -22,6 +23,7 @@ export {
   TokenMalformedError,
   TokenMissingError,
   TokenNotActiveError,
+  TokenRejectedError,
   TokenRevokedError,
   TokenSignatureError,
 } from './errors/errors.js';

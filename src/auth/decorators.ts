@@ -10,7 +10,7 @@ import type { JwtClaims } from '../jwt/claims.js';
 import type { RouteVerifyOptions } from '../options/kms-jwt.options.js';
 import { readVerifyOptions } from '../options/read-options.js';
 import { type Access, ACCESS, SCOPES, VERIFY_OPTIONS } from './access.js';
-import { recordedClaims } from './request-claims.js';
+import { claimsOf } from './request-claims.js';
 
 /**
  * Opens a route, or every route of a controller, that a `KmsJwtGuard` further away would close; a token is ignored.
@@ -79,6 +79,6 @@ export function Claims<Own extends object = JwtClaims>(
 }
 
 const readClaims = createParamDecorator((claim: string | undefined, context: ExecutionContext) => {
-  const claims = recordedClaims(context);
+  const claims = claimsOf(context);
   return claim === undefined ? claims : claims?.[claim];
 });

@@ -1,8 +1,9 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable, type Type } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { KmsJwtError, TokenMissingError } from '../errors/errors.js';
+import { KmsJwtError, KmsJwtOptionsError, TokenMissingError, TokenRejectedError } from '../errors/errors.js';
 import { log } from '../events/log.js';
 import type { JwtClaims } from '../jwt/claims.js';
+import { isPlainObject } from '../jwt/json.js';
 import type { RouteVerifyOptions, TokenCarrier } from '../options/kms-jwt.options.js';
 import { DEFAULT_NAME, InjectKmsJwt } from '../service/inject-kms-jwt.js';
 import type { KmsJwtService } from '../service/kms-jwt.service.js';
@@ -16,7 +17,7 @@ import {
   VERIFY_OPTIONS,
 } from './access.js';
 import { reportRefusal } from './refusal.js';
-import { clearClaims, recordClaims } from './request-claims.js';
+import { placeOnRequest, recordClaims } from './request-claims.js';
 import { checkScopes } from './scopes.js';
 import { extractToken, fromAuthHeader } from './token-extractors.js';
 import { CONNECTIONS, transportOf } from './transports/index.js';
@@ -31,6 +32,12 @@ interface Call {
   readonly levels: Levels;
 }
 
+/** A token that was verified, and the claims that it stands for. */
+interface Verified {
+  readonly token: string;
+  readonly claims: JwtClaims;
+}
+
 /** The guards that allowed a call. Nest asks all guards of a call with one context. */
 const allowedBy = new WeakMap<ExecutionContext, Set<object>>();
 
@@ -43,9 +50,9 @@ export interface ConnectionOptions {
 }
 
 /**
- * Lets a call pass that carries a valid token, and keeps its claims for `@Claims()` and at `request.user`. It guards HTTP
- * routes, GraphQL resolvers, WebSocket messages and microservice handlers, and refuses each in the form that its
- * transport passes on. On HTTP: 401 with the challenge of RFC 6750 for a token that is missing or bad, 403 for missing
+ * Allows a call with a valid token, and records its claims for `@Claims()`, `claimsOf(context)` and `request.user`. It
+ * guards HTTP routes, GraphQL resolvers, WebSocket messages and microservice handlers, and refuses each in the form of
+ * its transport. On HTTP: 401 with the challenge of RFC 6750 for a token that is missing or bad, 403 for missing
  * scopes, 400 for two tokens, 503 with Retry-After while KMS is unavailable.
  *
  * @example
@@ -87,13 +94,10 @@ export class KmsJwtGuard implements CanActivate {
     const access = accessFor(this, call.levels);
     if (access === 'elsewhere' || this.alreadyAllowed(call)) return true;
 
-    const { property } = this.jwt.guardSettings;
     try {
-      const claims = await this.claimsFor(context, access);
-      if (claims) recordClaims(call.transport, context, claims, property);
-      else clearClaims(call.transport, context, property);
+      const verified = await this.verify(context, access);
+      if (verified) this.record(call, verified);
     } catch (error) {
-      clearClaims(call.transport, context, property);
       const thrown = await this.refuse(error, context);
       throw call.transport.deliver ? await call.transport.deliver(thrown, context) : thrown;
     }
@@ -120,7 +124,8 @@ export class KmsJwtGuard implements CanActivate {
     const context = CONNECTIONS.contextOf(client, options);
     const access = accessFor(this, levelsOf(context));
     try {
-      return await this.claimsFor(context, access === 'elsewhere' ? 'required' : access);
+      const verified = await this.verify(context, access === 'elsewhere' ? 'required' : access);
+      return verified?.claims;
     } catch (error) {
       // Nest logs what a guard throws, but nothing sees what happens here.
       if (!(error instanceof KmsJwtError)) reportRefusal(error, log);
@@ -149,8 +154,9 @@ export class KmsJwtGuard implements CanActivate {
   /**
    * Verifies the token, by the module's `verifyOptions` and the route's `@VerifyWith()`.
    *
-   * @returns the claims, as `@Claims()` and `request.user` will have them
-   * @throws KmsJwtError, which `handleError` is given
+   * @returns the claims, as `@Claims()` and `request.user` will have them, a plain object; null, undefined or false
+   * refuse the token with a `TokenRejectedError`, any other value is a mistake in the program
+   * @throws KmsJwtError, which is passed to `handleError`
    *
    * @example
    * // The user beside the claims
@@ -179,18 +185,25 @@ export class KmsJwtGuard implements CanActivate {
     return transportOf(context).refuse(error, context);
   }
 
-  /** The claims of a call; undefined when it passes without. */
-  private async claimsFor(context: ExecutionContext, access: Access): Promise<JwtClaims | undefined> {
+  /** The token of a call and its claims; undefined when the call passes without. */
+  private async verify(context: ExecutionContext, access: Access): Promise<Verified | undefined> {
     if (access === 'public') return undefined;
     const scopes = this.read<string[]>(SCOPES, context) ?? [];
     const token = this.getToken(context);
     if (!token && access === 'optional' && scopes.length === 0) return undefined;
     if (!token) throw new TokenMissingError();
 
-    const claims = await this.authenticate(token, context);
+    const claims = checkAuthenticated(await this.authenticate(token, context));
     // Those of the token itself: a schema may have left them out.
     if (scopes.length > 0) checkScopes(this.jwt.decode(token), scopes);
-    return claims;
+    return { token, claims };
+  }
+
+  private record({ context, transport }: Call, { token, claims }: Verified): void {
+    recordClaims(transport, context, claims);
+    const { property } = this.jwt.guardSettings;
+    const instance = (this.constructor as typeof KmsJwtGuard).kmsJwtInstance;
+    placeOnRequest(transport.requestOf(context), property, claims, { token, instance });
   }
 
   /** Reports a refusal, and returns what to throw; what an overridden `handleError` throws counts as returned. */
@@ -217,4 +230,15 @@ export class KmsJwtGuard implements CanActivate {
   private read<Value>(key: string, context: ExecutionContext): Value | undefined {
     return this.reflector.getAllAndOverride<Value | undefined>(key, [...levelsOf(context)]);
   }
+}
+
+/** What an overridden `authenticate`, or a schema, made of the claims. */
+function checkAuthenticated(claims: unknown): JwtClaims {
+  if (isPlainObject(claims)) return claims;
+  // The convention of passport for a user who does not exist.
+  if (claims === null || claims === undefined || claims === false) throw new TokenRejectedError();
+  throw new KmsJwtOptionsError(
+    'authenticate',
+    'must resolve to a plain object, or to null to refuse the token',
+  );
 }

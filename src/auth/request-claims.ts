@@ -1,48 +1,83 @@
 import type { ExecutionContext } from '@nestjs/common';
+import { KmsJwtOptionsError } from '../errors/errors.js';
 import type { JwtClaims } from '../jwt/claims.js';
 import { transportOf } from './transports/index.js';
 import type { Transport } from './transports/transport.js';
 
-type Handler = ReturnType<ExecutionContext['getHandler']>;
+/** The claims of each call, by the object that its transport identifies it by. */
+const claimsByCall = new WeakMap<object, JwtClaims>();
+
+/** Records the claims of one call: no other call sees them, and no other call takes them away. */
+export function recordClaims(transport: Transport, context: ExecutionContext, claims: JwtClaims): void {
+  for (const call of transport.callsToRecord(context)) claimsByCall.set(call, claims);
+}
 
 /**
- * By call and handler: on some transports the messages of a socket are one call, and the client chooses which of them
- * arrive between a guard and its handler.
+ * The claims that `KmsJwtGuard` verified for this call, for the app's own guards, interceptors and parameter decorators;
+ * `undefined` when the call passed without a token or no `KmsJwtGuard` was asked. In GraphQL a field without a guard has
+ * the claims of the nearest field above it that has one.
+ *
+ * @throws KmsJwtOptionsError for a transport that is not supported
+ *
+ * @example
+ * canActivate(context: ExecutionContext) {
+ *   return claimsOf<{ roles?: string[] }>(context)?.roles?.includes('admin') ?? false;
+ * }
  */
-const claimsByCall = new WeakMap<object, Map<Handler, JwtClaims>>();
-/** The claims that a guard put at the app's property of a request. */
-const placed = new WeakMap<object, JwtClaims>();
-
-/** Records the claims of this call for `@Claims()`, and sets the app's property of the request. */
-export function recordClaims(
-  transport: Transport,
+export function claimsOf<Own extends object = JwtClaims>(
   context: ExecutionContext,
-  claims: JwtClaims,
-  property: string,
-): void {
-  const call = transport.callOf(context);
-  const byHandler = claimsByCall.get(call) ?? new Map<Handler, JwtClaims>();
-  byHandler.set(context.getHandler(), claims);
-  claimsByCall.set(call, byHandler);
-
-  const request = transport.requestOf(context);
-  Reflect.set(request, property, claims);
-  placed.set(request, claims);
+): (Own & JwtClaims) | undefined {
+  for (const call of transportOf(context).callsToRead(context)) {
+    const claims = claimsByCall.get(call);
+    if (claims) return claims as Own & JwtClaims;
+  }
+  return undefined;
 }
 
-/** For a call that passes without claims, or is refused: those of an earlier call may no longer hold. */
-export function clearClaims(transport: Transport, context: ExecutionContext, property: string): void {
-  claimsByCall.get(transport.callOf(context))?.delete(context.getHandler());
-
-  const request = transport.requestOf(context);
-  const claims = placed.get(request);
-  if (claims && Reflect.get(request, property) === claims) Reflect.deleteProperty(request, property);
-  placed.delete(request);
+/** The token whose claims are at the property of a request; undefined once there were several. */
+interface Owner {
+  readonly instance: string;
+  readonly token: string;
 }
 
-export function recordedClaims(context: ExecutionContext): JwtClaims | undefined {
-  const transport = transportOf(context);
-  const byHandler = claimsByCall.get(transport.callOf(context));
-  const own = byHandler?.get(context.getHandler());
-  return own ?? (transport.hasNestedHandlers ? byHandler?.values().next().value : undefined);
+const owners = new WeakMap<object, Map<string, Owner | undefined>>();
+
+/**
+ * Sets the app's property of the request, `user` by default. In GraphQL and on sockets several calls share the request:
+ * there the property has the claims of the last admitted call. It is never deleted; once calls with different tokens, or
+ * of different instances, share the request, reading it throws.
+ */
+export function placeOnRequest(request: object, property: string, claims: JwtClaims, owner: Owner): void {
+  const byProperty = owners.get(request) ?? new Map<string, Owner | undefined>();
+  owners.set(request, byProperty);
+  const isFree = !byProperty.has(property) || isSame(byProperty.get(property), owner);
+  byProperty.set(property, isFree ? owner : undefined);
+  if (isFree) Reflect.set(request, property, claims);
+  else refuseToRead(request, property);
+}
+
+function isSame(one: Owner | undefined, other: Owner): boolean {
+  return one?.token === other.token && one.instance === other.instance;
+}
+
+function refuseToRead(request: object, property: string): void {
+  // An error and not undefined: a query `where: { ownerId: undefined }` would find the rows of everybody.
+  Reflect.defineProperty(request, property, {
+    configurable: true,
+    enumerable: false,
+    get() {
+      throw new KmsJwtOptionsError(
+        `request.${property}`,
+        'is ambiguous, as calls with different tokens share the request: use @Claims() or claimsOf(context)',
+      );
+    },
+    set(value: unknown) {
+      Reflect.defineProperty(request, property, {
+        configurable: true,
+        enumerable: true,
+        writable: true,
+        value,
+      });
+    },
+  });
 }

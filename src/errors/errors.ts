@@ -8,6 +8,7 @@ export type KmsJwtErrorCode =
   | 'token_not_active'
   | 'token_claim_invalid'
   | 'token_revoked'
+  | 'token_rejected'
   | 'token_ambiguous'
   | 'insufficient_scope'
   | 'revocation_unavailable'
@@ -122,6 +123,15 @@ export class TokenRevokedError extends TokenError {
 
   constructor() {
     super('The token has been revoked');
+  }
+}
+
+/** The app's own `authenticate`, or its schema, returned no user for a valid token: a 401. */
+export class TokenRejectedError extends TokenError {
+  readonly code = 'token_rejected';
+
+  constructor() {
+    super('The token was rejected by the app');
   }
 }
 

@@ -117,7 +117,7 @@ describe('a message of socket.io', () => {
   }
 
   test.each([
-    ['public', { event: 'other', data: ['nobody', 'nobody'] }],
+    ['public', { event: 'other', data: ['nobody', 'user-42'] }],
     ['internal', { event: 'other', data: 'service' }],
     ['schema', { event: 'other', data: 'made by a schema' }],
     ['refused', { event: 'exception', data: expect.objectContaining({ statusCode: 401 }) }],
@@ -139,7 +139,7 @@ describe('a message of socket.io', () => {
     expect(await client.next()).toEqual({ event: 'held', data: 'user-42' });
   });
 
-  test('that is public has nothing of the messages before a token was revoked', async () => {
+  test('that is public has no claims, although those of the connection stay at socket.data', async () => {
     let isRevoked = false;
     const { url, jwt } = await startSockets('socket.io', [InterleavingGateway, Gate], {
       isRevoked: () => isRevoked,
@@ -151,7 +151,7 @@ describe('a message of socket.io', () => {
     client.send('schema');
     expect(await client.next()).toMatchObject({ event: 'exception', data: { errorCode: 'token_revoked' } });
     client.send('public');
-    expect(await client.next()).toEqual({ event: 'other', data: ['nobody', 'nobody'] });
+    expect(await client.next()).toEqual({ event: 'other', data: ['nobody', 'made by a schema'] });
   });
 });
 

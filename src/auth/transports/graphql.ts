@@ -54,15 +54,37 @@ function paramsOf(connection: Connection): TokenCarrier {
   return known;
 }
 
+/** The fourth argument of a resolver, as far as it is used here: graphql-js's GraphQLResolveInfo. */
+interface Info {
+  path: Path;
+  operation: { operation: string };
+}
+
 interface Path {
   prev?: Path;
 }
 
-// The fields below a field of the query share its path's root.
-function rootOf(path: Path): Path {
-  let root = path;
-  while (root.prev) root = root.prev;
-  return root;
+function infoOf(host: ArgumentsHost): Info | undefined {
+  const info = host.getArgByIndex<Partial<Info> | undefined>(3);
+  return info?.path && info.operation ? (info as Info) : undefined;
+}
+
+/** The node of the field, then those of the fields above it. graphql-js makes one node for each field of an operation. */
+function* pathOf({ path }: Info): Iterable<Path> {
+  for (let node: Path | undefined = path; node; node = node.prev) yield node;
+}
+
+/** By the context of an operation, and the operation: one connection may have one context for all of its operations. */
+const subscriptions = new WeakMap<object, WeakMap<object, object>>();
+
+/** What identifies a subscription to the fields of its events, whose paths begin anew. */
+function subscriptionOf(host: ArgumentsHost, { operation }: Info): object[] {
+  if (operation.operation !== 'subscription') return [];
+  const byOperation = subscriptions.get(contextOf(host)) ?? new WeakMap<object, object>();
+  subscriptions.set(contextOf(host), byOperation);
+  const call = byOperation.get(operation) ?? {};
+  byOperation.set(operation, call);
+  return [call];
 }
 
 function isConnection(request: object): request is Connection {
@@ -72,12 +94,18 @@ function isConnection(request: object): request is Connection {
 export const graphql: Transport = {
   carriersOf,
   requestOf,
-  // One request may resolve several fields at once, each by a guard of its own.
-  callOf(host) {
-    const path = host.getArgByIndex<{ path?: Path } | undefined>(3)?.path;
-    return path ? rootOf(path) : requestOf(host);
+  // One request may resolve several fields at once, each with a guard of its own.
+  callsToRecord(context) {
+    const info = infoOf(context);
+    if (!info) return [requestOf(context)];
+    return info.path.prev ? [info.path] : [info.path, ...subscriptionOf(context, info)];
   },
-  hasNestedHandlers: true,
+  *callsToRead(context) {
+    const info = infoOf(context);
+    if (!info) return yield requestOf(context);
+    yield* pathOf(info);
+    yield* subscriptionOf(context, info);
+  },
   refuse,
   respond: refuse,
 };

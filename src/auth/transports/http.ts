@@ -32,7 +32,8 @@ function refuse(error: KmsJwtError, host: ArgumentsHost): HttpException {
 export const http: Transport = {
   carriersOf: (host) => [requestOf(host)],
   requestOf,
-  callOf: requestOf,
+  callsToRecord: (context) => [requestOf(context)],
+  callsToRead: (context) => [requestOf(context)],
   refuse,
   respond: (error, host, next) => next(refuse(error, host)),
 };

@@ -1,4 +1,4 @@
-import type { ArgumentsHost } from '@nestjs/common';
+import type { ArgumentsHost, ExecutionContext } from '@nestjs/common';
 import { throwError } from 'rxjs';
 import type { KmsJwtError } from '../../errors/errors.js';
 import type { TokenCarrier } from '../../options/kms-jwt.options.js';
@@ -75,12 +75,24 @@ function contextOf(host: ArgumentsHost): RpcContext {
   return grpcCallOf(host)?.metadata ?? rpcContext.getContext<RpcContext>() ?? fallback;
 }
 
+const calls = new WeakMap<object, WeakMap<object, object>>();
+
+/** By context and handler: an event may have several handlers, and all of them receive one context. */
+function callOf(context: ExecutionContext): object {
+  const byHandler = calls.get(contextOf(context)) ?? new WeakMap<object, object>();
+  calls.set(contextOf(context), byHandler);
+  const call = byHandler.get(context.getHandler()) ?? {};
+  byHandler.set(context.getHandler(), call);
+  return call;
+}
+
 export const rpc: Transport = {
   carriersOf: (host) => [
     { headers: headersOf(contextOf(host)), body: host.switchToRpc().getData<unknown>(), url: '' },
   ],
   requestOf: contextOf,
-  callOf: contextOf,
+  callsToRecord: (context) => [callOf(context)],
+  callsToRead: (context) => [callOf(context)],
   async refuse(error, host) {
     const { RpcException } = await import('@nestjs/microservices');
     return new RpcException(rpcError(error, contextOf(host)));

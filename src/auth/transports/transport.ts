@@ -8,10 +8,13 @@ export interface Transport {
   carriersOf(host: ArgumentsHost): TokenCarrier[];
   /** The object that has the property `user`. */
   requestOf(host: ArgumentsHost): object;
-  /** The object that identifies this call; that of `requestOf` where nothing is closer. */
-  callOf(host: ArgumentsHost): object;
-  /** Whether a call runs further handlers without asking a guard: they have the claims of the first. */
-  hasNestedHandlers?: boolean;
+  /**
+   * The objects that identify this call: its guards, interceptors and parameter decorators see them, and no other call
+   * does.
+   */
+  callsToRecord(context: ExecutionContext): readonly object[];
+  /** The same, followed by the calls that this one is part of, the nearest first; empty when no guard was asked. */
+  callsToRead(context: ExecutionContext): Iterable<object>;
   /** The exception that this transport turns into an answer for its client. */
   refuse(error: KmsJwtError, host: ArgumentsHost): Error | Promise<Error>;
   /** Sends what cannot be thrown, and then never returns; absent where everything can be thrown. */

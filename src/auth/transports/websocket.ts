@@ -59,10 +59,28 @@ function authCarriers(auth: Handshake['auth']): TokenCarrier[] {
 const clientOf = (host: ArgumentsHost) => host.switchToWs().getClient<Client>();
 const requestOf = (host: ArgumentsHost) => clientOf(host).data ?? clientOf(host);
 
+/** Identifies one message. Guard and decorators share nothing else of it: its data may be a string, or absent. */
+class MessageCall {}
+
+const findCall = (host: ArgumentsHost) =>
+  host.getArgs<unknown[]>().find((arg): arg is MessageCall => arg instanceof MessageCall);
+
+/** Before the pattern, which `getPattern()` expects at the end; guards, interceptors and decorators share the list. */
+function addCall(host: ArgumentsHost): MessageCall {
+  const args = host.getArgs<unknown[]>();
+  const call = new MessageCall();
+  args.splice(Math.max(2, args.length - 1), 0, call);
+  return call;
+}
+
 export const websocket: Transport = {
   carriersOf: (host) => carriersOf(clientOf(host)),
   requestOf,
-  callOf: requestOf,
+  callsToRecord: (context) => [findCall(context) ?? addCall(context)],
+  callsToRead(context) {
+    const call = findCall(context);
+    return call ? [call] : [];
+  },
   async refuse(error, host) {
     const { WsException } = await import('@nestjs/websockets');
     const body = exceptionBody(error);

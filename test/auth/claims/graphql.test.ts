@@ -1,0 +1,217 @@
+import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
+import { type CanActivate, type ExecutionContext, Injectable, UseGuards } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import {
+  Context,
+  Field,
+  GqlExecutionContext,
+  GraphQLModule,
+  ObjectType,
+  Query,
+  ResolveField,
+  Resolver,
+  Subscription,
+} from '@nestjs/graphql';
+import { createClient } from 'graphql-ws';
+import {
+  Claims,
+  claimsOf,
+  fromHeader,
+  getKmsJwtToken,
+  type JwtClaims,
+  KmsJwtGuard,
+  KmsJwtModule,
+  type KmsJwtService,
+  Public,
+  Scopes,
+  VerifyWith,
+} from 'nestjs-kms-jwt';
+import { LocalKms } from 'nestjs-kms-jwt/local';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { bearer, startApp } from '../support.js';
+
+interface GraphqlContext {
+  req: { user?: JwtClaims; headers?: Record<string, string> };
+}
+
+const nap = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+@ObjectType()
+class Order {
+  @Field(() => String) owner = '';
+}
+
+/** An app's own guard after the convention of passport: it reads the property of the request. */
+@Injectable()
+class AdminByRequestUser implements CanActivate {
+  async canActivate(context: ExecutionContext) {
+    const { req } = GqlExecutionContext.create(context).getContext<GraphqlContext>();
+    await nap(20);
+    return req.user?.['role'] === 'admin';
+  }
+}
+
+/** The same by the claims of the call. */
+@Injectable()
+class AdminByClaims implements CanActivate {
+  canActivate(context: ExecutionContext) {
+    return claimsOf(context)?.['role'] === 'admin';
+  }
+}
+
+const Internal = KmsJwtGuard.named('internal');
+
+@Resolver(() => Order)
+class OrdersResolver {
+  @Query(() => String, { nullable: true }) async orders(
+    @Context() { req }: GraphqlContext,
+    @Claims('sub') sub: string,
+  ) {
+    await nap(20);
+    return `${sub} by @Claims, ${req.user?.sub} at the request`;
+  }
+  @Scopes('admin') @Query(() => String, { nullable: true }) admin() {
+    return 'admin';
+  }
+  @Public() @Query(() => String, { nullable: true }) open(@Claims('sub') sub?: string) {
+    return sub ?? 'nobody';
+  }
+  @VerifyWith({ audience: 'others' }) @Query(() => String, { nullable: true }) others() {
+    return 'others';
+  }
+  @UseGuards(Internal) @Query(() => String, { nullable: true }) internal(@Claims('sub') sub: string) {
+    return sub;
+  }
+  @UseGuards(AdminByRequestUser) @Query(() => String, { nullable: true }) settings() {
+    return 'settings';
+  }
+  @UseGuards(AdminByClaims) @Query(() => String, { nullable: true }) reports() {
+    return 'reports';
+  }
+  @Query(() => [Order]) list() {
+    return [new Order(), new Order()];
+  }
+  @Subscription(() => Order) async *placed() {
+    yield { placed: new Order() };
+    await nap(5);
+    yield { placed: new Order() };
+  }
+  @ResolveField(() => String) owner(@Claims('sub') sub?: string) {
+    return sub ?? 'nobody';
+  }
+}
+
+async function startGraphql() {
+  const localKms = new LocalKms({ keys: [{ alias: 'internal' }] });
+  const started = await startApp({
+    imports: [
+      KmsJwtModule.forRoot({
+        name: 'internal',
+        isGlobal: true,
+        keyId: 'alias/internal',
+        client: localKms.client(),
+        tokenFrom: fromHeader('x-internal'),
+      }),
+      GraphQLModule.forRoot<ApolloDriverConfig>({
+        driver: ApolloDriver,
+        autoSchemaFile: true,
+        subscriptions: { 'graphql-ws': true },
+      }),
+    ],
+    providers: [OrdersResolver, { provide: APP_GUARD, useClass: KmsJwtGuard }],
+  });
+  const internal = started.app.get<KmsJwtService>(getKmsJwtToken('internal'), { strict: false });
+  const ask = async (query: string, headers: Record<string, string>) => {
+    const response = await fetch(`${started.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify({ query }),
+    });
+    const { data, errors = [] } = (await response.json()) as {
+      data: Record<string, unknown>;
+      errors?: { path: string[]; extensions: { errorCode: string } }[];
+    };
+    return { data, refused: errors.map(({ path }) => path.join('.')) };
+  };
+  return { ...started, internal, ask };
+}
+
+describe('fields of one operation', () => {
+  test.each(['admin', 'open', 'others'])(
+    'keep their claims, and those of the request, beside the field %s',
+    async (beside) => {
+      const { jwt, ask } = await startGraphql();
+      const headers = bearer(await jwt.sign({ sub: 'user-42' }));
+      for (const query of [`{ orders ${beside} }`, `{ ${beside} orders }`]) {
+        const { data } = await ask(query, headers);
+        expect(data['orders']).toBe('user-42 by @Claims, user-42 at the request');
+        if (beside === 'open') expect(data['open']).toBe('nobody');
+        else expect(data[beside]).toBeNull();
+      }
+    },
+  );
+
+  test('of two instances each have their own claims, and the request has those of neither', async () => {
+    const { jwt, internal, ask } = await startGraphql();
+    const headers = {
+      ...bearer(await jwt.sign({ sub: 'user-42' })),
+      'x-internal': await internal.sign({ sub: 'service', role: 'admin' }),
+    };
+    // The guard of the app verifies the user; the other instance's claims must not open what reads the request.
+    for (const query of ['{ settings internal }', '{ internal settings }', '{ reports internal }']) {
+      const { data } = await ask(query, headers);
+      expect(data['internal']).toBe('service');
+      expect([data['settings'], data['reports']]).not.toContain('settings');
+      expect([data['settings'], data['reports']]).not.toContain('reports');
+    }
+    const { data, refused } = await ask('{ orders internal }', headers);
+    expect(data['internal']).toBe('service');
+    // An error, and not undefined, where a handler reads the request.
+    expect(refused).toEqual(['orders']);
+  });
+
+  test("are admitted by an app's own guard that reads claimsOf(context)", async () => {
+    const { jwt, ask } = await startGraphql();
+    const admin = bearer(await jwt.sign({ sub: 'user-1', role: 'admin' }));
+    expect(await ask('{ reports settings }', admin)).toEqual({
+      data: { reports: 'reports', settings: 'settings' },
+      refused: [],
+    });
+    const user = bearer(await jwt.sign({ sub: 'user-2' }));
+    expect((await ask('{ reports settings }', user)).data).toEqual({ reports: null, settings: null });
+  });
+
+  test('that are nested have the claims of the field above them', async () => {
+    const { jwt, ask } = await startGraphql();
+    const headers = bearer(await jwt.sign({ sub: 'user-42' }));
+    const { data } = await ask('{ list { owner } open admin }', headers);
+    expect(data['list']).toEqual([{ owner: 'user-42' }, { owner: 'user-42' }]);
+  });
+});
+
+test('the fields of each event of a subscription have the claims of its own operation', async () => {
+  const { jwt, url } = await startGraphql();
+  const clients = await Promise.all(
+    ['user-1', 'user-2', 'user-3'].map(async (sub) => {
+      const client = createClient({
+        url: `${url.replace('http', 'ws')}/graphql`,
+        connectionParams: bearer(await jwt.sign({ sub })),
+        webSocketImpl: WebSocket,
+        retryAttempts: 0,
+      });
+      onTestFinished(() => client.dispose());
+      return { sub, client };
+    }),
+  );
+  await Promise.all(
+    clients.map(async ({ sub, client }) => {
+      const events: unknown[] = [];
+      for await (const event of client.iterate({ query: 'subscription { placed { owner } }' })) {
+        events.push(event);
+      }
+      const event = { data: { placed: { owner: sub } } };
+      expect(events).toEqual([event, event]);
+    }),
+  );
+});
