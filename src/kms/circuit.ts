@@ -8,46 +8,54 @@ import {
 } from 'cockatiel';
 import { KmsUnavailableError } from '../errors/errors.js';
 
-/** After so many calls in a row that were not answered, KMS is away. */
-const FAILURES = 10;
-/** For how long no call is made then, in milliseconds, until one tries. */
-const PAUSE = 1000;
+/** The number of consecutive failures that opens the circuit. */
+const MAX_FAILURES = 10;
+/** The time from a failure that opens the circuit to the next probe, in milliseconds. */
+const OPEN_MS = 1000;
 
-/** What becomes of the circuit: open while KMS is away, closed when it answers again. */
 export type CircuitEvent =
   { readonly type: 'circuit_opened'; readonly error: Error } | { readonly type: 'circuit_closed' };
 
-/** Makes no calls while KMS is away, but for one at a time that tries whether it is back, a second after the last. */
+/**
+ * A circuit breaker for calls to KMS. It opens after ten consecutive calls without an answer. While it is open, calls fail
+ * fast, except for one probe at a time, a second after the last failure; a probe that KMS answers closes it.
+ */
 export class Circuit {
   private readonly policy: CircuitBreakerPolicy;
-  /** How often it has opened, or stayed open. */
+  /** The number of failures that opened the circuit or kept it open. */
   private openings = 0;
-  private opensAgainAt = -Infinity;
-  private isAway = false;
+  private probeAt = -Infinity;
+  private isOpen = false;
 
-  /** @param now milliseconds of a clock that never goes back */
+  /**
+   * @param onEvent called when the circuit opens and when it closes
+   * @param now a monotonic clock in milliseconds
+   */
   constructor(
-    private readonly tell: (event: CircuitEvent) => void = () => {},
+    private readonly onEvent: (event: CircuitEvent) => void = () => {},
     private readonly now: () => number = () => performance.now(),
   ) {
-    const breaker = new ConsecutiveBreaker(FAILURES);
-    this.policy = circuitBreaker(handleAll, { halfOpenAfter: { next: () => this.pause() }, breaker });
-    this.policy.onBreak((reason) => this.noteAway('error' in reason ? reason.error : undefined));
-    this.policy.onReset(() => this.noteBack());
+    const breaker = new ConsecutiveBreaker(MAX_FAILURES);
+    this.policy = circuitBreaker(handleAll, { halfOpenAfter: { next: () => this.openFor() }, breaker });
+    this.policy.onBreak((reason) => this.onOpened('error' in reason ? reason.error : undefined));
+    this.policy.onReset(() => this.onClosed());
   }
 
   get state(): 'closed' | 'open' {
-    return this.isAway ? 'open' : 'closed';
+    return this.isOpen ? 'open' : 'closed';
   }
 
-  /** @throws KmsUnavailableError while KMS is away, unless it is time to try */
+  /** @throws KmsUnavailableError while the circuit is open, unless a probe is due */
   throwIfOpen(): void {
-    const isTried = this.policy.state === CircuitState.HalfOpen;
-    if (isTried || this.now() < this.opensAgainAt)
-      throw new KmsUnavailableError('circuit_open', 'No call of KMS was made: it has not answered lately');
+    const isProbed = this.policy.state === CircuitState.HalfOpen;
+    if (isProbed || this.now() < this.probeAt)
+      throw new KmsUnavailableError(
+        'circuit_open',
+        'No KMS call was made: the circuit is open, as KMS did not answer the last calls',
+      );
   }
 
-  /** @throws KmsUnavailableError while KMS is away, and what `call` throws */
+  /** @throws KmsUnavailableError while the circuit is open, unless a probe is due; the error of `call` */
   async run<T>(call: () => Promise<T>): Promise<T> {
     this.throwIfOpen();
     const { openings } = this;
@@ -55,7 +63,7 @@ export class Circuit {
       try {
         return { answer: await call() };
       } catch (error) {
-        // A refusal is an answer, too; and a call of before it opened says nothing new.
+        // Any other error is an answer of KMS. A call from before the circuit opened shows nothing about KMS now.
         if (error instanceof KmsUnavailableError && openings === this.openings) throw error;
         return { error };
       }
@@ -64,29 +72,32 @@ export class Circuit {
     return outcome.answer;
   }
 
-  /** Of cockatiel, which compares it with what has passed by the clock on the wall: all of it, or nothing of it, is left. */
-  private pause(): IBackoff<unknown> {
-    const end = this.now() + PAUSE;
+  /**
+   * cockatiel measures this time with Date.now(), which can jump; report Infinity until our monotonic clock says that it
+   * is over.
+   */
+  private openFor(): IBackoff<unknown> {
+    const probeAt = this.now() + OPEN_MS;
     const { now } = this;
-    this.opensAgainAt = end;
+    this.probeAt = probeAt;
     return {
       get duration() {
-        return now() < end ? Infinity : -Infinity;
+        return now() < probeAt ? Infinity : -Infinity;
       },
-      next: () => this.pause(),
+      next: () => this.openFor(),
     };
   }
 
-  private noteAway(error: Error | undefined): void {
+  private onOpened(error: Error | undefined): void {
     this.openings += 1;
-    if (this.isAway || !error) return;
-    this.isAway = true;
-    this.tell({ type: 'circuit_opened', error });
+    if (this.isOpen || !error) return;
+    this.isOpen = true;
+    this.onEvent({ type: 'circuit_opened', error });
   }
 
-  private noteBack(): void {
-    this.opensAgainAt = -Infinity;
-    this.isAway = false;
-    this.tell({ type: 'circuit_closed' });
+  private onClosed(): void {
+    this.probeAt = -Infinity;
+    this.isOpen = false;
+    this.onEvent({ type: 'circuit_closed' });
   }
 }

@@ -1,59 +1,63 @@
-import { KmsUnavailableError } from '../errors/errors.js';
 import { withDeadline } from '../async/deadline.js';
+import { KmsUnavailableError } from '../errors/errors.js';
 
-/** How many calls there may be at a time. */
-export interface TurnSettings {
+export interface ConcurrencySettings {
+  /** The number of calls that can be in flight at a time. */
   maxConcurrency: number;
+  /** The number of further calls that can wait for a slot. */
   maxQueue: number;
 }
 
-/** So many calls at a time, and so many that wait for their turn, in their order. */
-export class Turns {
-  private taken = 0;
+/** Limits the calls in flight, and queues further calls in the order of their arrival. */
+export class ConcurrencyLimit {
+  private inFlight = 0;
   private readonly waiting = new Set<() => void>();
 
-  constructor(private readonly settings: TurnSettings) {}
+  constructor(private readonly settings: ConcurrencySettings) {}
 
   /**
-   * Whoever takes a turn has to `release` it.
+   * Waits for a free slot. Every slot must be given back with `release`.
    *
-   * @param patience for how long it may be waited for, in milliseconds
-   * @throws KmsUnavailableError for one too many, and where patience ends; the reason of `signal` when that aborts
+   * @param maxWait the time limit in milliseconds
+   * @throws KmsUnavailableError if the queue is full, or if no slot is free in time; the reason of `signal` if it aborts
    */
-  async take(patience: number, signal?: AbortSignal): Promise<void> {
+  async acquire(maxWait: number, signal?: AbortSignal): Promise<void> {
     const { maxConcurrency, maxQueue } = this.settings;
-    if (this.taken < maxConcurrency) {
-      this.taken += 1;
+    if (this.inFlight < maxConcurrency) {
+      this.inFlight += 1;
       return;
     }
     if (this.waiting.size >= maxQueue) {
-      throw overloaded(`${maxConcurrency} calls are under way and ${maxQueue} wait`);
+      throw overloaded(`maxConcurrency (${maxConcurrency}) and maxQueue (${maxQueue}) are exhausted`);
     }
-    const late = () =>
-      overloaded(`${maxConcurrency} calls are under way, and none of them ended within ${patience} ms`);
-    let begin!: () => void;
-    const turn = new Promise<void>((resolve) => (begin = resolve));
-    this.waiting.add(begin);
+    const timeoutError = () =>
+      overloaded(
+        `maxConcurrency (${maxConcurrency}) is exhausted, and no slot was free within ${maxWait} ms`,
+      );
+    let start!: () => void;
+    const started = new Promise<void>((resolve) => (start = resolve));
+    this.waiting.add(start);
     try {
-      await withDeadline(() => turn, patience, late, signal);
+      await withDeadline(() => started, maxWait, timeoutError, signal);
     } catch (error) {
-      // It may have come in the very moment in which it was given up.
-      if (!this.waiting.delete(begin)) this.release();
+      // Not in the queue any more: `release` gave the slot to this call just before the wait ended. Pass it on.
+      if (!this.waiting.delete(start)) this.release();
       throw error;
     }
   }
 
+  /** Gives the slot to the next call in the queue, or frees it. */
   release(): void {
-    const [begin] = this.waiting;
-    if (!begin) {
-      this.taken -= 1;
+    const [start] = this.waiting;
+    if (!start) {
+      this.inFlight -= 1;
       return;
     }
-    this.waiting.delete(begin);
-    begin();
+    this.waiting.delete(start);
+    start();
   }
 }
 
-function overloaded(why: string): KmsUnavailableError {
-  return new KmsUnavailableError('overloaded', `No call of KMS was made: ${why}`);
+function overloaded(problem: string): KmsUnavailableError {
+  return new KmsUnavailableError('overloaded', `No KMS call was made: ${problem}`);
 }

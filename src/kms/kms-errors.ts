@@ -7,6 +7,7 @@ import {
   KmsUnavailableError,
 } from '../errors/errors.js';
 import { codeOf, nameOf, redactedCause } from '../errors/redacted-cause.js';
+import { ALGORITHMS } from '../jwt/algorithms.js';
 
 const THROTTLING = new Set([
   'ThrottlingException',
@@ -38,29 +39,31 @@ const CREDENTIALS = new Set([
   'RequestTimeTooSkewed',
 ]);
 
+const REQUIRED_KEY = `${ALGORITHMS.map(({ keySpec }) => keySpec).join(' or ')} for SIGN_VERIFY`;
+
 const KEY_PROBLEMS: ReadonlyMap<string, string> = new Map([
-  ['NotFoundException', 'there is no such key or alias in this account and region'],
+  ['NotFoundException', 'there is no such key or alias in this account and Region'],
   ['InvalidArnException', 'the ARN is not valid'],
   ['DisabledException', 'the key is disabled: enable it with aws kms enable-key'],
-  ['KMSInvalidStateException', 'the state of the key forbids it, as while its deletion is pending'],
-  ['InvalidKeyUsageException', 'the key is not for this use: it must be ECC_NIST_P256 for SIGN_VERIFY'],
-  ['UnsupportedOperationException', 'the key has no public half: it must be ECC_NIST_P256 for SIGN_VERIFY'],
-  ['ValidationException', 'KMS does not accept the request'],
+  ['KMSInvalidStateException', 'the key is in a state that does not allow it, such as pending deletion'],
+  ['InvalidKeyUsageException', `the key has the wrong spec or usage: it must be ${REQUIRED_KEY}`],
+  ['UnsupportedOperationException', `the key is not an asymmetric key: it must be ${REQUIRED_KEY}`],
+  ['ValidationException', 'the request is not valid'],
 ]);
 
 /**
- * Says what an error of the AWS SDK means here. Told apart by `name`: the SDK has no classes for most of them. What AWS
- * itself said stays in `cause`, unless it may quote what was sent.
+ * Translates an error of the AWS SDK into one of this library. It goes by `name`, as the SDK has no classes for most errors.
+ * The `cause` has the message of AWS for GetPublicKey only: for other operations, that message may quote the request.
  */
 export function translateKmsError(error: unknown, operation: string, keyId: string): KmsJwtError {
   const { name, message, status, code } = describe(error);
   const call = `${operation} with ${keyId}`;
-  // GetPublicKey sends nothing but the name of the key.
-  const said = operation === 'GetPublicKey' ? message : 'Left out, as it may quote what was sent';
-  const cause = { cause: redactedCause(error, said) };
+  // A GetPublicKey request contains only the name of the key.
+  const causeMessage = operation === 'GetPublicKey' ? message : 'Omitted, as it may quote the request';
+  const cause = { cause: redactedCause(error, causeMessage) };
 
   if (THROTTLING.has(name) || status === 429) {
-    const advice = 'the quota of cryptographic operations is shared by all keys of the account and region';
+    const advice = 'all keys of the account and Region share the quota of cryptographic operations';
     return new KmsUnavailableError('throttled', `KMS throttled ${call} (${name}): ${advice}`, cause);
   }
   if (name === 'AccessDeniedException' || name === 'AccessDenied') {
@@ -68,38 +71,46 @@ export function translateKmsError(error: unknown, operation: string, keyId: stri
     return new KmsAccessDeniedError(`AWS denied ${call} (${name}): ${advice}`, cause);
   }
   if (CREDENTIALS.has(name)) {
-    const advice = 'check the credentials of this process, whether they have expired, and its clock';
+    const advice = 'check the credentials of this process, their expiry and the system clock';
     return new KmsAccessDeniedError(`AWS has no valid credentials for ${call} (${name}): ${advice}`, cause);
   }
   const keyProblem = KEY_PROBLEMS.get(name);
   if (keyProblem) return new KmsKeyError(`KMS refused ${call} (${name}): ${keyProblem}`, cause);
   if (message.startsWith('Region is missing')) {
-    return new KmsJwtOptionsError('client.region', 'is missing: give it, or set AWS_REGION', cause);
+    return new KmsJwtOptionsError(
+      'client.region',
+      'is missing: set it, or the environment variable AWS_REGION',
+      cause,
+    );
   }
   if (code !== undefined || name === 'TimeoutError') {
     const kind = code ?? name;
     return new KmsUnavailableError(
       'network',
-      `KMS could not be reached for ${call} (${kind}): ${LOOK_AT_NETWORK}`,
+      `KMS could not be reached for ${call} (${kind}): ${CHECK_NETWORK}`,
       cause,
     );
   }
   const kind = status === undefined ? name : `${name}, HTTP ${status}`;
   if (operation === 'Sign' && status !== undefined && status < 300) {
-    return new KmsSignatureError(`KMS answered ${call} with what is no signature (${kind})`, cause);
+    return new KmsSignatureError(
+      `The KMS reply to Sign (${keyId}) contains no valid signature: ${kind}`,
+      cause,
+    );
   }
   const advice =
     name === 'SyntaxError'
-      ? 'that was no answer of KMS, but of a proxy or a load balancer before it'
-      : 'it may pass; AWS Health tells whether it is known';
+      ? 'the reply came from a proxy or a load balancer, not from KMS'
+      : 'this is usually temporary; see AWS Health';
   return new KmsUnavailableError('failure', `KMS failed at ${call} (${kind}): ${advice}`, cause);
 }
 
-const LOOK_AT_NETWORK = 'look at the network, the VPC endpoint and its policy';
+const CHECK_NETWORK = 'check the network, the VPC endpoint and its policy';
 
-export function timedOut(operation: string, keyId: string, timeout: number): KmsUnavailableError {
+/** @param timeout in milliseconds */
+export function timeoutError(operation: string, keyId: string, timeout: number): KmsUnavailableError {
   const call = `${operation} with ${keyId}`;
-  const message = `KMS did not answer ${call} within ${timeout} ms: ${LOOK_AT_NETWORK}`;
+  const message = `KMS did not answer ${call} within ${timeout} ms: ${CHECK_NETWORK}`;
   return new KmsUnavailableError('timeout', message);
 }
 

@@ -1,34 +1,36 @@
-import { KmsKeyError, KmsUnavailableError } from '../errors/errors.js';
 import { withDeadline } from '../async/deadline.js';
+import { KmsKeyError, KmsUnavailableError } from '../errors/errors.js';
 import { inRegion } from './key-arn.js';
 import type { KmsGateway, KmsPublicKey, KmsSignature, KmsSignRequest } from './kms-gateway.js';
 
-/** For how long a Region that was unavailable is passed over, in milliseconds; then one call tries it again. */
-const PASS_OVER = 10_000;
+/** The time from a failure of a Region until one call tries that Region again, in milliseconds. */
+const COOLDOWN_MS = 10_000;
 
 /**
- * The part of the deadline that a Region gets that is passed over, next to one that is not, or whose key is to be compared
- * with one that is there already.
+ * The share of the time limit for a Region in its cooldown, relative to 1 for an available one; and the share of `timeout`
+ * that `getPublicKey` waits for the remaining Regions after the first reply, to compare the keys.
  */
-const LAST_RESORT = 0.25;
+const FALLBACK_TIMEOUT_SHARE = 0.25;
 
 interface Region {
   readonly name: string;
   readonly gateway: KmsGateway;
+  /** When its cooldown ends; -Infinity if it has none. */
   availableAt: number;
 }
 
 /**
- * The replicas of a Multi-Region key: the first Region answers, the next where that is unavailable, within one deadline.
+ * Calls KMS in the Regions of a Multi-Region key. The first Region in the order of preference signs; if it is unavailable,
+ * the next one does, within the same time limit.
  */
-export class RegionalGateway implements Pick<KmsGateway, 'getPublicKey' | 'sign' | 'circuit' | 'close'> {
+export class MultiRegionGateway implements KmsGateway {
   private readonly regions: readonly Region[];
 
   /**
-   * @param gateways by Region, in the order of preference
-   * @param timeout of one call, in milliseconds: those that are asked share it, so that the last has time left when those
-   * before it are silent
-   * @param now milliseconds of a clock that never goes back
+   * @param gateways by Region, in the order of preference; at least one
+   * @param timeout the time limit of one call in milliseconds. The Regions share it, so that the last one has time left if
+   * those before it do not answer.
+   * @param now a monotonic clock in milliseconds
    */
   constructor(
     gateways: ReadonlyMap<string, KmsGateway>,
@@ -38,73 +40,86 @@ export class RegionalGateway implements Pick<KmsGateway, 'getPublicKey' | 'sign'
     this.regions = [...gateways].map(([name, gateway]) => ({ name, gateway, availableAt: -Infinity }));
   }
 
-  /** @throws KmsKeyError where two Regions have different keys, and what the gateways throw */
-  async getPublicKey(keyId: string): Promise<KmsPublicKey> {
-    const asked = this.regions.map(({ name, gateway }) => gateway.getPublicKey(inRegion(keyId, name)));
-    // Where all fail, what they say is told below.
-    await Promise.any(asked).catch(() => {});
-    const answers = await Promise.allSettled(
-      asked.map((answer) => withDeadline(() => answer, this.timeout * LAST_RESORT, notCompared)),
-    );
-    const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
-    const [first] = found;
-    const failed = answers.find((answer) => answer.status === 'rejected' && !isAway(answer.reason));
-    if (failed?.status === 'rejected') throw failed.reason;
-    if (!first) throw (answers[0] as PromiseRejectedResult).reason;
+  get circuit(): 'closed' | 'open' {
+    return this.regions.every(({ gateway }) => gateway.circuit === 'open') ? 'open' : 'closed';
+  }
 
-    const differs = found.find(({ spki }) => !Buffer.from(spki).equals(first.spki));
-    // Whichever Region answers, the key is called the same.
+  /** @throws KmsKeyError if the keys of two Regions differ; the errors of the gateways */
+  async getPublicKey(keyId: string): Promise<KmsPublicKey> {
+    const pending = this.regions.map(({ name, gateway }) => gateway.getPublicKey(inRegion(keyId, name)));
+    // If all fail, one of their errors is thrown below.
+    await Promise.any(pending).catch(() => {});
+    const outcomes = await Promise.allSettled(
+      pending.map((reply) => withDeadline(() => reply, this.timeout * FALLBACK_TIMEOUT_SHARE, notCompared)),
+    );
+    const replies = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+    const [first] = replies;
+    const failed = outcomes.find(
+      (outcome) => outcome.status === 'rejected' && !isUnavailable(outcome.reason),
+    );
+    if (failed?.status === 'rejected') throw failed.reason;
+    if (!first) throw (outcomes[0] as PromiseRejectedResult).reason;
+
+    const other = replies.find(({ spki }) => !Buffer.from(spki).equals(first.spki));
+    if (other) {
+      throw new KmsKeyError(`${first.keyArn} and ${other.keyArn} are not replicas of one Multi-Region key`);
+    }
+    // The ARN in the first Region, whichever Region replied: the `kid` may be derived from it.
     const home = this.regions[0]?.name ?? '';
-    if (!differs) return { ...first, keyArn: inRegion(first.keyArn, home) };
-    throw new KmsKeyError(`${first.keyArn} and ${differs.keyArn} are not replicas of one Multi-Region key`);
+    return { ...first, keyArn: inRegion(first.keyArn, home) };
   }
 
   async sign(request: KmsSignRequest): Promise<KmsSignature> {
     const candidates = this.candidates();
-    const end = this.now() + this.timeout;
-    for (const [index, { region, weight }] of candidates.entries()) {
-      const rest = candidates.slice(index).reduce((sum, candidate) => sum + candidate.weight, 0);
-      const timeout = Math.max(1, Math.floor(((end - this.now()) * weight) / rest));
+    const deadlineAt = this.now() + this.timeout;
+    let lastError!: KmsUnavailableError;
+    for (const [index, { region, share }] of candidates.entries()) {
+      const shares = candidates.slice(index).reduce((sum, candidate) => sum + candidate.share, 0);
+      const timeout = Math.max(1, Math.floor(((deadlineAt - this.now()) * share) / shares));
       try {
         const keyId = inRegion(request.keyId, region.name);
         const signature = await region.gateway.sign({ ...request, keyId, timeout });
         region.availableAt = -Infinity;
         return signature;
       } catch (error) {
-        if (!isAway(error)) throw error;
-        if (error.reason !== 'overloaded') region.availableAt = this.now() + PASS_OVER;
-        if (index === candidates.length - 1) throw error;
+        if (!isUnavailable(error)) throw error;
+        // A full queue does not mean that the Region is unavailable.
+        if (error.reason !== 'overloaded') region.availableAt = this.now() + COOLDOWN_MS;
+        lastError = error;
       }
     }
-    throw new KmsUnavailableError('failure', 'No Region is configured');
-  }
-
-  /** `open` while every Region is away. */
-  get circuit(): 'closed' | 'open' {
-    return this.regions.every(({ gateway }) => gateway.circuit === 'open') ? 'open' : 'closed';
+    throw lastError;
   }
 
   async close(): Promise<void> {
     await Promise.all(this.regions.map(({ gateway }) => gateway.close()));
   }
 
-  /** Those that are thought to be available, in their order, before those that were not; one call at a time tries again. */
-  private candidates(): { region: Region; weight: number }[] {
+  /**
+   * The available Regions in the order of preference, then those in their cooldown. A Region whose cooldown is over starts
+   * a new one here, so that only one call at a time tries it.
+   */
+  private candidates(): { region: Region; share: number }[] {
     const now = this.now();
     const available = this.regions.filter(({ availableAt }) => availableAt <= now);
-    for (const region of available) if (region.availableAt > -Infinity) region.availableAt = now + PASS_OVER;
+    for (const region of available) {
+      if (region.availableAt > -Infinity) region.availableAt = now + COOLDOWN_MS;
+    }
     const others = this.regions.filter((region) => !available.includes(region));
     return [
-      ...available.map((region) => ({ region, weight: 1 })),
-      ...others.map((region) => ({ region, weight: LAST_RESORT })),
+      ...available.map((region) => ({ region, share: 1 })),
+      ...others.map((region) => ({ region, share: FALLBACK_TIMEOUT_SHARE })),
     ];
   }
 }
 
 function notCompared(): KmsUnavailableError {
-  return new KmsUnavailableError('timeout', 'A Region did not answer GetPublicKey in time to be compared');
+  return new KmsUnavailableError(
+    'timeout',
+    'A Region did not answer GetPublicKey in time: its key was not compared',
+  );
 }
 
-function isAway(error: unknown): error is KmsUnavailableError {
+function isUnavailable(error: unknown): error is KmsUnavailableError {
   return error instanceof KmsUnavailableError;
 }

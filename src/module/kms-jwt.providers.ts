@@ -1,4 +1,3 @@
-import type { KMSClient, KMSClientConfig } from '@aws-sdk/client-kms';
 import type { FactoryProvider } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { Subject } from 'rxjs';
@@ -8,9 +7,8 @@ import { keysIn } from '../jwt/jwk.js';
 import { JwksKeySource } from '../keys/jwks-key-source.js';
 import { KeyRing, type KeySource } from '../keys/key-ring.js';
 import { KmsKeySource } from '../keys/kms-key-source.js';
-import type { CircuitEvent } from '../kms/circuit.js';
-import { regionOf } from '../kms/key-arn.js';
 import type { KmsGateway } from '../kms/kms-gateway.js';
+import { loadError } from '../kms/load-error.js';
 import { describeEvent, type KmsJwtEvent } from '../events/kms-jwt.events.js';
 import type { KmsJwtModuleOptions, KmsJwtSettings } from '../options/kms-jwt.options.js';
 import { readModuleOptions } from '../options/read-options.js';
@@ -61,61 +59,26 @@ function write(event: KmsJwtEvent, log: Log): void {
   else log.info(describeEvent(event));
 }
 
-type Gateway = Pick<KmsGateway, 'getPublicKey' | 'sign' | 'circuit' | 'close'>;
-
 /** Of an instance that only verifies: its ring has no key that signs, so that nothing comes here. */
-const NO_GATEWAY: Pick<Gateway, 'sign'> = {
+const NO_GATEWAY: Pick<KmsGateway, 'sign'> = {
   sign: () => Promise.reject(new KmsJwtOptionsError('keyId', 'is missing: this instance can only verify')),
 };
 
-function sourceOf(settings: KmsJwtSettings, gateway: Gateway | undefined): KeySource {
+function sourceOf(settings: KmsJwtSettings, gateway: KmsGateway | undefined): KeySource {
   const { keyId, jwksUri, jwks, timeout, refreshInterval } = settings;
   if (keyId !== undefined && gateway) return new KmsKeySource(gateway, { ...settings, keyId });
   if (jwksUri !== undefined) return new JwksKeySource(jwksUri, timeout, refreshInterval);
   return { load: async () => ({ others: keysIn(jwks) }) };
 }
 
-// Loaded here and not at the top, so that the AWS SDK is no condition of importing the package.
+/** Loads kms/ dynamically, so that this package can be imported without the AWS SDK. */
 async function openGateway(
   keyId: string,
   settings: KmsJwtSettings,
-  tell: (event: KmsJwtEvent) => void,
-): Promise<Gateway> {
-  const { client, regions, timeout, maxConcurrency } = settings;
-  const [{ KMSClient: Client }, { KmsGateway: Single }, { RegionalGateway }] = await loadSdk();
-  const sockets = { maxSockets: maxConcurrency };
-  const requestHandler = { httpAgent: sockets, httpsAgent: sockets };
-  const make = (
-    given: KmsJwtSettings['client'],
-    region: { region?: string },
-    tellOfIt: (event: CircuitEvent) => void = tell,
-  ) => {
-    if (typeof given === 'function') return new Single(given(region.region ?? ''), false, settings, tellOfIt);
-    if (isClient(given)) return new Single(given, false, settings, tellOfIt);
-    return new Single(new Client({ requestHandler, ...given, ...region }), true, settings, tellOfIt);
-  };
-  if (regions.length === 0) {
-    const isRegionGiven = typeof client === 'object' && 'region' in client && client.region !== undefined;
-    const region = isRegionGiven ? undefined : regionOf(keyId);
-    return make(client, region === undefined ? {} : { region });
-  }
-  const inRegion = (region: string) =>
-    make(client, { region }, (event: CircuitEvent) => tell({ ...event, region }));
-  return new RegionalGateway(new Map(regions.map((region) => [region, inRegion(region)])), timeout);
-}
-
-async function loadSdk() {
-  try {
-    return await Promise.all([
-      import('@aws-sdk/client-kms'),
-      import('../kms/kms-gateway.js'),
-      import('../kms/multi-region-gateway.js'),
-    ]);
-  } catch (cause) {
-    throw new KmsJwtOptionsError('keyId', 'needs the package @aws-sdk/client-kms: npm install it', { cause });
-  }
-}
-
-function isClient(client: KMSClient | KMSClientConfig): client is KMSClient {
-  return 'send' in client && typeof client.send === 'function';
+  emit: (event: KmsJwtEvent) => void,
+): Promise<KmsGateway> {
+  const kms = await import('../kms/open-gateway.js').catch((error: unknown) => {
+    throw loadError(error);
+  });
+  return kms.openGateway({ ...settings, keyId, limits: settings }, emit);
 }

@@ -54,7 +54,7 @@ const FAULTS: readonly Fault[] = [
   // As long as the deadline: a call may come through.
   { name: '3s-late', logins: MIXED, log: UNANSWERED, network: '3s-late' },
   // 50 calls at a time are 50 a second: half of those that are asked for.
-  { name: '1s-late', logins: MIXED, log: /calls are under way/, good: 0.35, network: '1s-late' },
+  { name: '1s-late', logins: MIXED, log: /maxConcurrency \(\d+\)/, good: 0.35, network: '1s-late' },
   { name: 'reset', logins: REFUSED, log: /KMS could not be reached .*\(ECONNRESET/, network: 'reset' },
   { name: 'corrupted', logins: REFUSED, log: /A token was withheld/, kms: { kind: 'corruptSignature' } },
   // While KMS is down, HAProxy answers with the same page.

@@ -2,7 +2,7 @@ import { DisableKeyCommand, UpdateAliasCommand } from '@aws-sdk/client-kms';
 import { LocalKms } from 'nestjs-kms-jwt/local';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type KmsKeySourceSettings, KmsKeySource } from '../../src/keys/kms-key-source.js';
-import { KmsGateway } from '../../src/kms/kms-gateway.js';
+import { SingleRegionGateway } from '../../src/kms/single-region-gateway.js';
 import { newKeyPair } from '../support/forge.js';
 
 let localKms: LocalKms;
@@ -12,7 +12,7 @@ beforeEach(() => {
 });
 
 function newSource(settings: Partial<KmsKeySourceSettings> = {}): KmsKeySource {
-  const gateway = new KmsGateway(localKms.client({ maxAttempts: 1 }), false, {
+  const gateway = new SingleRegionGateway(localKms.client({ maxAttempts: 1 }), false, {
     timeout: 1000,
     maxConcurrency: 50,
     maxQueue: 1000,

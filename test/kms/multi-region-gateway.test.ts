@@ -8,8 +8,8 @@ import { LocalKms, type LocalKmsFault } from 'nestjs-kms-jwt/local';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { KmsUnavailableError } from '../../src/errors/errors.js';
 import { ES256 } from '../../src/jwt/algorithms.js';
-import { KmsGateway } from '../../src/kms/kms-gateway.js';
-import { RegionalGateway } from '../../src/kms/multi-region-gateway.js';
+import { MultiRegionGateway } from '../../src/kms/multi-region-gateway.js';
+import { SingleRegionGateway } from '../../src/kms/single-region-gateway.js';
 
 const KEY_ID = `mrk-${'0'.repeat(31)}1`;
 const REGIONS = ['eu-central-1', 'eu-west-1'] as const;
@@ -53,19 +53,19 @@ test('the first Region signs', async () => {
   expect([signaturesOf('eu-central-1'), signaturesOf('eu-west-1')]).toEqual([1, 0]);
 });
 
-describe('a Region taken away in the middle of 1,000 signatures', () => {
+describe('a Region that becomes unavailable during 1,000 signatures', () => {
   test.each<[string, LocalKmsFault]>([
     ['silent', { kind: 'hang' }],
     ['cut off', { kind: 'drop' }],
     ['failing', { kind: 'html' }],
     ['throttling', { kind: 'throttle' }],
-  ])('(%s) costs no failure, and less than one extra deadline each', async (_, fault) => {
+  ])('(%s) causes no failure, and no signature takes longer than the time limit', async (_, fault) => {
     const jwt = await start();
     const tokens: string[] = [];
     let slowest = 0;
     const signer = async () => {
       while (tokens.length < 1000) {
-        // LocalKms answers without a turn of the event loop, on which the deadlines of the others wait.
+        // LocalKms answers within one turn of the event loop, in which no timer of the other calls can fire.
         await nextTurn();
         const started = performance.now();
         tokens.push(await jwt.sign({ sub: 'user-42' }));
@@ -78,14 +78,14 @@ describe('a Region taken away in the middle of 1,000 signatures', () => {
     expect(slowest).toBeLessThan(TIMEOUT);
     expect(signaturesOf('eu-central-1')).toBeGreaterThanOrEqual(500);
     expect(signaturesOf('eu-west-1')).toBeGreaterThanOrEqual(490);
-    // Who was under way met the fault; nobody after them.
+    // Calls in flight meet the fault; later ones do not.
     expect(signaturesOf('eu-central-1') + signaturesOf('eu-west-1')).toBeLessThanOrEqual(1000 + 2 * 4);
     expect(new Set(tokens.map((token) => kidOf(jwt, token)))).toEqual(new Set([KEY_ID]));
     for (const token of tokens) await jwt.verify(token);
   });
 });
 
-test('all Regions away: one deadline, and KmsUnavailableError', async () => {
+test('if all Regions are unavailable, sign rejects with KmsUnavailableError within one time limit', async () => {
   const jwt = await start();
   for (const region of REGIONS) inRegion(region).inject({ kind: 'hang' });
   const started = performance.now();
@@ -93,28 +93,30 @@ test('all Regions away: one deadline, and KmsUnavailableError', async () => {
   expect(performance.now() - started).toBeLessThan(TIMEOUT * 1.5);
 });
 
-test('what is wrong with the call is not tried elsewhere', async () => {
+test('a refusal is not retried in the next Region', async () => {
   const jwt = await start();
   inRegion('eu-central-1').inject({ kind: 'error', name: 'AccessDeniedException' });
   await expect(jwt.sign({})).rejects.toMatchObject({ name: 'KmsAccessDeniedError' });
   expect(signaturesOf('eu-west-1')).toBe(0);
 });
 
-describe('a Region that was away', () => {
+describe('a Region that was unavailable', () => {
   let now: number;
-  let gateway: RegionalGateway;
+  let gateway: MultiRegionGateway;
   const sign = () =>
     gateway.sign({ keyId: KEY_ID, algorithm: ES256, messageType: 'DIGEST', message: new Uint8Array(32) });
 
   beforeEach(() => {
     now = 0;
     const limits = { timeout: 100, maxConcurrency: 50, maxQueue: 1000 };
-    const gateways = REGIONS.map((region) => [region, new KmsGateway(client(region), true, limits)] as const);
-    gateway = new RegionalGateway(new Map(gateways), 200, () => now);
+    const gateways = REGIONS.map(
+      (region) => [region, new SingleRegionGateway(client(region), true, limits)] as const,
+    );
+    gateway = new MultiRegionGateway(new Map(gateways), 200, () => now);
   });
   afterEach(() => gateway.close());
 
-  test('is passed over for 10 seconds, then tried by one call, and signs again when it has recovered', async () => {
+  test('is skipped for 10 seconds, then tried by one call, and signs again after it has recovered', async () => {
     const away = inRegion('eu-central-1').inject({ kind: 'hang' });
     await sign();
     for (let count = 0; count < 10; count += 1) await sign();
@@ -133,7 +135,7 @@ describe('a Region that was away', () => {
     expect(signaturesOf('eu-west-1')).toBe(0);
   });
 
-  test('is tried all the same when those that were up are away too', async () => {
+  test('is tried when the other Regions are unavailable too', async () => {
     const first = inRegion('eu-central-1').inject({ kind: 'drop', times: 1 });
     await sign();
     inRegion('eu-west-1').inject({ kind: 'drop' });
@@ -141,7 +143,7 @@ describe('a Region that was away', () => {
     expect(first.count).toBe(1);
   });
 
-  test('does not outlast a caller who gives up', async () => {
+  test('does not delay a call that has been aborted', async () => {
     inRegion('eu-central-1').inject({ kind: 'hang' });
     const reason = new Error('gone');
     const request = {
@@ -157,8 +159,10 @@ describe('a Region that was away', () => {
 
 function gatewayWith(limits: object) {
   const settings = { timeout: 3000, maxConcurrency: 50, maxQueue: 1000, ...limits };
-  const gateways = REGIONS.map((region) => [region, new KmsGateway(client(region), true, settings)] as const);
-  const gateway = new RegionalGateway(new Map(gateways), 3000);
+  const gateways = REGIONS.map(
+    (region) => [region, new SingleRegionGateway(client(region), true, settings)] as const,
+  );
+  const gateway = new MultiRegionGateway(new Map(gateways), 3000);
   onTestFinished(() => gateway.close());
   const sign = () =>
     gateway.sign({ keyId: KEY_ID, algorithm: ES256, messageType: 'DIGEST', message: new Uint8Array(32) });
@@ -166,7 +170,7 @@ function gatewayWith(limits: object) {
 }
 
 describe('the limits of a Region', () => {
-  test('a call too many goes on to the next Region, and the first is asked again at once', async () => {
+  test('a call over the limit goes on to the next Region, and the first Region has no cooldown', async () => {
     const { sign } = gatewayWith({ maxConcurrency: 1, maxQueue: 0 });
     const held = inRegion('eu-central-1').inject({ kind: 'hang' });
     const first = sign();
@@ -176,7 +180,7 @@ describe('the limits of a Region', () => {
     expect((await sign()).keyArn).toContain('eu-central-1');
   });
 
-  test('a spare Region that is silent keeps nobody from the key', async () => {
+  test('a second Region that does not answer hardly delays getPublicKey', async () => {
     const { gateway } = gatewayWith({});
     inRegion('eu-west-1').inject({ kind: 'hang' });
     const started = performance.now();
@@ -184,7 +188,7 @@ describe('the limits of a Region', () => {
     expect(performance.now() - started).toBeLessThan(1500);
   });
 
-  test('the circuit is open where that of every Region is', async () => {
+  test('the circuit is open when the circuits of all Regions are', async () => {
     const { gateway, sign } = gatewayWith({});
     inRegion('eu-central-1').inject({ kind: 'drop' });
     inRegion('eu-west-1').inject({ kind: 'drop', times: 9 });
@@ -199,7 +203,7 @@ describe('the limits of a Region', () => {
 
 const kid = ({ keyArn }: { keyArn: string }) => keyArn;
 
-test('at shutdown a signature goes on to the next Region all the same', async () => {
+test('during shutdown a signature still goes on to the next Region', async () => {
   const jwt = await start({ timeout: 1000 });
   const silent = inRegion('eu-central-1').inject({ kind: 'hang' });
   const signing = jwt.sign({});
@@ -210,17 +214,17 @@ test('at shutdown a signature goes on to the next Region all the same', async ()
 
 test('events name the Region whose circuit has opened', async () => {
   const jwt = await start();
-  const told: KmsJwtEvent[] = [];
-  jwt.events.subscribe((event) => told.push(event));
+  const events: KmsJwtEvent[] = [];
+  jwt.events.subscribe((event) => events.push(event));
   inRegion('eu-central-1').inject({ kind: 'drop' });
   inRegion('eu-west-1').inject({ kind: 'drop' });
   for (let call = 0; call < 10; call += 1) await jwt.sign({}).catch(() => {});
-  const regions = told.map((event) => 'region' in event && event.region);
+  const regions = events.map((event) => 'region' in event && event.region);
   expect(new Set(regions)).toEqual(new Set(REGIONS));
 });
 
 describe('at start', () => {
-  test.each(REGIONS)('%s may be away', async (region) => {
+  test.each(REGIONS)('%s may be unavailable', async (region) => {
     for (const kind of ['hang', 'drop'] as const) {
       const fault = inRegion(region).inject({ kind });
       const jwt = await start();
@@ -230,7 +234,7 @@ describe('at start', () => {
     }
   });
 
-  test('the kid is the same, whichever Region answers', async () => {
+  test('the kid does not depend on the Region that answers', async () => {
     const before = await (await start({ kid })).jwks();
     await module?.close();
     inRegion('eu-central-1').inject({ kind: 'drop' });
@@ -243,13 +247,13 @@ describe('at start', () => {
     ['an alias', 'alias/auth'],
     ['an ARN of another of the Regions', `arn:aws:kms:eu-west-1:000000000000:key/${KEY_ID}`],
     ['the ARN of an alias', 'arn:aws:kms:eu-west-1:000000000000:alias/auth'],
-  ])('the key may be named by %s', async (_, keyId) => {
+  ])('keyId may be %s', async (_, keyId) => {
     const jwt = await start({ keyId });
     expect(kidOf(jwt, await jwt.sign({}))).toBe(KEY_ID);
     expect([signaturesOf('eu-central-1'), signaturesOf('eu-west-1')]).toEqual([1, 0]);
   });
 
-  test('keys that differ are refused', async () => {
+  test('different keys are refused', async () => {
     kms['eu-west-1'] = new LocalKms({ region: 'eu-west-1', keys: [{ keyId: KEY_ID, alias: 'auth' }] });
     await expect(start()).rejects.toMatchObject({
       name: 'KmsKeyError',
@@ -257,12 +261,12 @@ describe('at start', () => {
     });
   });
 
-  test('a key that one Region does not have is refused', async () => {
+  test('a key that is missing in one Region is refused', async () => {
     kms['eu-west-1'] = new LocalKms({ region: 'eu-west-1' });
     await expect(start()).rejects.toMatchObject({ name: 'KmsKeyError' });
   });
 
-  test('without any Region there is no key', async () => {
+  test('fails if no Region answers', async () => {
     for (const region of REGIONS) inRegion(region).inject({ kind: 'drop' });
     await expect(start()).rejects.toBeInstanceOf(KmsUnavailableError);
   });
