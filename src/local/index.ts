@@ -1,3 +1,5 @@
+// Imports within this folder run downwards only: http > faults > operations > store.
+
 export { LocalKms } from './local-kms.js';
 export type { LocalKmsKey } from './local-kms.js';
 export type { LocalKmsFault, LocalKmsInjectedFault } from './faults/faults.js';

@@ -1,4 +1,4 @@
-import { checkArray, checkChoice, checkError, checkObject, checkText } from './checks.js';
+import { checkArray, checkChoice, checkError, checkObject, checkText } from './store/checks.js';
 import { keySpecNames, usagesOf } from './store/key-specs.js';
 import type { LocalKmsKeySpec, LocalKmsKeyUsage } from './store/key-specs.js';
 import { aliasNamePattern, isMultiRegion, keyIdPattern, randomKeyId } from './store/names.js';

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
-import { checkChoice, checkError, checkInteger, checkObject, checkText } from '../checks.js';
-import { requestAborted } from '../http/connection-error.js';
+import { checkChoice, checkError, checkInteger, checkObject, checkText } from '../store/checks.js';
+import { requestAborted } from './connection-error.js';
 import { operationNames } from '../operations/operations.js';
 import type { LocalKmsOperation } from '../operations/operations.js';
 

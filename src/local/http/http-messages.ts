@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { KmsError } from '../operations/kms-error.js';
+import type { KmsError } from '../store/kms-error.js';
 import type { Output } from '../operations/output.js';
 
 /** A request over HTTP, however it came. Names of headers are in lower case. */

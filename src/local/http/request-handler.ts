@@ -1,4 +1,4 @@
-import { requestAborted } from './connection-error.js';
+import { requestAborted } from '../faults/connection-error.js';
 import type { HttpResponse } from './http-messages.js';
 import type { Wire } from './wire.js';
 

@@ -1,11 +1,11 @@
-import { ConnectionError } from './connection-error.js';
-import { answerWithFault } from '../faults/fault-answers.js';
+import { ConnectionError } from '../faults/connection-error.js';
+import { answerWithFault } from './fault-answers.js';
 import type { Faults } from '../faults/faults.js';
 import { failure, success } from './http-messages.js';
 import type { HttpRequest, HttpResponse } from './http-messages.js';
 import type { Input } from '../operations/input.js';
 import type { KeyStore } from '../store/key-store.js';
-import { KmsError } from '../operations/kms-error.js';
+import { KmsError } from '../store/kms-error.js';
 import { operationNames, operations } from '../operations/operations.js';
 import type { LocalKmsOperation } from '../operations/operations.js';
 

@@ -2,7 +2,7 @@ import type { Input } from './input.js';
 import { optionalText, text, validationError } from './input.js';
 import { checkNotPendingDeletion } from '../store/key-state.js';
 import type { KeyStore, StoredKey } from '../store/key-store.js';
-import { KmsError } from './kms-error.js';
+import { KmsError } from '../store/kms-error.js';
 import { aliasNamePattern } from '../store/names.js';
 import { seconds } from './output.js';
 import type { Output } from './output.js';

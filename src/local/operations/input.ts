@@ -1,4 +1,4 @@
-import { KmsError } from './kms-error.js';
+import { KmsError } from '../store/kms-error.js';
 
 /** The input of an operation as it came: a JSON object of anything. */
 export type Input = Readonly<Record<string, unknown>>;

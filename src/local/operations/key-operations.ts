@@ -6,7 +6,7 @@ import { algorithmsOf, keySpecNames, usagesOf } from '../store/key-specs.js';
 import type { LocalKmsKeySpec, LocalKmsKeyUsage } from '../store/key-specs.js';
 import { checkNotPendingDeletion, checkUsable } from '../store/key-state.js';
 import type { KeyStore, StoredKey } from '../store/key-store.js';
-import { KmsError } from './kms-error.js';
+import { KmsError } from '../store/kms-error.js';
 import { isMultiRegion, randomKeyId } from '../store/names.js';
 import { base64, seconds } from './output.js';
 import type { Output } from './output.js';

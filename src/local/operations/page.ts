@@ -1,6 +1,6 @@
 import type { Input } from './input.js';
 import { integer, optionalText } from './input.js';
-import { KmsError } from './kms-error.js';
+import { KmsError } from '../store/kms-error.js';
 
 /** A page of a list, as ListKeys and ListAliases answer it. */
 export interface Page<T> {

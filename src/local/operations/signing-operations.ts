@@ -7,7 +7,7 @@ import { blob, choice, flag, optionalChoice, text, validationError } from './inp
 import { algorithmsOf, keySpecs } from '../store/key-specs.js';
 import { checkUsable } from '../store/key-state.js';
 import type { KeyStore, StoredKey } from '../store/key-store.js';
-import { KmsError } from './kms-error.js';
+import { KmsError } from '../store/kms-error.js';
 import { base64 } from './output.js';
 import type { Output } from './output.js';
 

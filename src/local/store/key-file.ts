@@ -1,7 +1,7 @@
 import { createPrivateKey, randomUUID } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { checkArray, checkChoice, checkError, checkObject, checkText } from '../checks.js';
+import { checkArray, checkChoice, checkError, checkObject, checkText } from './checks.js';
 import { keySpecNames, keySpecs, usagesOf } from './key-specs.js';
 import type { LocalKmsKeySpec } from './key-specs.js';
 import type { KeyStore, StoredAlias, StoredKey } from './key-store.js';

@@ -1,5 +1,5 @@
 import type { KeyStore, StoredKey } from './key-store.js';
-import { KmsError } from '../operations/kms-error.js';
+import { KmsError } from './kms-error.js';
 
 /** @throws KmsError KMSInvalidStateException when the key is pending deletion. */
 export function checkNotPendingDeletion(store: KeyStore, key: StoredKey): void {

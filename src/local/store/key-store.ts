@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { KmsError } from '../operations/kms-error.js';
+import { KmsError } from './kms-error.js';
 import { keySpecs } from './key-specs.js';
 import type { LocalKmsKeySpec, LocalKmsKeyUsage } from './key-specs.js';
 import { keyIdPattern } from './names.js';

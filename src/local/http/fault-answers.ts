@@ -1,11 +1,11 @@
-import { connectionReset } from '../http/connection-error.js';
-import type { InjectedFault } from './faults.js';
-import { proxyFailure, success } from '../http/http-messages.js';
-import type { HttpResponse } from '../http/http-messages.js';
+import { connectionReset } from '../faults/connection-error.js';
+import type { InjectedFault } from '../faults/faults.js';
+import { proxyFailure, success } from './http-messages.js';
+import type { HttpResponse } from './http-messages.js';
 import { text } from '../operations/input.js';
 import type { Input } from '../operations/input.js';
 import { KeyStore } from '../store/key-store.js';
-import { KmsError } from '../operations/kms-error.js';
+import { KmsError } from '../store/kms-error.js';
 import { isMultiRegion, randomKeyId } from '../store/names.js';
 import type { Output } from '../operations/output.js';
 import { base64 } from '../operations/output.js';
