@@ -1,18 +1,13 @@
-import { KMSClient } from '@aws-sdk/client-kms';
-import type { KMSClientConfig } from '@aws-sdk/client-kms';
-import { Faults } from './faults/faults.js';
-import type { LocalKmsFault, LocalKmsInjectedFault } from './faults/faults.js';
+import { KMSClient, type KMSClientConfig } from '@aws-sdk/client-kms';
+import { Faults, type LocalKmsFault, type LocalKmsInjectedFault } from './faults/faults.js';
+import { LocalRequestHandler } from './http/request-handler.js';
+import { listen, type LocalKmsServer } from './http/server.js';
+import { Wire } from './http/wire.js';
+import type { LocalKmsOperation } from './operations/operations.js';
+import { type LocalKmsOptions, type ResolvedKeyOptions, resolveOptions } from './options.js';
 import { readKeyFile, writeKeyFile } from './store/key-file.js';
 import type { LocalKmsKeySpec, LocalKmsKeyUsage } from './store/key-specs.js';
-import { KeyStore } from './store/key-store.js';
-import type { LocalKmsKeyState } from './store/key-store.js';
-import type { LocalKmsOperation } from './operations/operations.js';
-import { resolveOptions } from './options.js';
-import type { LocalKmsOptions, ResolvedKeyOptions } from './options.js';
-import { LocalRequestHandler } from './http/request-handler.js';
-import { listen } from './http/server.js';
-import type { LocalKmsServer } from './http/server.js';
-import { Wire } from './http/wire.js';
+import { KeyStore, type LocalKmsKeyState } from './store/key-store.js';
 
 /** A key of a {@link LocalKms}, as it is now. */
 export interface LocalKmsKey {

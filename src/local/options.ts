@@ -1,7 +1,6 @@
-import { checkArray, checkChoice, checkError, checkObject, checkText } from './store/checks.js';
-import { keySpecNames, usagesOf } from './store/key-specs.js';
-import type { LocalKmsKeySpec, LocalKmsKeyUsage } from './store/key-specs.js';
-import { aliasNamePattern, isMultiRegion, keyIdPattern, randomKeyId } from './store/names.js';
+import { checkArray, checkChoice, checkError, checkObject, checkString } from './store/checks.js';
+import { KEY_SPEC_NAMES, type LocalKmsKeySpec, type LocalKmsKeyUsage, usagesOf } from './store/key-specs.js';
+import { ALIAS_NAME_PATTERN, isMultiRegion, KEY_ID_PATTERN, randomKeyId } from './store/names.js';
 
 /** Options of {@link LocalKms}. */
 export interface LocalKmsOptions {
@@ -61,7 +60,7 @@ export interface ResolvedKeyOptions {
 export function resolveOptions(options: LocalKmsOptions): ResolvedOptions {
   const given = checkObject(options, 'LocalKms options', ['keys', 'region', 'accountId', 'file']);
   const file =
-    given.file === undefined ? undefined : checkText(given.file, 'LocalKms option file', 'a path', /./);
+    given.file === undefined ? undefined : checkString(given.file, 'LocalKms option file', 'a path', /./);
   const keys = checkArray(given.keys ?? [], 'LocalKms option keys').map((key, index) =>
     resolveKey(key, `LocalKms option keys[${index}]`, file !== undefined),
   );
@@ -69,13 +68,13 @@ export function resolveOptions(options: LocalKmsOptions): ResolvedOptions {
   checkUnique(keys.map((key) => key.aliasName));
   return {
     keys,
-    region: checkText(
+    region: checkString(
       given.region ?? 'us-east-1',
       'LocalKms option region',
       "a Region, as 'us-east-1'",
       /^[a-z]+(?:-[a-z0-9]+)+$/,
     ),
-    accountId: checkText(
+    accountId: checkString(
       given.accountId ?? '000000000000',
       'LocalKms option accountId',
       'a string of 12 digits',
@@ -90,7 +89,7 @@ function resolveKey(options: unknown, where: string, needsName: boolean): Resolv
   if (needsName && key.alias === undefined && key.keyId === undefined) {
     throw checkError(where, 'needs an alias or a keyId, or the file would get one more key at every start');
   }
-  const keySpec = checkChoice(key.keySpec ?? 'ECC_NIST_P256', `${where}.keySpec`, keySpecNames);
+  const keySpec = checkChoice(key.keySpec ?? 'ECC_NIST_P256', `${where}.keySpec`, KEY_SPEC_NAMES);
   const usages = usagesOf(keySpec);
   return {
     keyId: resolveKeyId(key.keyId, key.multiRegion, where),
@@ -106,7 +105,12 @@ function resolveKeyId(keyId: unknown, multiRegion: unknown, where: string): stri
   }
   if (keyId === undefined) return randomKeyId(multiRegion === true);
 
-  const id = checkText(keyId, `${where}.keyId`, 'a uuid, or mrk- and 32 hexadecimal digits', keyIdPattern);
+  const id = checkString(
+    keyId,
+    `${where}.keyId`,
+    'a uuid, or mrk- and 32 hexadecimal digits',
+    KEY_ID_PATTERN,
+  );
   if (multiRegion !== undefined && multiRegion !== isMultiRegion(id)) {
     throw checkError(`${where}.multiRegion`, `does not agree with the keyId ${id}`);
   }
@@ -116,7 +120,7 @@ function resolveKeyId(keyId: unknown, multiRegion: unknown, where: string): stri
 function resolveAlias(alias: unknown, where: string): string {
   const name = typeof alias === 'string' && !alias.startsWith('alias/') ? `alias/${alias}` : alias;
   const shape = 'letters, digits, "/", "_" and "-", and must not begin with "aws/"';
-  return checkText(name, where, shape, aliasNamePattern);
+  return checkString(name, where, shape, ALIAS_NAME_PATTERN);
 }
 
 function checkUnique(names: readonly (string | undefined)[]): void {

@@ -1,9 +1,9 @@
-import type { KMSClient } from '@aws-sdk/client-kms';
 import {
   AlreadyExistsException,
   CreateAliasCommand,
   DeleteAliasCommand,
   GetPublicKeyCommand,
+  type KMSClient,
   ListAliasesCommand,
   ScheduleKeyDeletionCommand,
   SignCommand,

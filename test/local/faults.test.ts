@@ -1,7 +1,11 @@
-import { KMSClient, SignCommand, VerifyCommand } from '@aws-sdk/client-kms';
-import type { KMSClientConfig, SignCommandOutput } from '@aws-sdk/client-kms';
-import type { LocalKmsFault } from 'nestjs-kms-jwt/local';
-import { LocalKms } from 'nestjs-kms-jwt/local';
+import {
+  KMSClient,
+  type KMSClientConfig,
+  SignCommand,
+  type SignCommandOutput,
+  VerifyCommand,
+} from '@aws-sdk/client-kms';
+import { LocalKms, type LocalKmsFault } from 'nestjs-kms-jwt/local';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { errorOf, isSignatureOf, message } from './support.js';
 

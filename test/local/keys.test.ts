@@ -1,5 +1,4 @@
 import { createPublicKey } from 'node:crypto';
-import type { KMSClient } from '@aws-sdk/client-kms';
 import {
   CancelKeyDeletionCommand,
   CreateKeyCommand,
@@ -7,6 +6,7 @@ import {
   DisableKeyCommand,
   EnableKeyCommand,
   GetPublicKeyCommand,
+  type KMSClient,
   ListKeysCommand,
   ScheduleKeyDeletionCommand,
   SignCommand,

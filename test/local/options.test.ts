@@ -1,6 +1,5 @@
 import { EncryptCommand, GetPublicKeyCommand, KMSClient, ListKeysCommand } from '@aws-sdk/client-kms';
-import type { LocalKmsOptions } from 'nestjs-kms-jwt/local';
-import { LocalKms } from 'nestjs-kms-jwt/local';
+import { LocalKms, type LocalKmsOptions } from 'nestjs-kms-jwt/local';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { errorOf } from './support.js';
 

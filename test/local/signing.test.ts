@@ -1,4 +1,3 @@
-import type { SigningAlgorithmSpec } from '@aws-sdk/client-kms';
 import {
   DisableKeyCommand,
   DryRunOperationException,
@@ -6,10 +5,10 @@ import {
   KMSServiceException,
   ScheduleKeyDeletionCommand,
   SignCommand,
+  type SigningAlgorithmSpec,
   VerifyCommand,
 } from '@aws-sdk/client-kms';
-import type { LocalKmsKeySpec } from 'nestjs-kms-jwt/local';
-import { LocalKms } from 'nestjs-kms-jwt/local';
+import { LocalKms, type LocalKmsKeySpec } from 'nestjs-kms-jwt/local';
 import { describe, expect, test } from 'vitest';
 import { digest, errorOf, isSignatureOf, message } from './support.js';
 

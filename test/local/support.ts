@@ -1,6 +1,5 @@
 import { createHash, createPublicKey, verify } from 'node:crypto';
-import { GetPublicKeyCommand } from '@aws-sdk/client-kms';
-import type { KMSClient, KMSServiceException } from '@aws-sdk/client-kms';
+import { GetPublicKeyCommand, type KMSClient, type KMSServiceException } from '@aws-sdk/client-kms';
 
 export const message = Buffer.from('header.payload');
 

@@ -1,8 +1,7 @@
 import { types } from 'node:util';
-import { checkChoice, checkError, checkInteger, checkObject, checkText } from '../store/checks.js';
+import { type LocalKmsOperation, OPERATION_NAMES } from '../operations/operations.js';
+import { checkChoice, checkError, checkInteger, checkObject, checkString } from '../store/checks.js';
 import { requestAborted } from './connection-error.js';
-import { operationNames } from '../operations/operations.js';
-import type { LocalKmsOperation } from '../operations/operations.js';
 
 /**
  * Something that goes wrong, for {@link LocalKms.inject}.
@@ -99,7 +98,7 @@ export class InjectedFault implements LocalKmsInjectedFault {
   }
 
   concerns(operation: LocalKmsOperation): boolean {
-    const only = signFaults.has(this.fault.kind) ? 'Sign' : this.fault.operation;
+    const only = SIGN_FAULTS.has(this.fault.kind) ? 'Sign' : this.fault.operation;
     return only === undefined || only === operation;
   }
 
@@ -137,14 +136,14 @@ export class InjectedFault implements LocalKmsInjectedFault {
 
 const MAX_TIMER_MILLISECONDS = 2 ** 31 - 1;
 
-const signFaults: ReadonlySet<string> = new Set<LocalKmsFault['kind']>([
+const SIGN_FAULTS: ReadonlySet<string> = new Set<LocalKmsFault['kind']>([
   'corruptSignature',
   'otherKey',
   'signature',
   'omitSignature',
 ]);
 
-const ownProperties: Readonly<Record<LocalKmsFault['kind'], readonly string[]>> = {
+const OWN_PROPERTIES: Readonly<Record<LocalKmsFault['kind'], readonly string[]>> = {
   throttle: [],
   error: ['name', 'message', 'status'],
   delay: ['milliseconds'],
@@ -158,16 +157,16 @@ const ownProperties: Readonly<Record<LocalKmsFault['kind'], readonly string[]>> 
 };
 
 function checkFault(fault: LocalKmsFault): void {
-  const kinds = Object.keys(ownProperties) as LocalKmsFault['kind'][];
+  const kinds = Object.keys(OWN_PROPERTIES) as LocalKmsFault['kind'][];
   const kind = checkChoice((fault as Partial<LocalKmsFault> | undefined)?.kind, 'LocalKms fault.kind', kinds);
-  checkObject(fault, 'LocalKms fault', ['kind', 'operation', 'times', ...ownProperties[kind]]);
-  const known = signFaults.has(kind) ? ['Sign'] : operationNames;
+  checkObject(fault, 'LocalKms fault', ['kind', 'operation', 'times', ...OWN_PROPERTIES[kind]]);
+  const known = SIGN_FAULTS.has(kind) ? ['Sign'] : OPERATION_NAMES;
   checkChoice(fault.operation ?? 'Sign', 'LocalKms fault.operation', known);
   checkInteger(fault.times ?? 1, 'LocalKms fault.times', 1, Number.MAX_SAFE_INTEGER);
 
   if (fault.kind === 'error') {
-    checkText(fault.name, 'LocalKms fault.name', 'the name of an exception', /./);
-    checkText(fault.message ?? '', 'LocalKms fault.message', 'a string');
+    checkString(fault.name, 'LocalKms fault.name', 'the name of an exception', /./);
+    checkString(fault.message ?? '', 'LocalKms fault.message', 'a string');
     checkInteger(fault.status ?? 400, 'LocalKms fault.status', 400, 599);
   }
   if (fault.kind === 'delay') {

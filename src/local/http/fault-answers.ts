@@ -1,15 +1,12 @@
 import { connectionReset } from '../faults/connection-error.js';
 import type { InjectedFault } from '../faults/faults.js';
-import { proxyFailure, success } from './http-messages.js';
-import type { HttpResponse } from './http-messages.js';
-import { text } from '../operations/input.js';
-import type { Input } from '../operations/input.js';
+import { type Input, requiredString } from '../operations/input.js';
+import { base64, type Output } from '../operations/output.js';
+import { sign } from '../operations/signing-operations.js';
 import { KeyStore } from '../store/key-store.js';
 import { KmsError } from '../store/kms-error.js';
 import { isMultiRegion, randomKeyId } from '../store/names.js';
-import type { Output } from '../operations/output.js';
-import { base64 } from '../operations/output.js';
-import { sign } from '../operations/signing-operations.js';
+import { type HttpResponse, proxyFailure, success } from './http-messages.js';
 
 /** A request that a fault has met. */
 export interface Call {
@@ -72,7 +69,7 @@ function corrupt(signature: string): string {
 }
 
 function signWithOtherKey({ store, input }: Call): Output {
-  const { keyId, keySpec, keyUsage } = store.find(text(input, 'KeyId'));
+  const { keyId, keySpec, keyUsage } = store.find(requiredString(input, 'KeyId'));
   const others = new KeyStore(store.region, store.accountId, () => {});
   const other = others.createKey({ keyId: randomKeyId(isMultiRegion(keyId)), keySpec, keyUsage });
   return sign(others, { ...input, KeyId: other.keyId });

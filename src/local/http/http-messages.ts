@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { KmsError } from '../store/kms-error.js';
 import type { Output } from '../operations/output.js';
+import type { KmsError } from '../store/kms-error.js';
 
 /** A request over HTTP, however it came. Names of headers are in lower case. */
 export interface HttpRequest {

@@ -1,9 +1,7 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { MAX_BODY_BYTES } from './wire.js';
-import type { Wire } from './wire.js';
+import { MAX_BODY_BYTES, type Wire } from './wire.js';
 
 /** A {@link LocalKms} that listens. */
 export interface LocalKmsServer {

@@ -1,13 +1,11 @@
 import { ConnectionError } from '../faults/connection-error.js';
-import { answerWithFault } from './fault-answers.js';
 import type { Faults } from '../faults/faults.js';
-import { failure, success } from './http-messages.js';
-import type { HttpRequest, HttpResponse } from './http-messages.js';
 import type { Input } from '../operations/input.js';
+import { type LocalKmsOperation, OPERATION_NAMES, OPERATIONS } from '../operations/operations.js';
 import type { KeyStore } from '../store/key-store.js';
 import { KmsError } from '../store/kms-error.js';
-import { operationNames, operations } from '../operations/operations.js';
-import type { LocalKmsOperation } from '../operations/operations.js';
+import { answerWithFault } from './fault-answers.js';
+import { failure, type HttpRequest, type HttpResponse, success } from './http-messages.js';
 
 /** The largest body that is read, in bytes. */
 export const MAX_BODY_BYTES = 1_048_576;
@@ -37,7 +35,7 @@ export class Wire {
       const operation = readOperation(request);
       this.calls[operation] += 1;
       const input = readInput(request.body);
-      const perform = () => operations[operation](this.store, input);
+      const perform = () => OPERATIONS[operation](this.store, input);
       const fault = this.faults.take(operation);
       if (fault === undefined) return success(perform());
       return await answerWithFault(fault, { store: this.store, input, perform }, gone);
@@ -58,9 +56,9 @@ function readOperation({ method, headers, body }: HttpRequest): LocalKmsOperatio
     throw unknownOperation('LocalKms answers the Content-Type application/x-amz-json-1.1.');
   }
   const target = String(headers['x-amz-target']);
-  const operation = operationNames.find((name) => target === `TrentService.${name}`);
+  const operation = OPERATION_NAMES.find((name) => target === `TrentService.${name}`);
   if (operation !== undefined) return operation;
-  throw unknownOperation(`LocalKms does not answer ${target}; it answers ${operationNames.join(', ')}.`);
+  throw unknownOperation(`LocalKms does not answer ${target}; it answers ${OPERATION_NAMES.join(', ')}.`);
 }
 
 function readInput(body: Uint8Array): Input {
@@ -82,5 +80,5 @@ function unknownOperation(message: string): KmsError {
 }
 
 function noCalls(): Record<LocalKmsOperation, number> {
-  return Object.fromEntries(operationNames.map((name) => [name, 0])) as Record<LocalKmsOperation, number>;
+  return Object.fromEntries(OPERATION_NAMES.map((name) => [name, 0])) as Record<LocalKmsOperation, number>;
 }

@@ -1,11 +1,9 @@
-import type { Input } from './input.js';
-import { optionalText, text, validationError } from './input.js';
 import { checkNotPendingDeletion } from '../store/key-state.js';
 import type { KeyStore, StoredKey } from '../store/key-store.js';
 import { KmsError } from '../store/kms-error.js';
-import { aliasNamePattern } from '../store/names.js';
-import { seconds } from './output.js';
-import type { Output } from './output.js';
+import { ALIAS_NAME_PATTERN } from '../store/names.js';
+import { type Input, optionalString, requiredString, validationError } from './input.js';
+import { type Output, seconds } from './output.js';
 import { page } from './page.js';
 
 export function createAlias(store: KeyStore, input: Input): Output {
@@ -21,7 +19,7 @@ export function createAlias(store: KeyStore, input: Input): Output {
 }
 
 export function updateAlias(store: KeyStore, input: Input): Output {
-  const alias = store.findAlias(text(input, 'AliasName', 256));
+  const alias = store.findAlias(requiredString(input, 'AliasName', 256));
   const next = readTarget(store, input);
   const current = store.find(alias.targetKeyId);
   if (next.keyUsage !== current.keyUsage || isSymmetric(next) !== isSymmetric(current)) {
@@ -34,11 +32,11 @@ export function updateAlias(store: KeyStore, input: Input): Output {
 }
 
 export function deleteAlias(store: KeyStore, input: Input): Output {
-  store.deleteAlias(store.findAlias(text(input, 'AliasName', 256)));
+  store.deleteAlias(store.findAlias(requiredString(input, 'AliasName', 256)));
 }
 
 export function listAliases(store: KeyStore, input: Input): Output {
-  const keyId = optionalText(input, 'KeyId', 2048);
+  const keyId = optionalString(input, 'KeyId', 2048);
   const key = keyId === undefined ? undefined : store.findWithoutAlias(keyId);
   const all = store.aliases.filter((alias) => key === undefined || alias.targetKeyId === key.keyId);
   const { items, rest } = page(all, (alias) => alias.aliasName, input, { usual: 50, max: 100 });
@@ -55,7 +53,7 @@ export function listAliases(store: KeyStore, input: Input): Output {
 }
 
 function readNewAliasName(input: Input): string {
-  const aliasName = text(input, 'AliasName', 256);
+  const aliasName = requiredString(input, 'AliasName', 256);
   if (!aliasName.startsWith('alias/')) {
     throw validationError(
       'Alias must start with the prefix "alias/". Please see ' +
@@ -63,7 +61,7 @@ function readNewAliasName(input: Input): string {
     );
   }
   if (aliasName.startsWith('alias/aws/')) throw new KmsError('NotAuthorizedException', '');
-  if (aliasNamePattern.test(aliasName)) return aliasName;
+  if (ALIAS_NAME_PATTERN.test(aliasName)) return aliasName;
   throw validationError(
     `1 validation error detected: Value '${aliasName}' at 'aliasName' failed to satisfy constraint: ` +
       'Member must satisfy regular expression pattern: ^[a-zA-Z0-9/_-]+$',
@@ -71,7 +69,7 @@ function readNewAliasName(input: Input): string {
 }
 
 function readTarget(store: KeyStore, input: Input): StoredKey {
-  const target = text(input, 'TargetKeyId');
+  const target = requiredString(input, 'TargetKeyId');
   if (target.includes('alias/')) throw validationError('Aliases must refer to keys. Not aliases');
   const key = store.findWithoutAlias(target);
   checkNotPendingDeletion(store, key);

@@ -4,14 +4,14 @@ import { KmsError } from '../store/kms-error.js';
 export type Input = Readonly<Record<string, unknown>>;
 
 /** Reads a required string. */
-export function text(input: Input, name: string, maxLength = 2048): string {
-  const value = optionalText(input, name, maxLength);
+export function requiredString(input: Input, name: string, maxLength = 2048): string {
+  const value = optionalString(input, name, maxLength);
   if (value === undefined) throw invalid(name, value, 'Member must not be null');
   return value;
 }
 
 /** Reads a string that may be absent. */
-export function optionalText(
+export function optionalString(
   input: Input,
   name: string,
   maxLength: number,
@@ -24,7 +24,7 @@ export function optionalText(
 }
 
 /** Reads a required blob: base64 in the JSON. */
-export function blob(input: Input, name: string, maxLength: number): Buffer {
+export function requiredBlob(input: Input, name: string, maxLength: number): Buffer {
   const base64 = typed(input, name, 'string');
   if (base64 === undefined) throw invalid(name, base64, 'Member must not be null');
   const bytes = Buffer.from(base64, 'base64');
@@ -42,14 +42,14 @@ export function optionalChoice(input: Input, name: string, values: readonly stri
 }
 
 /** Reads a required value of an enumeration. */
-export function choice(input: Input, name: string, values: readonly string[]): string {
+export function requiredChoice(input: Input, name: string, values: readonly string[]): string {
   const value = optionalChoice(input, name, values);
   if (value === undefined) throw invalid(name, value, 'Member must not be null');
   return value;
 }
 
 /** Reads a whole number that may be absent. */
-export function integer(input: Input, name: string, min: number, max: number): number | undefined {
+export function optionalInteger(input: Input, name: string, min: number, max: number): number | undefined {
   const value = typed(input, name, 'number');
   if (value === undefined) return undefined;
   if (!Number.isInteger(value)) throw malformed(`${name} is not an integer`);

@@ -1,15 +1,26 @@
 import { createPublicKey } from 'node:crypto';
 import { KeySpec, KeyUsageType } from '@aws-sdk/client-kms';
-import type { Input } from './input.js';
-import { flag, integer, optionalChoice, optionalText, text, validationError } from './input.js';
-import { algorithmsOf, keySpecNames, usagesOf } from '../store/key-specs.js';
-import type { LocalKmsKeySpec, LocalKmsKeyUsage } from '../store/key-specs.js';
+import {
+  algorithmsOf,
+  KEY_SPEC_NAMES,
+  type LocalKmsKeySpec,
+  type LocalKmsKeyUsage,
+  usagesOf,
+} from '../store/key-specs.js';
 import { checkNotPendingDeletion, checkUsable } from '../store/key-state.js';
 import type { KeyStore, StoredKey } from '../store/key-store.js';
 import { KmsError } from '../store/kms-error.js';
 import { isMultiRegion, randomKeyId } from '../store/names.js';
-import { base64, seconds } from './output.js';
-import type { Output } from './output.js';
+import {
+  flag,
+  type Input,
+  optionalChoice,
+  optionalInteger,
+  optionalString,
+  requiredString,
+  validationError,
+} from './input.js';
+import { base64, type Output, seconds } from './output.js';
 import { page } from './page.js';
 
 const MILLISECONDS_PER_DAY = 86_400_000;
@@ -17,17 +28,17 @@ const MILLISECONDS_PER_DAY = 86_400_000;
 export function createKey(store: KeyStore, input: Input): Output {
   const keySpec = readKeySpec(input);
   const keyUsage = readKeyUsage(input, keySpec);
-  const description = optionalText(input, 'Description', 8192, 0);
+  const description = optionalString(input, 'Description', 8192, 0);
   const keyId = randomKeyId(flag(input, 'MultiRegion'));
   return { KeyMetadata: metadata(store, store.createKey({ keyId, keySpec, keyUsage }, description)) };
 }
 
 export function describeKey(store: KeyStore, input: Input): Output {
-  return { KeyMetadata: metadata(store, store.find(text(input, 'KeyId'))) };
+  return { KeyMetadata: metadata(store, store.find(requiredString(input, 'KeyId'))) };
 }
 
 export function getPublicKey(store: KeyStore, input: Input): Output {
-  const key = store.find(text(input, 'KeyId'));
+  const key = store.find(requiredString(input, 'KeyId'));
   const arn = store.keyArn(key.keyId);
   if (key.privateKey === undefined) {
     throw new KmsError('UnsupportedOperationException', `${arn} is symmetric: it has no public key.`);
@@ -46,20 +57,20 @@ export function listKeys(store: KeyStore, input: Input): Output {
 }
 
 export function enableKey(store: KeyStore, input: Input): Output {
-  const key = store.findWithoutAlias(text(input, 'KeyId'));
+  const key = store.findWithoutAlias(requiredString(input, 'KeyId'));
   checkNotPendingDeletion(store, key);
   store.setState(key, 'Enabled');
 }
 
 export function disableKey(store: KeyStore, input: Input): Output {
-  const key = store.findWithoutAlias(text(input, 'KeyId'));
+  const key = store.findWithoutAlias(requiredString(input, 'KeyId'));
   checkNotPendingDeletion(store, key);
   store.setState(key, 'Disabled');
 }
 
 export function scheduleKeyDeletion(store: KeyStore, input: Input): Output {
-  const days = integer(input, 'PendingWindowInDays', 7, 30) ?? 30;
-  const key = store.findWithoutAlias(text(input, 'KeyId'));
+  const days = optionalInteger(input, 'PendingWindowInDays', 7, 30) ?? 30;
+  const key = store.findWithoutAlias(requiredString(input, 'KeyId'));
   checkNotPendingDeletion(store, key);
   const deletionDate = new Date(Date.now() + days * MILLISECONDS_PER_DAY);
   store.setState(key, 'PendingDeletion', deletionDate);
@@ -72,7 +83,7 @@ export function scheduleKeyDeletion(store: KeyStore, input: Input): Output {
 }
 
 export function cancelKeyDeletion(store: KeyStore, input: Input): Output {
-  const key = store.findWithoutAlias(text(input, 'KeyId'));
+  const key = store.findWithoutAlias(requiredString(input, 'KeyId'));
   const arn = store.keyArn(key.keyId);
   if (key.keyState !== 'PendingDeletion') {
     throw new KmsError('KMSInvalidStateException', `${arn} is not pending deletion.`);
@@ -87,11 +98,11 @@ function readKeySpec(input: Input): LocalKmsKeySpec {
     optionalChoice(input, 'KeySpec', known) ??
     optionalChoice(input, 'CustomerMasterKeySpec', known) ??
     'SYMMETRIC_DEFAULT';
-  const found = keySpecNames.find((name) => name === keySpec);
+  const found = KEY_SPEC_NAMES.find((name) => name === keySpec);
   if (found === undefined) {
     throw new KmsError(
       'UnsupportedOperationException',
-      `LocalKms has no ${keySpec}; it has ${keySpecNames.join(', ')}.`,
+      `LocalKms has no ${keySpec}; it has ${KEY_SPEC_NAMES.join(', ')}.`,
     );
   }
   return found;

@@ -1,3 +1,4 @@
+import type { KeyStore } from '../store/key-store.js';
 import { createAlias, deleteAlias, listAliases, updateAlias } from './alias-operations.js';
 import type { Input } from './input.js';
 import {
@@ -10,7 +11,6 @@ import {
   listKeys,
   scheduleKeyDeletion,
 } from './key-operations.js';
-import type { KeyStore } from '../store/key-store.js';
 import type { Output } from './output.js';
 import { sign, verify } from './signing-operations.js';
 
@@ -35,7 +35,7 @@ export type LocalKmsOperation =
   | 'Verify';
 
 /** The operations. */
-export const operations: Readonly<Record<LocalKmsOperation, Operation>> = {
+export const OPERATIONS: Readonly<Record<LocalKmsOperation, Operation>> = {
   CancelKeyDeletion: cancelKeyDeletion,
   CreateAlias: createAlias,
   CreateKey: createKey,
@@ -53,4 +53,4 @@ export const operations: Readonly<Record<LocalKmsOperation, Operation>> = {
 };
 
 /** The names of the operations. */
-export const operationNames = Object.keys(operations) as LocalKmsOperation[];
+export const OPERATION_NAMES = Object.keys(OPERATIONS) as LocalKmsOperation[];

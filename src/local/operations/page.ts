@@ -1,6 +1,5 @@
-import type { Input } from './input.js';
-import { integer, optionalText } from './input.js';
 import { KmsError } from '../store/kms-error.js';
+import { type Input, optionalInteger, optionalString } from './input.js';
 
 /** A page of a list, as ListKeys and ListAliases answer it. */
 export interface Page<T> {
@@ -16,8 +15,8 @@ export function page<T>(
   input: Input,
   limits: { readonly usual: number; readonly max: number },
 ): Page<T> {
-  const limit = integer(input, 'Limit', 1, limits.max) ?? limits.usual;
-  const marker = optionalText(input, 'Marker', 1024);
+  const limit = optionalInteger(input, 'Limit', 1, limits.max) ?? limits.usual;
+  const marker = optionalString(input, 'Marker', 1024);
   const previous = marker === undefined ? -1 : all.findIndex((item) => id(item) === marker);
   if (marker !== undefined && previous === -1) throw new KmsError('InvalidMarkerException', 'Invalid marker');
 

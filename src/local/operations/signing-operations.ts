@@ -1,15 +1,20 @@
 import { createHash } from 'node:crypto';
 import { MessageType, SigningAlgorithmSpec } from '@aws-sdk/client-kms';
-import { signDigest, verifyDigest } from '../store/ecdsa.js';
-import type { CurveName } from '../store/ecdsa.js';
-import type { Input } from './input.js';
-import { blob, choice, flag, optionalChoice, text, validationError } from './input.js';
-import { algorithmsOf, keySpecs } from '../store/key-specs.js';
+import { type CurveName, signDigest, verifyDigest } from '../store/ecdsa.js';
+import { algorithmsOf, KEY_SPECS } from '../store/key-specs.js';
 import { checkUsable } from '../store/key-state.js';
 import type { KeyStore, StoredKey } from '../store/key-store.js';
 import { KmsError } from '../store/kms-error.js';
-import { base64 } from './output.js';
-import type { Output } from './output.js';
+import {
+  flag,
+  type Input,
+  optionalChoice,
+  requiredBlob,
+  requiredChoice,
+  requiredString,
+  validationError,
+} from './input.js';
+import { base64, type Output } from './output.js';
 
 const MAX_MESSAGE_BYTES = 4096;
 const MAX_SIGNATURE_BYTES = 6144;
@@ -21,7 +26,7 @@ export function sign(store: KeyStore, input: Input): Output {
 }
 
 export function verify(store: KeyStore, input: Input): Output {
-  const signature = blob(input, 'Signature', MAX_SIGNATURE_BYTES);
+  const signature = requiredBlob(input, 'Signature', MAX_SIGNATURE_BYTES);
   const { arn, algorithm, curve, scalar, digest, dryRun } = read(store, input, 'Verify');
   if (!verifyDigest(curve, scalar, digest, signature)) throw new KmsError('KMSInvalidSignatureException', '');
   if (dryRun) throw wouldHaveSucceeded();
@@ -39,10 +44,10 @@ interface Request {
 
 /** Reads and checks what Sign and Verify have in common. */
 function read(store: KeyStore, input: Input, operation: 'Sign' | 'Verify'): Request {
-  const keyId = text(input, 'KeyId');
-  const message = blob(input, 'Message', MAX_MESSAGE_BYTES);
+  const keyId = requiredString(input, 'KeyId');
+  const message = requiredBlob(input, 'Message', MAX_MESSAGE_BYTES);
   const messageType = optionalChoice(input, 'MessageType', Object.values(MessageType)) ?? 'RAW';
-  const algorithm = choice(input, 'SigningAlgorithm', Object.values(SigningAlgorithmSpec));
+  const algorithm = requiredChoice(input, 'SigningAlgorithm', Object.values(SigningAlgorithmSpec));
   const dryRun = flag(input, 'DryRun');
 
   const key = store.find(keyId);
@@ -71,7 +76,7 @@ function checkAlgorithm(key: StoredKey, algorithm: string): void {
 }
 
 function ecdsaKey(key: StoredKey): { curve: CurveName; hash: string; scalar: Uint8Array } {
-  const { ecdsa } = keySpecs[key.keySpec];
+  const { ecdsa } = KEY_SPECS[key.keySpec];
   const d = key.privateKey?.export({ format: 'jwk' }).d;
   if (ecdsa === undefined || d === undefined) {
     throw new KmsError('UnsupportedOperationException', `LocalKms does not sign with ${key.keySpec}.`);

@@ -32,7 +32,7 @@ export function checkChoice<T extends string>(value: unknown, where: string, cho
 }
 
 /** Reads `value` as a string that matches `pattern`; `shape` says in words what that is. */
-export function checkText(value: unknown, where: string, shape: string, pattern?: RegExp): string {
+export function checkString(value: unknown, where: string, shape: string, pattern?: RegExp): string {
   if (typeof value !== 'string' || pattern?.test(value) === false) {
     throw checkError(where, `must be ${shape}`);
   }

@@ -5,7 +5,7 @@ import { secp256k1 } from '@noble/curves/secp256k1';
 export type CurveName = 'prime256v1' | 'secp384r1' | 'secp521r1' | 'secp256k1';
 
 // node:crypto hashes whatever it signs with an EC key, and KMS takes digests.
-const curves = {
+const CURVES = {
   prime256v1: p256,
   secp384r1: p384,
   secp521r1: p521,
@@ -13,11 +13,11 @@ const curves = {
 } satisfies Record<CurveName, unknown>;
 
 // KMS does not care whether s is low, and neither do the verifiers of JOSE.
-const options = { prehash: false, lowS: false } as const;
+const ECDSA_OPTIONS = { prehash: false, lowS: false } as const;
 
 /** An ECDSA signature of a digest, in DER, another one each time as from KMS. */
 export function signDigest(curve: CurveName, privateKey: Uint8Array, digest: Uint8Array): Uint8Array {
-  return curves[curve].sign(digest, privateKey, { ...options, extraEntropy: true }).toBytes('der');
+  return CURVES[curve].sign(digest, privateKey, { ...ECDSA_OPTIONS, extraEntropy: true }).toBytes('der');
 }
 
 /** Whether `signature` is the strict DER of an ECDSA signature of `digest` by `privateKey`. */
@@ -27,9 +27,9 @@ export function verifyDigest(
   digest: Uint8Array,
   signature: Uint8Array,
 ): boolean {
-  const publicKey = curves[curve].getPublicKey(privateKey);
+  const publicKey = CURVES[curve].getPublicKey(privateKey);
   try {
-    return curves[curve].verify(signature, digest, publicKey, { ...options, format: 'der' });
+    return CURVES[curve].verify(signature, digest, publicKey, { ...ECDSA_OPTIONS, format: 'der' });
   } catch {
     // What is not DER makes it throw.
     return false;

@@ -1,11 +1,9 @@
-import { createPrivateKey, randomUUID } from 'node:crypto';
-import type { KeyObject } from 'node:crypto';
+import { createPrivateKey, type KeyObject, randomUUID } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { checkArray, checkChoice, checkError, checkObject, checkText } from './checks.js';
-import { keySpecNames, keySpecs, usagesOf } from './key-specs.js';
-import type { LocalKmsKeySpec } from './key-specs.js';
+import { checkArray, checkChoice, checkError, checkObject, checkString } from './checks.js';
+import { KEY_SPEC_NAMES, KEY_SPECS, type LocalKmsKeySpec, usagesOf } from './key-specs.js';
 import type { KeyStore, StoredAlias, StoredKey } from './key-store.js';
-import { aliasNamePattern, keyIdPattern } from './names.js';
+import { ALIAS_NAME_PATTERN, KEY_ID_PATTERN } from './names.js';
 
 /** What a key file holds. */
 export interface KeyFileContents {
@@ -100,13 +98,13 @@ function parseKey(value: unknown, where: string): StoredKey {
     'deletionDate',
     'privateKey',
   ]);
-  const keySpec = checkChoice(key.keySpec, `${where}.keySpec`, keySpecNames);
-  const isPair = keySpecs[keySpec].generate !== undefined;
+  const keySpec = checkChoice(key.keySpec, `${where}.keySpec`, KEY_SPEC_NAMES);
+  const isPair = KEY_SPECS[keySpec].generate !== undefined;
   return {
-    keyId: checkText(key.keyId, `${where}.keyId`, 'a key id', keyIdPattern),
+    keyId: checkString(key.keyId, `${where}.keyId`, 'a key id', KEY_ID_PATTERN),
     keySpec,
     keyUsage: checkChoice(key.keyUsage, `${where}.keyUsage`, usagesOf(keySpec)),
-    description: checkText(key.description, `${where}.description`, 'a string'),
+    description: checkString(key.description, `${where}.description`, 'a string'),
     creationDate: checkDate(key.creationDate, `${where}.creationDate`),
     keyState: checkChoice(key.keyState, `${where}.keyState`, ['Enabled', 'Disabled', 'PendingDeletion']),
     deletionDate:
@@ -118,7 +116,7 @@ function parseKey(value: unknown, where: string): StoredKey {
 function parseAlias(value: unknown, where: string, keyIds: readonly string[]): StoredAlias {
   const alias = checkObject(value, where, ['aliasName', 'targetKeyId', 'creationDate', 'lastUpdatedDate']);
   return {
-    aliasName: checkText(alias.aliasName, `${where}.aliasName`, 'the name of an alias', aliasNamePattern),
+    aliasName: checkString(alias.aliasName, `${where}.aliasName`, 'the name of an alias', ALIAS_NAME_PATTERN),
     targetKeyId: checkChoice(alias.targetKeyId, `${where}.targetKeyId`, keyIds),
     creationDate: checkDate(alias.creationDate, `${where}.creationDate`),
     lastUpdatedDate: checkDate(alias.lastUpdatedDate, `${where}.lastUpdatedDate`),
@@ -126,16 +124,18 @@ function parseAlias(value: unknown, where: string, keyIds: readonly string[]): S
 }
 
 function checkPrivateKey(pem: unknown, where: string, keySpec: LocalKmsKeySpec): KeyObject {
-  const key = createPrivateKey(checkText(pem, where, 'a private key in PEM', /^-----BEGIN PRIVATE KEY-----/));
+  const key = createPrivateKey(
+    checkString(pem, where, 'a private key in PEM', /^-----BEGIN PRIVATE KEY-----/),
+  );
   const { namedCurve, modulusLength } = key.asymmetricKeyDetails ?? {};
   const fits =
-    keySpec === 'RSA_2048' ? modulusLength === 2048 : namedCurve === keySpecs[keySpec].ecdsa?.curve;
+    keySpec === 'RSA_2048' ? modulusLength === 2048 : namedCurve === KEY_SPECS[keySpec].ecdsa?.curve;
   if (!fits) throw checkError(where, `must be a key of spec ${keySpec}`);
   return key;
 }
 
 function checkDate(value: unknown, where: string): Date {
-  const date = new Date(checkText(value, where, 'a date'));
+  const date = new Date(checkString(value, where, 'a date'));
   if (Number.isNaN(date.getTime())) throw checkError(where, 'must be a date');
   return date;
 }

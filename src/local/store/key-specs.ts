@@ -1,5 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto';
-import type { KeyObject } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import type { CurveName } from './ecdsa.js';
 
 /** The key specs LocalKms has, by the names of AWS KMS (CreateKey, `KeySpec`). */
@@ -19,7 +18,7 @@ interface KeySpecRow {
 }
 
 /** What there is to know of each key spec: one row each. */
-export const keySpecs: Readonly<Record<LocalKmsKeySpec, KeySpecRow>> = {
+export const KEY_SPECS: Readonly<Record<LocalKmsKeySpec, KeySpecRow>> = {
   ECC_NIST_P256: ecc('prime256v1', 'sha256', 'ECDSA_SHA_256'),
   ECC_NIST_P384: ecc('secp384r1', 'sha384', 'ECDSA_SHA_384'),
   ECC_NIST_P521: ecc('secp521r1', 'sha512', 'ECDSA_SHA_512'),
@@ -42,16 +41,16 @@ export const keySpecs: Readonly<Record<LocalKmsKeySpec, KeySpecRow>> = {
 };
 
 /** The names of the key specs. */
-export const keySpecNames = Object.keys(keySpecs) as LocalKmsKeySpec[];
+export const KEY_SPEC_NAMES = Object.keys(KEY_SPECS) as LocalKmsKeySpec[];
 
 /** What keys of a spec may be used for, the usual first. */
 export function usagesOf(keySpec: LocalKmsKeySpec): [LocalKmsKeyUsage, ...LocalKmsKeyUsage[]] {
-  return Object.keys(keySpecs[keySpec].algorithms) as [LocalKmsKeyUsage, ...LocalKmsKeyUsage[]];
+  return Object.keys(KEY_SPECS[keySpec].algorithms) as [LocalKmsKeyUsage, ...LocalKmsKeyUsage[]];
 }
 
 /** The algorithms of a key. */
 export function algorithmsOf(keySpec: LocalKmsKeySpec, keyUsage: LocalKmsKeyUsage): readonly string[] {
-  return keySpecs[keySpec].algorithms[keyUsage] ?? [];
+  return KEY_SPECS[keySpec].algorithms[keyUsage] ?? [];
 }
 
 function ecc(curve: CurveName, hash: 'sha256' | 'sha384' | 'sha512', algorithm: string): KeySpecRow {

@@ -1,8 +1,7 @@
 import type { KeyObject } from 'node:crypto';
+import { KEY_SPECS, type LocalKmsKeySpec, type LocalKmsKeyUsage } from './key-specs.js';
 import { KmsError } from './kms-error.js';
-import { keySpecs } from './key-specs.js';
-import type { LocalKmsKeySpec, LocalKmsKeyUsage } from './key-specs.js';
-import { keyIdPattern } from './names.js';
+import { KEY_ID_PATTERN } from './names.js';
 
 /** The states a key of LocalKms can be in, by the names of AWS KMS (`KeyState`). */
 export type LocalKmsKeyState = 'Enabled' | 'Disabled' | 'PendingDeletion';
@@ -104,7 +103,7 @@ export class KeyStore {
       description,
       creationDate: new Date(),
       keyState: 'Enabled',
-      privateKey: keySpecs[key.keySpec].generate?.(),
+      privateKey: KEY_SPECS[key.keySpec].generate?.(),
     };
     this.keysById.set(key.keyId, created);
     this.changed(this);
@@ -140,7 +139,7 @@ export class KeyStore {
   }
 
   private findById(keyId: string): StoredKey {
-    if (!keyIdPattern.test(keyId)) throw notFound(`Invalid keyId '${keyId}'`);
+    if (!KEY_ID_PATTERN.test(keyId)) throw notFound(`Invalid keyId '${keyId}'`);
     const key = this.keysById.get(keyId);
     if (key === undefined) throw notFound(`Key '${this.keyArn(keyId)}' does not exist`);
     return key;

@@ -1,11 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 
 /** The id of a key: a uuid, or `mrk-` and 32 hexadecimal digits for a multi-Region key. */
-export const keyIdPattern =
+export const KEY_ID_PATTERN =
   /^(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|mrk-[0-9a-f]{32})$/;
 
 /** The name of an alias. `alias/aws/` is AWS's own. */
-export const aliasNamePattern = /^alias\/(?!aws\/)[a-zA-Z0-9/_-]{1,250}$/;
+export const ALIAS_NAME_PATTERN = /^alias\/(?!aws\/)[a-zA-Z0-9/_-]{1,250}$/;
 
 /** A new key id. */
 export function randomKeyId(multiRegion: boolean): string {
