@@ -9,43 +9,47 @@ import { readKeyFile, writeKeyFile } from './store/key-file.js';
 import type { LocalKmsKeySpec, LocalKmsKeyUsage } from './store/key-specs.js';
 import { KeyStore, type LocalKmsKeyState } from './store/key-store.js';
 
-/** A key of a {@link LocalKms}, as it is now. */
+/**
+ * A snapshot of a key in a {@link LocalKms}.
+ *
+ * @example
+ * const [key]: readonly LocalKmsKey[] = localKms.keys;
+ * expect(key).toMatchObject({ keyState: 'Enabled', aliases: [{ aliasName: 'alias/auth' }] });
+ */
 export interface LocalKmsKey {
-  /** The id, without ARN. */
+  /** The key id: a UUID, or `mrk-` and 32 hexadecimal digits for a multi-Region key. */
   readonly keyId: string;
-  /** The ARN: what KMS answers as `KeyId`. */
+  /** The key ARN: the `KeyId` in the responses of KMS. */
   readonly arn: string;
+  /** The key spec, as in CreateKey. */
   readonly keySpec: LocalKmsKeySpec;
+  /** The key usage, as in CreateKey. */
   readonly keyUsage: LocalKmsKeyUsage;
+  /** The key state, as in DescribeKey. */
   readonly keyState: LocalKmsKeyState;
-  /** The aliases that stand for it. */
+  /** The aliases that refer to the key. */
   readonly aliases: readonly { readonly aliasName: string; readonly aliasArn: string }[];
 }
 
 /**
- * An AWS KMS inside the process, for development and tests: real keys, real signatures, the answers and errors
- * of AWS KMS, and faults on demand. It costs nothing and needs no network and no credentials.
+ * An in-process AWS KMS for development and tests: real keys, real signatures, the responses and errors of AWS
+ * KMS, and faults on demand. It needs no network, no credentials and no AWS account.
  *
- * It has what signing tokens needs: keys and their states, aliases, public keys, Sign and Verify with ECDSA.
- * It checks no credentials and no policies, and a key whose deletion is due stays pending deletion. RSA and
- * symmetric keys are there to be refused: they do not sign or encrypt. Where the behaviour of AWS is not known,
- * the names of the exceptions are more to be trusted than their messages.
+ * It supports what signing tokens needs: keys and their states, aliases, public keys, and Sign and Verify with
+ * ECDSA. It checks neither credentials nor policies, and never deletes a key that is pending deletion. RSA and
+ * symmetric keys exist so that an app's handling of an unsuitable key can be tested: they cannot sign or encrypt.
+ * Rely on exception names rather than messages: not every message of AWS is documented.
  *
- * @example In a test
- * ```ts
- * const localKms = new LocalKms({ keys: [{ alias: 'alias/auth' }] });
- * const client = localKms.client();
- * const { KeyId, Signature } = await client.send(
- *   new SignCommand({ KeyId: 'alias/auth', Message: digest, MessageType: 'DIGEST', SigningAlgorithm: 'ECDSA_SHA_256' }),
- * );
- * ```
+ * @example
+ * // In a test
+ * const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
+ * KmsJwtModule.forRoot({ keyId: 'alias/auth', client: localKms.client() });
  *
- * @example In development, for an app that makes its own KMSClient
- * ```ts
- * const localKms = new LocalKms({ keys: [{ alias: 'alias/auth' }], file: '.local-kms.json' });
+ * @example
+ * // In development, for an app that creates its own KMSClient
+ * const localKms = new LocalKms({ keys: [{ alias: 'auth' }], file: '.local-kms.json' });
  * const { url } = await localKms.listen();
  * process.env.AWS_ENDPOINT_URL_KMS = url;
- * ```
  */
 export class LocalKms {
   private readonly store: KeyStore;
@@ -53,8 +57,12 @@ export class LocalKms {
   private readonly wire: Wire;
 
   /**
-   * @throws TypeError that names the option that is unknown or wrong.
-   * @throws Error under `NODE_ENV=production`; or when the file is not valid, or others may read it.
+   * @param options default: no keys, nothing kept in a file
+   * @throws TypeError that names the unknown or invalid option
+   * @throws Error if `NODE_ENV` is `production`, or if the file is invalid or accessible to other users
+   *
+   * @example
+   * const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
    */
   constructor(options: LocalKmsOptions = {}) {
     refuseProduction();
@@ -67,7 +75,13 @@ export class LocalKms {
     this.wire = new Wire(this.store, this.faults);
   }
 
-  /** The keys, oldest first. */
+  /**
+   * The keys, oldest first. Each call returns a new snapshot.
+   *
+   * @example
+   * const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
+   * const arn = localKms.keys[0]?.arn;
+   */
   get keys(): readonly LocalKmsKey[] {
     const { keys, aliases } = this.store;
     return keys.map(({ keyId, keySpec, keyUsage, keyState }) => ({
@@ -83,29 +97,37 @@ export class LocalKms {
   }
 
   /**
-   * How many requests of each operation have arrived, since the start or {@link resetCalls}. Every attempt of
-   * the SDK counts, and those that failed.
+   * The number of requests received since the start or {@link resetCalls}, by operation. Every attempt of the
+   * SDK counts, including those that failed.
    *
    * @example
-   * ```ts
+   * await jwt.sign({ sub: 'user-42' });
    * expect(localKms.calls.Sign).toBe(1);
-   * ```
    */
   get calls(): Readonly<Record<LocalKmsOperation, number>> {
     return { ...this.wire.calls };
   }
 
-  /** Sets all of {@link calls} to 0. */
+  /**
+   * Sets all {@link calls} to 0.
+   *
+   * @example
+   * beforeEach(() => localKms.resetCalls());
+   */
   resetCalls(): void {
     this.wire.resetCalls();
   }
 
   /**
-   * A client of `@aws-sdk/client-kms` whose requests end here instead of on the network. Everything else is
-   * the SDK's own: serialization, signing, retries, errors.
+   * A client of `@aws-sdk/client-kms` whose requests go to this LocalKms instead of the network.
+   * Serialization, request signing, retries and errors are those of the SDK.
    *
-   * @param config - more of its configuration, as `maxAttempts`. Default: the Region of this LocalKms, and
-   * credentials that mean nothing.
+   * @param config further configuration, such as `maxAttempts`. Default: the Region of this LocalKms and dummy
+   * credentials
+   *
+   * @example
+   * const client = localKms.client({ maxAttempts: 1 });
+   * const { PublicKey } = await client.send(new GetPublicKeyCommand({ KeyId: 'alias/auth' }));
    */
   client(config: Omit<KMSClientConfig, 'requestHandler'> = {}): KMSClient {
     return new KMSClient({
@@ -117,28 +139,32 @@ export class LocalKms {
   }
 
   /**
-   * Serves the same over HTTP on 127.0.0.1, for SDKs in any language: set `AWS_ENDPOINT_URL_KMS` to its url.
-   * Whoever can reach the port can use the keys: credentials are not checked.
+   * Serves this LocalKms over HTTP on 127.0.0.1, for SDKs in any language: set `AWS_ENDPOINT_URL_KMS` to the
+   * server's `url`. Credentials are not checked, so any program that can reach the port can use the keys.
    *
-   * @param port - default 0: a free one.
-   * @throws Error (rejects with) when the port is taken.
+   * @param port default: 0, which picks a free port
+   * @throws Error (rejects with) if the port is in use or out of range
+   *
+   * @example
+   * const server = await localKms.listen();
+   * process.env.AWS_ENDPOINT_URL_KMS = server.url;
+   * // Later
+   * await server.close();
    */
   listen(port = 0): Promise<LocalKmsServer> {
     return listen(this.wire, port);
   }
 
   /**
-   * Makes something go wrong, for tests. Of several faults the first applies that concerns the operation and
-   * is not used up.
+   * Simulates a failure, for tests. If several faults apply to an operation, the first one that is not used up
+   * takes effect.
    *
-   * @throws TypeError that names the property that is unknown or wrong.
+   * @throws TypeError that names the unknown or invalid property
    *
    * @example
-   * ```ts
    * const fault = localKms.inject({ kind: 'throttle', operation: 'Sign', times: 2 });
-   * await service.sign(payload); // the third attempt succeeds
+   * await jwt.sign({ sub: 'user-42' }); // the third attempt succeeds
    * expect(fault.count).toBe(2);
-   * ```
    */
   inject(fault: LocalKmsFault): LocalKmsInjectedFault {
     return this.faults.inject(fault);
@@ -148,12 +174,12 @@ export class LocalKms {
 function refuseProduction(): void {
   if (process.env.NODE_ENV !== 'production') return;
   throw new Error(
-    'LocalKms refuses to start under NODE_ENV=production: it keeps private keys in the process and checks no ' +
+    'LocalKms refuses to start under NODE_ENV=production: it holds private keys in the process and checks no ' +
       'permissions. Use a KMSClient of @aws-sdk/client-kms and a key in AWS KMS.',
   );
 }
 
-/** Creates what is missing of the key; what a file already has of it stays as it is. */
+/** Creates the key and the alias unless they exist; what the key file already contains stays unchanged. */
 function ensureKey(store: KeyStore, { aliasName, ...key }: ResolvedKeyOptions): void {
   if (aliasName !== undefined && store.hasAlias(aliasName)) return;
   if (!store.hasKey(key.keyId)) store.createKey(key);

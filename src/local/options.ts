@@ -2,37 +2,53 @@ import { checkArray, checkChoice, checkError, checkObject, checkString } from '.
 import { KEY_SPEC_NAMES, type LocalKmsKeySpec, type LocalKmsKeyUsage, usagesOf } from './store/key-specs.js';
 import { ALIAS_NAME_PATTERN, isMultiRegion, KEY_ID_PATTERN, randomKeyId } from './store/names.js';
 
-/** Options of {@link LocalKms}. */
+/**
+ * Options of {@link LocalKms}.
+ *
+ * @example
+ * const options: LocalKmsOptions = {
+ *   region: 'eu-west-1',
+ *   keys: [{ alias: 'auth' }],
+ *   file: '.local-kms.json',
+ * };
+ * const localKms = new LocalKms(options);
+ */
 export interface LocalKmsOptions {
-  /** The keys that there are from the start. Default: none. */
+  /** The keys to create at the start. Default: none. */
   readonly keys?: readonly LocalKmsKeyOptions[];
-  /** The Region in the ARNs. Default `'us-east-1'`. */
+  /** The Region in the ARNs. Default: `'us-east-1'`. */
   readonly region?: string;
-  /** The account in the ARNs: 12 digits. Default `'000000000000'`. */
+  /** The account in the ARNs: 12 digits. Default: `'000000000000'`. */
   readonly accountId?: string;
   /**
-   * A file that keeps the keys, their states and the aliases, so that they survive a restart. Default: none,
-   * everything ends with the process.
+   * The path of a file in which the keys, their states and the aliases survive a restart. Default: none, so
+   * they are lost when the process ends.
    *
-   * It holds private keys in the clear: it is written with mode 0600, and refused when others may read it.
-   * Keep it out of version control. One process at a time: the last to write wins. Every entry of `keys`
-   * needs an `alias` or a `keyId` then, by which it is found again after a restart; what the file has of it
-   * is left as it is.
+   * The file contains unencrypted private keys: it is written with mode 0600 and refused if other users can
+   * access it. Keep it out of version control. Only one process at a time may use it: the last write wins.
+   * With a file, every entry of `keys` needs an `alias` or a `keyId`, which identifies the key after a
+   * restart; a key that the file already contains stays unchanged.
    */
   readonly file?: string;
 }
 
-/** A key that a {@link LocalKms} has from the start. */
+/**
+ * A key that a {@link LocalKms} creates at the start.
+ *
+ * @example
+ * const key: LocalKmsKeyOptions = { alias: 'auth', keySpec: 'ECC_NIST_P256' };
+ * const localKms = new LocalKms({ keys: [key] });
+ */
 export interface LocalKmsKeyOptions {
-  /** The id: a uuid, or `mrk-` and 32 hexadecimal digits for a multi-Region key. Default: random. */
+  /** The key id: a UUID, or `mrk-` and 32 hexadecimal digits for a multi-Region key. Default: random. */
   readonly keyId?: string;
   /** An alias of the key, with or without the prefix `alias/`. Default: none. */
   readonly alias?: string;
-  /** AWS's name of the kind of key. Default `'ECC_NIST_P256'`. */
+  /** The key spec, as in CreateKey. Default: `'ECC_NIST_P256'`. */
   readonly keySpec?: LocalKmsKeySpec;
-  /** Default: `'ENCRYPT_DECRYPT'` for `'SYMMETRIC_DEFAULT'`, `'SIGN_VERIFY'` for all others. */
+  /** The key usage, as in CreateKey. Default: `'ENCRYPT_DECRYPT'` for `'SYMMETRIC_DEFAULT'`, otherwise `'SIGN_VERIFY'`. */
   readonly keyUsage?: LocalKmsKeyUsage;
-  /** Whether it is a multi-Region primary key. Default: true where `keyId` is one of those, else false. */
+  /** Whether it is a multi-Region primary key. Default: true if `keyId` begins with `mrk-`, otherwise false. */
   readonly multiRegion?: boolean;
 }
 
@@ -55,7 +71,7 @@ export interface ResolvedKeyOptions {
 /**
  * Checks the options and fills in the defaults.
  *
- * @throws TypeError that names the option that is unknown or wrong.
+ * @throws TypeError that names the unknown or invalid option
  */
 export function resolveOptions(options: LocalKmsOptions): ResolvedOptions {
   const given = checkObject(options, 'LocalKms options', ['keys', 'region', 'accountId', 'file']);
@@ -71,7 +87,7 @@ export function resolveOptions(options: LocalKmsOptions): ResolvedOptions {
     region: checkString(
       given.region ?? 'us-east-1',
       'LocalKms option region',
-      "a Region, as 'us-east-1'",
+      "a Region, such as 'us-east-1'",
       /^[a-z]+(?:-[a-z0-9]+)+$/,
     ),
     accountId: checkString(
@@ -87,7 +103,10 @@ export function resolveOptions(options: LocalKmsOptions): ResolvedOptions {
 function resolveKey(options: unknown, where: string, needsName: boolean): ResolvedKeyOptions {
   const key = checkObject(options, where, ['keyId', 'alias', 'keySpec', 'keyUsage', 'multiRegion']);
   if (needsName && key.alias === undefined && key.keyId === undefined) {
-    throw checkError(where, 'needs an alias or a keyId, or the file would get one more key at every start');
+    throw checkError(
+      where,
+      'needs an alias or a keyId: without either, every start would add another key to the file',
+    );
   }
   const keySpec = checkChoice(key.keySpec ?? 'ECC_NIST_P256', `${where}.keySpec`, KEY_SPEC_NAMES);
   const usages = usagesOf(keySpec);
@@ -108,7 +127,7 @@ function resolveKeyId(keyId: unknown, multiRegion: unknown, where: string): stri
   const id = checkString(
     keyId,
     `${where}.keyId`,
-    'a uuid, or mrk- and 32 hexadecimal digits',
+    'a UUID, or mrk- and 32 hexadecimal digits',
     KEY_ID_PATTERN,
   );
   if (multiRegion !== undefined && multiRegion !== isMultiRegion(id)) {
@@ -119,7 +138,7 @@ function resolveKeyId(keyId: unknown, multiRegion: unknown, where: string): stri
 
 function resolveAlias(alias: unknown, where: string): string {
   const name = typeof alias === 'string' && !alias.startsWith('alias/') ? `alias/${alias}` : alias;
-  const shape = 'letters, digits, "/", "_" and "-", and must not begin with "aws/"';
+  const shape = 'a string of letters, digits, "/", "_" and "-" that does not begin with "aws/"';
   return checkString(name, where, shape, ALIAS_NAME_PATTERN);
 }
 

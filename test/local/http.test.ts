@@ -189,7 +189,7 @@ describe('a hostile request', () => {
     expect(answer.status).toBe(400);
     expect(JSON.parse(answer.body)).toMatchObject({
       __type: 'UnknownOperationException',
-      message: expect.stringContaining(`does not answer ${target};`),
+      message: expect.stringContaining(`does not support ${target};`),
     });
   });
 

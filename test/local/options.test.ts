@@ -110,7 +110,7 @@ describe('a LocalKms', () => {
     );
     expect(error).toMatchObject({
       name: 'UnknownOperationException',
-      message: expect.stringMatching(/^LocalKms does not answer TrentService.Encrypt; it answers .*Sign/),
+      message: expect.stringMatching(/^LocalKms does not support TrentService.Encrypt; it supports .*Sign/),
       $metadata: { httpStatusCode: 400, attempts: 1 },
     });
   });

@@ -1,4 +1,4 @@
-/** The end of a connection without an answer: it is passed on to whoever carries the request. */
+/** A connection that ended without a response. Whatever transports the request lets it through unchanged. */
 export class ConnectionError extends Error {
   constructor(
     override readonly name: 'TimeoutError' | 'AbortError',
@@ -10,12 +10,12 @@ export class ConnectionError extends Error {
   }
 }
 
-/** What Node says of a connection that was reset, by the name that the SDK's own handler gives it. */
+/** Node's error for a reset connection, with the name that the SDK's own request handler gives it. */
 export function connectionReset(): ConnectionError {
   return new ConnectionError('TimeoutError', 'read ECONNRESET', { code: 'ECONNRESET', syscall: 'read' });
 }
 
-/** What the SDK's own handler says of a request whose `abortSignal` was aborted. */
+/** The error of the SDK's own request handler for a request whose `abortSignal` was aborted. */
 export function requestAborted(reason: unknown): ConnectionError {
   return new ConnectionError('AbortError', 'Request aborted', { cause: reason });
 }

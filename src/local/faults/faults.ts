@@ -4,71 +4,90 @@ import { checkChoice, checkError, checkInteger, checkObject, checkString } from 
 import { requestAborted } from './connection-error.js';
 
 /**
- * Something that goes wrong, for {@link LocalKms.inject}.
+ * A failure to simulate, for {@link LocalKms.inject}.
  *
- * | kind | what the client meets |
+ * | kind | what the client gets |
  * | --- | --- |
- * | `throttle` | ThrottlingException "Rate exceeded", HTTP 400; the SDK tries again |
- * | `error` | the exception `name`, with `message` (default empty) and `status` (default 400) |
- * | `delay` | the answer, `milliseconds` later |
- * | `hang` | no answer, until its `abortSignal` is aborted, the server is closed or the fault is stopped |
- * | `drop` | a connection that is reset (ECONNRESET) |
- * | `html` | HTTP 503 with a page of HTML, as from a proxy |
- * | `corruptSignature` | Sign: a signature in good DER that is wrong |
- * | `otherKey` | Sign: the signature, and the ARN, of another key |
+ * | `throttle` | ThrottlingException "Rate exceeded", HTTP 400; the SDK retries |
+ * | `error` | the exception `name`, with `message` (default: empty) and `status` (default: 400) |
+ * | `delay` | the response, `milliseconds` later |
+ * | `hang` | no response until its `abortSignal` is aborted, the server is closed or the fault is stopped |
+ * | `drop` | a connection reset (ECONNRESET) |
+ * | `html` | HTTP 503 with an HTML page, as from a proxy |
+ * | `corruptSignature` | Sign: an invalid signature in valid DER |
+ * | `otherKey` | Sign: the signature and ARN of another key |
  * | `signature` | Sign: the bytes of `signature` as the signature |
  * | `omitSignature` | Sign: success without a signature |
+ *
+ * @example
+ * const fault: LocalKmsFault = { kind: 'error', name: 'AccessDeniedException', operation: 'Sign' };
+ * localKms.inject(fault);
  */
 export type LocalKmsFault =
   | (AnyOperationFault & { readonly kind: 'throttle' | 'drop' | 'hang' | 'html' })
   | (AnyOperationFault & {
       readonly kind: 'error';
-      /** The exception, as `'AccessDeniedException'`. */
+      /** The exception name, such as `'AccessDeniedException'`. */
       readonly name: string;
-      /** Default: empty. */
+      /** The exception message. Default: empty. */
       readonly message?: string;
-      /** The HTTP status, 400 to 599. Default 400. */
+      /** The HTTP status, 400 to 599. Default: 400. */
       readonly status?: number;
     })
   | (AnyOperationFault & {
       readonly kind: 'delay';
-      /** How much later, in milliseconds. */
+      /** The delay in milliseconds, 0 to 2,147,483,647. */
       readonly milliseconds: number;
     })
   | (SignFault & { readonly kind: 'corruptSignature' | 'otherKey' | 'omitSignature' })
   | (SignFault & {
       readonly kind: 'signature';
-      /** The bytes that the answer has as `Signature`. */
+      /** The bytes of `Signature` in the response. */
       readonly signature: Uint8Array;
     });
 
 interface AnyOperationFault {
-  /** The operation it concerns. Default: every one. */
+  /** The operation that the fault applies to. Default: every operation. */
   readonly operation?: LocalKmsOperation;
-  /** How many requests it concerns. Default: all, until it is stopped. */
+  /** The number of requests that the fault applies to. Default: unlimited, until it is stopped. */
   readonly times?: number;
 }
 
 interface SignFault {
-  /** It concerns Sign alone. */
+  /** The fault applies to Sign only. */
   readonly operation?: 'Sign';
-  /** How many requests it concerns. Default: all, until it is stopped. */
+  /** The number of requests that the fault applies to. Default: unlimited, until it is stopped. */
   readonly times?: number;
 }
 
-/** A fault that was injected. */
+/**
+ * A fault that was injected.
+ *
+ * @example
+ * const outage: LocalKmsInjectedFault = localKms.inject({ kind: 'drop' });
+ * await expect(jwt.sign({ sub: 'user-42' })).rejects.toThrow(KmsUnavailableError);
+ * outage.stop();
+ */
 export interface LocalKmsInjectedFault {
-  /** How many requests it has met. */
+  /** The number of requests that the fault has been applied to. */
   readonly count: number;
-  /** Ends it. Requests that it delays, or leaves hanging, are answered now. */
+  /**
+   * Ends the fault. Requests that it delays or leaves hanging get their response now.
+   *
+   * @example
+   * const fault = localKms.inject({ kind: 'hang' });
+   * const pending = jwt.sign({ sub: 'user-42' });
+   * fault.stop();
+   * await pending;
+   */
   stop(): void;
 }
 
-/** The faults that were injected, in their order. */
+/** The injected faults, in order of injection. */
 export class Faults {
   private injected: InjectedFault[] = [];
 
-  /** @throws TypeError that names the property that is unknown or wrong. */
+  /** @throws TypeError that names the unknown or invalid property */
   inject(fault: LocalKmsFault): InjectedFault {
     checkFault(fault);
     const injected = new InjectedFault(fault);
@@ -76,16 +95,16 @@ export class Faults {
     return injected;
   }
 
-  /** The first fault that concerns the operation and is not used up; it is used once more. */
+  /** The first fault that applies to the operation and is not used up. Counts one use of it. */
   take(operation: LocalKmsOperation): InjectedFault | undefined {
     this.injected = this.injected.filter((fault) => !fault.isOver);
-    const taken = this.injected.find((fault) => fault.concerns(operation));
+    const taken = this.injected.find((fault) => fault.appliesTo(operation));
     if (taken !== undefined) taken.count += 1;
     return taken;
   }
 }
 
-/** A fault, and the requests it has met. */
+/** A fault and the requests that it holds. */
 export class InjectedFault implements LocalKmsInjectedFault {
   count = 0;
   private stopped = false;
@@ -97,7 +116,7 @@ export class InjectedFault implements LocalKmsInjectedFault {
     return this.stopped || this.count === this.fault.times;
   }
 
-  concerns(operation: LocalKmsOperation): boolean {
+  appliesTo(operation: LocalKmsOperation): boolean {
     const only = SIGN_FAULTS.has(this.fault.kind) ? 'Sign' : this.fault.operation;
     return only === undefined || only === operation;
   }
@@ -108,9 +127,11 @@ export class InjectedFault implements LocalKmsInjectedFault {
   }
 
   /**
-   * Holds a request until the milliseconds are over (none given: for ever) or the fault is stopped.
+   * Holds a request until the fault is stopped or the time is over.
    *
-   * @throws ConnectionError (rejects with) when `gone` is aborted: nobody waits for the answer any more.
+   * @param gone aborted once the client no longer waits for the response
+   * @param milliseconds default: no limit
+   * @throws ConnectionError (rejects with) if `gone` is aborted
    */
   hold(gone: AbortSignal | undefined, milliseconds?: number): Promise<void> {
     return new Promise((resolve, reject) => {

@@ -8,21 +8,21 @@ import { KmsError } from '../store/kms-error.js';
 import { isMultiRegion, randomKeyId } from '../store/names.js';
 import { type HttpResponse, proxyFailure, success } from './http-messages.js';
 
-/** A request that a fault has met. */
+/** A request that a fault applies to. */
 export interface Call {
   readonly store: KeyStore;
   readonly input: Input;
-  /** What would have been done without the fault. */
+  /** Runs the operation, as if there were no fault. */
   readonly perform: () => Output;
 }
 
 /**
- * What the fault makes of a request.
+ * Responds to a request as the fault demands.
  *
- * @param gone - aborted when nobody waits for the answer any more.
- * @throws KmsError, ConnectionError (rejects with).
+ * @param gone aborted once the client no longer waits for the response
+ * @throws KmsError, ConnectionError (rejects with)
  */
-// oxlint-disable-next-line typescript/consistent-return -- the switch has every kind: tsc sees to it
+// oxlint-disable-next-line typescript/consistent-return -- tsc checks that the switch is exhaustive
 export async function answerWithFault(
   injected: InjectedFault,
   call: Call,
@@ -61,7 +61,7 @@ function withSignature(call: Call, change: (signature: string) => string | undef
   return { ...output, Signature: change(String(output.Signature)) };
 }
 
-/** Changes the last bit of s: the DER stays in order, and the signature belongs to no message. */
+/** Flips the last bit of s: the DER stays valid, the signature does not. */
 function corrupt(signature: string): string {
   const bytes = Buffer.from(signature, 'base64');
   bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1);

@@ -2,28 +2,28 @@ import { randomUUID } from 'node:crypto';
 import type { Output } from '../operations/output.js';
 import type { KmsError } from '../store/kms-error.js';
 
-/** A request over HTTP, however it came. Names of headers are in lower case. */
+/** An HTTP request, from the network or from a client in this process. Header names are in lower case. */
 export interface HttpRequest {
   readonly method: string;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly body: Uint8Array;
 }
 
-/** A response over HTTP, whichever way it goes. */
+/** An HTTP response, to the network or to a client in this process. */
 export interface HttpResponse {
   readonly statusCode: number;
   readonly headers: Record<string, string>;
   readonly body: Uint8Array;
 }
 
-/** The answer of an operation that succeeded. */
+/** The response of an operation that succeeded. */
 export function success(output: Output): HttpResponse {
   return respond(200, 'application/x-amz-json-1.1', output === undefined ? '' : JSON.stringify(output));
 }
 
-/** The answer of an operation that failed. */
+/** The response of an operation that failed. */
 export function failure({ name, message, statusCode }: KmsError): HttpResponse {
-  // AWS writes it with a capital for this one alone.
+  // AWS capitalizes the member for this exception only.
   const member = name === 'AccessDeniedException' ? 'Message' : 'message';
   return respond(
     statusCode,
@@ -32,7 +32,7 @@ export function failure({ name, message, statusCode }: KmsError): HttpResponse {
   );
 }
 
-/** What a proxy on the way answers when KMS is away. */
+/** The response of a proxy that cannot reach KMS. */
 export function proxyFailure(): HttpResponse {
   return respond(
     503,
@@ -41,8 +41,8 @@ export function proxyFailure(): HttpResponse {
   );
 }
 
-function respond(statusCode: number, contentType: string, text: string): HttpResponse {
-  const body = Buffer.from(text);
+function respond(statusCode: number, contentType: string, content: string): HttpResponse {
+  const body = Buffer.from(content);
   const headers = {
     'x-amzn-requestid': randomUUID(),
     'content-type': contentType,

@@ -2,14 +2,14 @@ import { requestAborted } from '../faults/connection-error.js';
 import type { HttpResponse } from './http-messages.js';
 import type { Wire } from './wire.js';
 
-/** The part of the SDK's request that is read here. */
+/** The members of the SDK's request that LocalKms reads. */
 interface SdkRequest {
   readonly method: string;
   readonly headers: Record<string, string>;
   readonly body?: unknown;
 }
 
-/** The `requestHandler` of a KMSClient that stays inside the process: the SDK's contract `HttpHandler`. */
+/** The `requestHandler` of a KMSClient whose requests stay inside the process. Implements the SDK's `HttpHandler`. */
 export class LocalRequestHandler {
   readonly metadata = { handlerProtocol: 'http/1.1' };
 
@@ -21,7 +21,7 @@ export class LocalRequestHandler {
   ): Promise<{ response: HttpResponse }> {
     const signal = abortSignal as AbortSignal | undefined;
     if (signal?.aborted === true) throw requestAborted(signal.reason);
-    // A string in older versions of the SDK.
+    // Older versions of the SDK send a string.
     const bytes = typeof body === 'string' ? Buffer.from(body) : (body as Uint8Array);
     return { response: await this.wire.answer({ method, headers, body: bytes }, signal) };
   }
@@ -33,6 +33,6 @@ export class LocalRequestHandler {
     return {};
   }
 
-  /** There is nothing to destroy: a LocalKms may have many clients, and outlives them. */
+  /** There is nothing to destroy: a LocalKms can have many clients and outlives them. */
   destroy(): void {}
 }

@@ -3,17 +3,33 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { MAX_BODY_BYTES, type Wire } from './wire.js';
 
-/** A {@link LocalKms} that listens. */
+/**
+ * The HTTP server of a {@link LocalKms}.
+ *
+ * @example
+ * const server: LocalKmsServer = await localKms.listen();
+ * const client = new KMSClient({
+ *   endpoint: server.url,
+ *   region: 'us-east-1',
+ *   credentials: { accessKeyId: 'any', secretAccessKey: 'any' },
+ * });
+ */
 export interface LocalKmsServer {
-  /** Where it listens, as `'http://127.0.0.1:49152'`: the value for `AWS_ENDPOINT_URL_KMS`. */
+  /** The endpoint, such as `'http://127.0.0.1:49152'`: the value for `AWS_ENDPOINT_URL_KMS`. */
   readonly url: string;
   /** The port it listens on. */
   readonly port: number;
-  /** Stops listening and ends every connection at once, with requests that are not answered yet. */
+  /**
+   * Stops listening and closes every connection at once, including those with a pending request.
+   *
+   * @example
+   * const server = await localKms.listen();
+   * afterAll(() => server.close());
+   */
   close(): Promise<void>;
 }
 
-/** Listens on 127.0.0.1. Rejects when the port is taken. */
+/** Listens on 127.0.0.1. @throws Error (rejects with) if the port is in use */
 export async function listen(wire: Wire, port: number): Promise<LocalKmsServer> {
   const server = createServer((request, response) => void serve(wire, request, response));
   server.listen(port, '127.0.0.1');
@@ -37,7 +53,9 @@ async function serve(wire: Wire, request: IncomingMessage, response: ServerRespo
   response.once('close', () => gone.abort());
   try {
     if (!isFromThisMachine(request)) {
-      response.writeHead(403).end('LocalKms answers programs on this machine, and no web pages.\n');
+      response
+        .writeHead(403)
+        .end('LocalKms accepts requests from programs on this machine only, not from web pages.\n');
       return;
     }
     const body = await readBody(request);
@@ -47,17 +65,17 @@ async function serve(wire: Wire, request: IncomingMessage, response: ServerRespo
     );
     response.writeHead(answer.statusCode, answer.headers).end(answer.body);
   } catch {
-    // The client has gone, or a fault says that the connection ends without an answer.
+    // The client disconnected, or a fault ends the connection without a response.
     request.socket.destroy();
   }
 }
 
-// A web page can reach loopback through a host name of its own, and would sign with the developer's keys.
+// A web page can reach 127.0.0.1 through DNS rebinding, and could then sign with the developer's keys.
 function isFromThisMachine({ headers }: IncomingMessage): boolean {
   return headers.origin === undefined && /^(127\.0\.0\.1|localhost)(:\d+)?$/i.test(headers.host ?? '');
 }
 
-/** Reads the body, and keeps no more of one that is too large than shows that it is. */
+/** Reads the body. Of a body over the limit, keeps just enough to exceed it. */
 async function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;

@@ -7,12 +7,12 @@ import { KmsError } from '../store/kms-error.js';
 import { answerWithFault } from './fault-answers.js';
 import { failure, type HttpRequest, type HttpResponse, success } from './http-messages.js';
 
-/** The largest body that is read, in bytes. */
+/** The largest request body, in bytes. */
 export const MAX_BODY_BYTES = 1_048_576;
 
-/** The protocol of AWS KMS (AWS JSON 1.1): takes a request over HTTP, and makes the response. */
+/** The protocol of AWS KMS, AWS JSON 1.1: turns an HTTP request into the HTTP response. */
 export class Wire {
-  /** How many requests of each operation have arrived. */
+  /** The number of requests received, by operation. */
   calls = noCalls();
 
   constructor(
@@ -25,10 +25,10 @@ export class Wire {
   }
 
   /**
-   * Answers a request. Errors of KMS are answers too.
+   * Responds to a request. An error of KMS is a response too.
    *
-   * @param gone - aborted when nobody waits for the answer any more.
-   * @throws ConnectionError (rejects with) when the connection ends without an answer.
+   * @param gone aborted once the client no longer waits for the response
+   * @throws ConnectionError (rejects with) if the connection ends without a response
    */
   async answer(request: HttpRequest, gone?: AbortSignal): Promise<HttpResponse> {
     try {
@@ -51,14 +51,14 @@ function readOperation({ method, headers, body }: HttpRequest): LocalKmsOperatio
   if (body.length > MAX_BODY_BYTES) {
     throw new KmsError('RequestEntityTooLargeException', `The body exceeds ${MAX_BODY_BYTES} bytes.`, 413);
   }
-  if (method !== 'POST') throw unknownOperation(`LocalKms answers POST, not ${method}.`);
+  if (method !== 'POST') throw unknownOperation(`LocalKms accepts POST, not ${method}.`);
   if (!String(headers['content-type']).startsWith('application/x-amz-json-1.1')) {
-    throw unknownOperation('LocalKms answers the Content-Type application/x-amz-json-1.1.');
+    throw unknownOperation('LocalKms accepts the Content-Type application/x-amz-json-1.1 only.');
   }
   const target = String(headers['x-amz-target']);
   const operation = OPERATION_NAMES.find((name) => target === `TrentService.${name}`);
   if (operation !== undefined) return operation;
-  throw unknownOperation(`LocalKms does not answer ${target}; it answers ${OPERATION_NAMES.join(', ')}.`);
+  throw unknownOperation(`LocalKms does not support ${target}; it supports ${OPERATION_NAMES.join(', ')}.`);
 }
 
 function readInput(body: Uint8Array): Input {

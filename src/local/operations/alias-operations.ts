@@ -39,7 +39,7 @@ export function listAliases(store: KeyStore, input: Input): Output {
   const keyId = optionalString(input, 'KeyId', 2048);
   const key = keyId === undefined ? undefined : store.findWithoutAlias(keyId);
   const all = store.aliases.filter((alias) => key === undefined || alias.targetKeyId === key.keyId);
-  const { items, rest } = page(all, (alias) => alias.aliasName, input, { usual: 50, max: 100 });
+  const { items, rest } = page(all, (alias) => alias.aliasName, input, { default: 50, max: 100 });
   return {
     Aliases: items.map((alias) => ({
       AliasName: alias.aliasName,

@@ -1,6 +1,6 @@
 import { KmsError } from '../store/kms-error.js';
 
-/** The input of an operation as it came: a JSON object of anything. */
+/** The input of an operation before any check: a JSON object. */
 export type Input = Readonly<Record<string, unknown>>;
 
 /** Reads a required string. */
@@ -10,7 +10,7 @@ export function requiredString(input: Input, name: string, maxLength = 2048): st
   return value;
 }
 
-/** Reads a string that may be absent. */
+/** Reads an optional string. */
 export function optionalString(
   input: Input,
   name: string,
@@ -23,7 +23,7 @@ export function optionalString(
   return value;
 }
 
-/** Reads a required blob: base64 in the JSON. */
+/** Reads a required blob, which is base64 in the JSON. */
 export function requiredBlob(input: Input, name: string, maxLength: number): Buffer {
   const base64 = typed(input, name, 'string');
   if (base64 === undefined) throw invalid(name, base64, 'Member must not be null');
@@ -34,21 +34,21 @@ export function requiredBlob(input: Input, name: string, maxLength: number): Buf
   return bytes;
 }
 
-/** Reads a value of an enumeration that may be absent. */
+/** Reads an optional enumeration value. */
 export function optionalChoice(input: Input, name: string, values: readonly string[]): string | undefined {
   const value = typed(input, name, 'string');
   if (value === undefined || values.includes(value)) return value;
   throw invalid(name, value, `Member must satisfy enum value set: [${values.join(', ')}]`);
 }
 
-/** Reads a required value of an enumeration. */
+/** Reads a required enumeration value. */
 export function requiredChoice(input: Input, name: string, values: readonly string[]): string {
   const value = optionalChoice(input, name, values);
   if (value === undefined) throw invalid(name, value, 'Member must not be null');
   return value;
 }
 
-/** Reads a whole number that may be absent. */
+/** Reads an optional integer. */
 export function optionalInteger(input: Input, name: string, min: number, max: number): number | undefined {
   const value = typed(input, name, 'number');
   if (value === undefined) return undefined;
@@ -58,12 +58,12 @@ export function optionalInteger(input: Input, name: string, min: number, max: nu
   return value;
 }
 
-/** Reads a boolean; absent is false. */
+/** Reads an optional boolean. Default: false. */
 export function flag(input: Input, name: string): boolean {
   return typed(input, name, 'boolean') ?? false;
 }
 
-/** The error of AWS KMS for input of the right type and the wrong value. */
+/** The error of AWS KMS for a member of the right type with an invalid value. */
 export function validationError(message: string): KmsError {
   return new KmsError('ValidationException', message);
 }

@@ -52,7 +52,7 @@ export function getPublicKey(store: KeyStore, input: Input): Output {
 }
 
 export function listKeys(store: KeyStore, input: Input): Output {
-  const { items, rest } = page(store.keys, (key) => key.keyId, input, { usual: 100, max: 1000 });
+  const { items, rest } = page(store.keys, (key) => key.keyId, input, { default: 100, max: 1000 });
   return { Keys: items.map(({ keyId }) => ({ KeyId: keyId, KeyArn: store.keyArn(keyId) })), ...rest };
 }
 
@@ -102,7 +102,7 @@ function readKeySpec(input: Input): LocalKmsKeySpec {
   if (found === undefined) {
     throw new KmsError(
       'UnsupportedOperationException',
-      `LocalKms has no ${keySpec}; it has ${KEY_SPEC_NAMES.join(', ')}.`,
+      `LocalKms does not support ${keySpec}; it supports ${KEY_SPEC_NAMES.join(', ')}.`,
     );
   }
   return found;
@@ -141,7 +141,7 @@ function metadata(store: KeyStore, key: StoredKey): Record<string, unknown> {
   };
 }
 
-/** What DescribeKey and GetPublicKey both tell of a key; `CustomerMasterKeySpec` is the old name of `KeySpec`. */
+/** The members that DescribeKey and GetPublicKey share. `CustomerMasterKeySpec` is the old name of `KeySpec`. */
 function kind(key: StoredKey): Record<string, unknown> {
   const algorithms = key.keyUsage === 'SIGN_VERIFY' ? 'SigningAlgorithms' : 'EncryptionAlgorithms';
   return {

@@ -14,10 +14,17 @@ import {
 import type { Output } from './output.js';
 import { sign, verify } from './signing-operations.js';
 
-/** An operation: reads its input, works on the keys, returns its output or throws a {@link KmsError}. */
+/** Reads its input, works on the keys, and returns its output. @throws KmsError */
 type Operation = (store: KeyStore, input: Input) => Output;
 
-/** An operation of AWS KMS that LocalKms answers. */
+/**
+ * An operation of AWS KMS that LocalKms supports.
+ *
+ * @example
+ * const operation: LocalKmsOperation = 'GetPublicKey';
+ * localKms.inject({ kind: 'throttle', operation });
+ * const requests = localKms.calls[operation];
+ */
 export type LocalKmsOperation =
   | 'CancelKeyDeletion'
   | 'CreateAlias'
@@ -34,7 +41,7 @@ export type LocalKmsOperation =
   | 'UpdateAlias'
   | 'Verify';
 
-/** The operations. */
+/** The operations by name. */
 export const OPERATIONS: Readonly<Record<LocalKmsOperation, Operation>> = {
   CancelKeyDeletion: cancelKeyDeletion,
   CreateAlias: createAlias,

@@ -1,21 +1,25 @@
 import { KmsError } from '../store/kms-error.js';
 import { type Input, optionalInteger, optionalString } from './input.js';
 
-/** A page of a list, as ListKeys and ListAliases answer it. */
+/** One page of the list of ListKeys or ListAliases. */
 export interface Page<T> {
   readonly items: readonly T[];
-  /** The part of the output that says whether there is more. */
+  /** The members of the output that point to the next page. */
   readonly rest: { readonly Truncated: boolean; readonly NextMarker?: string };
 }
 
-/** Cuts the page out of `all` that `Limit` and `Marker` ask for. The marker is the last item's `id`. */
+/**
+ * The page of `all` that `Limit` and `Marker` select. The marker is the `id` of the previous page's last item.
+ *
+ * @throws KmsError ValidationException, InvalidMarkerException
+ */
 export function page<T>(
   all: readonly T[],
   id: (item: T) => string,
   input: Input,
-  limits: { readonly usual: number; readonly max: number },
+  limits: { readonly default: number; readonly max: number },
 ): Page<T> {
-  const limit = optionalInteger(input, 'Limit', 1, limits.max) ?? limits.usual;
+  const limit = optionalInteger(input, 'Limit', 1, limits.max) ?? limits.default;
   const marker = optionalString(input, 'Marker', 1024);
   const previous = marker === undefined ? -1 : all.findIndex((item) => id(item) === marker);
   if (marker !== undefined && previous === -1) throw new KmsError('InvalidMarkerException', 'Invalid marker');

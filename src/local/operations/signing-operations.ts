@@ -42,7 +42,7 @@ interface Request {
   readonly dryRun: boolean;
 }
 
-/** Reads and checks what Sign and Verify have in common. */
+/** Reads and checks the members that Sign and Verify share. */
 function read(store: KeyStore, input: Input, operation: 'Sign' | 'Verify'): Request {
   const keyId = requiredString(input, 'KeyId');
   const message = requiredBlob(input, 'Message', MAX_MESSAGE_BYTES);

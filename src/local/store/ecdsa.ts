@@ -4,7 +4,7 @@ import { secp256k1 } from '@noble/curves/secp256k1';
 /** OpenSSL's name of a curve, as `KeyObject.asymmetricKeyDetails` gives it. */
 export type CurveName = 'prime256v1' | 'secp384r1' | 'secp521r1' | 'secp256k1';
 
-// node:crypto hashes whatever it signs with an EC key, and KMS takes digests.
+// node:crypto cannot sign a digest with an EC key: it always hashes first. KMS signs digests.
 const CURVES = {
   prime256v1: p256,
   secp384r1: p384,
@@ -12,15 +12,15 @@ const CURVES = {
   secp256k1,
 } satisfies Record<CurveName, unknown>;
 
-// KMS does not care whether s is low, and neither do the verifiers of JOSE.
+// Neither KMS nor JOSE requires a low s.
 const ECDSA_OPTIONS = { prehash: false, lowS: false } as const;
 
-/** An ECDSA signature of a digest, in DER, another one each time as from KMS. */
+/** Signs a digest with ECDSA, in DER. As with KMS, the signature is different each time. */
 export function signDigest(curve: CurveName, privateKey: Uint8Array, digest: Uint8Array): Uint8Array {
   return CURVES[curve].sign(digest, privateKey, { ...ECDSA_OPTIONS, extraEntropy: true }).toBytes('der');
 }
 
-/** Whether `signature` is the strict DER of an ECDSA signature of `digest` by `privateKey`. */
+/** Whether `signature`, in strict DER, is a valid ECDSA signature of `digest` by `privateKey`. */
 export function verifyDigest(
   curve: CurveName,
   privateKey: Uint8Array,
@@ -31,7 +31,7 @@ export function verifyDigest(
   try {
     return CURVES[curve].verify(signature, digest, publicKey, { ...ECDSA_OPTIONS, format: 'der' });
   } catch {
-    // What is not DER makes it throw.
+    // verify throws if the signature is not DER.
     return false;
   }
 }

@@ -5,15 +5,15 @@ import { KEY_SPEC_NAMES, KEY_SPECS, type LocalKmsKeySpec, usagesOf } from './key
 import type { KeyStore, StoredAlias, StoredKey } from './key-store.js';
 import { ALIAS_NAME_PATTERN, KEY_ID_PATTERN } from './names.js';
 
-/** What a key file holds. */
+/** The contents of a key file. */
 export interface KeyFileContents {
   readonly keys: readonly StoredKey[];
   readonly aliases: readonly StoredAlias[];
 }
 
 /**
- * Writes the keys and aliases to the file. Whoever reads it meanwhile sees the old one or the new one, and
- * none but its owner sees anything.
+ * Writes the keys and aliases to the file, readable by its owner only. The file is replaced atomically: a
+ * concurrent reader gets either the old contents or the new.
  */
 export function writeKeyFile(path: string, { keys, aliases }: KeyStore): void {
   const contents = {
@@ -35,9 +35,9 @@ export function writeKeyFile(path: string, { keys, aliases }: KeyStore): void {
 }
 
 /**
- * Reads the file; undefined where there is none.
+ * Reads the file; undefined if it does not exist.
  *
- * @throws Error when the file is not valid, or when others than its owner may read or write it.
+ * @throws Error if the file is invalid, or if anyone but its owner can read or write it
  */
 export function readKeyFile(path: string): KeyFileContents | undefined {
   try {
@@ -55,10 +55,11 @@ function readPrivately(path: string): string | undefined {
   if (descriptor === undefined) return undefined;
   try {
     const mode = fstatSync(descriptor).mode & 0o777;
-    // Windows has no such permissions, and Node reports 666 there.
+    // Windows has no such permissions; Node reports 666 there.
     if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
       throw new Error(
-        `it holds private keys, and others may use it (mode ${mode.toString(8)}). Make new keys, or chmod 600 it.`,
+        `it holds private keys, and other users can access it (mode ${mode.toString(8)}). ` +
+          'Delete it to create new keys, or run chmod 600 on it.',
       );
     }
     return readFileSync(descriptor, 'utf8');

@@ -1,23 +1,35 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import type { CurveName } from './ecdsa.js';
 
-/** The key specs LocalKms has, by the names of AWS KMS (CreateKey, `KeySpec`). */
+/**
+ * A key spec that LocalKms supports: the `KeySpec` of CreateKey. Only the ECC specs can sign.
+ *
+ * @example
+ * const keySpec: LocalKmsKeySpec = 'ECC_NIST_P384';
+ * const localKms = new LocalKms({ keys: [{ alias: 'auth', keySpec }] });
+ */
 export type LocalKmsKeySpec =
   'ECC_NIST_P256' | 'ECC_NIST_P384' | 'ECC_NIST_P521' | 'ECC_SECG_P256K1' | 'RSA_2048' | 'SYMMETRIC_DEFAULT';
 
-/** The key usages LocalKms has, by the names of AWS KMS (CreateKey, `KeyUsage`). */
+/**
+ * A key usage that LocalKms supports: the `KeyUsage` of CreateKey.
+ *
+ * @example
+ * const keyUsage: LocalKmsKeyUsage = 'ENCRYPT_DECRYPT';
+ * const localKms = new LocalKms({ keys: [{ keySpec: 'RSA_2048', keyUsage }] });
+ */
 export type LocalKmsKeyUsage = 'SIGN_VERIFY' | 'ENCRYPT_DECRYPT';
 
 interface KeySpecRow {
-  /** The algorithms of the keys, by what the keys may be used for; the first usage is the usual one. */
+  /** The algorithms by key usage; the first usage is the default. */
   readonly algorithms: Readonly<Partial<Record<LocalKmsKeyUsage, readonly string[]>>>;
-  /** Where the key signs with ECDSA. */
+  /** Present if the key signs with ECDSA. */
   readonly ecdsa?: { readonly curve: CurveName; readonly hash: 'sha256' | 'sha384' | 'sha512' };
-  /** Where the key is a pair; a symmetric key is never used here, so that it needs no material. */
+  /** Present if the key is a pair. Symmetric keys are never used, so they need no key material. */
   readonly generate?: () => KeyObject;
 }
 
-/** What there is to know of each key spec: one row each. */
+/** The properties of each key spec, one row each. */
 export const KEY_SPECS: Readonly<Record<LocalKmsKeySpec, KeySpecRow>> = {
   ECC_NIST_P256: ecc('prime256v1', 'sha256', 'ECDSA_SHA_256'),
   ECC_NIST_P384: ecc('secp384r1', 'sha384', 'ECDSA_SHA_384'),
@@ -43,12 +55,12 @@ export const KEY_SPECS: Readonly<Record<LocalKmsKeySpec, KeySpecRow>> = {
 /** The names of the key specs. */
 export const KEY_SPEC_NAMES = Object.keys(KEY_SPECS) as LocalKmsKeySpec[];
 
-/** What keys of a spec may be used for, the usual first. */
+/** The usages that a key spec allows, the default first. */
 export function usagesOf(keySpec: LocalKmsKeySpec): [LocalKmsKeyUsage, ...LocalKmsKeyUsage[]] {
   return Object.keys(KEY_SPECS[keySpec].algorithms) as [LocalKmsKeyUsage, ...LocalKmsKeyUsage[]];
 }
 
-/** The algorithms of a key. */
+/** The algorithms of a key spec for one usage. */
 export function algorithmsOf(keySpec: LocalKmsKeySpec, keyUsage: LocalKmsKeyUsage): readonly string[] {
   return KEY_SPECS[keySpec].algorithms[keyUsage] ?? [];
 }

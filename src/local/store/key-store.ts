@@ -3,10 +3,15 @@ import { KEY_SPECS, type LocalKmsKeySpec, type LocalKmsKeyUsage } from './key-sp
 import { KmsError } from './kms-error.js';
 import { KEY_ID_PATTERN } from './names.js';
 
-/** The states a key of LocalKms can be in, by the names of AWS KMS (`KeyState`). */
+/**
+ * The state of a key: the `KeyState` of DescribeKey.
+ *
+ * @example
+ * const state: LocalKmsKeyState | undefined = localKms.keys[0]?.keyState;
+ */
 export type LocalKmsKeyState = 'Enabled' | 'Disabled' | 'PendingDeletion';
 
-/** A key. */
+/** A key with its private half. */
 export interface StoredKey {
   readonly keyId: string;
   readonly keySpec: LocalKmsKeySpec;
@@ -14,13 +19,13 @@ export interface StoredKey {
   readonly description: string;
   readonly creationDate: Date;
   keyState: LocalKmsKeyState;
-  /** Only where the key is pending deletion. */
+  /** Present if the key is pending deletion. */
   deletionDate?: Date;
   /** Absent in a symmetric key. */
   readonly privateKey?: KeyObject;
 }
 
-/** An alias, and the key it stands for. */
+/** An alias and the key it refers to. */
 export interface StoredAlias {
   readonly aliasName: string;
   readonly creationDate: Date;
@@ -33,7 +38,7 @@ export class KeyStore {
   private readonly keysById: Map<string, StoredKey>;
   private readonly aliasesByName: Map<string, StoredAlias>;
 
-  /** @param changed - called after every change. */
+  /** @param changed called after every change */
   constructor(
     readonly region: string,
     readonly accountId: string,
@@ -72,9 +77,9 @@ export class KeyStore {
   }
 
   /**
-   * The key that a key id, key ARN, alias name or alias ARN stands for.
+   * The key that a key id, key ARN, alias name or alias ARN refers to.
    *
-   * @throws KmsError NotFoundException.
+   * @throws KmsError NotFoundException
    */
   find(identifier: string): StoredKey {
     const name = this.withoutArn(identifier);
@@ -82,15 +87,15 @@ export class KeyStore {
   }
 
   /**
-   * The key that a key id or key ARN stands for: where AWS KMS takes no alias.
+   * The key that a key id or key ARN refers to, for operations that accept no alias.
    *
-   * @throws KmsError NotFoundException.
+   * @throws KmsError NotFoundException
    */
   findWithoutAlias(identifier: string): StoredKey {
     return this.findById(this.withoutArn(identifier));
   }
 
-  /** @throws KmsError NotFoundException. */
+  /** @throws KmsError NotFoundException */
   findAlias(aliasName: string): StoredAlias {
     const alias = this.aliasesByName.get(aliasName);
     if (alias === undefined) throw notFound(`Alias ${this.aliasArn(aliasName)} is not found.`);
@@ -145,7 +150,7 @@ export class KeyStore {
     return key;
   }
 
-  /** What an ARN of this Region and account names: `alias/…`, or a key id. Anything else is returned as it is. */
+  /** The resource of an ARN of this Region and account: `alias/…` or a key id. Returns anything else unchanged. */
   private withoutArn(identifier: string): string {
     if (!identifier.startsWith('arn:')) return identifier;
     const [, region, accountId, resource] =

@@ -1,4 +1,4 @@
-/** An error that AWS KMS answers with: the name and message a client sees, and the HTTP status. */
+/** An error response of AWS KMS: the exception name, the message and the HTTP status. */
 export class KmsError extends Error {
   constructor(
     override readonly name: string,
