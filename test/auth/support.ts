@@ -6,9 +6,9 @@ import {
   type Provider,
   type Type,
 } from '@nestjs/common';
-import { type AbstractHttpAdapter, NestFactory } from '@nestjs/core';
+import { type AbstractHttpAdapter, APP_GUARD, NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
-import { KmsJwtModule, type KmsJwtModuleOptions, KmsJwtService } from 'nestjs-kms-jwt';
+import { KmsJwtGuard, KmsJwtModule, type KmsJwtModuleOptions, KmsJwtService } from 'nestjs-kms-jwt';
 import { LocalKms } from 'nestjs-kms-jwt/local';
 import { onTestFinished } from 'vitest';
 
@@ -53,6 +53,24 @@ export async function startApp(parts: AppParts): Promise<TestApp> {
     url,
     localKms,
     get: (path, headers = {}) => fetch(url + path, { headers }),
+  };
+}
+
+/** Starts an app with the guard on all its routes, and gives the status and the body of a path. */
+export async function startGuardedApp(
+  controller: Type,
+  options?: Partial<KmsJwtModuleOptions>,
+  appGuard: Type = KmsJwtGuard,
+) {
+  const { jwt, get } = await startApp({
+    controllers: [controller],
+    providers: [{ provide: APP_GUARD, useClass: appGuard }],
+    ...(options && { options }),
+  });
+  return async (path: string, claims?: object | string) => {
+    const token = typeof claims === 'object' ? await jwt.sign(claims) : claims;
+    const response = await get(path, token === undefined ? {} : bearer(token));
+    return [response.status, await response.json()] as const;
   };
 }
 

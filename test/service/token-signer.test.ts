@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   KmsJwtOptionsError,
   KmsKeyError,
@@ -8,84 +8,19 @@ import {
 } from '../../src/errors/errors.js';
 import { ES256 } from '../../src/jwt/algorithms.js';
 import { decodeBase64url } from '../../src/jwt/base64url.js';
-import { parseCompact } from '../../src/jwt/compact.js';
-import { toJwk } from '../../src/jwt/jwk.js';
-import { isSignatureValid } from '../../src/jwt/signature.js';
-import type { KeyRing } from '../../src/keys/key-ring.js';
-import type { SigningKey } from '../../src/keys/signing-key.js';
 import type { KmsSignature, KmsSignRequest } from '../../src/kms/kms-gateway.js';
-import type { KmsJwtEvent } from '../../src/events/kms-jwt.events.js';
-import type { KmsJwtSettings, SignSettings } from '../../src/options/kms-jwt.options.js';
-import { signDigest } from '../../src/local/store/ecdsa.js';
-import { TokenSigner } from '../../src/service/token-signer.js';
-import { newKeyPair } from '../support/forge.js';
-
-const NOW = 1_700_000_000;
-const ARN = 'arn:aws:kms:eu-central-1:000000000000:key/';
-
-function newKey(kid: string, keyArn = ARN + kid) {
-  const { publicKey, privateKey } = newKeyPair();
-  const key: SigningKey = {
-    kid,
-    keyArn,
-    algorithm: ES256,
-    publicKey,
-    jwk: { ...toJwk(publicKey, ES256), kid },
-  };
-  const secret = Buffer.from(privateKey.export({ format: 'jwk' }).d ?? '', 'base64url');
-  /** What KMS answers when this key signs. */
-  const answer = ({ messageType, message }: KmsSignRequest): KmsSignature => {
-    const digest = messageType === 'DIGEST' ? message : createHash('sha256').update(message).digest();
-    return { keyArn, der: signDigest('prime256v1', secret, digest) };
-  };
-  return { ...key, answer };
-}
-type Key = ReturnType<typeof newKey>;
-const [A, B] = [newKey('a'), newKey('b')];
-
-/** A signer whose ring has one active key after the other, and whose KMS gives one answer after the other. */
-function newSigner(
-  answers: ((request: KmsSignRequest) => KmsSignature | Promise<KmsSignature>)[] = [A.answer],
-  settings: Partial<KmsJwtSettings> = {},
-  active: Key[] = [A],
-) {
-  const ring = {
-    active: vi.fn<KeyRing['active']>(async () => (active.length > 1 ? active.shift() : active[0]) as Key),
-    skip: vi.fn<KeyRing['skip']>((key) => active[0]?.kid !== key.kid),
-    refresh: vi.fn<KeyRing['refresh']>(async () => undefined),
-    noteLifetime: vi.fn<KeyRing['noteLifetime']>(),
-  };
-  const requests: KmsSignRequest[] = [];
-  const gateway = {
-    sign: async (request: KmsSignRequest) => {
-      requests.push(request);
-      return (answers[requests.length - 1] ?? never)(request);
-    },
-  };
-  const given = {
-    keyId: 'alias/auth',
-    messageType: 'DIGEST',
-    requestAlias: false,
-    timeout: 10_000,
-    ...settings,
-  } as const;
-  const events: KmsJwtEvent[] = [];
-  const signer = new TokenSigner(ring as unknown as KeyRing, gateway, given, (event) => events.push(event));
-  const sign = (payload: object = {}, options: SignSettings = {}) => signer.sign(payload, options, NOW);
-  return { sign, ring, requests, events, signer };
-}
-const never = () => {
-  throw new Error('KMS was asked too often');
-};
-const same = (error: unknown) => error;
-const forEver = () => new Promise<never>(() => {});
-const fail = (error: Error) => () => Promise.reject(error);
-
-const partsOf = (token: string) => parseCompact(token, 10_000);
-const isSignedBy = (key: Key, token: string) => {
-  const { signingInput, signature, header } = partsOf(token);
-  return header.kid === key.kid && isSignatureValid(signingInput, signature, key.publicKey, ES256);
-};
+import {
+  A,
+  ARN,
+  B,
+  fail,
+  isSignedBy,
+  newKey,
+  newSigner,
+  NOW,
+  partsOf,
+  same,
+} from './token-signer.support.js';
 
 test('a token says algorithm, type and key, then the claims, and is signed by the key', async () => {
   const token = await newSigner().sign({ sub: 'user-42' }, { expiresIn: 60 });
@@ -173,10 +108,11 @@ describe('the ring is told how long the token lives', () => {
 
 const refusal = (answer: (request: KmsSignRequest) => KmsSignature) => newSigner([answer]).sign().catch(same);
 
+const signSomethingElse = (request: KmsSignRequest) => A.answer({ ...request, message: Buffer.alloc(32) });
+
 describe('no token is handed out', () => {
   test('with a signature over something else', async () => {
-    const other = (request: KmsSignRequest) => A.answer({ ...request, message: Buffer.alloc(32) });
-    expect(await refusal(other)).toEqual(
+    expect(await refusal(signSomethingElse)).toEqual(
       new KmsSignatureError(`KMS returned a signature that does not verify by the public key of ${A.keyArn}`),
     );
   });
@@ -283,92 +219,5 @@ describe('in the middle of a rotation', () => {
     expect(requests).toHaveLength(1);
     expect(ring.skip).not.toHaveBeenCalled();
     expect(ring.refresh).not.toHaveBeenCalled();
-  });
-});
-
-describe('a signal', () => {
-  const reason = new Error('gone');
-
-  test('that has aborted before ends the call before anybody is asked, but after the claims were looked at', async () => {
-    const { sign, ring } = newSigner();
-    const signal = AbortSignal.abort(reason);
-    await expect(sign({}, { signal })).rejects.toBe(reason);
-    await expect(sign({ exp: 'soon' }, { signal })).rejects.toBeInstanceOf(KmsJwtOptionsError);
-    expect(ring.active).not.toHaveBeenCalled();
-  });
-
-  test('may end any number of calls, and Node warns of no leak', async () => {
-    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
-    const { signal } = new AbortController();
-    await Promise.all(Array.from({ length: 20 }, () => newSigner().sign({}, { signal })));
-    expect(warn).not.toHaveBeenCalled();
-    warn.mockRestore();
-  });
-
-  test('reaches KMS', async () => {
-    const { sign, requests } = newSigner([forEver]);
-    const controller = new AbortController();
-    const signing = sign({}, { signal: controller.signal });
-    await vi.waitFor(() => expect(requests).toHaveLength(1));
-    controller.abort(reason);
-    await expect(signing).rejects.toBe(reason);
-    expect(requests[0]?.signal?.reason).toBe(reason);
-  });
-
-  test('may be of another make than Node’s', async () => {
-    const signal = { throwIfAborted() {}, addEventListener() {}, removeEventListener() {} };
-    await newSigner().sign({}, { signal: signal as unknown as AbortSignal });
-  });
-
-  test.each<[string, (ring: ReturnType<typeof newSigner>['ring']) => void]>([
-    ['the key', (ring) => ring.active.mockImplementation(forEver)],
-    ['the refresh', (ring) => ring.refresh.mockImplementation(forEver)],
-    ['the key after that', (ring) => ring.active.mockResolvedValueOnce(A).mockImplementation(forEver)],
-  ])('ends the wait for %s', async (_, hang) => {
-    const { sign, ring } = newSigner([B.answer], { requestAlias: true });
-    hang(ring);
-    const controller = new AbortController();
-    const signing = sign({}, { signal: controller.signal });
-    setImmediate(() => controller.abort(reason));
-    await expect(signing).rejects.toBe(reason);
-  });
-});
-
-describe('the deadline', () => {
-  test.each<[string, (ring: ReturnType<typeof newSigner>['ring']) => void]>([
-    ['the key', (ring) => ring.active.mockImplementation(forEver)],
-    ['the refresh', (ring) => ring.refresh.mockImplementation(forEver)],
-    ['the key after that', (ring) => ring.active.mockResolvedValueOnce(A).mockImplementation(forEver)],
-  ])('stands over the wait for %s', async (_, hang) => {
-    const { sign, ring } = newSigner([B.answer], { requestAlias: true, timeout: 20 });
-    hang(ring);
-    await expect(sign()).rejects.toThrow(
-      new KmsUnavailableError('timeout', 'KMS did not answer within 20 ms: no token was signed'),
-    );
-  });
-});
-
-describe('close', () => {
-  test('waits for what is being signed, and refuses what comes then', async () => {
-    let answer!: (signature: KmsSignature) => void;
-    const { sign, signer, requests } = newSigner([() => new Promise((resolve) => (answer = resolve))]);
-    const signing = sign();
-    await vi.waitFor(() => expect(requests).toHaveLength(1));
-    let isClosed = false;
-    const closed = signer.close().then(() => (isClosed = true));
-
-    await expect(sign()).rejects.toThrow(
-      new KmsUnavailableError('shutdown', 'No token was signed: this process is shutting down'),
-    );
-    expect(isClosed).toBe(false);
-    answer(A.answer(requests[0] as KmsSignRequest));
-    expect(isSignedBy(A, await signing)).toBe(true);
-    await closed;
-  });
-
-  test('is told what is wrong with the claims all the same', async () => {
-    const { sign, signer } = newSigner();
-    await signer.close();
-    await expect(sign({ exp: 'soon' })).rejects.toBeInstanceOf(KmsJwtOptionsError);
   });
 });

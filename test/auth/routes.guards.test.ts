@@ -1,0 +1,76 @@
+import { Controller, type ExecutionContext, Get, Injectable, Req, UseGuards } from '@nestjs/common';
+import { Claims, type JwtClaims, KmsJwtGuard, TokenClaimError } from 'nestjs-kms-jwt';
+import { describe, expect, test } from 'vitest';
+import { startGuardedApp } from './support.js';
+
+describe('of several guards', () => {
+  @Injectable()
+  class AdminGuard extends KmsJwtGuard {
+    protected override async authenticate(token: string, context: ExecutionContext) {
+      const claims = await super.authenticate(token, context);
+      if (claims['role'] !== 'admin') throw new TokenClaimError('role', 'is not admin');
+      return claims;
+    }
+  }
+
+  class Handlers {
+    @UseGuards(KmsJwtGuard) @Get('looser') looser() {
+      return {};
+    }
+  }
+
+  @Controller()
+  @UseGuards(AdminGuard)
+  class StrictController extends Handlers {}
+
+  @Controller()
+  class PlainController extends Handlers {}
+
+  test.each([
+    ['on the class', StrictController, KmsJwtGuard],
+    ['of the app', PlainController, AdminGuard],
+  ])('a stricter one %s is asked, although a looser one stands nearer', async (_, controller, appGuard) => {
+    const get = await startGuardedApp(controller, {}, appGuard);
+    expect(await get('/looser', { role: 'guest' })).toEqual([
+      401,
+      expect.objectContaining({ errorCode: 'token_claim_invalid' }),
+    ]);
+    expect((await get('/looser', { role: 'admin' }))[0]).toBe(200);
+  });
+
+  @Controller()
+  @UseGuards(KmsJwtGuard)
+  class RepeatingController {
+    @UseGuards(KmsJwtGuard) @Get() read(@Claims('sub') sub: string) {
+      return { sub };
+    }
+  }
+
+  test('the same at app, class and method verifies once', async () => {
+    const asked: unknown[] = [];
+    const isRevoked = ({ sub }: JwtClaims) => asked.push(sub) < 0;
+    const get = await startGuardedApp(RepeatingController, { isRevoked });
+    expect(await get('/', { sub: 'user-42' })).toEqual([200, { sub: 'user-42' }]);
+    expect(asked).toEqual(['user-42']);
+    expect(await get('/', { sub: 'user-43' })).toEqual([200, { sub: 'user-43' }]);
+    expect(asked).toEqual(['user-42', 'user-43']);
+  });
+});
+
+describe('property', () => {
+  @Controller()
+  @UseGuards(KmsJwtGuard)
+  class RequestController {
+    @Get() read(@Req() request: { user?: JwtClaims; auth?: JwtClaims }, @Claims('sub') sub: string) {
+      return { user: request.user?.sub ?? null, auth: request.auth?.sub ?? null, sub };
+    }
+  }
+
+  test.each([
+    ['by default at user', undefined, { user: 'user-42', auth: null }],
+    ['at the property of the options', { property: 'auth' }, { user: null, auth: 'user-42' }],
+  ])('the claims stand %s, and in @Claims() anyway', async (_, options, expected) => {
+    const get = await startGuardedApp(RequestController, options);
+    expect(await get('/', { sub: 'user-42' })).toEqual([200, { ...expected, sub: 'user-42' }]);
+  });
+});

@@ -1,0 +1,82 @@
+import { Controller, Get } from '@nestjs/common';
+import { Claims, type JwtClaims, Scopes, VerifyWith } from 'nestjs-kms-jwt';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { startGuardedApp } from './support.js';
+
+describe('@Scopes()', () => {
+  @Scopes('orders:read')
+  @Controller()
+  class OrdersController {
+    @Get('read') read() {
+      return {};
+    }
+    @Scopes('orders:read', 'orders:write') @Get('write') write() {
+      return {};
+    }
+    @Scopes('admin') @Get('admin') admin() {
+      return {};
+    }
+  }
+
+  test.each([
+    ['scope, separated by spaces', { scope: 'openid orders:read' }],
+    ['scope, as an array', { scope: ['openid', 'orders:read'] }],
+    ['scp, separated by spaces', { scp: 'openid orders:read' }],
+    ['scp, as an array', { scp: ['openid', 'orders:read'] }],
+  ])('finds them in the claim %s', async (_, claims) => {
+    const get = await startGuardedApp(OrdersController);
+    expect((await get('/read', claims))[0]).toBe(200);
+  });
+
+  test.each([
+    ['no claim', {}],
+    ['another scope', { scope: 'orders:write' }],
+    ['a longer one', { scope: 'orders:read:all' }],
+    ['a shorter one', { scope: 'orders' }],
+    ['another case', { scope: 'Orders:Read' }],
+    ['a number', { scope: 42 }],
+    ['an object', { scope: { 'orders:read': true } }],
+    ['a nested array', { scp: [['orders:read']] }],
+  ])('refuses %s', async (_, claims) => {
+    const get = await startGuardedApp(OrdersController);
+    expect(await get('/read', claims)).toEqual([
+      403,
+      {
+        statusCode: 403,
+        message: 'The request needs the scope orders:read',
+        errorCode: 'insufficient_scope',
+      },
+    ]);
+  });
+
+  test('asks for all of them, and names them all', async () => {
+    const get = await startGuardedApp(OrdersController);
+    expect((await get('/write', { scope: 'orders:read', scp: ['orders:write'] }))[0]).toBe(200);
+    expect(await get('/write', { scope: 'orders:write' })).toEqual([
+      403,
+      expect.objectContaining({ message: 'The request needs the scope orders:read orders:write' }),
+    ]);
+  });
+
+  test('on a method stands in the place of what its class says', async () => {
+    const get = await startGuardedApp(OrdersController);
+    expect((await get('/admin', { scope: 'orders:read' }))[0]).toBe(403);
+    expect((await get('/admin', { scope: 'admin' }))[0]).toBe(200);
+  });
+
+  @Controller()
+  class StrippingController {
+    @Scopes('orders:read') @VerifyWith({ schema: z.object({ sub: z.string() }) }) @Get() read(
+      @Claims() claims: JwtClaims,
+    ) {
+      return claims;
+    }
+  }
+
+  test('asks the token itself, whatever a schema left of it', async () => {
+    const get = await startGuardedApp(StrippingController);
+    expect(await get('/', { sub: 'user-42', scope: 'orders:read' })).toEqual([200, { sub: 'user-42' }]);
+    expect((await get('/', { sub: 'user-42', scope: 'orders:write' }))[0]).toBe(403);
+  });
+});

@@ -1,0 +1,70 @@
+import { Controller, Get } from '@nestjs/common';
+import { Claims, type JwtClaims, VerifyWith } from 'nestjs-kms-jwt';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { startGuardedApp } from './support.js';
+
+describe('@VerifyWith()', () => {
+  const schema = z.object({ sub: z.string(), level: z.coerce.number() });
+
+  @VerifyWith({ audience: 'admin' })
+  @Controller()
+  class AdminController {
+    @Get('class') byClass(@Claims('sub') sub: string) {
+      return { sub };
+    }
+    @VerifyWith({ requiredClaims: ['jti'] }) @Get('method') byMethod(@Claims('sub') sub: string) {
+      return { sub };
+    }
+    @VerifyWith({ audience: 'admin', schema }) @Get('schema') typed(@Claims() claims: JwtClaims) {
+      return claims;
+    }
+    @VerifyWith({ audience: 'admin', maxAge: '5m' }) @Get('fresh') fresh() {
+      return {};
+    }
+  }
+
+  const options = { verifyOptions: { audience: 'orders' } };
+
+  test('on a class stands before the module’s options', async () => {
+    const get = await startGuardedApp(AdminController, options);
+    expect(await get('/class', { sub: 'user-42', aud: 'admin' })).toEqual([200, { sub: 'user-42' }]);
+    expect((await get('/class', { sub: 'user-42', aud: 'orders' }))[0]).toBe(401);
+  });
+
+  test('on a method stands in the place of what its class says, and before the module’s options', async () => {
+    const get = await startGuardedApp(AdminController, options);
+    expect((await get('/method', { sub: 'user-42', aud: 'orders', jti: '1' }))[0]).toBe(200);
+    expect((await get('/method', { sub: 'user-42', aud: 'admin', jti: '1' }))[0]).toBe(401);
+    expect((await get('/method', { sub: 'user-42', aud: 'orders' }))[0]).toBe(401);
+  });
+
+  test('gives the output of its schema to @Claims(), and 401 to what does not fit', async () => {
+    const get = await startGuardedApp(AdminController, options);
+    expect(await get('/schema', { sub: 'user-42', aud: 'admin', level: '3' })).toEqual([
+      200,
+      { sub: 'user-42', level: 3 },
+    ]);
+    expect(await get('/schema', { sub: 'user-42', aud: 'admin', level: 'top secret' })).toEqual([
+      401,
+      {
+        statusCode: 401,
+        message: 'The claim level does not fit the schema',
+        errorCode: 'token_claim_invalid',
+      },
+    ]);
+  });
+
+  test('may ask for a fresh token', async () => {
+    const get = await startGuardedApp(AdminController, options);
+    const now = Math.floor(Date.now() / 1000);
+    expect((await get('/fresh', { aud: 'admin', iat: now - 10 }))[0]).toBe(200);
+    expect((await get('/fresh', { aud: 'admin', iat: now - 3600 }))[0]).toBe(401);
+  });
+
+  test('with a wrong option is the program’s mistake, and told at once', () => {
+    expect(() => VerifyWith({ audiance: 'admin' } as never)).toThrow(
+      expect.objectContaining({ name: 'KmsJwtOptionsError', option: 'audiance' }),
+    );
+  });
+});

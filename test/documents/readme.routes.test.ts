@@ -1,0 +1,103 @@
+import { join } from 'node:path';
+import { credentials, loadPackageDefinition, Metadata } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
+import { Module } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { GraphQLModule } from '@nestjs/graphql';
+import { Transport } from '@nestjs/microservices';
+import { KmsJwtGuard, KmsJwtModule, KmsJwtService } from 'nestjs-kms-jwt';
+import { io } from 'socket.io-client';
+import { describe, expect, test } from 'vitest';
+import { freePort } from '../transports/free-port.js';
+import { compile, init, localKms, ROOT, useKms } from './readme.support.js';
+
+const { load } = await compile('routes');
+useKms({ alias: 'auth' });
+
+describe('recipes', () => {
+  test('what a route may say', async () => {
+    const { OrdersController } = await load('src/recipes/orders.controller.js');
+    @Module({
+      imports: [KmsJwtModule.forRoot({ keyId: 'alias/auth', client: localKms.client() })],
+      controllers: [OrdersController as never],
+      providers: [{ provide: APP_GUARD, useClass: KmsJwtGuard }],
+    })
+    class OrdersModule {}
+    const app = (await init(OrdersModule as never)).createNestApplication({ logger: false });
+    await app.listen(0, '127.0.0.1');
+    const url = `${await app.getUrl()}/orders`;
+    const token = await app
+      .get(KmsJwtService, { strict: false })
+      .sign({ tenant: 'acme', scope: 'orders:write' });
+    const ask = async (method: string, path: string, bearer?: string) =>
+      (await fetch(url + path, { method, headers: bearer ? { authorization: `Bearer ${bearer}` } : {} }))
+        .status;
+    expect(await ask('GET', '/prices')).toBe(200);
+    expect([
+      await ask('GET', '/offers'),
+      await ask('GET', '/offers', 'bad'),
+      await ask('GET', '/offers', token),
+    ]).toEqual([200, 401, 200]);
+    expect([await ask('POST', ''), await ask('POST', '', token)]).toEqual([401, 201]);
+    expect(await ask('DELETE', '', token)).toBe(401);
+    await app.close();
+  });
+
+  test('other doors than HTTP', async () => {
+    const { ProfileResolver, ProfileGateway, ProfileGrpcController } = await load(
+      'src/recipes/profile.doors.js',
+    );
+    @Module({
+      imports: [
+        KmsJwtModule.forRoot({ keyId: 'alias/auth', client: localKms.client() }),
+        GraphQLModule.forRoot<ApolloDriverConfig>({ driver: ApolloDriver, autoSchemaFile: true }),
+      ],
+      controllers: [ProfileGrpcController as never],
+      providers: [ProfileResolver as never, ProfileGateway as never],
+    })
+    class DoorsModule {}
+    const app = (await init(DoorsModule as never)).createNestApplication({ logger: false });
+    const grpcPort = await freePort();
+    const protoPath = join(ROOT, 'examples/token-service/src/profile.proto');
+    app.connectMicroservice({
+      transport: Transport.GRPC,
+      options: { package: 'profile', protoPath, url: `127.0.0.1:${grpcPort}` },
+    });
+    await app.startAllMicroservices();
+    await app.listen(0, '127.0.0.1');
+    const url = await app.getUrl();
+    const token = await app.get(KmsJwtService, { strict: false }).sign({ sub: 'user-42' });
+    const authorization = `Bearer ${token}`;
+
+    const answer = await fetch(`${url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization },
+      body: JSON.stringify({ query: '{ me }' }),
+    });
+    expect(await answer.json()).toEqual({ data: { me: 'user-42' } });
+
+    const socket = io(url, { auth: { token }, forceNew: true });
+    socket.emit('me');
+    expect(await new Promise((resolve) => socket.once('me', resolve))).toBe('user-42');
+    socket.disconnect();
+
+    const { profile } = loadPackageDefinition(loadSync(protoPath)) as unknown as {
+      profile: {
+        ProfileService: new (
+          address: string,
+          security: unknown,
+        ) => Record<string, (...args: unknown[]) => void>;
+      };
+    };
+    const client = new profile.ProfileService(`127.0.0.1:${grpcPort}`, credentials.createInsecure());
+    const metadata = new Metadata();
+    metadata.set('authorization', authorization);
+    const reply = await new Promise((resolve) =>
+      client['Me']?.({}, metadata, (_: unknown, value: unknown) => resolve(value)),
+    );
+    expect(reply).toEqual({ name: 'user-42' });
+    client['close']?.();
+    await app.close();
+  });
+});

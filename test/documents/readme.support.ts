@@ -1,0 +1,119 @@
+import { execFile, spawn } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { Test } from '@nestjs/testing';
+import { LocalKms, type LocalKmsServer } from 'nestjs-kms-jwt/local';
+import ts from 'typescript';
+import { afterAll, beforeAll } from 'vitest';
+
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+export const exec = promisify(execFile);
+
+export interface Block {
+  language: string;
+  text: string;
+}
+
+export const blocks: Block[] = [
+  ...(await readFile(join(ROOT, 'README.md'), 'utf8')).matchAll(/^```(\w+)\n([^]*?)^```$/gm),
+].map(([, language = '', text = '']) => ({ language, text }));
+export const fileOf = ({ text }: Block) => /^\/\/ (\S+)\n/.exec(text)?.[1];
+export const block = (beginning: string) => blocks.find(({ text }) => text.startsWith(beginning))?.text ?? '';
+
+export const compilerOptions = (changed: object): ts.CompilerOptions => {
+  const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), (file) => ts.sys.readFile(file)) as {
+    config: { compilerOptions: object };
+  };
+  return ts.convertCompilerOptionsFromJson({ ...config.compilerOptions, paths: {}, ...changed }, ROOT)
+    .options;
+};
+
+/** What the README takes for given: a KMS, the AWS CLI, a folder to work in. For use at the top of a test file. */
+export let localKms: LocalKms;
+export let folder: string;
+let kms: LocalKmsServer;
+
+export function useKms(...keys: { alias: string }[]): void {
+  beforeAll(async () => {
+    localKms = new LocalKms({ keys });
+    kms = await localKms.listen();
+    folder = await mkdtemp(join(tmpdir(), 'readme-'));
+  });
+  afterAll(async () => {
+    await kms.close();
+    await rm(folder, { recursive: true });
+  });
+}
+
+export const environment = (more: Record<string, string> = {}) => ({
+  PATH: `${join(ROOT, 'test/support/bin')}:${process.env['PATH']}`,
+  HOME: folder,
+  AWS_ENDPOINT_URL_KMS: kms.url,
+  AWS_REGION: 'us-east-1',
+  AWS_ACCESS_KEY_ID: 'local',
+  AWS_SECRET_ACCESS_KEY: 'local',
+  ...(process.env['AWS_CLI'] && { AWS_CLI: process.env['AWS_CLI'] }),
+  ...more,
+});
+export const bash = async (script: string, env = environment()) =>
+  (await exec('bash', ['-euo', 'pipefail', '-c', script], { env, cwd: ROOT })).stdout;
+
+/** Runs a compiled file until it prints what is waited for. */
+export async function start(command: string, args: string[], env: NodeJS.ProcessEnv, ready: RegExp) {
+  const child = spawn(command, args, { env, cwd: folder });
+  let output = '';
+  const found = await new Promise<RegExpExecArray>((resolve, reject) => {
+    const read = (chunk: Buffer) => {
+      output += chunk.toString();
+      const match = ready.exec(output);
+      if (match) resolve(match);
+    };
+    child.stdout.on('data', read);
+    child.stderr.on('data', read);
+    child.once('exit', () => reject(new Error(output)));
+  });
+  const stop = async () => {
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill();
+    await ended;
+  };
+  return { found, stop };
+}
+
+export const init = async (...imports: never[]) => {
+  const module = await Test.createTestingModule({ imports }).compile();
+  await module.init();
+  return module;
+};
+export const withAwsEnvironment = async <T>(run: () => Promise<T>): Promise<T> => {
+  const before = { ...process.env };
+  Object.assign(process.env, environment());
+  try {
+    return await run();
+  } finally {
+    process.env = before;
+  }
+};
+
+/**
+ * Writes the blocks of TypeScript as JavaScript; that their types are right is tested once, for all of them.
+ *
+ * @param name of a folder inside the package, so that the code finds the package by its name, as it is built
+ */
+export async function compile(name: string) {
+  const compiled = join(ROOT, 'dist/readme', name);
+  await rm(compiled, { recursive: true, force: true });
+  for (const one of blocks.filter(({ language }) => language === 'ts')) {
+    const { outputText } = ts.transpileModule(one.text, {
+      compilerOptions: compilerOptions({ module: 'esnext' }),
+    });
+    const file = join(compiled, (fileOf(one) ?? 'unnamed.ts').replace(/ts$/, 'js'));
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, outputText);
+  }
+  const load = (file: string) => import(join(compiled, file)) as Promise<Record<string, never>>;
+  return { compiled, load };
+}

@@ -1,0 +1,70 @@
+import { KmsJwtModule, KmsJwtService } from 'nestjs-kms-jwt';
+import { describe, expect, test } from 'vitest';
+import { bash, compile, init, localKms, useKms, withAwsEnvironment } from './readme.support.js';
+
+const { load } = await compile('tokens');
+useKms({ alias: 'auth' });
+
+describe('recipes', () => {
+  test('the token somewhere else, and tokens that are revoked', () =>
+    withAwsEnvironment(async () => {
+      const { RevocationModule, revokedIds } = await load('src/recipes/revocation.module.js');
+      const module = await init(RevocationModule as never);
+      const jwt = module.get(KmsJwtService, { strict: false });
+      const token = await jwt.sign({}, { jwtid: 'one' });
+      await expect(jwt.verify(token)).resolves.toMatchObject({ jti: 'one' });
+      (revokedIds as unknown as Set<string>).add('one');
+      await expect(jwt.verify(token)).rejects.toMatchObject({ code: 'token_revoked' });
+      await module.close();
+    }));
+
+  test('configuration that comes from elsewhere', () =>
+    withAwsEnvironment(async () => {
+      const { AsyncModule } = await load('src/recipes/async.module.js');
+      const module = await init(AsyncModule as never);
+      await expect(module.get(KmsJwtService, { strict: false }).sign({})).resolves.toBeTypeOf('string');
+      await module.close();
+    }));
+
+  test('claims with types, and tokens for different uses', async () => {
+    const typed = await load('src/recipes/typed-claims.js');
+    const refresh = await load('src/recipes/refresh-token.js');
+    const client = localKms.client();
+    const module = await init(KmsJwtModule.forRoot({ keyId: 'alias/auth', client }) as never);
+    const jwt = module.get(KmsJwtService);
+    const call = (run: unknown, ...args: unknown[]) =>
+      (run as (...given: unknown[]) => Promise<unknown>)(jwt, ...args);
+
+    const tenant = '0b7a3e0c-5d4f-4f0b-9d59-8a1f6b0f9a01';
+    expect(await call(typed['tenantOf'], await jwt.sign({ sub: 's', tenant }, { expiresIn: 60 }))).toBe(
+      tenant,
+    );
+    const wrong = jwt.sign({ sub: 's', tenant: 'no uuid' }, { expiresIn: 60 });
+    await expect(call(typed['tenantOf'], await wrong)).rejects.toMatchObject({ claim: 'tenant' });
+
+    const refreshToken = (await call(refresh['issueRefreshToken'], 'user-42')) as string;
+    expect(await call(refresh['readRefreshToken'], refreshToken)).toMatchObject({ sub: 'user-42' });
+    await expect(jwt.verify(refreshToken)).rejects.toMatchObject({ name: 'TokenMalformedError' });
+    await expect(call(refresh['readRefreshToken'], await jwt.sign({}))).rejects.toMatchObject({
+      code: /^token_/ as never,
+    });
+    await module.close();
+  });
+
+  test('several keys in one app', () =>
+    withAwsEnvironment(async () => {
+      await bash(
+        'aws kms create-alias --alias-name alias/internal --target-key-id "$(aws kms create-key --key-spec ECC_NIST_P256 --key-usage SIGN_VERIFY --query KeyMetadata.KeyId --output text)"',
+      );
+      const { NamedModule } = await load('src/recipes/named.module.js');
+
+      const named = (await init(NamedModule as never)).createNestApplication({ logger: false });
+      await named.listen(0, '127.0.0.1');
+      const internal = `${await named.getUrl()}/internal`;
+      const token = await (await fetch(`${internal}/token`)).text();
+      expect((await fetch(`${internal}/report`)).status).toBe(401);
+      const report = await fetch(`${internal}/report`, { headers: { authorization: `Bearer ${token}` } });
+      expect(await report.json()).toEqual({ ok: true });
+      await named.close();
+    }));
+});

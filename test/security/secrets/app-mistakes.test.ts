@@ -1,0 +1,73 @@
+import { type SignOptions } from 'nestjs-kms-jwt';
+import { expect, test } from 'vitest';
+import { newCanary } from './secrets.js';
+import { setUp } from './support.js';
+
+test('a payload that cannot be signed, and options that cannot be used', async () => {
+  const { jwt, secrets, login, thrownBy, eavesdropper } = await setUp({ messageType: 'RAW' });
+  const secret = newCanary();
+  secrets.add('the secret', secret);
+  const throwing = () => {
+    throw new Error(secret);
+  };
+  const circle: Record<string, unknown> = { secret };
+  circle['circle'] = circle;
+
+  const payloads: unknown[] = [
+    ...['exp', 'nbf', 'iat'].map((claim) => ({ [claim]: secret })),
+    ...['iss', 'sub', 'aud', 'jti'].map((claim) => ({ [claim]: { secret } })),
+    { aud: [secret, 1] },
+    { filling: 'x'.repeat(4096), secret },
+    { secret: new Map([[secret, secret]]) },
+    { secret: [secret, new Date()] },
+    { secret, size: 1n },
+    { secret, toJSON: () => secret },
+    { secret: { toJSON: throwing } },
+    Object.defineProperty({}, 'secret', { enumerable: true, get: throwing }),
+    circle,
+    [secret],
+    secret,
+    Buffer.from(secret),
+    new Error(secret),
+  ];
+  for (const payload of payloads) {
+    expect(await thrownBy(() => jwt.sign(payload as object))).toMatchObject({ code: 'options_invalid' });
+  }
+  for (const payload of payloads.slice(0, 9)) expect(await login(payload as object)).toBe(500);
+
+  const signOptions: unknown[] = [
+    { expiresIn: secret },
+    { notBefore: `${secret}m` },
+    ...['subject', 'issuer', 'jwtid'].map((option) => ({ [option]: [secret] })),
+    { subject: secret },
+    { audience: [secret, ''] },
+    { header: { kid: secret } },
+    { header: { secret: throwing } },
+    { header: secret },
+    { signal: secret },
+    secret,
+  ];
+  for (const options of signOptions) {
+    expect(await thrownBy(() => jwt.sign({ sub: secret }, options as SignOptions))).toMatchObject({
+      code: 'options_invalid',
+    });
+  }
+  expect(secrets.foundIn(eavesdropper.heard)).toEqual([]);
+});
+
+test('a ring store that quotes what it is given', async () => {
+  const { jwt, kms, claims, secrets, eavesdropper } = await setUp({
+    ringStore: {
+      load: async () => undefined,
+      save: async (ring) => {
+        throw new Error(JSON.stringify(ring));
+      },
+    },
+  });
+  jwt.events.subscribe((event) => eavesdropper.hear(event));
+  await jwt.sign(claims);
+  kms.localKms.inject({ kind: 'error', name: 'DisabledException', operation: 'Sign' });
+  await expect(jwt.sign(claims)).rejects.toThrow();
+  await expect.poll(() => [...eavesdropper.heard].join()).toContain('ring store failed');
+  expect(secrets.foundIn(eavesdropper.heard)).toEqual([]);
+});

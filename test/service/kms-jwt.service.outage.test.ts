@@ -1,0 +1,142 @@
+import { UpdateAliasCommand } from '@aws-sdk/client-kms';
+import { type KmsJwtEvent } from 'nestjs-kms-jwt';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { forge, newKeyPair } from '../support/forge.js';
+import { close, jwt, keyId, localKms, restart, setUp } from './kms-jwt.service.support.js';
+
+beforeEach(() => setUp());
+afterEach(() => close());
+
+describe('calls of KMS', () => {
+  test('200 sign calls at once on a cold service make 1 GetPublicKey and 200 Sign calls; 10,000 verify calls none', async () => {
+    localKms.resetCalls();
+    await restart({ lazy: true });
+    expect(localKms.calls.GetPublicKey).toBe(0);
+
+    const tokens = await Promise.all(
+      Array.from({ length: 200 }, (_, index) => jwt.sign({ sub: `user-${index}` })),
+    );
+    expect(localKms.calls).toMatchObject({ GetPublicKey: 1, Sign: 200 });
+    expect(new Set(tokens).size).toBe(200);
+
+    localKms.resetCalls();
+    for (let round = 0; round < 50; round += 1) await Promise.all(tokens.map((token) => jwt.verify(token)));
+    expect(Object.values(localKms.calls).reduce((sum, count) => sum + count)).toBe(0);
+  });
+
+  test('a first fetch that failed fails those who waited, and is tried again by the next', async () => {
+    await close();
+    localKms.inject({ kind: 'throttle', operation: 'GetPublicKey', times: 1 });
+    localKms.resetCalls();
+    await restart({ lazy: true });
+    const first = await Promise.allSettled([
+      jwt.sign({}),
+      jwt.jwks(),
+      jwt.verify(await Promise.resolve(forge({ alg: 'ES256', kid: 'x' }, {}, newKeyPair().privateKey))),
+    ]);
+    expect(first.map((result) => result.status === 'rejected' && (result.reason as Error).name)).toEqual([
+      'KmsUnavailableError',
+      'KmsUnavailableError',
+      'KmsUnavailableError',
+    ]);
+    await expect(jwt.sign({})).resolves.toBeTypeOf('string');
+    expect(localKms.calls.GetPublicKey).toBe(2);
+  });
+});
+
+describe('while KMS is away', () => {
+  test('calls are refused at once, tokens verify, and health and events say so until it answers again', async () => {
+    const told: KmsJwtEvent['type'][] = [];
+    jwt.events.subscribe(({ type }) => told.push(type));
+    const token = await jwt.sign({});
+    expect(jwt.health().circuit).toBe('closed');
+
+    const away = localKms.inject({ kind: 'html' });
+    for (let call = 0; call < 100; call += 1) {
+      await expect(jwt.sign({})).rejects.toMatchObject({ name: 'KmsUnavailableError' });
+    }
+    expect(away.count).toBe(10);
+    expect(jwt.health()).toMatchObject({ circuit: 'open', keys: [keyId()] });
+    await expect(jwt.verify(token)).resolves.toBeTypeOf('object');
+
+    away.stop();
+    const later = performance.now() + 1000;
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(later);
+    await jwt.sign({});
+    clock.mockRestore();
+    expect(jwt.health().circuit).toBe('closed');
+    expect(told).toEqual(['circuit_opened', 'circuit_closed']);
+  });
+
+  test('more calls than maxConcurrency and maxQueue are refused at once', async () => {
+    await restart({ maxConcurrency: 1, maxQueue: 0 });
+    const held = localKms.inject({ kind: 'hang' });
+    const first = jwt.sign({});
+    await vi.waitFor(() => expect(held.count).toBe(1));
+    await expect(jwt.sign({})).rejects.toMatchObject({ name: 'KmsUnavailableError', reason: 'overloaded' });
+    held.stop();
+    await first;
+  });
+});
+
+describe('one deadline stands over sign', () => {
+  test('though the key has to be fetched first', async () => {
+    await restart({ lazy: true, timeout: 400 });
+    localKms.inject({ kind: 'delay', milliseconds: 300 });
+    const started = performance.now();
+    await expect(jwt.sign({})).rejects.toMatchObject({ name: 'KmsUnavailableError', reason: 'timeout' });
+    expect(performance.now() - started).toBeLessThan(550);
+  });
+
+  test('though the alias has moved, so that it takes two signatures', async () => {
+    await restart({ requestAlias: true, timeout: 400 });
+    const move = new UpdateAliasCommand({
+      AliasName: 'alias/auth',
+      TargetKeyId: localKms.keys[1]?.keyId ?? '',
+    });
+    await localKms.client().send(move);
+    localKms.inject({ kind: 'delay', milliseconds: 300 });
+    const started = performance.now();
+    await expect(jwt.sign({})).rejects.toMatchObject({ name: 'KmsUnavailableError', reason: 'timeout' });
+    expect(performance.now() - started).toBeLessThan(550);
+  });
+});
+
+describe('at shutdown', () => {
+  test('what is being signed is finished, what comes then is refused, and tokens still verify', async () => {
+    let completed = false;
+    jwt.events.subscribe({ complete: () => (completed = true) });
+    const held = localKms.inject({ kind: 'hang' });
+    const signing = jwt.sign({ sub: 'user-42' });
+    await vi.waitFor(() => expect(held.count).toBe(1));
+    const closed = jwt.onApplicationShutdown();
+    await expect(jwt.sign({})).rejects.toMatchObject({ name: 'KmsUnavailableError', reason: 'shutdown' });
+
+    held.stop();
+    const token = await signing;
+    await closed;
+    expect(await jwt.verify(token)).toMatchObject({ sub: 'user-42' });
+    expect(completed).toBe(true);
+  });
+
+  test('what waits for the key is finished, too, and the key set is none without keys', async () => {
+    await restart({ lazy: true });
+    const held = localKms.inject({ kind: 'hang', operation: 'GetPublicKey' });
+    const signing = jwt.sign({ sub: 'user-42' });
+    const jwks = jwt.jwks();
+    await vi.waitFor(() => expect(held.count).toBe(1));
+    const closed = jwt.onApplicationShutdown();
+    held.stop();
+    const token = await signing;
+    expect((await jwks).keys).toHaveLength(1);
+    await closed;
+    expect(await jwt.verify(token)).toMatchObject({ sub: 'user-42' });
+  });
+
+  test('a service that never had its key says that it is going, not that it has none', async () => {
+    await restart({ lazy: true });
+    await close();
+    await expect(jwt.jwks()).rejects.toMatchObject({ reason: 'shutdown' });
+    await expect(jwt.sign({})).rejects.toMatchObject({ reason: 'shutdown' });
+  });
+});

@@ -1,0 +1,165 @@
+import { createPublicKey, verify } from 'node:crypto';
+import { getEventListeners } from 'node:events';
+import { UpdateAliasCommand } from '@aws-sdk/client-kms';
+import { type KmsJwtEvent } from 'nestjs-kms-jwt';
+import { type LocalKmsFault } from 'nestjs-kms-jwt/local';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { close, json, jwt, keyId, localKms, partsOf, restart, setUp } from './kms-jwt.service.support.js';
+
+beforeEach(() => setUp());
+afterEach(() => close());
+
+describe('sign', () => {
+  test('gives a JWS whose header names algorithm, type and key, in this order', async () => {
+    const [header, payload] = partsOf(await jwt.sign({ sub: 'user-42' }));
+    expect(Buffer.from(header, 'base64url').toString()).toBe(
+      `{"alg":"ES256","typ":"JWT","kid":"${keyId()}"}`,
+    );
+    expect(json(payload)).toEqual({ sub: 'user-42', iat: expect.any(Number) });
+  });
+
+  test('gives a signature that node:crypto verifies by the published key', async () => {
+    const [header, payload, signature] = partsOf(await jwt.sign({ sub: 'user-42' }));
+    const { keys } = await jwt.jwks();
+    const key = createPublicKey({ key: keys[0] as never, format: 'jwk' });
+    const input = Buffer.from(`${header}.${payload}`);
+    expect(
+      verify('sha256', input, { key, dsaEncoding: 'ieee-p1363' }, Buffer.from(signature, 'base64url')),
+    ).toBe(true);
+  });
+
+  test('sets what the options say, those of the call before those of the module', async () => {
+    await restart({ signOptions: { issuer: 'auth', audience: 'orders', expiresIn: '15m' } });
+    const claims = jwt.decode(await jwt.sign({ iat: 1000 }, { audience: 'bills', subject: 's', jwtid: 'j' }));
+    expect(claims).toEqual({ iat: 1000, exp: 1900, iss: 'auth', aud: 'bills', sub: 's', jti: 'j' });
+  });
+
+  test('adds header parameters, but not in the place of the key’s', async () => {
+    const { header } = jwt.decode(await jwt.sign({}, { header: { typ: 'at+jwt', 'x-tenant': 'a' } }), {
+      complete: true,
+    });
+    expect(header).toEqual({ alg: 'ES256', typ: 'at+jwt', 'x-tenant': 'a', kid: keyId() });
+    await expect(jwt.sign({}, { header: { kid: 'mine' as never } })).rejects.toMatchObject({
+      option: 'header',
+    });
+  });
+
+  test('adds header parameters that a Proxy holds', async () => {
+    const header = new Proxy({ 'x-tenant': new Proxy({ id: 1 }, {}) }, {});
+    const token = await jwt.sign({}, { header });
+    expect(jwt.decode(token, { complete: true }).header['x-tenant']).toEqual({ id: 1 });
+  });
+
+  test('says in the header what the key says, whatever becomes of the options afterwards', async () => {
+    const given: Record<string, unknown> = { 'x-tenant': { id: 1 } };
+    await restart({ signOptions: { header: given } });
+    Object.assign(given, { alg: 'none', 'x-tenant': { id: 2 } });
+    const { header } = jwt.decode(await jwt.sign({}), { complete: true });
+    expect(header).toEqual({ alg: 'ES256', typ: 'JWT', 'x-tenant': { id: 1 }, kid: keyId() });
+  });
+
+  test('makes one Sign call a token, to the ARN and with a digest', async () => {
+    localKms.resetCalls();
+    await jwt.sign({});
+    expect(localKms.calls).toMatchObject({ Sign: 1, GetPublicKey: 0 });
+  });
+
+  test('signs a claim set of 100 KB, as KMS gets a digest', async () => {
+    const token = await jwt.sign({ blob: 'x'.repeat(100_000) });
+    await restart({ maxTokenLength: 200_000 });
+    expect((await jwt.verify(token))['blob']).toHaveLength(100_000);
+  });
+
+  test('refuses wrong options and claims before KMS is called', async () => {
+    localKms.resetCalls();
+    await expect(jwt.sign({}, { expiresIn: 'soon' })).rejects.toMatchObject({ option: 'expiresIn' });
+    await expect(jwt.sign({ exp: '1' })).rejects.toMatchObject({ option: 'payload.exp' });
+    await expect(jwt.sign({ exp: 1 }, { expiresIn: 1 })).rejects.toMatchObject({ option: 'expiresIn' });
+    await expect(jwt.sign({ when: new Date() })).rejects.toMatchObject({ option: 'payload.when' });
+    await expect(jwt.sign('user-42' as never)).rejects.toMatchObject({ option: 'payload' });
+    await expect(jwt.sign({}, { expiresIn: 1e12 })).rejects.toMatchObject({ option: 'expiresIn' });
+    await expect(jwt.sign({}, { notBefore: '-60y' })).rejects.toMatchObject({ option: 'notBefore' });
+    await expect(jwt.sign({}, null as never)).rejects.toMatchObject({ option: 'options' });
+    await expect(jwt.sign({}, { secret: 'hush' } as never)).rejects.toMatchObject({ option: 'secret' });
+    expect(localKms.calls.Sign).toBe(0);
+  });
+
+  test.each<[string, LocalKmsFault]>([
+    ['of another message', { kind: 'corruptSignature' }],
+    ['of another key', { kind: 'otherKey' }],
+    ['that is missing', { kind: 'omitSignature' }],
+    [
+      'with bytes behind it',
+      { kind: 'signature', signature: Uint8Array.from([0x30, 6, 2, 1, 1, 2, 1, 1, 0]) },
+    ],
+    [
+      'in good DER, of nothing',
+      { kind: 'signature', signature: Uint8Array.from([0x30, 6, 2, 1, 1, 2, 1, 1]) },
+    ],
+  ])('hands out no token with a signature %s', async (_, fault) => {
+    localKms.inject(fault);
+    const told: KmsJwtEvent['type'][] = [];
+    jwt.events.subscribe(({ type }) => told.push(type));
+    await expect(jwt.sign({})).rejects.toMatchObject({ name: 'KmsSignatureError' });
+    expect(jwt.health().refusedSignatures).toBe(1);
+    expect(told).toEqual(['signature_refused']);
+  });
+
+  test('passes on what KMS cannot do now, and signs again when it can', async () => {
+    const throttled = localKms.inject({ kind: 'throttle' });
+    await expect(jwt.sign({})).rejects.toMatchObject({ name: 'KmsUnavailableError', reason: 'throttled' });
+    throttled.stop();
+    await expect(jwt.sign({})).resolves.toBeTypeOf('string');
+  });
+
+  test('ends at once when its signal aborts, with the reason', async () => {
+    localKms.inject({ kind: 'hang' });
+    const controller = new AbortController();
+    const signing = jwt.sign({}, { signal: controller.signal });
+    controller.abort(new Error('gone'));
+    await expect(signing).rejects.toThrow('gone');
+  });
+
+  test('goes on signing with the key that it has when the alias moves', async () => {
+    await localKms
+      .client()
+      .send(new UpdateAliasCommand({ AliasName: 'alias/auth', TargetKeyId: localKms.keys[1]?.keyId }));
+    const token = await jwt.sign({});
+    expect(jwt.decode(token, { complete: true }).header.kid).toBe(keyId());
+    await expect(jwt.verify(token)).resolves.toBeDefined();
+  });
+});
+
+describe('messageType RAW', () => {
+  beforeEach(async () => {
+    await restart({ messageType: 'RAW' });
+  });
+
+  test('signs the same tokens', async () => {
+    await expect(jwt.verify(await jwt.sign({ sub: 'user-42' }))).resolves.toMatchObject({ sub: 'user-42' });
+  });
+
+  test('takes up to 4,096 bytes before the signature, and says so beyond', async () => {
+    const overhead = partsOf(await jwt.sign({ blob: '' }, { noTimestamp: true }))
+      .slice(0, 2)
+      .join('.').length;
+    const fits = 'x'.repeat(Math.floor(((4096 - overhead) * 3) / 4));
+    await expect(jwt.sign({ blob: fits }, { noTimestamp: true })).resolves.toBeTypeOf('string');
+
+    localKms.resetCalls();
+    await expect(jwt.sign({ blob: 'x'.repeat(4000) })).rejects.toThrow(/up to 4096 bytes .* use 'DIGEST'/);
+    expect(localKms.calls.Sign).toBe(0);
+  });
+});
+
+test('one signal may stand over many signatures: nothing is warned of, nothing stays behind', async () => {
+  const warnings: Error[] = [];
+  const note = (warning: Error) => warnings.push(warning);
+  process.on('warning', note);
+  onTestFinished(() => void process.off('warning', note));
+  const { signal } = new AbortController();
+  await Promise.all(Array.from({ length: 30 }, () => jwt.sign({}, { signal })));
+  await new Promise(setImmediate);
+  expect(warnings.filter(({ name }) => name === 'MaxListenersExceededWarning')).toEqual([]);
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
+});

@@ -1,0 +1,39 @@
+import { Injectable } from '@nestjs/common';
+import { KmsJwtGuard } from 'nestjs-kms-jwt';
+import { LocalKms } from 'nestjs-kms-jwt/local';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { kmsJwtOver } from './app-under-test.js';
+import { doorsGuardedBy } from './grpc.js';
+import { watchRejections } from './rejections.js';
+
+describe('a call of gRPC', () => {
+  @Injectable()
+  class BrokenGuard extends KmsJwtGuard {
+    protected override authenticate(): never {
+      throw new RangeError('the user database is away');
+    }
+  }
+  @Injectable()
+  class ThrowingGuard extends KmsJwtGuard {
+    protected override handleError(): never {
+      throw new RangeError('the metrics are away');
+    }
+  }
+
+  test.each(
+    [BrokenGuard, ThrowingGuard].flatMap((guard) =>
+      doorsGuardedBy(guard).map((door) => [door.name, guard.name, door] as const),
+    ),
+  )('ends, and the process does not, where a subclass fails: %s, %s', async (name, guard, door) => {
+    const rejections = watchRejections();
+    const app = await door.start(kmsJwtOver(new LocalKms({ keys: [{ alias: 'auth' }] })));
+    onTestFinished(async () => void (await app.close()));
+    const received = await app.call(guard === 'BrokenGuard' ? 'any' : undefined);
+    // Where Nest hands the call on whole, nobody but the guard can end it; else Nest's filter does, with UNKNOWN.
+    expect(received).toMatchObject(
+      name.includes('@GrpcStreamCall()') ? { code: 13, details: 'Internal Server Error' } : { code: 2 },
+    );
+    expect(JSON.stringify(received)).not.toContain('away');
+    expect(rejections).toEqual([]);
+  });
+});
