@@ -107,7 +107,8 @@ export class KmsJwtGuard implements CanActivate {
 
   /**
    * For the `handleConnection` of a gateway: verifies the token of the handshake, and disconnects a client without a
-   * valid one, after an event `exception` with the reason. Sockets of `ws` need it for the guard on their messages too.
+   * valid one, after an event `exception` with the reason. Until then the client's messages are held back, if it is called
+   * synchronously: before anything is awaited. Sockets of `ws` need it for the guard on their messages too.
    *
    * @param client as the gateway received it
    * @returns the claims, or undefined when the client was disconnected, or came without a token and the gateway's
@@ -121,10 +122,11 @@ export class KmsJwtGuard implements CanActivate {
    * }
    */
   async acceptConnection(client: object, options: ConnectionOptions = {}): Promise<JwtClaims | undefined> {
-    const context = CONNECTIONS.contextOf(client, options);
+    const context = CONNECTIONS.open(client, options);
     const access = accessFor(this, levelsOf(context));
     try {
       const verified = await this.verify(context, access === 'elsewhere' ? 'required' : access);
+      CONNECTIONS.accept(client);
       return verified?.claims;
     } catch (error) {
       // Nest logs what a guard throws, but nothing sees what happens here.

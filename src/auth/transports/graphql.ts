@@ -100,11 +100,9 @@ export const graphql: Transport = {
     if (!info) return [requestOf(context)];
     return info.path.prev ? [info.path] : [info.path, ...subscriptionOf(context, info)];
   },
-  *callsToRead(context) {
+  callsToRead(context) {
     const info = infoOf(context);
-    if (!info) return yield requestOf(context);
-    yield* pathOf(info);
-    yield* subscriptionOf(context, info);
+    return info ? [...pathOf(info), ...subscriptionOf(context, info)] : [requestOf(context)];
   },
   refuse,
   respond: refuse,

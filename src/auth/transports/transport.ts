@@ -29,8 +29,14 @@ export interface Transport {
 
 /** A connection that outlives a call, such as a WebSocket, as `acceptConnection` uses it. */
 export interface ConnectionTransport {
-  /** The context of the gateway's `handleConnection`, as if a guard were asked. */
-  contextOf(client: object, options: { request?: TokenCarrier; gateway?: object }): ExecutionContext;
-  /** Sends the reason to the client and closes the connection. */
+  /**
+   * Holds back the client's messages until `accept` or `refuse`.
+   *
+   * @returns the context of the gateway's `handleConnection`, as if a guard were asked
+   */
+  open(client: object, options: { request?: TokenCarrier; gateway?: object }): ExecutionContext;
+  /** Lets the messages pass. */
+  accept(client: object): void;
+  /** Sends the reason to the client and closes the connection; its messages reach no handler. */
   refuse(error: unknown, client: object): void;
 }

@@ -1,5 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { type Refusal, refusalOf } from '../refusal.js';
+import { drop, hold, release } from './held-messages.js';
 import type { ConnectionTransport } from './transport.js';
 import { type Client, rememberHandshake, sendException } from './websocket.js';
 
@@ -13,15 +14,20 @@ const CLOSE_CODES: Record<Refusal['status'], number> = {
 };
 
 export const websocketConnection: ConnectionTransport = {
-  contextOf(client, { request, gateway }) {
+  open(client: Client, { request, gateway }) {
     if (request) rememberHandshake(client, request);
+    hold(client);
     return connectionContext(client, gateway);
   },
+  accept: release,
   refuse(error, client: Client) {
     const { status, errorCode } = refusalOf(error);
+    drop(client);
     sendException(client, error);
-    if (client.disconnect) client.disconnect(true);
-    else client.close?.(CLOSE_CODES[status], errorCode);
+    if (client.disconnect) return void client.disconnect(true);
+    client.close?.(CLOSE_CODES[status], errorCode);
+    // A paused socket would not see the client's answer to the close frame.
+    client.resume?.();
   },
 };
 

@@ -23,6 +23,11 @@ export interface Client {
   on?(event: string, listener: (body: object) => void): unknown;
   send?(message: string): unknown;
   close?(code: number, reason: string): unknown;
+  pause?(): unknown;
+  resume?(): unknown;
+  removeAllListeners?(event: string): unknown;
+  /** socket.io's middleware of a socket. */
+  use?(middleware: (message: unknown[], next: () => void) => void): unknown;
 }
 
 // A socket of `ws` forgets its request: acceptConnection() remembers it.
@@ -59,16 +64,18 @@ function authCarriers(auth: Handshake['auth']): TokenCarrier[] {
 const clientOf = (host: ArgumentsHost) => host.switchToWs().getClient<Client>();
 const requestOf = (host: ArgumentsHost) => clientOf(host).data ?? clientOf(host);
 
-/** Identifies one message. Guard and decorators share nothing else of it: its data may be a string, or absent. */
-class MessageCall {}
+/** One object per message. Guard and decorators share nothing else of it: its data may be a string, or absent. */
+const messageCalls = new WeakSet<object>();
 
-const findCall = (host: ArgumentsHost) =>
-  host.getArgs<unknown[]>().find((arg): arg is MessageCall => arg instanceof MessageCall);
+function findCall(host: ArgumentsHost): object | undefined {
+  return host.getArgs<unknown[]>().find((arg): arg is object => messageCalls.has(arg as object));
+}
 
-/** Before the pattern, which `getPattern()` expects at the end; guards, interceptors and decorators share the list. */
-function addCall(host: ArgumentsHost): MessageCall {
+/** Puts it before the pattern, which `getPattern()` expects at the end. */
+function addCall(host: ArgumentsHost): object {
   const args = host.getArgs<unknown[]>();
-  const call = new MessageCall();
+  const call = {};
+  messageCalls.add(call);
   args.splice(Math.max(2, args.length - 1), 0, call);
   return call;
 }

@@ -1,0 +1,166 @@
+import { once } from 'node:events';
+import { request as httpRequest } from 'node:http';
+import { Inject, type INestApplication } from '@nestjs/common';
+import { IoAdapter } from '@nestjs/platform-socket.io';
+import { WsAdapter } from '@nestjs/platform-ws';
+import { type OnGatewayConnection, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import { KmsJwtGuard } from 'nestjs-kms-jwt';
+import { io } from 'socket.io-client';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { Sender, WebSocket } from 'ws';
+import { startApp } from './support.js';
+
+const nap = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+let served: unknown[];
+
+@WebSocketGateway()
+class Gateway implements OnGatewayConnection {
+  constructor(@Inject(KmsJwtGuard) private readonly guard: KmsJwtGuard) {}
+
+  async handleConnection(client: { terminate?: unknown }, request: never) {
+    await this.guard.acceptConnection(client, client.terminate ? { request } : {});
+  }
+  // No guard: the messages of a client that was refused must not come this far.
+  @SubscribeMessage('order') order(_client: object, data: unknown) {
+    served.push(data);
+    return { event: 'answer', data };
+  }
+}
+
+/** A second gateway on the same server, with a verdict of its own. */
+@WebSocketGateway()
+class SecondGateway extends Gateway {
+  @SubscribeMessage('other') other() {}
+}
+Reflect.defineMetadata('self:paramtypes', Reflect.getMetadata('self:paramtypes', Gateway), SecondGateway);
+
+async function start(kind: 'ws' | 'socket.io', isRevoked: () => Promise<boolean>, gateways = [Gateway]) {
+  served = [];
+  return startApp({
+    providers: [KmsJwtGuard, ...gateways],
+    options: { isRevoked },
+    prepare: (app: INestApplication) =>
+      app.useWebSocketAdapter(kind === 'ws' ? new WsAdapter(app) : new IoAdapter(app)),
+  });
+}
+
+const slowly = (answer: boolean) => async () => {
+  await nap(200);
+  return answer;
+};
+
+/** Sends two frames in the same packet as the handshake, before the server can answer it. */
+async function connectWithFrames(url: string, headers: Record<string, string>) {
+  const request = httpRequest(url, {
+    headers: {
+      connection: 'Upgrade',
+      upgrade: 'websocket',
+      'sec-websocket-key': Buffer.alloc(16).toString('base64'),
+      'sec-websocket-version': '13',
+      ...headers,
+    },
+  });
+  const frames = ['first', 'second'].flatMap((data) =>
+    Sender.frame(Buffer.from(JSON.stringify({ event: 'order', data })), {
+      fin: true,
+      rsv1: false,
+      opcode: 1,
+      mask: true,
+      readOnly: false,
+    }),
+  );
+  request.on('socket', (socket) => {
+    socket.on('connect', () => {
+      socket.cork();
+      process.nextTick(() => {
+        for (const frame of frames) socket.write(frame);
+        socket.uncork();
+      });
+    });
+  });
+  request.end();
+  const [, socket] = (await once(request, 'upgrade')) as [unknown, import('node:net').Socket];
+  onTestFinished(() => void socket.destroy());
+  return socket;
+}
+
+describe('a client of ws', () => {
+  test('without a token has none of the frames served that came with its handshake', async () => {
+    const { url } = await start('ws', async () => false);
+    const socket = await connectWithFrames(url, {});
+    await Promise.race([once(socket, 'end'), once(socket, 'close'), nap(1000)]);
+    expect(served).toEqual([]);
+  });
+
+  test('with a revoked token has none of its messages served, and is closed', async () => {
+    const { url, jwt } = await start('ws', slowly(true));
+    const socket = new WebSocket(url, { headers: { authorization: `Bearer ${await jwt.sign({})}` } });
+    onTestFinished(() => socket.terminate());
+    await once(socket, 'open');
+    for (let index = 0; index < 5; index += 1) socket.send(JSON.stringify({ event: 'order', data: index }));
+    const [code] = (await once(socket, 'close')) as [number];
+    await nap(50);
+    expect(code).toBe(1008);
+    expect(served).toEqual([]);
+  });
+
+  test.each([
+    ['one gateway', [Gateway]],
+    ['two gateways', [Gateway, SecondGateway]],
+  ])(
+    'with a valid token has its messages served after the verdict, in their order: %s',
+    async (_, gateways) => {
+      const { url, jwt } = await start('ws', slowly(false), gateways);
+      const socket = await connectWithFrames(url, { authorization: `Bearer ${await jwt.sign({})}` });
+      await nap(100);
+      expect(served).toEqual([]);
+      await once(socket, 'data');
+      await nap(50);
+      expect(
+        served.slice(0, 2 * gateways.length).filter((_data, index) => index % gateways.length === 0),
+      ).toEqual(['first', 'second']);
+    },
+  );
+});
+
+describe('a client of socket.io', () => {
+  async function connect(url: string, token: string) {
+    const socket = io(url, {
+      auth: { token },
+      transports: ['websocket'],
+      reconnection: false,
+      forceNew: true,
+    });
+    onTestFinished(() => void socket.close());
+    for (let index = 0; index < 6; index += 1) socket.emit('order', index);
+    return socket;
+  }
+
+  test('with a revoked token has none of its messages served', async () => {
+    const { url, jwt } = await start('socket.io', slowly(true));
+    const socket = await connect(url, await jwt.sign({}));
+    await new Promise((resolve) => socket.on('disconnect', resolve));
+    await nap(50);
+    expect(served).toEqual([]);
+  });
+
+  test('with a valid token has its messages served after the verdict, in their order', async () => {
+    const { url, jwt } = await start('socket.io', slowly(false));
+    const socket = await connect(url, await jwt.sign({}));
+    await nap(150);
+    expect(served).toEqual([]);
+    await new Promise((resolve) => socket.on('answer', resolve));
+    socket.emit('order', 6);
+    await nap(50);
+    expect(served).toEqual([0, 1, 2, 3, 4, 5, 6]);
+  });
+
+  test('that floods the server before the verdict is disconnected', async () => {
+    const { url, jwt } = await start('socket.io', slowly(false));
+    const socket = await connect(url, await jwt.sign({}));
+    for (let index = 0; index < 200; index += 1) socket.emit('order', index);
+    await new Promise((resolve) => socket.on('disconnect', resolve));
+    expect(served).toEqual([]);
+  });
+});
