@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
+import type { Socket } from 'node:net';
 import { Inject, type INestApplication } from '@nestjs/common';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import { WsAdapter } from '@nestjs/platform-ws';
@@ -7,7 +8,7 @@ import { type OnGatewayConnection, SubscribeMessage, WebSocketGateway } from '@n
 import { KmsJwtGuard } from 'nestjs-kms-jwt';
 import { io } from 'socket.io-client';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { Sender, WebSocket } from 'ws';
+import { WebSocket } from 'ws';
 import { startApp } from './support.js';
 
 const nap = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -50,6 +51,11 @@ const slowly = (answer: boolean) => async () => {
   return answer;
 };
 
+/** A text frame as a client sends it, masked with zeros (RFC 6455, section 5.2); of up to 125 bytes. */
+function frameOf(message: string): Buffer {
+  return Buffer.concat([Buffer.from([0x81, 0x80 | message.length, 0, 0, 0, 0]), Buffer.from(message)]);
+}
+
 /** Sends two frames in the same packet as the handshake, before the server can answer it. */
 async function connectWithFrames(url: string, headers: Record<string, string>) {
   const request = httpRequest(url, {
@@ -61,15 +67,7 @@ async function connectWithFrames(url: string, headers: Record<string, string>) {
       ...headers,
     },
   });
-  const frames = ['first', 'second'].flatMap((data) =>
-    Sender.frame(Buffer.from(JSON.stringify({ event: 'order', data })), {
-      fin: true,
-      rsv1: false,
-      opcode: 1,
-      mask: true,
-      readOnly: false,
-    }),
-  );
+  const frames = ['first', 'second'].map((data) => frameOf(JSON.stringify({ event: 'order', data })));
   request.on('socket', (socket) => {
     socket.on('connect', () => {
       socket.cork();
@@ -80,7 +78,7 @@ async function connectWithFrames(url: string, headers: Record<string, string>) {
     });
   });
   request.end();
-  const [, socket] = (await once(request, 'upgrade')) as [unknown, import('node:net').Socket];
+  const [, socket] = (await once(request, 'upgrade')) as [unknown, Socket];
   onTestFinished(() => void socket.destroy());
   return socket;
 }
@@ -124,22 +122,22 @@ describe('a client of ws', () => {
   );
 });
 
-describe('a client of socket.io', () => {
-  async function connect(url: string, token: string) {
-    const socket = io(url, {
-      auth: { token },
-      transports: ['websocket'],
-      reconnection: false,
-      forceNew: true,
-    });
-    onTestFinished(() => void socket.close());
-    for (let index = 0; index < 6; index += 1) socket.emit('order', index);
-    return socket;
-  }
+async function connectSocketIo(url: string, token: string) {
+  const socket = io(url, {
+    auth: { token },
+    transports: ['websocket'],
+    reconnection: false,
+    forceNew: true,
+  });
+  onTestFinished(() => void socket.close());
+  for (let index = 0; index < 6; index += 1) socket.emit('order', index);
+  return socket;
+}
 
+describe('a client of socket.io', () => {
   test('with a revoked token has none of its messages served', async () => {
     const { url, jwt } = await start('socket.io', slowly(true));
-    const socket = await connect(url, await jwt.sign({}));
+    const socket = await connectSocketIo(url, await jwt.sign({}));
     await new Promise((resolve) => socket.on('disconnect', resolve));
     await nap(50);
     expect(served).toEqual([]);
@@ -147,7 +145,7 @@ describe('a client of socket.io', () => {
 
   test('with a valid token has its messages served after the verdict, in their order', async () => {
     const { url, jwt } = await start('socket.io', slowly(false));
-    const socket = await connect(url, await jwt.sign({}));
+    const socket = await connectSocketIo(url, await jwt.sign({}));
     await nap(150);
     expect(served).toEqual([]);
     await new Promise((resolve) => socket.on('answer', resolve));
@@ -158,7 +156,7 @@ describe('a client of socket.io', () => {
 
   test('that floods the server before the verdict is disconnected', async () => {
     const { url, jwt } = await start('socket.io', slowly(false));
-    const socket = await connect(url, await jwt.sign({}));
+    const socket = await connectSocketIo(url, await jwt.sign({}));
     for (let index = 0; index < 200; index += 1) socket.emit('order', index);
     await new Promise((resolve) => socket.on('disconnect', resolve));
     expect(served).toEqual([]);

@@ -24,9 +24,9 @@ export const websocketConnection: ConnectionTransport = {
     const { status, errorCode } = refusalOf(error);
     drop(client);
     sendException(client, error);
-    if (client.disconnect) return void client.disconnect(true);
-    client.close?.(CLOSE_CODES[status], errorCode);
-    // A paused socket would not see the client's answer to the close frame.
+    if (client.disconnect) client.disconnect(true);
+    else client.close?.(CLOSE_CODES[status], errorCode);
+    // A paused socket of `ws` would not see the client's answer to the close frame.
     client.resume?.();
   },
 };
