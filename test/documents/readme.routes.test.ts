@@ -44,9 +44,9 @@ describe('recipes', () => {
     await app.close();
   });
 
-  test('other doors than HTTP', async () => {
+  test('transports other than HTTP', async () => {
     const { ProfileResolver, ProfileGateway, ProfileGrpcController } = await load(
-      'src/recipes/profile.doors.js',
+      'src/recipes/profile.transports.js',
     );
     @Module({
       imports: [
@@ -56,8 +56,8 @@ describe('recipes', () => {
       controllers: [ProfileGrpcController as never],
       providers: [ProfileResolver as never, ProfileGateway as never],
     })
-    class DoorsModule {}
-    const app = (await init(DoorsModule as never)).createNestApplication({ logger: false });
+    class TransportsModule {}
+    const app = (await init(TransportsModule as never)).createNestApplication({ logger: false });
     const grpcPort = await freePort();
     const protoPath = join(ROOT, 'examples/token-service/src/profile.proto');
     app.connectMicroservice({

@@ -16,7 +16,7 @@ const COVERED = {
   'src/main.ts': 'test/documents',
   'TOKEN=$(curl': 'test/documents',
   'src/recipes/orders.controller.ts': 'test/documents',
-  'src/recipes/profile.doors.ts': 'test/documents',
+  'src/recipes/profile.transports.ts': 'test/documents',
   'src/recipes/rotation.module.ts': 'test/documents',
   'aws kms describe-key': 'test/documents',
   'aws kms disable-key': 'test/documents',

@@ -3,26 +3,26 @@ import { type JwtClaims, KmsJwtModule, type KmsJwtModuleOptions } from 'nestjs-k
 import type { LocalKms } from 'nestjs-kms-jwt/local';
 import type { Refusal } from './cases.js';
 
-/** One way into an app: the app behind it, and a client of its own kind. */
-export interface Door {
+/** An app that listens on one transport, and a client of the matching kind. */
+export interface Endpoint {
   /** Such as `Express` or `socket.io, token in a cookie`. */
   name: string;
-  start(kmsJwt: DynamicModule): Promise<OpenDoor>;
+  start(kmsJwt: DynamicModule): Promise<RunningEndpoint>;
 }
 
 /** An app that listens, and its client. */
-export interface OpenDoor {
+export interface RunningEndpoint {
   /** @returns all that the client received, but what no transport can leave out, such as the date */
   call(token?: string): Promise<unknown>;
   close(): Promise<unknown>;
 }
 
-/** Doors whose clients receive the same. */
-export interface DoorFamily {
+/** Endpoints whose clients receive the same. */
+export interface EndpointFamily {
   name: string;
   /** For the document: what its reader would ask. */
   about?: string;
-  doors: Door[];
+  endpoints: Endpoint[];
   /** What the client of a valid token receives. */
   admitted(answer: Answer): unknown;
   /** What the client of any other receives. */

@@ -33,16 +33,16 @@ const EXTRACTORS: [name: string, extract: TokenExtractor, inHeader: Refusal | 'a
 ];
 
 describe.each(FAMILIES)('$name', (family) => {
-  const doors = family.doors.filter(({ name }) => !name.includes('cookie'));
+  const endpoints = family.endpoints.filter(({ name }) => !name.includes('cookie'));
 
-  describe.each(doors)('$name', (door) => {
+  describe.each(endpoints)('$name', (endpoint) => {
     test.each(EXTRACTORS)(
       '%s of passport-jwt finds the token or none, and never fails',
       async (_, tokenFrom, inHeader) => {
         const rejections = watchRejections();
         const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
         const issuer = await NestFactory.createApplicationContext(kmsJwtOver(localKms), { logger: false });
-        const app = await door.start(kmsJwtOver(localKms, { tokenFrom }));
+        const app = await endpoint.start(kmsJwtOver(localKms, { tokenFrom }));
         try {
           // Messages of TCP have no headers.
           const expected = family === tcp ? missing : inHeader;

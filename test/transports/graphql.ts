@@ -6,7 +6,7 @@ import { createClient } from 'graphql-ws';
 import { Claims, type JwtClaims, KmsJwtGuard, Scopes } from 'nestjs-kms-jwt';
 import { WebSocket } from 'ws';
 import type { Refusal } from './cases.js';
-import { type Answer, answerTo, type Door, type DoorFamily, SCOPE } from './app-under-test.js';
+import { type Answer, answerTo, type Endpoint, type EndpointFamily, SCOPE } from './app-under-test.js';
 import { PLATFORMS } from './http.js';
 
 @ObjectType()
@@ -87,14 +87,14 @@ const WEB_SOCKET_CLIENTS: Record<string, Client> = {
   })),
 };
 
-const doorsFor = (clients: Record<string, Client>): Door[] =>
-  Object.entries(PLATFORMS).flatMap(([platform, newAdapter]) => doorsOf(platform, newAdapter, clients));
+const endpointsFor = (clients: Record<string, Client>): Endpoint[] =>
+  Object.entries(PLATFORMS).flatMap(([platform, newAdapter]) => endpointsOf(platform, newAdapter, clients));
 
-const doorsOf = (
+const endpointsOf = (
   platform: string,
   newAdapter: (typeof PLATFORMS)[string],
   clients: Record<string, Client>,
-): Door[] =>
+): Endpoint[] =>
   Object.entries(clients).map(([name, client]) => ({
     name: `${platform}, ${name}`,
     async start(kmsJwt: DynamicModule) {
@@ -147,18 +147,18 @@ const ABOUT =
   'Apollo adds `extensions.stacktrace` to every error unless `NODE_ENV` is `production` or `test`, or ' +
   '`includeStacktraceInErrorResponses` is false. Left out here: `path` and `locations`.';
 
-export const graphql: DoorFamily = {
+export const graphql: EndpointFamily = {
   name: 'GraphQL queries and mutations',
   about: ABOUT,
-  doors: doorsFor(HTTP_CLIENTS),
+  endpoints: endpointsFor(HTTP_CLIENTS),
   admitted: (answer) => ({ data: answer }),
   refused: (refusal) => ({ data: null, errors: errorsOf(refusal) }),
 };
 
-export const graphqlSubscriptions: DoorFamily = {
+export const graphqlSubscriptions: EndpointFamily = {
   name: 'GraphQL subscriptions, by graphql-ws',
   about: 'The connection stays open: the refusal is the answer to one operation.',
-  doors: doorsFor(WEB_SOCKET_CLIENTS),
+  endpoints: endpointsFor(WEB_SOCKET_CLIENTS),
   admitted: (answer) => ({ data: answer }),
   refused: (refusal) => ({ errors: errorsOf(refusal) }),
 };

@@ -3,7 +3,7 @@ import { KmsJwtGuard } from 'nestjs-kms-jwt';
 import { LocalKms } from 'nestjs-kms-jwt/local';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { kmsJwtOver } from './app-under-test.js';
-import { doorsGuardedBy } from './grpc.js';
+import { endpointsGuardedBy } from './grpc.js';
 import { watchRejections } from './rejections.js';
 
 describe('a call of gRPC', () => {
@@ -22,11 +22,11 @@ describe('a call of gRPC', () => {
 
   test.each(
     [BrokenGuard, ThrowingGuard].flatMap((guard) =>
-      doorsGuardedBy(guard).map((door) => [door.name, guard.name, door] as const),
+      endpointsGuardedBy(guard).map((endpoint) => [endpoint.name, guard.name, endpoint] as const),
     ),
-  )('ends, and the process does not, where a subclass fails: %s, %s', async (name, guard, door) => {
+  )('ends, and the process does not, where a subclass fails: %s, %s', async (name, guard, endpoint) => {
     const rejections = watchRejections();
-    const app = await door.start(kmsJwtOver(new LocalKms({ keys: [{ alias: 'auth' }] })));
+    const app = await endpoint.start(kmsJwtOver(new LocalKms({ keys: [{ alias: 'auth' }] })));
     onTestFinished(async () => void (await app.close()));
     const received = await app.call(guard === 'BrokenGuard' ? 'any' : undefined);
     // Where Nest hands the call on whole, nobody but the guard can end it; else Nest's filter does, with UNKNOWN.

@@ -15,7 +15,7 @@ import {
 import { Claims, type JwtClaims, KmsJwtGuard, Scopes } from 'nestjs-kms-jwt';
 import { of } from 'rxjs';
 import type { Refusal } from './cases.js';
-import { type Answer, answerTo, type Door, type DoorFamily, SCOPE } from './app-under-test.js';
+import { type Answer, answerTo, type Endpoint, type EndpointFamily, SCOPE } from './app-under-test.js';
 import { freePort } from './free-port.js';
 
 const PROTO = fileURLToPath(new URL('./orders.proto', import.meta.url));
@@ -89,7 +89,7 @@ function firstOf(stream: NodeJS.ReadableStream, callback: Callback): void {
 }
 
 /** One for each kind of method. */
-export const doorsGuardedBy = (guard: typeof KmsJwtGuard): Door[] =>
+export const endpointsGuardedBy = (guard: typeof KmsJwtGuard): Endpoint[] =>
   Object.entries(METHODS).map(([name, callMethod]) => ({
     name,
     async start(kmsJwt: DynamicModule) {
@@ -128,9 +128,9 @@ function statusOf({ code, details, metadata }: ServiceError) {
 
 const STATUSES: Record<Refusal['statusCode'], number> = { 400: 3, 401: 16, 403: 7, 503: 14 };
 
-export const grpc: DoorFamily = {
+export const grpc: EndpointFamily = {
   name: 'gRPC',
-  doors: doorsGuardedBy(KmsJwtGuard),
+  endpoints: endpointsGuardedBy(KmsJwtGuard),
   admitted: (answer) => ({ answer }),
   refused: ({ statusCode, message, errorCode }) => ({
     code: STATUSES[statusCode],

@@ -3,7 +3,7 @@ import { type AbstractHttpAdapter, NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Claims, type JwtClaims, KmsJwtGuard, Scopes } from 'nestjs-kms-jwt';
-import { answerTo, type Door, type DoorFamily, SCOPE } from './app-under-test.js';
+import { answerTo, type Endpoint, type EndpointFamily, SCOPE } from './app-under-test.js';
 
 @Controller('orders')
 @UseGuards(KmsJwtGuard)
@@ -30,7 +30,7 @@ async function receivedFrom(response: Response) {
   };
 }
 
-const doors = Object.entries(PLATFORMS).map(([name, newAdapter]): Door => ({
+const endpoints = Object.entries(PLATFORMS).map(([name, newAdapter]): Endpoint => ({
   name,
   async start(kmsJwt: DynamicModule) {
     @Module({ imports: [kmsJwt], controllers: [OrdersController] })
@@ -46,9 +46,9 @@ const doors = Object.entries(PLATFORMS).map(([name, newAdapter]): Door => ({
   },
 }));
 
-export const http: DoorFamily = {
+export const http: EndpointFamily = {
   name: 'HTTP',
-  doors,
+  endpoints,
   admitted: (answer) => ({ status: 200, body: answer }),
   refused: ({ challenge, ...body }) => ({
     status: body.statusCode,

@@ -1,14 +1,14 @@
 import { CASES } from './cases.js';
-import type { DoorFamily } from './app-under-test.js';
+import type { EndpointFamily } from './app-under-test.js';
 
 /** Collects what clients received, for docs/refusals.md. */
 export class Refusals {
   private readonly received = new Map<string, unknown>();
 
-  constructor(private readonly families: readonly DoorFamily[]) {}
+  constructor(private readonly families: readonly EndpointFamily[]) {}
 
-  /** What the doors of one family say is the same, or their tests have failed. */
-  add(family: DoorFamily, caseName: string, received: unknown): void {
+  /** All endpoints of a family answer alike, or their tests have failed. */
+  add(family: EndpointFamily, caseName: string, received: unknown): void {
     this.received.set(`${family.name}: ${caseName}`, received);
   }
 
@@ -16,7 +16,7 @@ export class Refusals {
     return [INTRODUCTION, ...this.families.map((family) => this.section(family))].join('\n');
   }
 
-  private section(family: DoorFamily): string {
+  private section(family: EndpointFamily): string {
     const rows = CASES.map(({ name }) => [name, this.received.get(`${family.name}: ${name}`) ?? {}] as const);
     // What an answer consists of: the same for all that are refused, something else for those that are let in.
     const parts = new Set(rows.toReversed().flatMap(([, received]) => Object.keys(received)));
@@ -24,8 +24,8 @@ export class Refusals {
       name,
       ...[...parts].map((part) => cell((received as Record<string, unknown>)[part])),
     ]);
-    const doors = family.doors.map((door) => `- ${door.name}`).join('\n');
-    return `## ${family.name}\n\n${family.about ? `${family.about}\n\n` : ''}${doors}\n\n${markdownTable([['token', ...parts], ...table])}\n`;
+    const endpoints = family.endpoints.map((endpoint) => `- ${endpoint.name}`).join('\n');
+    return `## ${family.name}\n\n${family.about ? `${family.about}\n\n` : ''}${endpoints}\n\n${markdownTable([['token', ...parts], ...table])}\n`;
   }
 }
 
@@ -35,17 +35,17 @@ This file is made by the tests in \`test/transports\`: real apps, real ports, re
 it anew: \`UPDATE_DOCS=1 npx vitest run test/transports\`.
 
 The handlers ask for the scope \`orders:read\`, the module for the audience \`orders\`. Where a token is valid, the handler
-says what \`@Claims()\` and \`@Claims('sub')\` gave it. What all the doors under one heading receive is the same. While KMS
-is away, what was refused is admitted once it is back: nothing has to be started again.
+says what \`@Claims()\` and \`@Claims('sub')\` gave it. All clients under one heading receive the same. What was refused while
+KMS was unavailable is admitted once KMS is back, without a restart.
 
-Nest asks no guard at some doors, and \`APP_GUARD\` at fewer than one that stands beside the handler:
+For some handlers Nest runs no guard, or only those declared beside the handler:
 
 - a \`@ResolveField()\`, unless GraphQLModule has \`fieldResolverEnhancers: ['guards']\`: no guard at all;
 - \`handleConnection\` of a gateway: no guard at all; call \`acceptConnection\` there;
-- the messages of gateways before Nest 12: not \`APP_GUARD\`;
-- the microservices of a hybrid app without \`inheritAppConfig\`: not \`APP_GUARD\`.
+- the messages of gateways before Nest 12: no \`APP_GUARD\`;
+- the microservices of a hybrid app without \`inheritAppConfig\`: no \`APP_GUARD\`.
 
-Put \`@UseGuards(KmsJwtGuard)\` where it says only \`APP_GUARD\`.
+Where the list says \`APP_GUARD\`, put \`@UseGuards(KmsJwtGuard)\` beside the handler instead.
 `;
 
 function cell(value: unknown): string {

@@ -8,7 +8,7 @@ import {
 } from '@nestjs/microservices';
 import { Claims, fromBody, type JwtClaims, KmsJwtGuard, Scopes } from 'nestjs-kms-jwt';
 import { lastValueFrom } from 'rxjs';
-import { answerTo, type Door, type DoorFamily, SCOPE } from './app-under-test.js';
+import { answerTo, type Endpoint, type EndpointFamily, SCOPE } from './app-under-test.js';
 import { freePort } from './free-port.js';
 
 @Controller()
@@ -20,7 +20,7 @@ class OrdersController {
   }
 }
 
-const door: Door = {
+const endpoint: Endpoint = {
   name: 'token in the data',
   async start(kmsJwt: DynamicModule) {
     @Module({ imports: [kmsJwt], controllers: [OrdersController] })
@@ -47,9 +47,9 @@ const door: Door = {
   },
 };
 
-export const tcp: DoorFamily = {
+export const tcp: EndpointFamily = {
   name: 'TCP',
-  doors: [door],
+  endpoints: [endpoint],
   options: { tokenFrom: fromBody('access_token') },
   admitted: (answer) => ({ answer }),
   refused: ({ statusCode, message, errorCode }) => ({

@@ -8,7 +8,7 @@ import { Claims, fromAuthHeader, fromCookie, type JwtClaims, KmsJwtGuard, Scopes
 import { io, type ManagerOptions, type SocketOptions } from 'socket.io-client';
 import { WebSocket } from 'ws';
 import type { Refusal } from './cases.js';
-import { answerTo, type Door, type DoorFamily, SCOPE } from './app-under-test.js';
+import { answerTo, type Endpoint, type EndpointFamily, SCOPE } from './app-under-test.js';
 import { PLATFORMS } from './http.js';
 
 /** A message as both kinds of client receive it. */
@@ -162,7 +162,7 @@ const startWith =
     newPlatform: (typeof PLATFORMS)[string],
     connect: Connect,
     visit: Visit,
-  ): Door['start'] =>
+  ): Endpoint['start'] =>
   async (kmsJwt: DynamicModule) => {
     @Module({ imports: [kmsJwt], providers: [gateway, KmsJwtGuard] })
     class AppModule {}
@@ -183,7 +183,7 @@ const startWith =
     };
   };
 
-const doorsOf = (server: Server, clients: Record<string, Connect>, visit: Visit): Door[] =>
+const endpointsOf = (server: Server, clients: Record<string, Connect>, visit: Visit): Endpoint[] =>
   Object.entries(PLATFORMS).flatMap(([platform, newPlatform]) =>
     Object.entries(clients).map(([place, connect]) => ({
       name: `${platform}, ${place}`,
@@ -208,17 +208,17 @@ const exception = ({ statusCode, message, errorCode }: Refusal) => ({
   data: { status: 'error', statusCode, message, errorCode },
 });
 
-export const socketIoMessages: DoorFamily = {
+export const socketIoMessages: EndpointFamily = {
   name: 'Messages of socket.io',
-  doors: doorsOf(SOCKET_IO_MESSAGES, SOCKET_IO, sendMessage),
+  endpoints: endpointsOf(SOCKET_IO_MESSAGES, SOCKET_IO, sendMessage),
   options,
   admitted: (answer) => ({ event: 'answer', data: answer }),
   refused: exception,
 };
 
-export const socketIoConnections: DoorFamily = {
+export const socketIoConnections: EndpointFamily = {
   name: 'Connections of socket.io, by acceptConnection',
-  doors: doorsOf(SOCKET_IO_CONNECTIONS, SOCKET_IO, onlyConnect),
+  endpoints: endpointsOf(SOCKET_IO_CONNECTIONS, SOCKET_IO, onlyConnect),
   options,
   about: NO_SCOPES,
   asksNoScope: true,
@@ -231,9 +231,9 @@ const exceptionAndClose = (refusal: Refusal) => ({
   closed: { code: refusal.statusCode === 401 ? 1008 : 1013, reason: refusal.errorCode },
 });
 
-export const wsConnections: DoorFamily = {
+export const wsConnections: EndpointFamily = {
   name: 'Connections of ws, by acceptConnection',
-  doors: doorsOf(WS_SERVER, WS, onlyConnect),
+  endpoints: endpointsOf(WS_SERVER, WS, onlyConnect),
   options,
   about: NO_SCOPES,
   asksNoScope: true,
@@ -241,10 +241,10 @@ export const wsConnections: DoorFamily = {
   refused: exceptionAndClose,
 };
 
-export const wsMessages: DoorFamily = {
+export const wsMessages: EndpointFamily = {
   name: 'Messages of ws, after acceptConnection',
   about: 'A client that `acceptConnection` disconnects gets no further; one that it lets in is asked again.',
-  doors: doorsOf(WS_SERVER, WS, connectAndSend),
+  endpoints: endpointsOf(WS_SERVER, WS, connectAndSend),
   options,
   admitted: (answer) => ({ event: 'answer', data: answer }),
   // A token without the scope is good enough to connect.

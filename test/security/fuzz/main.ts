@@ -1,4 +1,4 @@
-// Throws inputs at every door of the library for FUZZ_SECONDS, 600 by default; the arguments name the targets, all by
+// Throws inputs at every entry point of the library for FUZZ_SECONDS, 600 by default; the arguments name the targets, all by
 // default. FUZZ_SEED repeats a run, and FUZZ_PATH besides goes to where one ended.
 import 'reflect-metadata';
 import { randomInt } from 'node:crypto';

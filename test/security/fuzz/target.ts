@@ -1,6 +1,6 @@
 import type { Arbitrary } from 'fast-check';
 
-/** One door of the library, what is thrown at it, and how its answers are judged. */
+/** An entry point of the library, the inputs generated for it, and the check of its answers. */
 export interface Target<Input = unknown> {
   readonly inputs: Arbitrary<Input>;
   /**

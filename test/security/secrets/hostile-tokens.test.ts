@@ -40,28 +40,28 @@ describe('a hostile token', () => {
   });
 });
 
-describe('at every door a hostile token', () => {
+describe('a hostile token on each transport', () => {
   const cases = Object.values(hostile).flatMap((group) => group.filter(({ options }) => !options));
   const sample = cases.filter((_, index) => index % 20 === 0);
 
-  test.each(FAMILIES)('of $name', async ({ doors, options }) => {
+  test.each(FAMILIES)('of $name', async ({ endpoints, options }) => {
     const keys: Keys = { ...newKeys(), claims: withoutExpected(newClaims()) };
     const secrets = new Secrets().addToken('a good token', signed(keys));
     const eavesdropper = new Eavesdropper();
-    const door = await doors[0]?.start(
+    const endpoint = await endpoints[0]?.start(
       kmsJwtOver(new LocalKms({ keys: [{ alias: 'auth' }] }), {
         ...options,
         verificationKeys: jwksOf(keys).keys as JsonWebKey[],
         verifyOptions: { issuer: ISSUER, audience: AUDIENCE },
       }),
     );
-    onTestFinished(async () => void (await door?.close()));
+    onTestFinished(async () => void (await endpoint?.close()));
 
     for (const one of sample) {
       const token = one.make(keys);
       if (typeof token !== 'string' || !FITS_IN_HEADER.test(token)) continue;
       secrets.addToken(one.name, token);
-      eavesdropper.hear(await door?.call(token));
+      eavesdropper.hear(await endpoint?.call(token));
     }
     expect(eavesdropper.heard.size).toBeGreaterThan(1);
     expect(secrets.foundIn(eavesdropper.heard)).toEqual([]);
