@@ -1,71 +1,73 @@
+import { withDeadline } from '../async/deadline.js';
 import { KmsJwtOptionsError } from '../errors/errors.js';
 import type { KmsJwtRingStore } from '../options/kms-jwt.options.js';
-import { withDeadline } from '../async/deadline.js';
-import { fromStored, type KeptRing, toStored } from './ring-store.js';
+import { fromStored, type SavedState, toStored } from './ring-store.js';
 
-/** What keeps a ring over restarts: the user's store, bounded in time, and never written before it was read. */
-export class RingKeeper {
-  /** Whether nothing that is kept is unknown here. */
+/** The user's ring store, with a deadline for each call. It is never written before it was read. */
+export class RingPersistence {
+  /** Whether the content of the store is known: if not, writing could destroy keys that still verify. */
   isRead: boolean;
   private writing = Promise.resolve();
 
   /**
-   * @param instance the name of the module's instance: another's keys are never taken for its own
-   * @param timeout of one call of the store, in milliseconds
-   * @param tell hears of every failure
+   * @param store undefined if the keys need not survive a restart
+   * @param instance the name of the module's instance, which never takes over the keys of another one
+   * @param timeout of each call of the store, in milliseconds
+   * @param onFailure receives the error of each failed call
    */
   constructor(
     private readonly store: KmsJwtRingStore | undefined,
     private readonly instance: string,
     private readonly timeout: number,
-    private readonly tell: (error: Error) => void,
+    private readonly onFailure: (error: Error) => void,
   ) {
     this.isRead = store === undefined;
   }
 
   /**
-   * What was written last; undefined where nothing was, or where that cannot be told now.
+   * The state that was written last; undefined if there is none, or if the store failed.
    *
-   * @throws KmsJwtOptionsError where the store is another instance's
+   * @throws KmsJwtOptionsError if the store belongs to another instance
    */
-  async read(): Promise<KeptRing | undefined> {
+  async read(): Promise<SavedState | undefined> {
     const { store } = this;
     if (!store) return undefined;
     try {
-      const stored = await this.within('load', () => store.load());
-      const kept = stored && fromStored(stored);
+      const stored = await this.withinTimeout('load', () => store.load());
+      const saved = stored && fromStored(stored);
       if (stored && stored.instance !== this.instance) {
         const problem = `holds the keys of the instance '${stored.instance}', not of '${this.instance}'`;
         throw new KmsJwtOptionsError('ringStore', `${problem}: give each instance a store of its own`);
       }
       this.isRead = true;
-      return kept;
+      return saved;
     } catch (error) {
       if (error instanceof KmsJwtOptionsError) throw error;
-      this.tell(error as Error);
-      // What is there but is no ring will never be one.
+      this.onFailure(error as Error);
+      // Invalid content will not become valid: it may be overwritten.
       if (error instanceof TypeError || error instanceof SyntaxError) this.isRead = true;
       return undefined;
     }
   }
 
-  /** Writes in the background, one after the other. */
-  write(ring: KeptRing): void {
+  /** Writes in the background, one state after the other. */
+  write(saved: SavedState): void {
     const { store } = this;
     if (!store || !this.isRead) return;
-    const stored = toStored(ring, this.instance);
+    const stored = toStored(saved, this.instance);
     this.writing = this.writing
-      .then(() => this.within('save', () => store.save(stored)))
-      .catch((error: unknown) => this.tell(error as Error));
+      .then(() => this.withinTimeout('save', () => store.save(stored)))
+      .catch((error: unknown) => this.onFailure(error as Error));
   }
 
-  /** Until what was written last is kept, or has failed. */
+  /** Resolves when all writes have succeeded or failed. */
   async settle(): Promise<void> {
     await this.writing;
   }
 
-  private within<T>(what: string, call: () => Promise<T>): Promise<T> {
-    const late = () => new Error(`${what} of the ringStore did not answer within ${this.timeout} ms`);
-    return withDeadline(async () => call(), this.timeout, late);
+  private withinTimeout<T>(operation: 'load' | 'save', call: () => Promise<T>): Promise<T> {
+    const timeoutError = () =>
+      new Error(`${operation}() of the ring store did not complete within ${this.timeout} ms`);
+    return withDeadline(async () => call(), this.timeout, timeoutError);
   }
 }

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { chmod, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { verificationKeyFrom } from '../jwt/jwk.js';
+import { verificationKeyFrom, type VerificationKey } from '../jwt/jwk.js';
 import type { KmsJwtRingStore, StoredRing } from '../options/kms-jwt.options.js';
-import type { Ring } from './rotation.js';
+import type { RotationState } from './rotation.js';
 
 /**
- * Keeps the ring in a file of mode 0600, which is written beside it and moved there, so that no reader sees half of it.
+ * Stores the keys of a rotation in a file with mode 0600. Each write goes to a temporary file that then replaces the old one,
+ * so that no reader sees an incomplete file.
  *
  * @example
  * KmsJwtModule.forRoot({ keyId: 'alias/auth', ringStore: new FileRingStore('/var/lib/my-app/ring.json') })
@@ -35,17 +36,17 @@ export class FileRingStore implements KmsJwtRingStore {
   }
 }
 
-/** A ring, and what has to be known of it when it comes back. */
-export interface KeptRing {
-  ring: Ring;
+/** A state, with what is needed to resume it after a restart. */
+export interface SavedState {
+  state: RotationState;
   /** Milliseconds since 1970. */
   savedAt: number;
-  /** How long the longest-lived token of its keys lives, in seconds. */
+  /** The lifetime of the longest-lived token of these keys, in seconds. */
   longestLifetime: number | undefined;
 }
 
-export function toStored({ ring, savedAt, longestLifetime }: KeptRing, instance: string): StoredRing {
-  const { active, next, retired } = ring;
+export function toStored({ state, savedAt, longestLifetime }: SavedState, instance: string): StoredRing {
+  const { active, next, retired } = state;
   return {
     instance,
     savedAt,
@@ -56,43 +57,43 @@ export function toStored({ ring, savedAt, longestLifetime }: KeptRing, instance:
   };
 }
 
-/** @throws TypeError for what no ring was stored as */
-export function fromStored(stored: StoredRing): KeptRing {
+/** @throws TypeError if the content of the store is invalid */
+export function fromStored(stored: StoredRing): SavedState {
   const { instance, active, next, retired, savedAt, longestLifetime } = stored;
-  textFrom(instance);
+  readString(instance);
   return {
-    savedAt: timeFrom(savedAt),
-    longestLifetime: longestLifetime === undefined ? undefined : timeFrom(longestLifetime),
-    ring: {
-      ...(active && { active: { ...keyFrom(active.jwk), keyArn: textFrom(active.keyArn) } }),
+    savedAt: readTime(savedAt),
+    longestLifetime: longestLifetime === undefined ? undefined : readTime(longestLifetime),
+    state: {
+      ...(active && { active: { ...readKey(active.jwk), keyArn: readString(active.keyArn) } }),
       ...(next && {
         next: {
-          key: { ...keyFrom(next.jwk), keyArn: textFrom(next.keyArn) },
-          activatesAt: timeFrom(next.activatesAt),
+          key: { ...readKey(next.jwk), keyArn: readString(next.keyArn) },
+          activatesAt: readTime(next.activatesAt),
         },
       }),
       retired: retired.map(({ jwk, retiresAt, knownAt }) => ({
-        key: keyFrom(jwk),
-        retiresAt: timeFrom(retiresAt),
-        knownAt: timeFrom(knownAt),
+        key: readKey(jwk),
+        retiresAt: readTime(retiresAt),
+        knownAt: readTime(knownAt),
       })),
       others: [],
     },
   };
 }
 
-function keyFrom(jwk: unknown) {
+function readKey(jwk: unknown): VerificationKey {
   const key = verificationKeyFrom(jwk);
-  if (!key) throw new TypeError('The stored ring holds a key that is none');
+  if (!key) throw new TypeError('The stored ring contains an invalid key');
   return key;
 }
 
-function textFrom(value: unknown): string {
-  if (typeof value !== 'string') throw new TypeError('The stored ring holds a text that is none');
+function readString(value: unknown): string {
+  if (typeof value !== 'string') throw new TypeError('The stored ring contains an invalid string');
   return value;
 }
 
-function timeFrom(value: unknown): number {
-  if (!Number.isFinite(value)) throw new TypeError('The stored ring holds a time that is none');
+function readTime(value: unknown): number {
+  if (!Number.isFinite(value)) throw new TypeError('The stored ring contains an invalid time');
   return value as number;
 }

@@ -1,67 +1,72 @@
 import type { VerificationKey } from '../jwt/jwk.js';
 import type { SigningKey } from './signing-key.js';
 
-/** What a source says is trusted now. */
+/** The keys that a source trusts now. */
 export interface FetchedKeys {
-  /** The key that is to sign; none where nothing is signed. */
+  /** The key that is to sign; absent in a service that only verifies. */
   readonly signing?: SigningKey;
   /** Further keys that verify and are published. */
   readonly others: readonly VerificationKey[];
-  /** After how many seconds to ask again; none where the answer cannot change. */
+  /** After how many seconds to fetch again; absent if the answer cannot change. */
   readonly freshFor?: number;
   /** Why some of `others` could not be fetched; they are left out. */
   readonly problem?: Error;
 }
 
-/** The keys of a service and their parts in a rotation. It is never changed: each step makes another. Times are milliseconds since 1970. */
-export interface Ring {
+/** The keys of a service by their part in a rotation. Immutable: each step returns a new state. Times are milliseconds since 1970. */
+export interface RotationState {
   /** Signs. */
   readonly active?: SigningKey;
-  /** Published, so that everybody knows it when it begins to sign. */
+  /** Published ahead of time, so that every verifier has it before it signs. */
   readonly next?: { readonly key: SigningKey; readonly activatesAt: number };
-  /** Signed before; their last tokens are still out. */
+  /** No longer sign, but verify until their last tokens have expired. */
   readonly retired: readonly RetiredKey[];
-  /** Verify and are published, as long as the source has them. */
+  /** Verify and are published as long as the source lists them. */
   readonly others: readonly VerificationKey[];
 }
 
 export interface RetiredKey {
   readonly key: VerificationKey;
   readonly retiresAt: number;
-  /** From when on everybody knows it: it may have been skipped before that. */
+  /** When every verifier has the key. In the future if the alias moved on before the key was activated. */
   readonly knownAt: number;
 }
 
-export const EMPTY_RING: Ring = { retired: [], others: [] };
+export const EMPTY_STATE: RotationState = { retired: [], others: [] };
 
-/** How long the parts of a rotation last, in milliseconds. */
+/** How long the phases of a rotation last, in milliseconds. */
 export interface RotationTimes {
   readonly activationDelay: number;
   readonly retireAfter: number;
 }
 
-/** The ring after a source has been asked. */
-export function afterFetch(ring: Ring, fetched: FetchedKeys, times: RotationTimes, now: number): Ring {
-  const settled = afterTime({ ...ring, others: fetched.others }, times, now);
+/** The state after a fetch. */
+export function afterFetch(
+  state: RotationState,
+  fetched: FetchedKeys,
+  times: RotationTimes,
+  now: number,
+): RotationState {
+  const current = afterTime({ ...state, others: fetched.others }, times, now);
   const { signing } = fetched;
-  if (!signing) return settled;
-  if (!settled.active) return { ...settled, active: signing };
-  if (signing.kid === settled.active.kid) return withoutNext(settled, times, now);
-  if (signing.kid === settled.next?.key.kid) return settled;
+  if (!signing) return current;
+  if (!current.active) return { ...current, active: signing };
+  if (signing.kid === current.active.kid) return withoutNext(current, times, now);
+  if (signing.kid === current.next?.key.kid) return current;
 
-  // A key that was published before needs only the time that was left to it then.
-  const before = ring.retired.find(({ key }) => key.kid === signing.kid)?.knownAt;
-  const isKnown = ring.others.some(({ kid }) => kid === signing.kid);
-  const activatesAt = isKnown ? now : Math.max(now, before ?? now + times.activationDelay);
-  return afterTime({ ...withoutNext(settled, times, now), next: { key: signing, activatesAt } }, times, now);
+  // A key that was published before waits only for the rest of its delay.
+  const knownAt = state.retired.find(({ key }) => key.kid === signing.kid)?.knownAt;
+  const isKnown = state.others.some(({ kid }) => kid === signing.kid);
+  const activatesAt = isKnown ? now : Math.max(now, knownAt ?? now + times.activationDelay);
+  return afterTime({ ...withoutNext(current, times, now), next: { key: signing, activatesAt } }, times, now);
 }
 
-/** The ring after nothing but time has passed. */
-export function afterTime(ring: Ring, times: RotationTimes, now: number): Ring {
-  const { active, next, ...rest } = ring;
+/** The state after nothing but time has passed. */
+export function afterTime(state: RotationState, times: RotationTimes, now: number): RotationState {
+  const { active, next, ...rest } = state;
   const isDue = next !== undefined && next.activatesAt <= now;
   const signing = isDue ? next.key : active;
-  const retired = isDue ? retire(active, ring.retired, times, now) : ring.retired;
+  const retired = isDue ? retire(active, state.retired, times, now) : state.retired;
   return {
     ...rest,
     ...(signing && { active: signing }),
@@ -70,30 +75,35 @@ export function afterTime(ring: Ring, times: RotationTimes, now: number): Ring {
   };
 }
 
-/** The ring with its next key signing at once: its active one cannot. */
-export function withoutActive(ring: Ring, times: RotationTimes, now: number): Ring {
-  return ring.next ? afterTime({ ...ring, next: { ...ring.next, activatesAt: now } }, times, now) : ring;
+/** The state after the active key has failed to sign: the next key signs at once, if there is one. */
+export function afterEarlyRetirement(state: RotationState, times: RotationTimes, now: number): RotationState {
+  return state.next ? afterTime({ ...state, next: { ...state.next, activatesAt: now } }, times, now) : state;
 }
 
-/** The ring, with all keys of another as retired ones: of the time before a restart that is too long ago to go on from. */
-export function withHistory(ring: Ring, past: Ring, times: RotationTimes, now: number): Ring {
-  const known = keysOf(ring);
+/** The state with all keys of a past one as retired keys: used if that is too old to resume. */
+export function withPastKeys(
+  state: RotationState,
+  past: RotationState,
+  times: RotationTimes,
+  now: number,
+): RotationState {
+  const known = keysOf(state);
   const older = [...keysOf(past).values()].filter(({ kid }) => !known.has(kid));
   const retired = older.map((key) => ({
     key,
     retiresAt: past.retired.find((entry) => entry.key.kid === key.kid)?.retiresAt ?? now + times.retireAfter,
     knownAt: now,
   }));
-  return { ...ring, retired: [...ring.retired, ...retired] };
+  return { ...state, retired: [...state.retired, ...retired] };
 }
 
-/** When the ring next changes by itself. */
-export function nextChange({ next, retired }: Ring): number {
+/** When the state next changes by the passing of time alone; Infinity if it does not. */
+export function nextChange({ next, retired }: RotationState): number {
   return Math.min(next?.activatesAt ?? Infinity, ...retired.map(({ retiresAt }) => retiresAt));
 }
 
-/** Every key that verifies, by its name; the parts of the rotation before others of the same name. */
-export function keysOf({ active, next, retired, others }: Ring): Map<string, VerificationKey> {
+/** Every key that verifies, by `kid`. Of two keys with one `kid`, one that is in the rotation wins over `others`. */
+export function keysOf({ active, next, retired, others }: RotationState): Map<string, VerificationKey> {
   const keys = new Map<string, VerificationKey>();
   for (const key of [active, next?.key, ...retired.map((entry) => entry.key), ...others]) {
     if (key && !keys.has(key.kid)) keys.set(key.kid, key);
@@ -101,20 +111,20 @@ export function keysOf({ active, next, retired, others }: Ring): Map<string, Ver
   return keys;
 }
 
-// The alias moved on or back before its time: another process may have signed with that key all the same.
-function withoutNext(ring: Ring, times: RotationTimes, now: number): Ring {
-  if (!ring.next) return ring;
-  const { next, ...rest } = ring;
-  return { ...rest, retired: retire(next.key, ring.retired, times, now, next.activatesAt) };
+// The alias moved on, or back, before the key was activated: another instance may have signed with it all the same.
+function withoutNext(state: RotationState, times: RotationTimes, now: number): RotationState {
+  if (!state.next) return state;
+  const { next, ...rest } = state;
+  return { ...rest, retired: retire(next.key, state.retired, times, now, next.activatesAt) };
 }
 
 function retire(
   key: VerificationKey | undefined,
-  retired: Ring['retired'],
+  retired: RotationState['retired'],
   times: RotationTimes,
   now: number,
   knownAt = now,
-): Ring['retired'] {
+): RotationState['retired'] {
   if (!key) return retired;
   return [
     ...retired.filter((entry) => entry.key.kid !== key.kid),

@@ -7,6 +7,8 @@ import { keysIn } from '../jwt/jwk.js';
 import { JwksKeySource } from '../keys/jwks-key-source.js';
 import { KeyRing, type KeySource } from '../keys/key-ring.js';
 import { KmsKeySource } from '../keys/kms-key-source.js';
+import { RingPersistence } from '../keys/ring-persistence.js';
+import { TrustedKeys } from '../keys/trusted-keys.js';
 import type { KmsGateway } from '../kms/kms-gateway.js';
 import { loadError } from '../kms/load-error.js';
 import { describeEvent, type KmsJwtEvent } from '../events/kms-jwt.events.js';
@@ -42,14 +44,18 @@ async function createService(name: string, options: KmsJwtModuleOptions): Promis
   const events = new Subject<KmsJwtEvent>();
   const log = logOf(name);
   events.subscribe((event) => write(event, log));
-  const tell = (event: KmsJwtEvent) => events.next(event);
+  const emit = (event: KmsJwtEvent) => events.next(event);
 
   const gateway =
-    settings.keyId === undefined ? undefined : await openGateway(settings.keyId, settings, tell);
-  const ring = new KeyRing(sourceOf(settings, gateway), { ...settings, instance: name }, tell);
-  // Tokens of before a restart, and of other instances, live as long.
-  if (settings.sign.expiresIn !== undefined) ring.noteLifetime(settings.sign.expiresIn);
-  const signer = new TokenSigner(ring, gateway ?? NO_GATEWAY, settings, tell);
+    settings.keyId === undefined ? undefined : await openGateway(settings.keyId, settings, emit);
+  const persistence = new RingPersistence(settings.ringStore, name, settings.timeout, (error) =>
+    emit({ type: 'store_failed', error }),
+  );
+  const keys = new TrustedKeys(persistence, settings, emit);
+  const ring = new KeyRing(sourceOf(settings, gateway), keys, emit);
+  // Tokens from before a restart, and those of other instances, live as long.
+  if (settings.sign.expiresIn !== undefined) ring.recordLifetime(settings.sign.expiresIn);
+  const signer = new TokenSigner(ring, gateway ?? NO_GATEWAY, settings, emit);
   const verifier = new TokenVerifier(ring, settings);
   return new KmsJwtService(settings, ring, signer, verifier, gateway, events);
 }

@@ -66,7 +66,7 @@ export class TokenSigner {
       options.signal,
     );
     const token = await this.signatures.track(signing);
-    this.ring.noteLifetime(claims.exp === undefined ? undefined : claims.exp - now);
+    this.ring.recordLifetime(claims.exp === undefined ? undefined : claims.exp - now);
     return token;
   }
 
@@ -99,7 +99,7 @@ export class TokenSigner {
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
     // The old key was put away before its time.
-    if (error instanceof KmsKeyError) return this.ring.skip(key);
+    if (error instanceof KmsKeyError) return this.ring.retireEarly(key);
     // The alias that was sent stands for another key by now.
     if (!(error instanceof OtherKeyError) || !this.settings.requestAlias) return false;
     await untilAborted(this.ring.refresh(), signal);

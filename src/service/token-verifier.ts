@@ -46,7 +46,7 @@ export class TokenVerifier {
 
     checkClaims(jws.payload, options, options.clockTimestamp ?? now);
     // Others may sign tokens that live longer than those that are signed here.
-    if (jws.payload.exp !== undefined) this.ring.noteLifetime(jws.payload.exp - now);
+    if (jws.payload.exp !== undefined) this.ring.recordLifetime(jws.payload.exp - now);
     const claims = options.schema ? await parseBySchema(jws.payload, options.schema) : jws.payload;
     await this.checkRevocation(jws);
     return { jws, claims };

@@ -2,11 +2,11 @@ import { describe, expect, test } from 'vitest';
 import {
   afterFetch,
   afterTime,
-  EMPTY_RING,
+  EMPTY_STATE,
   type FetchedKeys,
   keysOf,
   nextChange,
-  type Ring,
+  type RotationState,
 } from '../../src/keys/rotation.js';
 import type { SigningKey } from '../../src/keys/signing-key.js';
 
@@ -15,28 +15,28 @@ const [A, B, C] = [key('A'), key('B'), key('C')];
 const TIMES = { activationDelay: 100, retireAfter: 1000 };
 const fetched = (signing: SigningKey, ...others: SigningKey[]): FetchedKeys => ({ signing, others });
 
-/** A ring after some fetches, each at its time. */
-function ringAfter(...steps: [at: number, keys: FetchedKeys][]): Ring {
-  return steps.reduce((ring, [at, keys]) => afterFetch(ring, keys, TIMES, at), EMPTY_RING);
+/** The state after some fetches, each at its time. */
+function stateAfter(...steps: [at: number, keys: FetchedKeys][]): RotationState {
+  return steps.reduce((state, [at, keys]) => afterFetch(state, keys, TIMES, at), EMPTY_STATE);
 }
-const partsOf = (ring: Ring) => ({
-  active: ring.active?.kid,
-  next: ring.next && `${ring.next.key.kid} at ${ring.next.activatesAt}`,
-  retired: ring.retired.map(({ key: { kid }, retiresAt }) => `${kid} until ${retiresAt}`),
+const partsOf = (state: RotationState) => ({
+  active: state.active?.kid,
+  next: state.next && `${state.next.key.kid} at ${state.next.activatesAt}`,
+  retired: state.retired.map(({ key: { kid }, retiresAt }) => `${kid} until ${retiresAt}`),
 });
 
 test('the first key signs at once', () => {
-  expect(partsOf(ringAfter([0, fetched(A)]))).toEqual({ active: 'A', next: undefined, retired: [] });
+  expect(partsOf(stateAfter([0, fetched(A)]))).toEqual({ active: 'A', next: undefined, retired: [] });
 });
 
 test('nothing changes while the alias stays', () => {
-  const ring = ringAfter([0, fetched(A)], [50, fetched(A)]);
-  expect(partsOf(ring)).toEqual({ active: 'A', next: undefined, retired: [] });
-  expect(nextChange(ring)).toBe(Infinity);
+  const state = stateAfter([0, fetched(A)], [50, fetched(A)]);
+  expect(partsOf(state)).toEqual({ active: 'A', next: undefined, retired: [] });
+  expect(nextChange(state)).toBe(Infinity);
 });
 
 describe('when the alias has moved', () => {
-  const moved = ringAfter([0, fetched(A)], [10, fetched(B)]);
+  const moved = stateAfter([0, fetched(A)], [10, fetched(B)]);
 
   test('the new key is published at once and signs after activationDelay', () => {
     expect(partsOf(moved)).toEqual({ active: 'A', next: 'B at 110', retired: [] });
@@ -59,28 +59,28 @@ describe('when the alias has moved', () => {
   });
 
   test('a key that was published before signs as soon as the alias moves', () => {
-    const ring = ringAfter([0, fetched(A, B)], [10, fetched(B, B)]);
-    expect(partsOf(ring)).toEqual({ active: 'B', next: undefined, retired: ['A until 1010'] });
+    const state = stateAfter([0, fetched(A, B)], [10, fetched(B, B)]);
+    expect(partsOf(state)).toEqual({ active: 'B', next: undefined, retired: ['A until 1010'] });
   });
 
   test('a key that appears in the configuration and at the alias in one fetch was not known before', () => {
-    expect(partsOf(ringAfter([0, fetched(A)], [10, fetched(B, B)])).next).toBe('B at 110');
+    expect(partsOf(stateAfter([0, fetched(A)], [10, fetched(B, B)])).next).toBe('B at 110');
   });
 
   test('and moves on before the delay is over, the skipped key verifies all the same', () => {
-    const ring = ringAfter([0, fetched(A)], [10, fetched(B)], [20, fetched(C)]);
-    expect(partsOf(ring)).toEqual({ active: 'A', next: 'C at 120', retired: ['B until 1020'] });
+    const state = stateAfter([0, fetched(A)], [10, fetched(B)], [20, fetched(C)]);
+    expect(partsOf(state)).toEqual({ active: 'A', next: 'C at 120', retired: ['B until 1020'] });
   });
 
   test('and moves back before the delay is over, the old key goes on', () => {
-    const ring = ringAfter([0, fetched(A)], [10, fetched(B)], [20, fetched(A)]);
-    expect(partsOf(ring)).toEqual({ active: 'A', next: undefined, retired: ['B until 1020'] });
+    const state = stateAfter([0, fetched(A)], [10, fetched(B)], [20, fetched(A)]);
+    expect(partsOf(state)).toEqual({ active: 'A', next: undefined, retired: ['B until 1020'] });
   });
 
   test('and moves back and there again, the new key signs when all know it, as if it had stayed', () => {
-    const ring = ringAfter([0, fetched(A)], [10, fetched(B)], [20, fetched(A)], [30, fetched(B)]);
-    expect(partsOf(ring).next).toBe('B at 110');
-    expect(partsOf(afterTime(ring, TIMES, 110))).toEqual({
+    const state = stateAfter([0, fetched(A)], [10, fetched(B)], [20, fetched(A)], [30, fetched(B)]);
+    expect(partsOf(state).next).toBe('B at 110');
+    expect(partsOf(afterTime(state, TIMES, 110))).toEqual({
       active: 'B',
       next: undefined,
       retired: ['A until 1110'],
@@ -88,9 +88,9 @@ describe('when the alias has moved', () => {
   });
 
   test('and moves back afterwards, the old key signs at once, as all know it, and retires no more', () => {
-    const ring = ringAfter([0, fetched(A)], [10, fetched(B)], [200, fetched(B)], [300, fetched(A)]);
-    expect(partsOf(ring)).toEqual({ active: 'A', next: undefined, retired: ['B until 1300'] });
-    expect(partsOf(afterTime(ring, TIMES, 1200))).toEqual({
+    const state = stateAfter([0, fetched(A)], [10, fetched(B)], [200, fetched(B)], [300, fetched(A)]);
+    expect(partsOf(state)).toEqual({ active: 'A', next: undefined, retired: ['B until 1300'] });
+    expect(partsOf(afterTime(state, TIMES, 1200))).toEqual({
       active: 'A',
       next: undefined,
       retired: ['B until 1300'],
@@ -107,13 +107,13 @@ describe('when the alias has moved', () => {
 });
 
 test('others verify as long as the source has them', () => {
-  const ring = ringAfter([0, fetched(A, B, C)]);
-  expect([...keysOf(ring).keys()]).toEqual(['A', 'B', 'C']);
-  expect([...keysOf(afterFetch(ring, fetched(A, C), TIMES, 1)).keys()]).toEqual(['A', 'C']);
+  const state = stateAfter([0, fetched(A, B, C)]);
+  expect([...keysOf(state).keys()]).toEqual(['A', 'B', 'C']);
+  expect([...keysOf(afterFetch(state, fetched(A, C), TIMES, 1)).keys()]).toEqual(['A', 'C']);
 });
 
 test('a source without a key that signs gives keys that verify', () => {
-  const ring = ringAfter([0, { others: [A, B] }]);
-  expect(partsOf(ring).active).toBeUndefined();
-  expect([...keysOf(ring).keys()]).toEqual(['A', 'B']);
+  const state = stateAfter([0, { others: [A, B] }]);
+  expect(partsOf(state).active).toBeUndefined();
+  expect([...keysOf(state).keys()]).toEqual(['A', 'B']);
 });

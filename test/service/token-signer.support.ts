@@ -44,9 +44,9 @@ export function newSigner(
 ) {
   const ring = {
     active: vi.fn<KeyRing['active']>(async () => (active.length > 1 ? active.shift() : active[0]) as Key),
-    skip: vi.fn<KeyRing['skip']>((key) => active[0]?.kid !== key.kid),
+    retireEarly: vi.fn<KeyRing['retireEarly']>((key) => active[0]?.kid !== key.kid),
     refresh: vi.fn<KeyRing['refresh']>(async () => undefined),
-    noteLifetime: vi.fn<KeyRing['noteLifetime']>(),
+    recordLifetime: vi.fn<KeyRing['recordLifetime']>(),
   };
   const requests: KmsSignRequest[] = [];
   const gateway = {

@@ -96,13 +96,13 @@ describe('the ring is told how long the token lives', () => {
   ])('%s', async (_, payload, seconds) => {
     const { sign, ring } = newSigner();
     await sign(payload);
-    expect(ring.noteLifetime.mock.calls).toEqual([[seconds]]);
+    expect(ring.recordLifetime.mock.calls).toEqual([[seconds]]);
   });
 
   test('but not of one that was never signed', async () => {
     const { sign, ring } = newSigner([fail(new KmsUnavailableError('network', 'away'))]);
     await sign().catch(() => undefined);
-    expect(ring.noteLifetime).not.toHaveBeenCalled();
+    expect(ring.recordLifetime).not.toHaveBeenCalled();
   });
 });
 
@@ -187,7 +187,7 @@ describe('in the middle of a rotation', () => {
   test('a key that was put away too early is skipped, and the next signs', async () => {
     const { sign, ring } = newSigner([fail(disabled), B.answer], {}, [A, B]);
     expect(isSignedBy(B, await sign())).toBe(true);
-    expect(ring.skip.mock.calls).toEqual([[A]]);
+    expect(ring.retireEarly.mock.calls).toEqual([[A]]);
   });
 
   test('a key that was put away with none to follow fails the call', async () => {
@@ -217,7 +217,7 @@ describe('in the middle of a rotation', () => {
     const { sign, ring, requests } = newSigner([answer], { requestAlias }, [A, B]);
     await expect(sign()).rejects.toMatchObject({ code: expect.stringMatching(/^kms_/) });
     expect(requests).toHaveLength(1);
-    expect(ring.skip).not.toHaveBeenCalled();
+    expect(ring.retireEarly).not.toHaveBeenCalled();
     expect(ring.refresh).not.toHaveBeenCalled();
   });
 });

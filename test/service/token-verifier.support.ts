@@ -22,7 +22,7 @@ export const tokenOf = (claims: object = {}, header: object = {}) =>
 export function newVerifier(settings: Partial<KmsJwtSettings> = {}) {
   const ring = {
     find: vi.fn<KeyRing['find']>(async (kid) => (kid === KEY.kid ? KEY : undefined)),
-    noteLifetime: vi.fn<KeyRing['noteLifetime']>(),
+    recordLifetime: vi.fn<KeyRing['recordLifetime']>(),
   };
   const given = { maxTokenLength: 1000, timeout: 1000, isRevoked: undefined, ...settings };
   return { ring, verifier: new TokenVerifier(ring as unknown as KeyRing, given) };

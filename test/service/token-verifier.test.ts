@@ -126,7 +126,7 @@ describe('the ring is told', () => {
   test('how long a token lives on, as its key is needed for as long', async () => {
     const { ring, verifier } = newVerifier();
     await verifier.verify(tokenOf({ exp: NOW + 60 }), { clockTimestamp: NOW - 1000 }, NOW);
-    expect(ring.noteLifetime.mock.calls).toEqual([[60]]);
+    expect(ring.recordLifetime.mock.calls).toEqual([[60]]);
   });
 
   test.each([
@@ -136,6 +136,6 @@ describe('the ring is told', () => {
   ])('nothing of a token %s', async (_, token) => {
     const { ring, verifier } = newVerifier();
     await verifier.verify(token, {}, NOW).catch(() => undefined);
-    expect(ring.noteLifetime).not.toHaveBeenCalled();
+    expect(ring.recordLifetime).not.toHaveBeenCalled();
   });
 });

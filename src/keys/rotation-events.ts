@@ -1,8 +1,8 @@
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
-import { keysOf, type Ring } from './rotation.js';
+import { keysOf, type RotationState } from './rotation.js';
 
-/** What a change of the ring means to those who watch it. */
-export function eventsBetween(before: Ring, after: Ring): KmsJwtEvent[] {
+/** The events that a change of state gives rise to. */
+export function eventsBetween(before: RotationState, after: RotationState): KmsJwtEvent[] {
   const [old, current] = [keysOf(before), keysOf(after)];
   const published = [...current.keys()].filter((kid) => !old.has(kid));
   const removed = [...old.keys()].filter((kid) => !current.has(kid));

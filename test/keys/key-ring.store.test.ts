@@ -1,0 +1,173 @@
+import type { StoredRing } from 'nestjs-kms-jwt';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { A, alias, B, C, deferred, newRing, newStore, OUTAGE, seconds } from './support.js';
+
+beforeEach(() => void vi.useFakeTimers({ now: 0 }));
+afterEach(() => void vi.useRealTimers());
+
+const silent = () => new Promise<never>(() => {});
+
+describe('a ring store', () => {
+  test('receives each change, with public members only', async () => {
+    const { store, saved } = newStore();
+    const { ring } = newRing([alias(A), alias(A), alias(B)], { store });
+    await ring.active();
+    await seconds(300);
+    expect(saved.at(-1)).toMatchObject({ active: { keyArn: A.keyArn, jwk: A.jwk }, retired: [] });
+    await seconds(300);
+    expect(saved.at(-1)?.next).toEqual({ keyArn: B.keyArn, jwk: B.jwk, activatesAt: 660_000 });
+    await seconds(60);
+    expect(saved.at(-1)).toMatchObject({
+      instance: 'default',
+      savedAt: 660_000,
+      active: { keyArn: B.keyArn, jwk: B.jwk },
+      retired: [{ jwk: A.jwk, retiresAt: 1_590_000, knownAt: 660_000 }],
+    });
+    await seconds(930);
+    expect(saved.at(-1)?.retired).toEqual([]);
+    expect(JSON.stringify(saved)).not.toContain('"d"');
+  });
+
+  test('resumes a rotation after a restart as if there had been none', async () => {
+    const { store } = newStore();
+    const first = newRing([alias(A), alias(B)], { store });
+    await first.ring.active();
+    await seconds(300);
+    await first.ring.stop();
+
+    await seconds(30);
+    const second = newRing([alias(B)], { store });
+    expect((await second.ring.active()).kid).toBe('A');
+    expect(await second.kids()).toEqual(['A', 'B']);
+    await seconds(30);
+    expect((await second.ring.active()).kid).toBe('B');
+    expect((await second.ring.find('A'))?.kid).toBe('A');
+    await second.ring.stop();
+
+    await seconds(930);
+    const third = newRing([alias(B)], { store });
+    expect(await third.kids()).toEqual(['B']);
+  });
+
+  test('replaces a source that is unavailable at start, until that recovers', async () => {
+    const { store } = newStore({ active: { keyArn: A.keyArn, jwk: A.jwk }, retired: [] });
+    const { ring, events } = newRing([OUTAGE, alias(A, C)], { store });
+    expect(await ring.active()).toMatchObject({ kid: 'A', keyArn: A.keyArn });
+    expect(events.splice(0)).toEqual(['refresh_failed outage']);
+    await seconds(30);
+    expect(events).toEqual(['refresh_recovered', 'key_published C']);
+  });
+
+  test.each<[string, unknown]>([
+    ['a string', 'ring'],
+    ['an empty object', {}],
+    ['an invalid key', { active: { keyArn: A.keyArn, jwk: { kty: 'EC' } }, retired: [] }],
+    ['a key without an ARN', { active: { jwk: A.jwk }, retired: [] }],
+    ['an invalid time', { retired: [{ jwk: A.jwk, retiresAt: 'soon' }] }],
+  ])('that contains %s is reported and ignored', async (_, content) => {
+    const { store } = newStore(content);
+    const { ring, events } = newRing([alias(B)], { store });
+    expect(await ring.active()).toBe(B);
+    expect(events).toEqual([expect.stringMatching(/^store_failed /), 'key_published B', 'key_activated B']);
+  });
+
+  test('that cannot be read or written is reported, and the ring works without it', async () => {
+    const store = { load: () => Promise.reject(OUTAGE), save: () => Promise.reject(OUTAGE) };
+    const { ring, events } = newRing([alias(A)], { store });
+    expect(await ring.active()).toBe(A);
+    await seconds(0);
+    expect(events).toEqual(['store_failed outage', 'key_published A', 'key_activated A']);
+  });
+
+  test('that could not be read at start is not overwritten, and its keys verify once it can be read', async () => {
+    const { store, saved } = newStore({ active: { keyArn: A.keyArn, jwk: A.jwk }, retired: [] });
+    let isFailing = true;
+    const failing = { ...store, load: () => (isFailing ? Promise.reject(OUTAGE) : store.load()) };
+    const { ring, kids } = newRing([alias(B)], { store: failing });
+    expect((await ring.active()).kid).toBe('B');
+    expect(saved).toEqual([]);
+    isFailing = false;
+    await seconds(300);
+    expect((await ring.active()).kid).toBe('B');
+    expect(await kids()).toEqual(['B', 'A']);
+    expect(saved.at(-1)?.active?.jwk.kid).toBe('B');
+  });
+
+  test('is written at the next refresh if a write failed', async () => {
+    const { store, saved } = newStore();
+    let isFailing = true;
+    const failing = {
+      ...store,
+      save: (ring: StoredRing) => (isFailing ? Promise.reject(OUTAGE) : store.save(ring)),
+    };
+    const { ring, events } = newRing([alias(A)], { store: failing });
+    await ring.active();
+    await seconds(0);
+    expect(events).toContain('store_failed outage');
+    isFailing = false;
+    await seconds(300);
+    expect(saved.at(-1)?.active?.jwk.kid).toBe('A');
+  });
+
+  test('that never answers delays start and shutdown by its timeout at most', async () => {
+    const { ring, events } = newRing([alias(A)], { store: { load: silent, save: silent } });
+    const active = ring.active();
+    await seconds(1);
+    expect((await active).kid).toBe('A');
+    expect(events[0]).toMatch(/^store_failed load\(\) of the ring store did not complete within 1000 ms/);
+    const stopping = ring.stop();
+    await seconds(1);
+    await stopping;
+  });
+
+  test('of another instance is refused: its keys must not be trusted here', async () => {
+    const { store } = newStore({
+      instance: 'internal',
+      active: { keyArn: A.keyArn, jwk: A.jwk },
+      retired: [],
+    });
+    const { ring } = newRing([alias(B)], { store });
+    await expect(ring.active()).rejects.toMatchObject({ name: 'KmsJwtOptionsError', option: 'ringStore' });
+  });
+
+  test('with an old state: its keys still verify, but the current key signs', async () => {
+    const { store } = newStore({ active: { keyArn: A.keyArn, jwk: A.jwk }, retired: [] });
+    await seconds(3600);
+    const { ring, kids } = newRing([alias(B)], { store });
+    expect((await ring.active()).kid).toBe('B');
+    expect(await kids()).toEqual(['B', 'A']);
+  });
+
+  test('remembers the longest lifetime of a token', async () => {
+    const { store, saved } = newStore();
+    const first = newRing([alias(A)], { store, retireAfter: undefined });
+    await first.ring.active();
+    first.ring.recordLifetime(2_592_000);
+    await seconds(300);
+    expect(saved.at(-1)?.longestLifetime).toBe(2_592_000);
+    await first.ring.stop();
+
+    const second = newRing([alias(B)], { store, retireAfter: undefined });
+    second.ring.recordLifetime(900);
+    await second.ring.active();
+    await seconds(60);
+    expect((await second.ring.active()).kid).toBe('B');
+    await seconds(2_592_000);
+    expect(await second.ring.find('A')).toBeDefined();
+  });
+
+  test('has the last change when the ring has stopped', async () => {
+    const written = deferred<void>();
+    const { ring } = newRing([alias(A)], {
+      store: { load: async () => undefined, save: () => written.promise },
+    });
+    await ring.active();
+    let isStopped = false;
+    const stopping = ring.stop().then(() => (isStopped = true));
+    await seconds(0.5);
+    expect(isStopped).toBe(false);
+    written.resolve();
+    await stopping;
+    expect(isStopped).toBe(true);
+  });
+});

@@ -1,0 +1,77 @@
+import type { KmsJwtEvent, KmsJwtRingStore, StoredRing } from 'nestjs-kms-jwt';
+import { vi } from 'vitest';
+import { verificationKeyFrom } from '../../src/jwt/jwk.js';
+import { KeyRing } from '../../src/keys/key-ring.js';
+import { RingPersistence } from '../../src/keys/ring-persistence.js';
+import type { FetchedKeys } from '../../src/keys/rotation.js';
+import type { SigningKey } from '../../src/keys/signing-key.js';
+import { type RetirementSettings, TrustedKeys } from '../../src/keys/trusted-keys.js';
+import { newKeyPair } from '../support/forge.js';
+
+export function newKey(kid: string): SigningKey {
+  const key = verificationKeyFrom({ ...newKeyPair().publicKey.export({ format: 'jwk' }), kid });
+  if (!key) throw new Error('no key');
+  return { ...key, keyArn: `arn:aws:kms:eu-central-1:000000000000:key/${kid}` };
+}
+export const [A, B, C] = [newKey('A'), newKey('B'), newKey('C')];
+export const OUTAGE = new Error('outage');
+
+type Answer = FetchedKeys | Error | Promise<FetchedKeys>;
+
+/** The keys of an alias: the source is asked for them again after 300 seconds. */
+export function alias(signing: SigningKey, ...others: SigningKey[]): FetchedKeys {
+  return { signing, others, freshFor: 300 };
+}
+
+interface RingOptions extends Partial<RetirementSettings> {
+  store?: KmsJwtRingStore;
+  random?: number;
+}
+
+/** A ring whose source gives one answer after the other, then the last one again and again. */
+export function newRing(answers: Answer[], { store, random = 0.5, ...settings }: RingOptions = {}) {
+  const state = { loads: 0 };
+  const source = {
+    load: async () => {
+      const answer = answers[Math.min(state.loads, answers.length - 1)] as Answer;
+      state.loads += 1;
+      if (answer instanceof Error) throw answer;
+      return answer;
+    },
+  };
+  const events: string[] = [];
+  const emit = (event: KmsJwtEvent) => void events.push(line(event));
+  const persistence = new RingPersistence(store, 'default', 1000, (error) =>
+    emit({ type: 'store_failed', error }),
+  );
+  const clock = { now: () => Date.now(), monotonic: () => performance.now() };
+  const times = { activationDelay: 60, retireAfter: 600, ...settings };
+  const keys = new TrustedKeys(persistence, times, emit, clock);
+  const ring = new KeyRing(source, keys, emit, clock, () => random);
+  return { state, ring, events, kids: async () => (await ring.all()).map(({ kid }) => kid) };
+}
+
+function line(event: KmsJwtEvent): string {
+  if ('kid' in event) return `${event.type} ${event.kid}`;
+  return 'error' in event ? `${event.type} ${event.error.message}` : event.type;
+}
+
+/** A store in memory that holds JSON, as a real one does. */
+export function newStore(content?: unknown) {
+  const saved: StoredRing[] = [];
+  const first = typeof content === 'object' ? { instance: 'default', savedAt: 0, ...content } : content;
+  const store: KmsJwtRingStore = {
+    load: async () => structuredClone((saved.at(-1) ?? first) as StoredRing | undefined),
+    save: async (ring) => void saved.push(structuredClone(ring)),
+  };
+  return { store, saved };
+}
+
+export function deferred<T>() {
+  let resolve!: (value: T) => void;
+  const promise = new Promise<T>((done) => (resolve = done));
+  return { promise, resolve };
+}
+
+/** Lets so many seconds pass on fake timers. */
+export const seconds = (count: number) => vi.advanceTimersByTimeAsync(count * 1000);
