@@ -2,17 +2,19 @@ import { createHash } from 'node:crypto';
 import type { OnModuleInit } from '@nestjs/common';
 import type { HttpAdapterHost } from '@nestjs/core';
 import { KmsJwtError, KmsJwtOptionsError } from '../errors/errors.js';
+import { nameOf } from '../errors/redacted-cause.js';
+import type { Log } from '../events/log.js';
 import { ALGORITHMS } from '../jwt/algorithms.js';
 import { JWKS_MAX_AGE, JWKS_STALE_WHILE_REVALIDATE } from '../options/kms-jwt.options.js';
 import type { KmsJwtService } from '../service/kms-jwt.service.js';
 
-/** What the key set's routes have to know of the module's extras. */
+/** The extras of the module that the routes need. */
 export interface JwksRouteOptions {
   jwksPath: string;
   discovery: boolean;
 }
 
-/** Where Nest finds the routes of one instance. */
+/** The injection token of the routes. */
 export const JWKS_ROUTES = 'KMS_JWT_JWKS_ROUTES';
 
 interface Request {
@@ -26,8 +28,8 @@ const HEADERS = {
 };
 
 /**
- * The key set over HTTP, and the documents that say where it is (OpenID Connect Discovery 1.0, RFC 8414). The routes are
- * registered at the server itself: neither a global prefix nor a global guard is in their way.
+ * The key set over HTTP, and the discovery documents with its URL (OpenID Connect Discovery 1.0, RFC 8414). The routes are
+ * registered with the HTTP adapter directly, so that global prefixes and global guards do not apply to them.
  */
 export class JwksRoutes implements OnModuleInit {
   private readonly path: string;
@@ -36,16 +38,17 @@ export class JwksRoutes implements OnModuleInit {
     private readonly options: JwksRouteOptions,
     private readonly jwt: KmsJwtService,
     private readonly adapterHost: HttpAdapterHost,
+    private readonly log: Log,
   ) {
     this.path = `/${options.jwksPath.replace(/^\//, '')}`;
   }
 
-  /** An app without a server, such as a microservice, is told of what is wrong too. */
+  /** @throws KmsJwtOptionsError if there is no issuer URL for `discovery`, in an app without a server too */
   onModuleInit(): void {
     if (this.options.discovery) this.metadata();
   }
 
-  /** Before the app's own routes, where there is a server. */
+  /** Registers the routes. To be called before the app registers its own, one of which may match every path. */
   mount(): void {
     this.mountAt(this.path, () => this.jwt.jwks());
     if (!this.options.discovery) return;
@@ -54,21 +57,38 @@ export class JwksRoutes implements OnModuleInit {
 
   private mountAt(path: string, document: () => Promise<object>): void {
     this.adapterHost.httpAdapter.get(path, (request: Request, response: unknown) => {
-      void this.answer(request, response, document);
+      void this.answer(path, request, response, document);
     });
   }
 
-  private async answer(request: Request, response: unknown, document: () => Promise<object>): Promise<void> {
+  private async answer(
+    path: string,
+    request: Request,
+    response: unknown,
+    document: () => Promise<object>,
+  ): Promise<void> {
     try {
       const body = JSON.stringify(await document());
       const etag = `"${createHash('sha256').update(body).digest('base64url')}"`;
       const isKnown = isAmong(etag, request.headers['if-none-match']);
       this.reply(response, isKnown ? 304 : 200, isKnown ? '' : body, { ...HEADERS, ETag: etag });
     } catch (error) {
-      const errorCode = error instanceof KmsJwtError ? error.code : undefined;
-      const body = JSON.stringify({ statusCode: 503, message: 'Service Unavailable', errorCode });
-      this.reply(response, 503, body, { ...HEADERS, 'Cache-Control': 'no-store', 'Retry-After': '1' });
+      // No token or claim is involved here, so the message of a foreign error cannot quote one.
+      const reason =
+        error instanceof Error ? `${nameOf(error)}: ${error.message}` : `a thrown ${typeof error}`;
+      this.log.error(`Could not serve ${path}: ${reason}`);
+      this.replyWithError(response, error);
     }
+  }
+
+  /** 503 while KMS or the issuer is unavailable or refuses the call, 500 for a mistake in the program. */
+  private replyWithError(response: unknown, error: unknown): void {
+    const isOutage = error instanceof KmsJwtError && !(error instanceof KmsJwtOptionsError);
+    const [statusCode, message] = isOutage ? [503, 'Service Unavailable'] : [500, 'Internal Server Error'];
+    const errorCode = error instanceof KmsJwtError ? error.code : 'internal_error';
+    const body = JSON.stringify({ statusCode, message, errorCode });
+    const retry = isOutage && { 'Retry-After': '1' };
+    this.reply(response, statusCode, body, { ...HEADERS, 'Cache-Control': 'no-store', ...retry });
   }
 
   private reply(response: unknown, status: number, body: string, headers: Record<string, string>): void {
@@ -80,10 +100,7 @@ export class JwksRoutes implements OnModuleInit {
   private metadata(): object {
     const { issuer } = this.jwt;
     if (issuer === undefined || !isWebUrl(issuer)) {
-      throw new KmsJwtOptionsError(
-        'discovery',
-        'needs signOptions.issuer, and that to be a URL of http or https',
-      );
+      throw new KmsJwtOptionsError('discovery', 'needs signOptions.issuer to be an http or https URL');
     }
     const algorithms = ALGORITHMS.map(({ alg }) => alg);
     return {
@@ -96,18 +113,18 @@ export class JwksRoutes implements OnModuleInit {
   }
 }
 
-// A URN is a URL to the parser, but nothing can be relative to it.
+// The parser accepts a URN too, but nothing can be relative to it.
 function isWebUrl(text: string): boolean {
   return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
 }
 
-/** OpenID Connect Discovery 1.0, section 4, and RFC 8414, section 3.1: the issuer's own path goes before, or behind. */
+/** OpenID Connect Discovery 1.0, section 4, and RFC 8414, section 3.1: the path of the issuer comes first or last. */
 function discoveryPaths(issuer: string | undefined): string[] {
   const own = issuer === undefined || !isWebUrl(issuer) ? '' : new URL(issuer).pathname.replace(/\/$/, '');
   return [`${own}/.well-known/openid-configuration`, `/.well-known/oauth-authorization-server${own}`];
 }
 
-/** RFC 9110, section 13.1.2: told without regard to weakness. */
+/** RFC 9110, section 13.1.2: weak and strong tags compare as equal. */
 function isAmong(etag: string, header: string | string[] | undefined): boolean {
   const given = [header ?? []].flat().join(',').split(',');
   return given.some((entry) => ['*', etag, `W/${etag}`].includes(entry.trim()));

@@ -35,7 +35,7 @@ export function jwksRoutesProvider(name: string, options: JwksRouteOptions): Fac
     provide: JWKS_ROUTES,
     inject: [getKmsJwtToken(name), HttpAdapterHost],
     useFactory: (jwt: KmsJwtService, adapterHost: HttpAdapterHost) =>
-      new JwksRoutes(options, jwt, adapterHost),
+      new JwksRoutes(options, jwt, adapterHost, logOf(name)),
   };
 }
 
