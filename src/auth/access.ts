@@ -1,4 +1,5 @@
 import type { ExecutionContext } from '@nestjs/common';
+import type { RouteVerifyOptions } from '../options/kms-jwt.options.js';
 
 /** Metadata keys. Fixed strings, so that two copies of this package in one process understand each other. */
 export const ACCESS = 'nestjs-kms-jwt:access';
@@ -33,6 +34,17 @@ export function accessFor(guard: object, levels: Levels): Access | 'elsewhere' {
   if (access === 'optional') return declaredAt <= level ? 'optional' : 'required';
   const requiresMore = levels.slice(0, declaredAt + 1).some(hasRequirements);
   return access === 'public' && declaredAt < level && !requiresMore ? 'public' : 'required';
+}
+
+/**
+ * The options of `@VerifyWith()` for a call: those of the class, and those of the handler, which add to them or override
+ * them by name; undefined without any.
+ */
+export function verifyOptionsOf([handler, controller]: Levels): RouteVerifyOptions | undefined {
+  const [ofHandler, ofClass] = [handler, controller].map(
+    (level) => Reflect.getMetadata(VERIFY_OPTIONS, level) as RouteVerifyOptions | undefined,
+  );
+  return ofHandler || ofClass ? { ...ofClass, ...ofHandler } : undefined;
 }
 
 /** What tells one guard from another within a call: its class when Nest made the instance, itself when the app did. */

@@ -6,21 +6,32 @@ import {
   SetMetadata,
   type Type,
 } from '@nestjs/common';
+import { KmsJwtOptionsError } from '../errors/errors.js';
 import type { JwtClaims } from '../jwt/claims.js';
 import type { RouteVerifyOptions } from '../options/kms-jwt.options.js';
 import { readVerifyOptions } from '../options/read-options.js';
 import { type Access, ACCESS, SCOPES, VERIFY_OPTIONS } from './access.js';
 import { claimsOf } from './request-claims.js';
+import { isScopeToken } from './scopes.js';
 
 /**
  * Opens a route, or every route of a controller, that a `KmsJwtGuard` further away would close; a token is ignored.
  * `@Public(false)` on a route closes it again. A guard beside `@Public()`, on the same method or class, or nearer to the
  * handler, still requires a token.
  *
+ * @throws KmsJwtOptionsError at once for an argument that is not true or false, undefined included
+ *
  * @example
  * \@Public() \@Post('login') login() { … }
  */
-export function Public(isPublic = true): CustomDecorator {
+export function Public(...args: [isPublic?: boolean]): CustomDecorator {
+  const isPublic = args.length === 0 ? true : args[0];
+  if (typeof isPublic !== 'boolean') {
+    throw new KmsJwtOptionsError(
+      'Public',
+      'takes true, false or no argument: it must not open a route by mistake',
+    );
+  }
   return SetMetadata(ACCESS, (isPublic ? 'public' : 'required') satisfies Access);
 }
 
@@ -38,18 +49,30 @@ export function OptionalAuth(): CustomDecorator {
 /**
  * Requires every one of these scopes in the claim `scope` (RFC 8693, section 4.2: separated by spaces) or `scp` (the
  * same, or an array). A token without them is refused with an `InsufficientScopeError`: 403. Scopes on a method replace
- * those on its class.
+ * those on its class; two `@Scopes()` on one method or class require the scopes of both.
+ *
+ * @throws KmsJwtOptionsError at once without a scope, and for one that is not a scope-token of RFC 6749, section 3.3
  *
  * @example
  * \@Scopes('orders:read', 'orders:write') \@Post() order() { … }
  */
 export function Scopes(...scopes: [string, ...string[]]): CustomDecorator {
-  return SetMetadata(SCOPES, scopes);
+  if (scopes.length === 0) throw new KmsJwtOptionsError('Scopes', 'needs at least one scope');
+  if (!scopes.every(isScopeToken)) {
+    throw new KmsJwtOptionsError(
+      'Scopes',
+      'takes one scope per argument, of printable ASCII characters except space, " and \\ (RFC 6749, section 3.3)',
+    );
+  }
+  return setMetadataOn(SCOPES, (target) => {
+    const known = (Reflect.getOwnMetadata(SCOPES, target) as string[] | undefined) ?? [];
+    return [...new Set([...scopes, ...known])];
+  });
 }
 
 /**
  * Verifies the tokens of one route, or of a controller, with these options. They override the module's `verifyOptions`;
- * those on a method replace those on its class.
+ * those on a method add to those on its class, and override the ones that they name.
  *
  * @throws KmsJwtOptionsError at once for wrong options
  *
@@ -57,8 +80,38 @@ export function Scopes(...scopes: [string, ...string[]]): CustomDecorator {
  * \@VerifyWith({ maxAge: '5m', requiredClaims: ['sub'] }) \@Delete() close() { … }
  */
 export function VerifyWith(options: RouteVerifyOptions): CustomDecorator {
+  refuseOptionsOfOneCall(options);
   readVerifyOptions(options, {});
-  return SetMetadata(VERIFY_OPTIONS, options);
+  const given = { ...options };
+  // Of a base class too: a derived class must not lose its audience by naming another option.
+  return setMetadataOn(VERIFY_OPTIONS, (target) => ({
+    ...(Reflect.getMetadata(VERIFY_OPTIONS, target) as RouteVerifyOptions | undefined),
+    ...given,
+  }));
+}
+
+/** The options of `verify` that a route cannot have, and the remedy: the types do not stop JavaScript. */
+const OPTIONS_OF_ONE_CALL = {
+  clockTimestamp:
+    'would freeze the clock of the route, so that its tokens never expire: leave it out, or give it to a call of verify()',
+  complete:
+    'would hide the claims from @Claims() and claimsOf(): leave it out; decode() gives the header of a verified token',
+};
+
+function refuseOptionsOfOneCall(options: unknown): void {
+  if (typeof options !== 'object' || options === null) return;
+  for (const [option, problem] of Object.entries(OPTIONS_OF_ONE_CALL)) {
+    if (option in options) throw new KmsJwtOptionsError(`VerifyWith.${option}`, problem);
+  }
+}
+
+/** Like `SetMetadata`, with a value that depends on the method or class that is decorated. */
+function setMetadataOn(key: string, valueFor: (target: object) => unknown): CustomDecorator {
+  const decorate = (target: object, _property?: string | symbol, descriptor?: PropertyDescriptor) => {
+    const decorated = (descriptor?.value as object | undefined) ?? target;
+    Reflect.defineMetadata(key, valueFor(decorated), decorated);
+  };
+  return Object.assign(decorate, { KEY: key });
 }
 
 /**

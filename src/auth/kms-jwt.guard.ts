@@ -4,7 +4,7 @@ import { KmsJwtError, KmsJwtOptionsError, TokenMissingError, TokenRejectedError 
 import { log } from '../events/log.js';
 import type { JwtClaims } from '../jwt/claims.js';
 import { isPlainObject } from '../jwt/json.js';
-import type { RouteVerifyOptions, TokenCarrier } from '../options/kms-jwt.options.js';
+import type { TokenCarrier } from '../options/kms-jwt.options.js';
 import { DEFAULT_NAME, InjectKmsJwt } from '../service/inject-kms-jwt.js';
 import type { KmsJwtService } from '../service/kms-jwt.service.js';
 import {
@@ -14,7 +14,7 @@ import {
   type Levels,
   levelsOf,
   SCOPES,
-  VERIFY_OPTIONS,
+  verifyOptionsOf,
 } from './access.js';
 import { reportRefusal } from './refusal.js';
 import { placeOnRequest, recordClaims } from './request-claims.js';
@@ -168,7 +168,7 @@ export class KmsJwtGuard implements CanActivate {
    * }
    */
   protected authenticate(token: string, context: ExecutionContext): Promise<JwtClaims> {
-    return this.jwt.verify(token, this.read<RouteVerifyOptions>(VERIFY_OPTIONS, context));
+    return this.jwt.verify(token, verifyOptionsOf(levelsOf(context)));
   }
 
   /**

@@ -70,6 +70,15 @@ describe('@Public()', () => {
     expect((await get(`/${path}`, claims))[0]).toBe(200);
     expect((await get('/open'))[0]).toBe(200);
   });
+
+  test.each([[undefined], [null], ['false'], [0]])(
+    'refuses %o instead of true or false: it must not open a route',
+    (given) => {
+      expect(() => Public(given as never)).toThrow(
+        expect.objectContaining({ name: 'KmsJwtOptionsError', option: 'Public' }),
+      );
+    },
+  );
 });
 
 describe('@OptionalAuth()', () => {

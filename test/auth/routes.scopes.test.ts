@@ -79,4 +79,42 @@ describe('@Scopes()', () => {
     expect(await get('/', { sub: 'user-42', scope: 'orders:read' })).toEqual([200, { sub: 'user-42' }]);
     expect((await get('/', { sub: 'user-42', scope: 'orders:write' }))[0]).toBe(403);
   });
+
+  test('twice on one method requires the scopes of both', async () => {
+    @Controller()
+    class TwiceController {
+      @Scopes('orders:write') @Scopes('orders:read') @Get() read() {
+        return {};
+      }
+    }
+    const get = await startGuardedApp(TwiceController);
+    expect((await get('/', { scope: 'orders:read orders:write' }))[0]).toBe(200);
+    expect((await get('/', { scope: 'orders:write' }))[0]).toBe(403);
+    expect((await get('/', { scope: 'orders:read' }))[0]).toBe(403);
+  });
+
+  test.each<[string, unknown[]]>([
+    ['no scope', []],
+    ['undefined', [undefined]],
+    ['an array', [['orders:read']]],
+    ['an empty string', ['orders:read', '']],
+    ['two scopes in one string', ['orders:read orders:write']],
+    ['a tab', ['orders:read\t']],
+    ['a newline', ['orders:read\n']],
+    ['a quotation mark', ['"orders:read"']],
+    ['a backslash', ['orders\\read']],
+    ['a letter beyond ASCII', ['bücher:read']],
+    ['a DEL', ['orders:read\x7f']],
+  ])('refuses %s at once', (_, given) => {
+    expect(() => Scopes(...(given as [string]))).toThrow(
+      expect.objectContaining({ name: 'KmsJwtOptionsError', option: 'Scopes' }),
+    );
+  });
+
+  test.each(['!', '#', '[', ']', '~', 'https://app.example/orders.read', 'a'.repeat(1000)])(
+    'takes %s, a scope-token of RFC 6749, section 3.3',
+    (scope) => {
+      expect(() => Scopes(scope)).not.toThrow();
+    },
+  );
 });

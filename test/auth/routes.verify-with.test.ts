@@ -32,11 +32,67 @@ describe('@VerifyWith()', () => {
     expect((await get('/class', { sub: 'user-42', aud: 'orders' }))[0]).toBe(401);
   });
 
-  test('on a method stands in the place of what its class says, and before the module’s options', async () => {
+  test('on a method adds to the options of its class, which stay', async () => {
     const get = await startGuardedApp(AdminController, options);
-    expect((await get('/method', { sub: 'user-42', aud: 'orders', jti: '1' }))[0]).toBe(200);
-    expect((await get('/method', { sub: 'user-42', aud: 'admin', jti: '1' }))[0]).toBe(401);
-    expect((await get('/method', { sub: 'user-42', aud: 'orders' }))[0]).toBe(401);
+    expect((await get('/method', { sub: 'user-42', aud: 'admin', jti: '1' }))[0]).toBe(200);
+    expect((await get('/method', { sub: 'user-42', aud: 'orders', jti: '1' }))[0]).toBe(401);
+    expect((await get('/method', { sub: 'user-42', aud: 'admin' }))[0]).toBe(401);
+  });
+
+  test('on a method replaces the options of its class that it names', async () => {
+    @VerifyWith({ audience: 'admin', requiredClaims: ['jti'] })
+    @Controller()
+    class ReplacingController {
+      @VerifyWith({ audience: 'root' }) @Get() read() {
+        return {};
+      }
+    }
+    const get = await startGuardedApp(ReplacingController);
+    expect((await get('/', { aud: 'root', jti: '1' }))[0]).toBe(200);
+    expect((await get('/', { aud: 'admin', jti: '1' }))[0]).toBe(401);
+    expect((await get('/', { aud: 'root' }))[0]).toBe(401);
+  });
+
+  test('on a derived class keeps the options of its base class', async () => {
+    @VerifyWith({ audience: 'admin' })
+    class Base {}
+    @VerifyWith({ requiredClaims: ['jti'] })
+    @Controller()
+    class Derived extends Base {
+      @Get() read() {
+        return {};
+      }
+    }
+    const get = await startGuardedApp(Derived);
+    expect((await get('/', { aud: 'admin', jti: '1' }))[0]).toBe(200);
+    expect((await get('/', { aud: 'orders', jti: '1' }))[0]).toBe(401);
+    expect((await get('/', { aud: 'admin' }))[0]).toBe(401);
+  });
+
+  test('twice on one method counts as one with the options of both', async () => {
+    @Controller()
+    class TwiceController {
+      @VerifyWith({ audience: 'admin' }) @VerifyWith({ requiredClaims: ['jti'] }) @Get() read() {
+        return {};
+      }
+    }
+    const get = await startGuardedApp(TwiceController);
+    expect((await get('/', { aud: 'admin', jti: '1' }))[0]).toBe(200);
+    expect((await get('/', { aud: 'orders', jti: '1' }))[0]).toBe(401);
+    expect((await get('/', { aud: 'admin' }))[0]).toBe(401);
+  });
+
+  test('copies its options: a later change has no effect', async () => {
+    const changing: { audience?: string } = { audience: 'admin' };
+    @Controller()
+    class ChangedController {
+      @VerifyWith(changing) @Get() read() {
+        return {};
+      }
+    }
+    delete changing.audience;
+    const get = await startGuardedApp(ChangedController);
+    expect((await get('/', { aud: 'orders' }))[0]).toBe(401);
   });
 
   test('gives the output of its schema to @Claims(), and 401 to what does not fit', async () => {
@@ -66,5 +122,20 @@ describe('@VerifyWith()', () => {
     expect(() => VerifyWith({ audiance: 'admin' } as never)).toThrow(
       expect.objectContaining({ name: 'KmsJwtOptionsError', option: 'audiance' }),
     );
+  });
+
+  test.each([
+    ['clockTimestamp', { clockTimestamp: 1 }, /verify\(\)/],
+    ['clockTimestamp', { clockTimestamp: undefined }, /leave it out/],
+    ['clockTimestamp', Object.create({ clockTimestamp: 1 }) as object, /leave it out/],
+    ['complete', { complete: true }, /decode\(\)/],
+    ['complete', { complete: false }, /leave it out/],
+    ['complete', Object.create({ complete: true }) as object, /leave it out/],
+  ])('refuses %s, an option of a single call, at once: %o', (option, given, remedy) => {
+    const verifyWith = () => VerifyWith(given as never);
+    expect(verifyWith).toThrow(
+      expect.objectContaining({ name: 'KmsJwtOptionsError', option: `VerifyWith.${option}` }),
+    );
+    expect(verifyWith).toThrow(remedy);
   });
 });
