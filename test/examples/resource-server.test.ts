@@ -72,7 +72,7 @@ describe('what stops it is one clear line and code 1:', () => {
 
   test('nobody at the key set', async () => {
     expect(await resourceServer.failure({ JWKS_URI: NOWHERE })).toBe(
-      `resource-server: The key set ${NOWHERE} is unavailable: it could not be fetched and read`,
+      `resource-server: The key set ${NOWHERE} is unavailable: it could not be fetched and read (TypeError)`,
     );
   });
 

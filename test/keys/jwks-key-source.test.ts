@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { keysIn } from '../../src/jwt/jwk.js';
 import { JwksKeySource } from '../../src/keys/jwks-key-source.js';
@@ -33,6 +34,7 @@ function answerWith(body: string, { status = 200, headers = {} }: Answer = {}): 
   listener = (_, response) => response.writeHead(status, headers).end(body);
 }
 const source = (timeout = 2000) => new JwksKeySource(uri, timeout, 300);
+const sourceWith = (fetcher: typeof fetch) => new JwksKeySource(uri, 2000, 300, fetcher);
 const load = () => source().load();
 
 test('gives the keys of the set, and none that signs', async () => {
@@ -126,7 +128,7 @@ describe('the key set is unavailable', () => {
     ['a set without a key that can be used', JSON.stringify({ keys: [jwk()] })],
   ])('when the answer is %s', async (_, body) => {
     answerWith(body);
-    await expect(load()).rejects.toMatchObject(unavailable(/holds no key for ES256/));
+    await expect(load()).rejects.toMatchObject(unavailable(/contains no key for ES256/));
   });
 
   test.each([404, 500, 503])('when the status is %i, whatever the body', async (status) => {
@@ -156,7 +158,7 @@ describe('the key set is unavailable', () => {
         more();
       };
     });
-    await expect(load()).rejects.toMatchObject({ cause: { message: 'more than 262144 bytes' } });
+    await expect(load()).rejects.toMatchObject(unavailable(/more than 262144 bytes/));
     await closed;
     // What the sockets in between hold is not read.
     expect(sent).toBeLessThan(32 * 1024 * 1024);
@@ -180,5 +182,54 @@ describe('the key set is unavailable', () => {
   test('when nobody listens', async () => {
     server.close();
     await expect(load()).rejects.toMatchObject(unavailable(/could not be fetched/));
+  });
+});
+
+const refuse: typeof fetch = () =>
+  Promise.reject(
+    Object.assign(new TypeError('fetch failed: https://s3cret@issuer.example'), { request: 's3cret' }),
+  );
+
+const causeOf = (from = source()) =>
+  from.load().then(
+    () => undefined,
+    (error: Error) => error.cause,
+  );
+
+describe('the cause', () => {
+  test('has the name of the foreign error, and the code of the network error inside it', async () => {
+    server.close();
+    expect(await causeOf()).toMatchObject({ name: 'TypeError', code: 'ECONNREFUSED' });
+  });
+
+  test('has its own code, if it has one', async () => {
+    const error = Object.assign(new Error('connect'), {
+      code: 'ETIMEDOUT',
+      cause: Object.assign(new Error(), { code: 'EPIPE' }),
+    });
+    expect(await causeOf(sourceWith(() => Promise.reject(error)))).toMatchObject({ code: 'ETIMEDOUT' });
+  });
+
+  test.each<[string, () => Promise<JwksKeySource>]>([
+    [
+      'the body',
+      async () => {
+        answerWith('<html>s3cret</html>');
+        return source();
+      },
+    ],
+    ['the query of the URL', async () => new JwksKeySource(`${uri}?token=s3cret`, 100, 300, refuse)],
+    ['the request', async () => sourceWith(refuse)],
+  ])('quotes nothing of %s, nor does the error', async (_, from) => {
+    const error = await (await from()).load().catch((reason: unknown) => reason);
+    expect(error).toMatchObject(unavailable(/jwks\.json is unavailable: /));
+    expect(inspect(error, { depth: 9, showHidden: true })).not.toContain('s3cret');
+  });
+
+  test('says no more than its kind', async () => {
+    expect(await causeOf(sourceWith(() => Promise.reject(new RangeError('s3cret'))))).toMatchObject({
+      name: 'RangeError',
+      message: 'Left out, as it may quote the URL or the key set',
+    });
   });
 });
