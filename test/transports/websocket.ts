@@ -81,8 +81,12 @@ class Inbox {
   }
 }
 
-export function socketIoClient(url: string, options: Partial<ManagerOptions & SocketOptions>): Client {
-  const socket = io(url, { ...options, transports: ['websocket'], reconnection: false, forceNew: true });
+export function socketIoClient(
+  url: string,
+  options: Partial<ManagerOptions & SocketOptions>,
+  transports = ['websocket'],
+): Client {
+  const socket = io(url, { ...options, transports, reconnection: false, forceNew: true });
   const inbox = new Inbox();
   socket.onAny((event: string, data: unknown) => inbox.put({ event, data }));
   const connected = new Promise<void>((resolve) => socket.on('connect', resolve));

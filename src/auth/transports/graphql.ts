@@ -45,13 +45,8 @@ function carriersOf(host: ArgumentsHost): TokenCarrier[] {
   return 'headers' in request ? [request as TokenCarrier] : [];
 }
 
-// Read once per connection, as each operation asks, and each of its fields.
-const params = new WeakMap<Connection, TokenCarrier>();
-
-function paramsOf(connection: Connection): TokenCarrier {
-  const known = params.get(connection) ?? { headers: headersFrom(connection.connectionParams), url: '' };
-  params.set(connection, known);
-  return known;
+function paramsOf({ connectionParams }: Connection): TokenCarrier {
+  return { headers: headersFrom(connectionParams), url: '' };
 }
 
 /** The fourth argument of a resolver, as far as it is used here: graphql-js's GraphQLResolveInfo. */

@@ -1,23 +1,39 @@
 import type { TokenCarrier } from '../../options/kms-jwt.options.js';
 
-/** A record with more names than this is ignored: it is no set of headers. */
+/** A record with more names than this is ignored: it is no set of headers. Of a list, so many values are kept. */
 const MAX_HEADERS = 100;
 
-/** Headers by lower-case name, from any record, with all values of names that differ in case; strings and bytes only. */
-export function headersFrom(record: unknown): TokenCarrier['headers'] {
-  if (typeof record !== 'object' || record === null) return {};
+/** The records with too many names, such as a client can send. Each of its calls would have to enumerate them again. */
+const floods = new WeakSet<object>();
+
+/**
+ * Headers by lower-case name, from any record, with all values of names that differ in case; strings and bytes only. The
+ * record is read anew for each call, as the app may have changed it.
+ *
+ * @param except a name to leave out
+ */
+export function headersFrom(record: unknown, except?: string): TokenCarrier['headers'] {
   const headers: TokenCarrier['headers'] = Object.create(null) as TokenCarrier['headers'];
-  const entries = Object.entries(record);
-  if (entries.length > MAX_HEADERS) return headers;
-  for (const [name, value] of entries) {
-    const string = Array.isArray(value) ? value.map(stringOf).filter(isString) : stringOf(value);
+  if (typeof record !== 'object' || record === null || floods.has(record)) return headers;
+  const names = Object.keys(record).filter((name) => name !== except);
+  if (names.length > MAX_HEADERS) {
+    floods.add(record);
+    return headers;
+  }
+  for (const name of names) {
+    const values = valuesOf((record as Record<string, unknown>)[name]);
+    if (values === undefined) continue;
     const key = name.toLowerCase();
-    if (string === undefined) continue;
-    const values = [headers[key] ?? [], string].flat();
-    // A lone value as a string, as Node has it: extractors written for HTTP expect that.
-    headers[key] = values.length === 1 ? values[0] : values;
+    headers[key] = headers[key] === undefined ? values : [headers[key], values].flat();
   }
   return headers;
+}
+
+/** A lone value as a string, as Node has it: extractors written for HTTP expect that. */
+function valuesOf(value: unknown): string | string[] | undefined {
+  if (!Array.isArray(value)) return stringOf(value);
+  const strings = value.slice(0, MAX_HEADERS).map(stringOf).filter(isString);
+  return strings.length === 1 ? strings[0] : strings;
 }
 
 function stringOf(value: unknown): string | undefined {

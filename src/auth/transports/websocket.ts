@@ -16,6 +16,8 @@ interface Handshake {
 /** The parts of a socket that are used here: those of socket.io, or those of `ws`. */
 export interface Client {
   handshake?: Handshake;
+  /** The request of the handshake, on a socket of socket.io. */
+  request?: { rawHeaders?: string[] };
   /** socket.io's place for the app's own data of a client. */
   data?: object;
   emit?(event: string, body: object): unknown;
@@ -37,28 +39,23 @@ export function rememberHandshake(client: object, request: TokenCarrier): void {
   requests.set(client, request);
 }
 
+/** Read for each message, as the app may take a token away: when its user logs out, say. */
 function carriersOf(client: Client): TokenCarrier[] {
-  const request = requests.get(client);
-  if (request) return [request];
-  return client.handshake ? handshakeCarriers(client.handshake) : [];
-}
-
-// Read once per connection, as each of its messages asks.
-const carriers = new WeakMap<Handshake, TokenCarrier[]>();
-
-function handshakeCarriers(handshake: Handshake): TokenCarrier[] {
-  const { headers, query, url = '', auth } = handshake;
-  const known = carriers.get(handshake) ?? [{ headers, query, url }, ...authCarriers(auth)];
-  carriers.set(handshake, known);
-  return known;
+  const remembered = requests.get(client);
+  if (remembered) return [remembered];
+  if (!client.handshake) return [];
+  const { headers, query, url = '', auth } = client.handshake;
+  // A line that is repeated is seen there alone.
+  const carrier = { headers, query, url, rawHeaders: client.request?.rawHeaders };
+  return [carrier, ...authCarriers(auth)];
 }
 
 /** socket.io's `auth: { token }`, by its own convention, and `auth: { authorization: 'Bearer …' }`. */
 function authCarriers(auth: Handshake['auth']): TokenCarrier[] {
-  const { token, ...rest } = auth ?? {};
+  const token = auth?.['token'];
   const ofToken =
     typeof token === 'string' ? [{ headers: { authorization: `Bearer ${token}` }, url: '' }] : [];
-  return [{ headers: headersFrom(rest), url: '' }, ...ofToken];
+  return [{ headers: headersFrom(auth, 'token'), url: '' }, ...ofToken];
 }
 
 const clientOf = (host: ArgumentsHost) => host.switchToWs().getClient<Client>();

@@ -2,9 +2,9 @@ import { Controller } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { WsException } from '@nestjs/websockets';
-import { KmsJwtGuard, KmsJwtModule } from 'nestjs-kms-jwt';
+import { KmsJwtGuard, KmsJwtModule, KmsJwtService } from 'nestjs-kms-jwt';
 import { LocalKms } from 'nestjs-kms-jwt/local';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 @Controller()
 class Handlers {
@@ -58,20 +58,130 @@ test.each([
   ]);
 });
 
-test('what a client sent in auth is read once, however many messages follow', async () => {
+/** The verdicts of the guard on messages of one client, one after the other. */
+function messagesOf(client: object) {
   const guard = app.get(KmsJwtGuard);
-  let reads = 0;
-  const auth = {
-    get authorization() {
-      reads += 1;
-      return 'Basic dXNlcjpwYXNz';
-    },
-  };
-  const client = { handshake: { headers: {}, query: {}, auth }, data: {}, disconnect: () => {} };
-  for (let message = 0; message < 50; message += 1) {
+  return async () => {
     const host = new ExecutionContextHost([client, {}], Handlers, Handlers.handle);
     host.setType('ws');
-    await expect(guard.canActivate(host)).rejects.toBeInstanceOf(WsException);
-  }
-  expect(reads).toBe(1);
+    try {
+      return await guard.canActivate(host);
+    } catch (error) {
+      return ((error as WsException).getError() as { errorCode: string }).errorCode;
+    }
+  };
+}
+
+const clientWith = (auth: unknown, headers = {}) => ({
+  handshake: { headers, query: {}, auth },
+  data: {},
+  disconnect: () => {},
+});
+
+/** Counts how often a name of it is enumerated or read. */
+function counting(auth: object) {
+  const counted = { names: 0, values: 0 };
+  const proxy = new Proxy(auth, {
+    ownKeys: (target) => {
+      counted.names += 1;
+      return Reflect.ownKeys(target);
+    },
+    get: (target, name) => {
+      counted.values += 1;
+      return Reflect.get(target, name) as unknown;
+    },
+  });
+  return { proxy, counted };
+}
+
+test('a flood of names that a client sent in auth is read once, however many messages follow', async () => {
+  const names = Array.from({ length: 5000 }, (_, index) => [`x-${index}`, ''] as const);
+  const { proxy, counted } = counting(Object.fromEntries(names));
+  const send = messagesOf(clientWith(proxy));
+  await send();
+  const first = { ...counted };
+  for (let message = 0; message < 50; message += 1) expect(await send()).toBe('token_missing');
+  expect(counted.names).toBe(first.names);
+  // Where it is, auth.token is read for each of them.
+  expect(counted.values - first.values).toBeLessThanOrEqual(50);
+});
+
+test('of a flood of values under one name, the first ones are read', async () => {
+  let reads = 0;
+  const values = new Proxy(
+    Array.from({ length: 5000 }, () => ''),
+    { get: (target, name) => ((reads += 1), Reflect.get(target, name) as unknown) },
+  );
+  const send = messagesOf(clientWith({ authorization: values }));
+  for (let message = 0; message < 50; message += 1) expect(await send()).toBe('token_ambiguous');
+  expect(reads / 50).toBeLessThan(150);
+});
+
+const tokenOf = (sub: string) => app.get(KmsJwtService, { strict: false }).sign({ sub });
+
+describe('messages after the app changed the handshake of their client', () => {
+  type Auth = Record<string, unknown>;
+  test.each<[string, (token: string) => Auth, (client: { handshake: { auth: Auth } }) => void]>([
+    ['delete auth.token', (token) => ({ token }), ({ handshake }) => delete handshake.auth['token']],
+    [
+      'delete auth.authorization',
+      (token) => ({ authorization: `Bearer ${token}` }),
+      ({ handshake }) => delete handshake.auth['authorization'],
+    ],
+    [
+      'delete a name beside others',
+      (token) => ({ authorization: `Bearer ${token}`, tenant: 'a' }),
+      ({ handshake }) => delete handshake.auth['authorization'],
+    ],
+    [
+      'set auth.token to undefined',
+      (token) => ({ token }),
+      ({ handshake }) => (handshake.auth['token'] = undefined),
+    ],
+    [
+      'rename auth.authorization',
+      (token) => ({ authorization: `Bearer ${token}` }),
+      ({ handshake }) => {
+        handshake.auth['former'] = handshake.auth['authorization'];
+        delete handshake.auth['authorization'];
+      },
+    ],
+    [
+      'empty a list',
+      (token) => ({ authorization: [`Bearer ${token}`] }),
+      ({ handshake }) => (handshake.auth['authorization'] as string[]).pop(),
+    ],
+    ['replace auth', (token) => ({ token }), ({ handshake }) => (handshake.auth = {})],
+    [
+      'replace the handshake',
+      (token) => ({ token }),
+      (client) => (client.handshake = { ...client.handshake, auth: {} }),
+    ],
+  ])('are refused: %s', async (_, authWith, change) => {
+    const client = clientWith(authWith(await tokenOf('user-42'))) as { handshake: { auth: Auth } };
+    const send = messagesOf(client);
+    expect(await send()).toBe(true);
+    change(client);
+    expect(await send()).toBe('token_missing');
+  });
+
+  test('are refused after a header was deleted', async () => {
+    const headers: Record<string, string> = { authorization: `Bearer ${await tokenOf('user-42')}` };
+    const client = clientWith({}, headers);
+    const send = messagesOf(client);
+    expect(await send()).toBe(true);
+    client.handshake.headers = {};
+    expect(await send()).toBe('token_missing');
+  });
+
+  test('are verified by the token that the app put in its place, or beside it', async () => {
+    const auth: Auth = { token: await tokenOf('user-42') };
+    const send = messagesOf(clientWith(auth));
+    expect(await send()).toBe(true);
+    auth['token'] = 'nonsense';
+    expect(await send()).toBe('token_malformed');
+    auth['token'] = await tokenOf('user-42');
+    auth['authorization'] = `Bearer ${await tokenOf('administrator')}`;
+    expect(await send()).toBe('token_ambiguous');
+  });
 });
