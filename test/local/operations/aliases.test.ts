@@ -11,7 +11,7 @@ import {
 } from '@aws-sdk/client-kms';
 import { LocalKms } from 'nestjs-kms-jwt/local';
 import { describe, expect, test } from 'vitest';
-import { errorOf, message } from './support.js';
+import { errorOf, message } from '../support.js';
 
 function setUp() {
   const localKms = new LocalKms({ keys: [{ alias: 'auth' }, {}] });
@@ -27,7 +27,7 @@ async function signer(client: KMSClient, KeyId: string): Promise<string | undefi
 }
 
 describe('an alias', () => {
-  test('moves at once: that is how keys rotate', async () => {
+  test('moves to another key at once', async () => {
     const { client, localKms, first, second } = setUp();
     expect(await signer(client, 'alias/auth')).toBe(first.arn);
     await client.send(new UpdateAliasCommand({ AliasName: 'alias/auth', TargetKeyId: second.keyId }));
@@ -39,7 +39,7 @@ describe('an alias', () => {
     ]);
   });
 
-  test('is created for a key id or a key ARN, and deleted', async () => {
+  test('is created for a key ARN, and deleted', async () => {
     const { client, second } = setUp();
     await client.send(new CreateAliasCommand({ AliasName: 'alias/a/b_c-1', TargetKeyId: second.arn }));
     expect(await signer(client, 'alias/a/b_c-1')).toBe(second.arn);
@@ -50,7 +50,7 @@ describe('an alias', () => {
     expect(await signer(client, second.keyId)).toBe(second.arn);
   });
 
-  test('is not created twice', async () => {
+  test('cannot be created twice', async () => {
     const { client, first, second } = setUp();
     const error = await errorOf(
       client.send(new CreateAliasCommand({ AliasName: 'alias/auth', TargetKeyId: second.keyId })),
@@ -78,7 +78,7 @@ describe('an alias', () => {
     expect(localKms.keys.flatMap((key) => key.aliases)).toHaveLength(1);
   });
 
-  test('is not found to be moved or deleted where there is none', async () => {
+  test('cannot be moved or deleted if it does not exist', async () => {
     const { client, second } = setUp();
     const expected = {
       name: 'NotFoundException',
@@ -90,7 +90,7 @@ describe('an alias', () => {
     expect(await errorOf(deleted)).toMatchObject(expected);
   });
 
-  test('stands for a key, not for an alias', async () => {
+  test('cannot refer to another alias', async () => {
     const { client } = setUp();
     const error = await errorOf(
       client.send(new CreateAliasCommand({ AliasName: 'alias/b', TargetKeyId: 'alias/auth' })),
@@ -101,7 +101,7 @@ describe('an alias', () => {
     });
   });
 
-  test('does not move to a key that is pending deletion', async () => {
+  test('cannot move to a key that is pending deletion', async () => {
     const { client, first, second } = setUp();
     await client.send(new ScheduleKeyDeletionCommand({ KeyId: second.keyId }));
     const error = await errorOf(
@@ -111,7 +111,7 @@ describe('an alias', () => {
     expect(await signer(client, 'alias/auth')).toBe(first.arn);
   });
 
-  test('moves between keys of the same usage only', async () => {
+  test('cannot move to a key of another usage', async () => {
     const localKms = new LocalKms({ keys: [{ alias: 'auth' }, { keySpec: 'SYMMETRIC_DEFAULT' }] });
     const TargetKeyId = localKms.keys[1]!.keyId;
     const error = await errorOf(
@@ -123,7 +123,7 @@ describe('an alias', () => {
 });
 
 describe('ListAliases', () => {
-  test('answers what AWS tells of an alias', async () => {
+  test('returns the members of AWS', async () => {
     const { client, first } = setUp();
     const { Aliases, Truncated } = await client.send(new ListAliasesCommand({}));
     expect(Truncated).toBe(false);
@@ -138,7 +138,7 @@ describe('ListAliases', () => {
     ]);
   });
 
-  test('of a key has the aliases of that key', async () => {
+  test('returns the aliases of one key for a KeyId', async () => {
     const { client, first, second } = setUp();
     await client.send(new CreateAliasCommand({ AliasName: 'alias/next', TargetKeyId: second.keyId }));
     const names = async (KeyId: string) =>
@@ -147,7 +147,7 @@ describe('ListAliases', () => {
     expect(await names(second.arn)).toEqual(['alias/next']);
   });
 
-  test('goes page by page', async () => {
+  test('returns 50 aliases per page by default', async () => {
     const localKms = new LocalKms({
       keys: Array.from({ length: 51 }, (_, index) => ({
         alias: `a${index}`,
@@ -163,13 +163,13 @@ describe('ListAliases', () => {
     expect(second.Truncated).toBe(false);
   });
 
-  test('refuses a limit over 100', async () => {
+  test('rejects a limit over 100', async () => {
     const { client } = setUp();
     const error = await errorOf(client.send(new ListAliasesCommand({ Limit: 101 })));
     expect(error.name).toBe('ValidationException');
   });
 
-  test('leaves public keys to GetPublicKey, by the name it answers', async () => {
+  test('returns alias ARNs that GetPublicKey accepts', async () => {
     const { client, first } = setUp();
     const { Aliases } = await client.send(new ListAliasesCommand({}));
     const answer = await client.send(new GetPublicKeyCommand({ KeyId: Aliases![0]!.AliasArn }));

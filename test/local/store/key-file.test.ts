@@ -14,7 +14,7 @@ import {
 } from '@aws-sdk/client-kms';
 import { LocalKms } from 'nestjs-kms-jwt/local';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { errorOf, isSignatureOf, message } from './support.js';
+import { errorOf, isSignatureOf, message } from '../support.js';
 
 function setUp() {
   const folder = mkdtempSync(join(tmpdir(), 'local-kms-'));
@@ -37,14 +37,14 @@ interface Contents {
 }
 
 describe('a key file', () => {
-  test('is for its owner alone, and the only file that is left', () => {
+  test('has mode 600, and no temporary file is left beside it', () => {
     const { folder, file, start } = setUp();
     start();
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(readdirSync(folder)).toEqual(['keys.json']);
   });
 
-  test('keeps the keys over a restart: what was signed before verifies after', async () => {
+  test('keeps the keys across a restart, so that earlier signatures verify', async () => {
     const { start } = setUp();
     const before = start();
     const { Signature } = await before
@@ -55,7 +55,7 @@ describe('a key file', () => {
     expect(await isSignatureOf(after.client(), 'alias/auth', 'sha256', Signature)).toBe(true);
   });
 
-  test('keeps keys of every kind, their states and the aliases', async () => {
+  test('keeps keys of every spec, their states and the aliases', async () => {
     const { file, start } = setUp();
     const before = start();
     const client = before.client();
@@ -94,7 +94,7 @@ describe('a key file', () => {
     expect(statSync(file).mode & 0o777).toBe(0o600);
   });
 
-  test('gets what options add later, and nothing twice', () => {
+  test('gains the keys and aliases that later options add, none of them twice', () => {
     const { file } = setUp();
     const keyId = '11111111-2222-4333-8444-555555555555';
     expect(new LocalKms({ file, keys: [{ keyId }] }).keys).toHaveLength(1);
@@ -107,14 +107,14 @@ describe('a key file', () => {
     expect(new LocalKms({ file, keys: [{ alias: 'auth' }, { alias: 'other' }] }).keys).toEqual(keys);
   });
 
-  test.skipIf(process.platform === 'win32').each([0o640, 0o604, 0o620, 0o644])(
-    'is refused when others may use it (mode %o)',
+  test.skipIf(process.platform === 'win32').each(['640', '604', '620', '644'])(
+    'is refused if other users can access it (mode %s)',
     (mode) => {
       const { file, start } = setUp();
       start();
-      chmodSync(file, mode);
+      chmodSync(file, Number.parseInt(mode, 8));
       expect(start).toThrow(`LocalKms cannot use the key file ${file}: it holds private keys`);
-      expect(start).toThrow(`mode ${mode.toString(8)}`);
+      expect(start).toThrow(`mode ${mode}`);
     },
   );
 
@@ -123,46 +123,55 @@ describe('a key file', () => {
     format: 'pem',
   });
   test.each<[string, (contents: Contents) => unknown, string]>([
-    ['a list', () => [], 'the file must be an object'],
+    ['that is an array', () => [], 'the file must be an object'],
     ['of another version', (file) => void (file.version = 2), 'version must be 1'],
     ['without keys', (file) => ({ version: 1, aliases: file.aliases }), 'keys must be an array'],
-    ['with more in it', (file) => ({ ...file, more: 1 }), 'the file.more is unknown'],
-    ['of a key that is none', (file) => void (file.keys[0] = null as never), 'keys[0] must be an object'],
-    ['of an odd id', (file) => void (file.keys[0]!.keyId = 'x'), 'keys[0].keyId must'],
-    ['of an odd spec', (file) => void (file.keys[0]!.keySpec = 'toString'), 'keys[0].keySpec must'],
-    ['of an odd usage', (file) => void (file.keys[0]!.keyUsage = 'ENCRYPT_DECRYPT'), 'keys[0].keyUsage must'],
-    ['of an odd state', (file) => void (file.keys[0]!.keyState = 'Fine'), 'keys[0].keyState must'],
-    ['of an odd date', (file) => void (file.keys[0]!.creationDate = 'soon'), 'keys[0].creationDate must'],
+    ['with an unknown member', (file) => ({ ...file, more: 1 }), 'the file.more is unknown'],
+    ['with a key that is null', (file) => void (file.keys[0] = null as never), 'keys[0] must be an object'],
+    ['with an invalid keyId', (file) => void (file.keys[0]!.keyId = 'x'), 'keys[0].keyId must'],
+    ['with an invalid keySpec', (file) => void (file.keys[0]!.keySpec = 'toString'), 'keys[0].keySpec must'],
+    [
+      'with an invalid keyUsage',
+      (file) => void (file.keys[0]!.keyUsage = 'ENCRYPT_DECRYPT'),
+      'keys[0].keyUsage must',
+    ],
+    ['with an invalid keyState', (file) => void (file.keys[0]!.keyState = 'Fine'), 'keys[0].keyState must'],
+    [
+      'with an invalid creationDate',
+      (file) => void (file.keys[0]!.creationDate = 'soon'),
+      'keys[0].creationDate must',
+    ],
     ['without a private key', (file) => void delete file.keys[0]!.privateKey, 'keys[0].privateKey must'],
     [
-      'of a key of another kind',
+      'with a private key of another spec',
       (file) => void (file.keys[0]!.privateKey = rsa),
       'keys[0].privateKey must be',
     ],
-    ['of an odd alias', (file) => void (file.aliases[0]!.aliasName = 'auth'), 'aliases[0].aliasName must'],
     [
-      'of an alias of no key',
+      'with an invalid aliasName',
+      (file) => void (file.aliases[0]!.aliasName = 'auth'),
+      'aliases[0].aliasName must',
+    ],
+    [
+      'with an alias of an unknown key',
       (file) => void (file.aliases[0]!.targetKeyId = 'x'),
       'aliases[0].targetKeyId must',
     ],
-  ])('is refused: %s', (_, change, problem) => {
+  ])('is refused %s', (_, change, problem) => {
     const { file, start } = setUp();
     start();
     edit(file, change);
     expect(start).toThrow(`LocalKms cannot use the key file ${file}: ${problem}`);
   });
 
-  test.each(['', '{"version":1,"ke', 'no JSON'])(
-    'that was cut off or is something else is refused: %j',
-    (text) => {
-      const { file, start } = setUp();
-      writeFileSync(file, text, { mode: 0o600 });
-      expect(start).toThrow(`LocalKms cannot use the key file ${file}: `);
-      expect(readFileSync(file, 'utf8')).toBe(text);
-    },
-  );
+  test.each(['', '{"version":1,"ke', 'no JSON'])('is refused if it is not complete JSON: %j', (contents) => {
+    const { file, start } = setUp();
+    writeFileSync(file, contents, { mode: 0o600 });
+    expect(start).toThrow(`LocalKms cannot use the key file ${file}: `);
+    expect(readFileSync(file, 'utf8')).toBe(contents);
+  });
 
-  test('that cannot be written is an error of KMS, and leaves nothing half-written', async () => {
+  test('gives KMSInternalException if it cannot be written', async () => {
     const { folder, start } = setUp();
     const localKms = start();
     rmSync(folder, { recursive: true });
@@ -172,7 +181,7 @@ describe('a key file', () => {
     expect(error.message).toContain('ENOENT');
   });
 
-  test('in a folder that does not exist is an error at start', () => {
+  test('must be in an existing folder, or the constructor throws', () => {
     const { folder } = setUp();
     const file = join(folder, 'missing', 'keys.json');
     expect(() => new LocalKms({ file, keys: [{ alias: 'auth' }] })).toThrow(/ENOENT.*missing/);

@@ -10,7 +10,7 @@ import {
 } from '@aws-sdk/client-kms';
 import { LocalKms, type LocalKmsKeySpec } from 'nestjs-kms-jwt/local';
 import { describe, expect, test } from 'vitest';
-import { digest, errorOf, isSignatureOf, message } from './support.js';
+import { digest, errorOf, isSignatureOf, message } from '../support.js';
 
 const specs: [LocalKmsKeySpec, SigningAlgorithmSpec, string][] = [
   ['ECC_NIST_P256', 'ECDSA_SHA_256', 'sha256'],
@@ -28,7 +28,7 @@ describe.each(specs)('a key of spec %s', (keySpec, algorithm, hash) => {
   const { client, key } = setUp(keySpec);
   const signed = { KeyId: key.keyId, SigningAlgorithm: algorithm };
 
-  test('signs a DIGEST as it is', async () => {
+  test('signs a DIGEST without hashing it', async () => {
     const answer = await client.send(
       new SignCommand({ ...signed, Message: digest(hash), MessageType: 'DIGEST' }),
     );
@@ -37,14 +37,14 @@ describe.each(specs)('a key of spec %s', (keySpec, algorithm, hash) => {
     expect(await isSignatureOf(client, key.keyId, hash, answer.Signature)).toBe(true);
   });
 
-  test('hashes a RAW message', async () => {
+  test('hashes a RAW message before signing', async () => {
     const { Signature } = await client.send(
       new SignCommand({ ...signed, Message: message, MessageType: 'RAW' }),
     );
     expect(await isSignatureOf(client, key.keyId, hash, Signature)).toBe(true);
   });
 
-  test('verifies what it signed, and what it did not', async () => {
+  test('verifies its own signatures, and no other message', async () => {
     for (let index = 0; index < 50; index += 1) {
       const data = Buffer.from(`message ${index}`);
       const { Signature } = await client.send(new SignCommand({ ...signed, Message: data }));
@@ -60,7 +60,7 @@ describe.each(specs)('a key of spec %s', (keySpec, algorithm, hash) => {
 describe('Sign', () => {
   const ecdsa = { KeyId: 'alias/auth', SigningAlgorithm: 'ECDSA_SHA_256' } as const;
 
-  test('gives a P-256 signature of 68 to 72 bytes, another one each time', async () => {
+  test('returns a P-256 signature of 68 to 72 bytes, different each time', async () => {
     const { client } = setUp();
     const signatures = new Set<string>();
     for (let index = 0; index < 50; index += 1) {
@@ -72,7 +72,7 @@ describe('Sign', () => {
     expect(signatures.size).toBe(50);
   });
 
-  test('without MessageType takes a digest for a message, and hashes it a second time', async () => {
+  test('treats the message as RAW by default, so a digest is hashed again', async () => {
     const { client } = setUp();
     const hashed = digest('sha256');
     const { Signature } = await client.send(new SignCommand({ ...ecdsa, Message: hashed }));
@@ -80,7 +80,7 @@ describe('Sign', () => {
     expect(await isSignatureOf(client, 'alias/auth', 'sha256', Signature, hashed)).toBe(true);
   });
 
-  test('takes a RAW message of 4,096 bytes, and refuses one more', async () => {
+  test('accepts a RAW message of 4,096 bytes, and rejects one byte more', async () => {
     const { client } = setUp();
     const longest = Buffer.alloc(4096, 'a');
     const { Signature } = await client.send(new SignCommand({ ...ecdsa, Message: longest }));
@@ -93,7 +93,7 @@ describe('Sign', () => {
     );
   });
 
-  test.each([1, 31, 33, 64])('refuses a DIGEST of %i bytes', async (length) => {
+  test.each([1, 31, 33, 64])('rejects a DIGEST of %i bytes for a 32-byte hash', async (length) => {
     const { client } = setUp();
     const error = await errorOf(
       client.send(new SignCommand({ ...ecdsa, Message: Buffer.alloc(length), MessageType: 'DIGEST' })),
@@ -104,7 +104,7 @@ describe('Sign', () => {
     });
   });
 
-  test('refuses an empty message', async () => {
+  test('rejects an empty message', async () => {
     const { client } = setUp();
     const error = await errorOf(client.send(new SignCommand({ ...ecdsa, Message: Buffer.alloc(0) })));
     expect(error.name).toBe('ValidationException');
@@ -114,7 +114,7 @@ describe('Sign', () => {
   test.each([
     [{ MessageType: 'HASH' }, 'messageType', /^\[(?=.*RAW)(?=.*DIGEST).*\]$/],
     [{ SigningAlgorithm: 'ES256' }, 'signingAlgorithm', /^\[(?=.*ECDSA_SHA_256).*\]$/],
-  ])('refuses what is not in an enumeration: %o', async (wrong, member, values) => {
+  ])('rejects an unknown enumeration value: %o', async (wrong, member, values) => {
     const { client } = setUp();
     const error = await errorOf(
       client.send(new SignCommand({ ...ecdsa, Message: message, ...wrong } as never)),
@@ -127,7 +127,7 @@ describe('Sign', () => {
     expect(list).toMatch(values);
   });
 
-  test.each(['KeyId', 'Message', 'SigningAlgorithm'])('refuses an input without %s', async (name) => {
+  test.each(['KeyId', 'Message', 'SigningAlgorithm'])('rejects an input without %s', async (name) => {
     const { client } = setUp();
     const input = { ...ecdsa, Message: message, [name]: undefined };
     const error = await errorOf(client.send(new SignCommand(input)));
@@ -138,7 +138,7 @@ describe('Sign', () => {
     });
   });
 
-  test('refuses an algorithm that the key does not have', async () => {
+  test('rejects an algorithm that does not fit the key spec', async () => {
     const { client } = setUp();
     const error = await errorOf(
       client.send(new SignCommand({ ...ecdsa, SigningAlgorithm: 'ECDSA_SHA_384', Message: message })),
@@ -150,7 +150,7 @@ describe('Sign', () => {
     });
   });
 
-  test('refuses a message type of another family of algorithms', async () => {
+  test('rejects a MessageType that does not fit the algorithm', async () => {
     const { client } = setUp();
     const error = await errorOf(
       client.send(new SignCommand({ ...ecdsa, Message: Buffer.alloc(64), MessageType: 'EXTERNAL_MU' })),
@@ -158,7 +158,7 @@ describe('Sign', () => {
     expect(error.name).toBe('ValidationException');
   });
 
-  test('refuses a key for encryption', async () => {
+  test('rejects an encryption key', async () => {
     const localKms = new LocalKms({
       keys: [{ keySpec: 'RSA_2048', keyUsage: 'ENCRYPT_DECRYPT' }, { keySpec: 'SYMMETRIC_DEFAULT' }],
     });
@@ -172,7 +172,7 @@ describe('Sign', () => {
     }
   });
 
-  test('refuses to sign with RSA: LocalKms has no such signatures', async () => {
+  test('rejects RSA keys, as LocalKms does not support RSA signatures', async () => {
     const { client, key } = setUp('RSA_2048');
     const wrong = await errorOf(client.send(new SignCommand({ ...ecdsa, Message: message })));
     expect(wrong).toMatchObject({
@@ -187,14 +187,14 @@ describe('Sign', () => {
     expect(right.name).toBe('UnsupportedOperationException');
   });
 
-  test('with DryRun says that it would have worked, and is counted', async () => {
+  test('with DryRun throws DryRunOperationException on success, and counts as a call', async () => {
     const { client, localKms } = setUp();
     const error = await errorOf(client.send(new SignCommand({ ...ecdsa, Message: message, DryRun: true })));
     expect(error).toBeInstanceOf(DryRunOperationException);
     expect(localKms.calls.Sign).toBe(1);
   });
 
-  test('with DryRun says what would have gone wrong', async () => {
+  test('with DryRun throws the error of the real call', async () => {
     const { client, key } = setUp();
     await client.send(new DisableKeyCommand({ KeyId: key.keyId }));
     const error = await errorOf(client.send(new SignCommand({ ...ecdsa, Message: message, DryRun: true })));
@@ -205,7 +205,7 @@ describe('Sign', () => {
 describe('Verify', () => {
   const ecdsa = { KeyId: 'alias/auth', SigningAlgorithm: 'ECDSA_SHA_256', Message: message } as const;
 
-  test('throws for a bad signature, with an empty message, and never answers SignatureValid: false', async () => {
+  test('throws KMSInvalidSignatureException with an empty message for an invalid signature', async () => {
     const { client } = setUp();
     const { client: otherClient } = setUp();
     const { Signature } = await otherClient.send(new SignCommand(ecdsa));
@@ -215,7 +215,7 @@ describe('Verify', () => {
     expect(error.message).toBe('UnknownError');
   });
 
-  test('verifies a DIGEST', async () => {
+  test('accepts a DIGEST', async () => {
     const { client } = setUp();
     const { Signature } = await client.send(new SignCommand(ecdsa));
     const hashed = { ...ecdsa, Message: digest('sha256'), MessageType: 'DIGEST' } as const;
@@ -225,14 +225,14 @@ describe('Verify', () => {
   });
 
   test.each([
-    ['nothing in it', '3000'],
-    ['not DER', 'ff'],
-    ['zeros', '3006020100020100'],
+    ['an empty sequence', '3000'],
+    ['bytes that are not DER', 'ff'],
+    ['zero integers', '3006020100020100'],
     ['negative integers', '3006020181020181'],
-    ['a length that is too long', '30ff020101020101'],
-    ['an integer that says it goes on for ever', '300602ff01020101'],
+    ['a sequence length beyond its end', '30ff020101020101'],
+    ['an integer length beyond its end', '300602ff01020101'],
     [
-      'an r of the order of the curve',
+      'an r equal to the order of the curve',
       '3026022100ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551020101',
     ],
   ])('throws for a signature with %s', async (_, hex) => {
@@ -242,7 +242,7 @@ describe('Verify', () => {
     expect(error).toBeInstanceOf(KMSInvalidSignatureException);
   });
 
-  test('throws for a signature with anything after it', async () => {
+  test('throws for a signature with trailing bytes', async () => {
     const { client } = setUp();
     const { Signature } = await client.send(new SignCommand(ecdsa));
     const longer = Buffer.concat([Signature!, Buffer.alloc(1)]);
@@ -250,7 +250,7 @@ describe('Verify', () => {
     expect(error).toBeInstanceOf(KMSInvalidSignatureException);
   });
 
-  test('with DryRun says that it would have worked', async () => {
+  test('with DryRun throws DryRunOperationException on success', async () => {
     const { client } = setUp();
     const { Signature } = await client.send(new SignCommand(ecdsa));
     const error = await errorOf(client.send(new VerifyCommand({ ...ecdsa, Signature, DryRun: true })));
@@ -258,7 +258,7 @@ describe('Verify', () => {
   });
 });
 
-describe.each(['Sign', 'Verify'])('%s with a key that is not enabled', (operation) => {
+describe.each(['Sign', 'Verify'])('%s with a key that is not Enabled', (operation) => {
   const command = (KeyId: string) => {
     const input = { KeyId, SigningAlgorithm: 'ECDSA_SHA_256', Message: message } as const;
     return operation === 'Sign'
@@ -266,14 +266,14 @@ describe.each(['Sign', 'Verify'])('%s with a key that is not enabled', (operatio
       : (new VerifyCommand({ ...input, Signature: Buffer.from('3006020101020101', 'hex') }) as never);
   };
 
-  test('throws DisabledException', async () => {
+  test('throws DisabledException if it is Disabled', async () => {
     const { client, key } = setUp();
     await client.send(new DisableKeyCommand({ KeyId: key.keyId }));
     const error = await errorOf(client.send(command('alias/auth')));
     expect(error).toMatchObject({ name: 'DisabledException', message: `${key.arn} is disabled.` });
   });
 
-  test('throws KMSInvalidStateException when it is pending deletion', async () => {
+  test('throws KMSInvalidStateException if it is PendingDeletion', async () => {
     const { client, key } = setUp();
     await client.send(new ScheduleKeyDeletionCommand({ KeyId: key.keyId }));
     const error = await errorOf(client.send(command(key.arn)));

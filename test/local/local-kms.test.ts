@@ -4,11 +4,11 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { errorOf } from './support.js';
 
 describe('the keys of a LocalKms', () => {
-  test('are none where nothing is said', () => {
+  test('are none by default', () => {
     expect(new LocalKms().keys).toEqual([]);
   });
 
-  test('are P-256 keys to sign with where nothing is said', () => {
+  test('are P-256 keys for signing by default', () => {
     expect(new LocalKms({ keys: [{}] }).keys).toEqual([
       {
         keyId: expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/),
@@ -21,7 +21,7 @@ describe('the keys of a LocalKms', () => {
     ]);
   });
 
-  test('are what is said', () => {
+  test('have the given region, account, id, alias, spec and usage', () => {
     const localKms = new LocalKms({
       region: 'eu-west-1',
       accountId: '123456789012',
@@ -73,7 +73,7 @@ describe('the keys of a LocalKms', () => {
     [{ accountId: 123456789012 }, 'option accountId must'],
     [{ file: '' }, 'option file must'],
     [{ file: 'unused', keys: [{}] }, 'option keys[0] needs an alias or a keyId'],
-  ])('are refused when they make no sense: %j', (options, problem) => {
+  ])('must be valid, or a TypeError names the option: %j', (options, problem) => {
     expect(() => new LocalKms(options as LocalKmsOptions)).toThrow(
       expect.objectContaining({
         name: 'TypeError',
@@ -84,7 +84,7 @@ describe('the keys of a LocalKms', () => {
 });
 
 describe('a LocalKms', () => {
-  test('refuses production, says why, and what to use instead', () => {
+  test('refuses to start in production, and says why and what to use instead', () => {
     const before = process.env.NODE_ENV;
     onTestFinished(() => {
       process.env.NODE_ENV = before;
@@ -95,7 +95,7 @@ describe('a LocalKms', () => {
     );
   });
 
-  test('has real clients of the SDK, which take more configuration', async () => {
+  test('creates clients of the SDK with further configuration', async () => {
     const localKms = new LocalKms({ region: 'eu-west-1', keys: [{ alias: 'auth' }] });
     const client = localKms.client({ maxAttempts: 7 });
     expect(client).toBeInstanceOf(KMSClient);
@@ -103,7 +103,7 @@ describe('a LocalKms', () => {
     expect(await client.config.maxAttempts()).toBe(7);
   });
 
-  test('says so when it does not have an operation', async () => {
+  test('rejects an unsupported operation with UnknownOperationException', async () => {
     const client = new LocalKms().client();
     const error = await errorOf(
       client.send(new EncryptCommand({ KeyId: 'alias/auth', Plaintext: Buffer.from('a') })),
