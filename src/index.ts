@@ -4,6 +4,7 @@ export { KmsJwtGuard } from './auth/kms-jwt.guard.js';
 export { claimsOf } from './auth/request-claims.js';
 export { fromAuthHeader, fromBody, fromCookie, fromHeader, fromQuery } from './auth/token-extractors.js';
 export {
+  type AnyKmsJwtError,
   InsufficientScopeError,
   JwksUnavailableError,
   KmsAccessDeniedError,
@@ -17,6 +18,7 @@ export {
   RevocationUnavailableError,
   TokenAmbiguousError,
   TokenClaimError,
+  type TokenClaimErrorReason,
   TokenError,
   TokenExpiredError,
   TokenKeyUnknownError,
@@ -33,15 +35,17 @@ export type { JwtHeader } from './jwt/compact.js';
 export type { JsonWebKey, JsonWebKeySet } from './jwt/jwk.js';
 export type { KmsJwtEvent } from './events/kms-jwt.events.js';
 export { KmsJwtModule } from './module/kms-jwt.module.js';
-export type { KmsJwtModuleExtras } from './module/kms-jwt.module-definition.js';
 export type {
   DecodeOptions,
   Duration,
+  GuardOptions,
   KidOption,
   KmsJwtModuleOptions,
   KmsJwtOptionsFactory,
   KmsJwtRingStore,
+  LimitOptions,
   RevocationCheck,
+  RotationOptions,
   RouteVerifyOptions,
   SignOptions,
   StoredRing,
@@ -49,5 +53,6 @@ export type {
   TokenExtractor,
   VerifyOptions,
 } from './options/kms-jwt.options.js';
+export type { KmsJwtModuleExtras } from './options/module-extras.js';
 export { type CompleteJwt, type KmsJwtHealth, KmsJwtService } from './service/kms-jwt.service.js';
-export { getKmsJwtToken, InjectKmsJwt } from './service/inject-kms-jwt.js';
+export { getKmsJwtServiceToken, InjectKmsJwt } from './service/inject-kms-jwt.js';

@@ -138,7 +138,7 @@ export class KmsJwtGuard implements CanActivate {
   }
 
   /**
-   * Finds the token of a call, by the module's `tokenFrom`.
+   * Finds the token of a call, by the module's `guard.tokenFrom`.
    *
    * @throws TokenAmbiguousError for more than one
    *

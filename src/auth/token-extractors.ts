@@ -9,7 +9,7 @@ const SCHEME = 'bearer ';
  * (RFC 9110, section 11.1). On WebSockets and gRPC it reads the same from the handshake and the metadata.
  *
  * @example
- * KmsJwtModule.forRoot({ keyId, tokenFrom: fromAuthHeader() })
+ * KmsJwtModule.forRoot({ keyId, guard: { tokenFrom: fromAuthHeader() } })
  */
 export function fromAuthHeader(): TokenExtractor {
   return ({ headers }) => {
@@ -27,7 +27,7 @@ export function fromAuthHeader(): TokenExtractor {
  * @param name compared case-insensitively
  *
  * @example
- * KmsJwtModule.forRoot({ keyId, tokenFrom: fromHeader('x-access-token') })
+ * KmsJwtModule.forRoot({ keyId, guard: { tokenFrom: fromHeader('x-access-token') } })
  */
 export function fromHeader(name: string): TokenExtractor {
   const key = name.toLowerCase();
@@ -40,7 +40,7 @@ export function fromHeader(name: string): TokenExtractor {
  * CSRF token).
  *
  * @example
- * KmsJwtModule.forRoot({ keyId, tokenFrom: [fromAuthHeader(), fromCookie('access_token')] })
+ * KmsJwtModule.forRoot({ keyId, guard: { tokenFrom: [fromAuthHeader(), fromCookie('access_token')] } })
  */
 export function fromCookie(name: string): TokenExtractor {
   return ({ cookies, headers }) => {
@@ -55,7 +55,7 @@ export function fromCookie(name: string): TokenExtractor {
  * `Referer` headers, and the token with them. It is for clients that cannot set headers, such as EventSource.
  *
  * @example
- * KmsJwtModule.forRoot({ keyId, tokenFrom: fromQuery('access_token') })
+ * KmsJwtModule.forRoot({ keyId, guard: { tokenFrom: fromQuery('access_token') } })
  */
 export function fromQuery(name: string): TokenExtractor {
   return ({ query, url }) => single(query === undefined ? valuesInUrl(url, name) : memberOf(query, name));
@@ -65,7 +65,7 @@ export function fromQuery(name: string): TokenExtractor {
  * Reads a member of the body (RFC 6750, section 2.2); on transports without headers, such as TCP, of the data.
  *
  * @example
- * KmsJwtModule.forRoot({ keyId, tokenFrom: [fromAuthHeader(), fromBody('access_token')] })
+ * KmsJwtModule.forRoot({ keyId, guard: { tokenFrom: [fromAuthHeader(), fromBody('access_token')] } })
  */
 export function fromBody(name: string): TokenExtractor {
   return ({ body }) => single(memberOf(body, name));

@@ -1,4 +1,4 @@
-/** Every code that an error of this library carries; stable from version to version. */
+/** The `code` of every error of this library; stable across versions. */
 export type KmsJwtErrorCode =
   | 'token_missing'
   | 'token_malformed'
@@ -20,8 +20,8 @@ export type KmsJwtErrorCode =
   | 'options_invalid';
 
 /**
- * The root of every error that this library throws. Neither its message nor its `cause` holds a token, a signing input
- * or the value of a claim.
+ * The base class of every error of this library. Neither its message nor its `cause` contains a token, a signing input or
+ * the value of a claim. See `AnyKmsJwtError` for the union of the classes.
  *
  * @example
  * try {
@@ -31,9 +31,9 @@ export type KmsJwtErrorCode =
  * }
  */
 export abstract class KmsJwtError extends Error {
-  /** What went wrong, for programs. */
+  /** Identifies the error, for programs. */
   abstract readonly code: KmsJwtErrorCode;
-  /** Whether the same call may succeed later without anybody mending anything. */
+  /** Whether the same call may succeed later without any change. */
   readonly retryable: boolean = false;
 
   constructor(message: string, options?: ErrorOptions) {
@@ -42,10 +42,10 @@ export abstract class KmsJwtError extends Error {
   }
 }
 
-/** The token is bad, whatever KMS says: a 401 where a guard meets it (RFC 6750, section 3.1, `invalid_token`). */
+/** The token is missing or not valid: a 401 from the guard and the filter (RFC 6750, section 3.1, `invalid_token`). */
 export abstract class TokenError extends KmsJwtError {}
 
-/** The request carries no token. RFC 6750, section 3: the challenge then names no error. */
+/** The request carries no token: a 401 whose challenge contains no `error` (RFC 6750, section 3). */
 export class TokenMissingError extends TokenError {
   readonly code = 'token_missing';
 
@@ -59,7 +59,7 @@ export class TokenMalformedError extends TokenError {
   readonly code = 'token_malformed';
 }
 
-/** The signature is not the key's, or the header asks for another algorithm than the key's (RFC 8725, section 3.1). */
+/** The signature does not verify, or `alg` is not the algorithm of the key (RFC 8725, section 3.1). */
 export class TokenSignatureError extends TokenError {
   readonly code = 'token_signature_invalid';
 
@@ -68,11 +68,11 @@ export class TokenSignatureError extends TokenError {
   }
 }
 
-/** The header's `kid` names none of the keys that this service trusts, or there is no `kid`. */
+/** The `kid` of the token is missing, or is not that of a trusted key. */
 export class TokenKeyUnknownError extends TokenError {
   readonly code = 'token_key_unknown';
 
-  constructor(message = 'The token names no key that is known here') {
+  constructor(message = 'The token names no known key') {
     super(message);
   }
 }
@@ -81,7 +81,7 @@ export class TokenKeyUnknownError extends TokenError {
 export class TokenExpiredError extends TokenError {
   readonly code = 'token_expired';
 
-  /** @param expiredAt when the token ceased to be valid, `clockTolerance` left aside */
+  /** @param expiredAt when the token expired, without `clockTolerance` */
   constructor(
     readonly expiredAt: Date,
     message = 'The token has expired',
@@ -90,34 +90,41 @@ export class TokenExpiredError extends TokenError {
   }
 }
 
-/** `nbf` lies in the future (RFC 7519, section 4.1.5). */
+/** `nbf` is in the future (RFC 7519, section 4.1.5). */
 export class TokenNotActiveError extends TokenError {
   readonly code = 'token_not_active';
 
-  /** @param date when the token becomes valid, `clockTolerance` left aside */
+  /** @param date when the token becomes valid, without `clockTolerance` */
   constructor(readonly date: Date) {
     super('The token is not active yet');
   }
 }
 
-/** A claim is missing, of the wrong type, or not what the verifier asked for. */
+/**
+ * Why a claim was refused: `missing` although required, `mismatch` with the expected value, of the wrong `type`, or not
+ * matching the `schema`.
+ */
+export type TokenClaimErrorReason = 'missing' | 'mismatch' | 'type' | 'schema';
+
+/** A claim is missing, of the wrong type, or does not match what the verifier expects. */
 export class TokenClaimError extends TokenError {
   readonly code = 'token_claim_invalid';
 
   /**
-   * @param claim the claim's name, such as `aud`
-   * @param problem what is wrong with it, to follow its name in the message
+   * @param claim the name of the claim, such as `aud`; `(all)` if the schema refused the claims as a whole
+   * @param message is sent to the client: it must contain neither the expected nor the actual value
    */
   constructor(
     readonly claim: string,
-    problem: string,
+    readonly reason: TokenClaimErrorReason,
+    message: string,
     options?: ErrorOptions,
   ) {
-    super(`The claim ${claim} ${problem}`, options);
+    super(message, options);
   }
 }
 
-/** The app's own `isRevoked` says that this token is not to be accepted any more. */
+/** `isRevoked` returned true. */
 export class TokenRevokedError extends TokenError {
   readonly code = 'token_revoked';
 
@@ -135,7 +142,7 @@ export class TokenRejectedError extends TokenError {
   }
 }
 
-/** The request carries tokens in more than one place: a 400 (RFC 6750, section 3.1, `invalid_request`). */
+/** The request carries more than one token: a 400 (RFC 6750, section 3.1, `invalid_request`). */
 export class TokenAmbiguousError extends KmsJwtError {
   readonly code = 'token_ambiguous';
 
@@ -144,31 +151,31 @@ export class TokenAmbiguousError extends KmsJwtError {
   }
 }
 
-/** The token is good, but does not allow this: a 403 (RFC 6750, section 3.1, `insufficient_scope`). */
+/** The token is valid, but lacks a scope: a 403 (RFC 6750, section 3.1, `insufficient_scope`). */
 export class InsufficientScopeError extends KmsJwtError {
   readonly code = 'insufficient_scope';
 
-  /** @param scopes what would have been needed, all of it */
+  /** @param scopes all scopes that the route requires */
   constructor(readonly scopes: readonly string[]) {
     super(`The request needs the scope ${scopes.join(' ')}`);
   }
 }
 
-/** `isRevoked` threw, was silent beyond `timeout` or answered neither true nor false: a 503, never a pass. */
+/** `isRevoked` threw, exceeded `limits.timeout`, or returned neither true nor false: a 503. */
 export class RevocationUnavailableError extends KmsJwtError {
   readonly code = 'revocation_unavailable';
   override readonly retryable = true;
 }
 
 /**
- * Why KMS could not answer: it refused for now, said nothing in time, could not be reached, or broke. Or why it was not
- * asked: more calls at a time than `maxConcurrency` and `maxQueue`, or than KMS answers in time (`overloaded`), no answer to
- * the last ones (`circuit_open`), or a shutdown.
+ * Why a KMS call failed: KMS throttled it, exceeded `limits.timeout`, could not be reached or failed. Or why no call was made:
+ * `limits.maxConcurrency` and `limits.maxQueue` were exhausted (`overloaded`), the circuit was open, or the app was shutting
+ * down.
  */
 export type KmsUnavailableReason =
   'throttled' | 'timeout' | 'network' | 'failure' | 'overloaded' | 'circuit_open' | 'shutdown';
 
-/** KMS cannot answer now: a 503 where a guard or the filter meets it, never a 401. */
+/** KMS is unavailable: a 503 from the guard and the filter, never a 401. */
 export class KmsUnavailableError extends KmsJwtError {
   readonly code = 'kms_unavailable';
   override readonly retryable = true;
@@ -182,34 +189,34 @@ export class KmsUnavailableError extends KmsJwtError {
   }
 }
 
-/** The key set of the issuer cannot be fetched now: a 503 where a guard or the filter meets it, never a 401. */
+/** The key set of the issuer is unavailable: a 503 from the guard and the filter, never a 401. */
 export class JwksUnavailableError extends KmsJwtError {
   readonly code = 'jwks_unavailable';
   override readonly retryable = true;
 }
 
-/** The key does not exist, is disabled or pending deletion, or is of the wrong spec or usage. */
+/** The key does not exist, is disabled or pending deletion, or has the wrong spec or usage. */
 export class KmsKeyError extends KmsJwtError {
   readonly code = 'kms_key_invalid';
 }
 
-/** AWS does not let this process use the key: no permission, or no valid credentials. */
+/** AWS denied the use of the key: no permission, or no valid credentials. */
 export class KmsAccessDeniedError extends KmsJwtError {
   readonly code = 'kms_access_denied';
 }
 
-/** What KMS returned is not a signature of this token by this key. The token is withheld. */
+/** The reply of KMS contains no valid signature of this token by this key. The token is withheld. */
 export class KmsSignatureError extends KmsJwtError {
   readonly code = 'kms_signature_invalid';
 }
 
-/** The caller's options or payload are wrong: a mistake in the program, never in a token. */
+/** The options or the payload are wrong: an error in the program, never in a token. */
 export class KmsJwtOptionsError extends KmsJwtError {
   readonly code = 'options_invalid';
 
   /**
    * @param option the path of the option or claim, such as `signOptions.expiresIn` or `payload.exp`
-   * @param problem what is expected of it, to follow its name in the message
+   * @param problem what is expected of it; follows its path in the message
    */
   constructor(
     readonly option: string,
@@ -219,3 +226,35 @@ export class KmsJwtOptionsError extends KmsJwtError {
     super(`KmsJwt: ${option} ${problem}`, options);
   }
 }
+
+/**
+ * Every error of this library, as a union that narrows by `code`.
+ *
+ * @example
+ * const error = thrown as AnyKmsJwtError;
+ * switch (error.code) {
+ *   case 'token_claim_invalid':
+ *     return error.claim;
+ *   case 'kms_unavailable':
+ *     return error.reason;
+ * }
+ */
+export type AnyKmsJwtError =
+  | TokenMissingError
+  | TokenMalformedError
+  | TokenSignatureError
+  | TokenKeyUnknownError
+  | TokenExpiredError
+  | TokenNotActiveError
+  | TokenClaimError
+  | TokenRevokedError
+  | TokenRejectedError
+  | TokenAmbiguousError
+  | InsufficientScopeError
+  | RevocationUnavailableError
+  | KmsUnavailableError
+  | JwksUnavailableError
+  | KmsKeyError
+  | KmsAccessDeniedError
+  | KmsSignatureError
+  | KmsJwtOptionsError;

@@ -10,7 +10,7 @@ export type KmsJwtEvent =
   | { readonly type: 'key_removed'; readonly kid: string }
   /** The keys could not be fetched; the last ones stay. */
   | { readonly type: 'refresh_failed'; readonly error: Error }
-  /** The `ringStore` could not be read or written. */
+  /** The `rotation.store` could not be read or written. */
   | { readonly type: 'store_failed'; readonly error: Error }
   /** The keys could be fetched again. */
   | { readonly type: 'refresh_recovered' }

@@ -5,7 +5,7 @@ import { KmsJwtError, KmsJwtOptionsError } from '../errors/errors.js';
 import { nameOf } from '../errors/redacted-cause.js';
 import type { Log } from '../events/log.js';
 import { ALGORITHMS } from '../jwt/algorithms.js';
-import { JWKS_MAX_AGE, JWKS_STALE_WHILE_REVALIDATE } from '../options/kms-jwt.options.js';
+import { JWKS_MAX_AGE_SECONDS, JWKS_STALE_WHILE_REVALIDATE_SECONDS } from '../options/defaults.js';
 import type { KmsJwtService } from '../service/kms-jwt.service.js';
 
 /** The extras of the module that the routes need. */
@@ -23,7 +23,7 @@ interface Request {
 
 const HEADERS = {
   'Content-Type': 'application/json',
-  'Cache-Control': `public, max-age=${JWKS_MAX_AGE}, stale-while-revalidate=${JWKS_STALE_WHILE_REVALIDATE}`,
+  'Cache-Control': `public, max-age=${JWKS_MAX_AGE_SECONDS}, stale-while-revalidate=${JWKS_STALE_WHILE_REVALIDATE_SECONDS}`,
   'Access-Control-Allow-Origin': '*',
 };
 

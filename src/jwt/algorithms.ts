@@ -1,17 +1,20 @@
-/** What one JWS algorithm is called by everybody who has a say in it: JOSE, AWS KMS and Node. */
+// Types only: nothing of the SDK is loaded.
+import type { KeySpec, SigningAlgorithmSpec } from '@aws-sdk/client-kms';
+
+/** The names of one JWS algorithm in JOSE, AWS KMS, OpenSSL and Node. */
 export interface Algorithm {
   /** RFC 7518, section 3.1: the header's `alg`. */
-  readonly alg: 'ES256';
-  /** AWS's name of the key's kind. */
-  readonly keySpec: 'ECC_NIST_P256';
-  /** AWS's name of the signature's kind. */
-  readonly signingAlgorithm: 'ECDSA_SHA_256';
+  readonly alg: string;
+  /** AWS's name of the type of key. */
+  readonly keySpec: KeySpec;
+  /** AWS's name of the algorithm. */
+  readonly signingAlgorithm: SigningAlgorithmSpec;
   /** OpenSSL's name of the curve, as `KeyObject.asymmetricKeyDetails` gives it. */
-  readonly namedCurve: 'prime256v1';
+  readonly namedCurve: string;
   /** Node's name of the hash. */
-  readonly hash: 'sha256';
-  /** The bytes of r, and of s: a JOSE signature has twice as many (RFC 7518, section 3.4). */
-  readonly integerLength: 32;
+  readonly hash: string;
+  /** The length of r, and of s, in bytes: a JOSE signature has twice as many (RFC 7518, section 3.4). */
+  readonly integerLength: number;
 }
 
 export const ES256: Algorithm = {
@@ -23,4 +26,10 @@ export const ES256: Algorithm = {
   integerLength: 32,
 };
 
-export const ALGORITHMS: readonly Algorithm[] = [ES256];
+/** A new algorithm is a row here: messages, key sets and discovery documents take their names from it. */
+export const ALGORITHMS: readonly [Algorithm, ...Algorithm[]] = [ES256];
+
+/** For messages, such as `ES256 or ES384`. */
+export const ALGORITHM_NAMES = ALGORITHMS.map(({ alg }) => alg).join(' or ');
+/** For messages, such as `ECC_NIST_P256 or ECC_NIST_P384`. */
+export const KEY_SPECS = ALGORITHMS.map(({ keySpec }) => keySpec).join(' or ');

@@ -5,15 +5,14 @@ export function encodeBase64url(data: string | Uint8Array): string {
 }
 
 /**
- * Decodes the one canonical spelling of some bytes (RFC 7515, section 2; RFC 4648, section 3.5). Node's decoder
- * skips padding, whitespace, foreign characters and set trailing bits, so a text counts only if the bytes spell it
- * again.
+ * Decodes canonical base64url (RFC 7515, section 2; RFC 4648, section 3.5). Node's decoder skips padding, whitespace,
+ * foreign characters and set trailing bits, so the bytes are encoded again and compared.
  *
- * @throws TokenMalformedError for any other spelling
+ * @throws TokenMalformedError for any other encoding
  */
-export function decodeBase64url(text: string): Buffer {
-  const bytes = Buffer.from(text, 'base64url');
-  if (bytes.toString('base64url') !== text) {
+export function decodeBase64url(encoded: string): Buffer {
+  const bytes = Buffer.from(encoded, 'base64url');
+  if (bytes.toString('base64url') !== encoded) {
     throw new TokenMalformedError('The token is not in canonical base64url');
   }
   return bytes;

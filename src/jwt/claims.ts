@@ -36,10 +36,10 @@ export interface ClaimsToAdd {
   noTimestamp?: boolean;
 }
 
-/** One value that a claim may have: the whole string, or whatever the expression matches. */
+/** One expected value of a claim: equal to the string, or matched by the expression. */
 export type Expected = string | RegExp;
 
-/** What a verifier asks of the claims. Durations and times are seconds. */
+/** What a verifier expects of the claims. Durations and times are seconds. */
 export interface ClaimsToExpect {
   audience?: readonly Expected[];
   issuer?: readonly Expected[];
@@ -55,33 +55,33 @@ export interface ClaimsToExpect {
 
 type ClaimType = readonly [accepts: (value: unknown) => boolean, expected: string];
 
-const text: ClaimType = [(value) => typeof value === 'string', 'must be a string'];
-// The last second that a Date can tell (ECMA-262, section 21.4.1.1).
+const string: ClaimType = [(value) => typeof value === 'string', 'must be a string'];
+// The last second that a Date can represent (ECMA-262, section 21.4.1.1).
 const LAST_DATE = 8_640_000_000_000;
 const numericDate: ClaimType = [
   (value) => typeof value === 'number' && value >= 0 && value <= LAST_DATE,
   'must be a number of seconds since 1970',
 ];
-// A later year is a time in milliseconds by mistake: such a token would never expire.
+// A later time is one in milliseconds, by mistake: such a token would never expire.
 const LAST_SECOND = Date.UTC(9999, 11, 31, 23, 59, 59) / 1000;
 const wholeSecond: ClaimType = [
   (value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= LAST_SECOND,
   'must be a whole number of seconds (not milliseconds) since 1970',
 ];
-const isTextList = (value: unknown) =>
+const isStringList = (value: unknown) =>
   Array.isArray(value) && value.every((member) => typeof member === 'string');
 
 const READ_TYPES: ReadonlyMap<string, ClaimType> = new Map([
-  ['iss', text],
-  ['sub', text],
+  ['iss', string],
+  ['sub', string],
   [
     'aud',
-    [(value) => typeof value === 'string' || isTextList(value), 'must be a string or an array of strings'],
+    [(value) => typeof value === 'string' || isStringList(value), 'must be a string or an array of strings'],
   ],
   ['exp', numericDate],
   ['nbf', numericDate],
   ['iat', numericDate],
-  ['jti', text],
+  ['jti', string],
 ]);
 const WRITTEN_TYPES: ReadonlyMap<string, ClaimType> = new Map([
   ...READ_TYPES,
@@ -93,9 +93,9 @@ const WRITTEN_TYPES: ReadonlyMap<string, ClaimType> = new Map([
 /**
  * The claims of a new token: the payload, and what the options add to it.
  *
- * @param now seconds since 1970; a payload's own `iat` takes its place, as in @nestjs/jwt
- * @throws KmsJwtOptionsError for a payload that is not a plain object, a claim of the wrong type, or one that both the
- * payload and the options set
+ * @param now seconds since 1970; the payload's own `iat` overrides it, as in @nestjs/jwt
+ * @throws KmsJwtOptionsError for a payload that is not a plain object, a claim of the wrong type, or one that is set both
+ * in the payload and in the options
  */
 export function makeClaims(payload: object, add: ClaimsToAdd, now: number): JwtClaims {
   const claims = readPayload(() => copyOf(payload));
@@ -113,11 +113,11 @@ export function makeClaims(payload: object, add: ClaimsToAdd, now: number): JwtC
     if (value === undefined) return;
     const [accepts, expected] = WRITTEN_TYPES.get(claim) as ClaimType;
     if (!accepts(value))
-      throw new KmsJwtOptionsError(option, `makes of ${claim} what it cannot be: it ${expected}`);
+      throw new KmsJwtOptionsError(option, `puts ${claim} out of range: ${claim} ${expected}`);
     if (claims[claim] !== undefined) {
       throw new KmsJwtOptionsError(
         option,
-        `cannot be used with a payload that has ${claim}: set one of the two`,
+        `cannot be combined with a payload that has ${claim}: set one of the two`,
       );
     }
     claims[claim] = value;
@@ -137,9 +137,9 @@ function copyOf(payload: unknown): JwtClaims {
 }
 
 /**
- * The claims as JSON that says all of them.
+ * The claims as JSON.
  *
- * @throws KmsJwtOptionsError that names the claim
+ * @throws KmsJwtOptionsError for a claim that JSON would change or drop
  */
 export function serializeClaims(claims: JwtClaims): string {
   return readPayload(() => {
@@ -152,7 +152,7 @@ export function serializeClaims(claims: JwtClaims): string {
   });
 }
 
-/** A payload that throws while it is read (a getter, a circle, a depth beyond the stack) is the caller's mistake. */
+/** A payload that throws while it is read (a getter, a cycle, too many levels) is an error of the caller. */
 function readPayload<T>(read: () => T): T {
   try {
     return read();
@@ -163,22 +163,26 @@ function readPayload<T>(read: () => T): T {
 }
 
 /**
- * Holds the claims of a token whose signature verified against what the verifier asks.
+ * Checks the claims of a token whose signature has been verified.
  *
  * @param now seconds since 1970
  * @throws TokenClaimError, TokenExpiredError, TokenNotActiveError
  */
 export function checkClaims(claims: JwtClaims, expect: ClaimsToExpect, now: number): void {
-  checkTypes(claims, READ_TYPES, (claim, expected) => new TokenClaimError(claim, expected));
+  checkTypes(
+    claims,
+    READ_TYPES,
+    (claim, expected) => new TokenClaimError(claim, 'type', `The ${claim} claim ${expected}`),
+  );
   for (const claim of expect.requiredClaims ?? []) {
-    if (!Object.hasOwn(claims, claim)) throw new TokenClaimError(claim, 'is missing');
+    if (!Object.hasOwn(claims, claim)) throw missing(claim);
   }
   checkTimes(claims, expect, now);
-  checkMember('aud', claims.aud, expect.audience);
-  checkMember('iss', claims.iss, expect.issuer);
-  checkSame('sub', claims.sub, expect.subject);
-  checkSame('jti', claims.jti, expect.jwtid);
-  checkSame('nonce', claims['nonce'], expect.nonce);
+  checkMember('aud', 'audience', claims.aud, expect.audience);
+  checkMember('iss', 'issuer', claims.iss, expect.issuer);
+  checkSame('sub', 'subject', claims.sub, expect.subject);
+  checkSame('jti', 'jwtid', claims.jti, expect.jwtid);
+  checkSame('nonce', 'nonce', claims['nonce'], expect.nonce);
 }
 
 function checkTimes(claims: JwtClaims, expect: ClaimsToExpect, now: number): void {
@@ -191,8 +195,9 @@ function checkTimes(claims: JwtClaims, expect: ClaimsToExpect, now: number): voi
     throw new TokenExpiredError(new Date(exp * 1000));
   }
   if (expect.maxAge === undefined) return;
-  if (claims.iat === undefined) throw new TokenClaimError('iat', 'is missing');
-  if (claims.iat > now + tolerance) throw new TokenClaimError('iat', 'lies in the future');
+  if (claims.iat === undefined) throw missing('iat');
+  if (claims.iat > now + tolerance)
+    throw new TokenClaimError('iat', 'mismatch', 'The iat claim is in the future');
   if (now >= claims.iat + expect.maxAge + tolerance) {
     throw new TokenExpiredError(
       new Date((claims.iat + expect.maxAge) * 1000),
@@ -203,26 +208,35 @@ function checkTimes(claims: JwtClaims, expect: ClaimsToExpect, now: number): voi
 
 function checkMember(
   claim: string,
+  option: string,
   value: string | string[] | undefined,
   expected: readonly Expected[] | undefined,
 ): void {
   if (expected === undefined) return;
-  if (value === undefined) throw new TokenClaimError(claim, 'is missing');
+  if (value === undefined) throw missing(claim);
   const values = typeof value === 'string' ? [value] : value;
   if (!values.some((member) => expected.some((one) => matches(member, one)))) {
-    throw new TokenClaimError(claim, 'is not what is expected here');
+    throw mismatch(claim, option);
   }
 }
 
+function missing(claim: string): TokenClaimError {
+  return new TokenClaimError(claim, 'missing', `The ${claim} claim is missing`);
+}
+
+function mismatch(claim: string, option: string): TokenClaimError {
+  return new TokenClaimError(claim, 'mismatch', `The ${claim} claim does not match the expected ${option}`);
+}
+
 function matches(value: string, expected: Expected): boolean {
-  // Not `test`, which begins where an expression with the flag g or y stopped the last time.
+  // Not `test`: with the flag g or y it starts where the last match ended.
   return typeof expected === 'string' ? value === expected : value.search(expected) !== -1;
 }
 
-function checkSame(claim: string, value: unknown, expected: string | undefined): void {
+function checkSame(claim: string, option: string, value: unknown, expected: string | undefined): void {
   if (expected === undefined) return;
-  if (value === undefined) throw new TokenClaimError(claim, 'is missing');
-  if (value !== expected) throw new TokenClaimError(claim, 'is not what is expected here');
+  if (value === undefined) throw missing(claim);
+  if (value !== expected) throw mismatch(claim, option);
 }
 
 function checkTypes(

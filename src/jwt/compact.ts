@@ -3,7 +3,7 @@ import { decodeBase64url } from './base64url.js';
 import type { JwtClaims } from './claims.js';
 import { parseUnambiguousJson } from './json.js';
 
-/** A JOSE header as it came: only `verify` says which of it can be believed (RFC 7515, section 4). */
+/** A JOSE header as received; only `verify` checks it (RFC 7515, section 4). */
 export interface JwtHeader {
   alg?: unknown;
   typ?: unknown;
@@ -11,24 +11,24 @@ export interface JwtHeader {
   [parameter: string]: unknown;
 }
 
-/** A JWS in compact serialization, taken apart (RFC 7515, section 7.1). Nothing of it has been checked. */
+/** A parsed JWS in compact serialization (RFC 7515, section 7.1). Nothing in it has been verified. */
 export interface CompactJws {
   header: JwtHeader;
   payload: JwtClaims;
   signature: Buffer;
-  /** `header.payload` as it came: what the signature covers. */
+  /** `header.payload` as received: what the signature covers. */
   signingInput: string;
 }
 
-// ignoreBOM keeps a byte order mark in the text, where JSON.parse refuses it.
+// ignoreBOM keeps a byte order mark in the string, where JSON.parse refuses it.
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Takes a token apart in time linear in its length.
+ * Parses a token in time linear in its length.
  *
  * @param maxLength in characters; a longer token is refused before it is read
- * @throws TokenMalformedError for whatever is not three parts of canonical base64url, two of them JSON objects in
- * UTF-8 without a member that stands twice or may be taken for another
+ * @throws TokenMalformedError unless the token is three parts of canonical base64url, the first two JSON objects in UTF-8
+ * without duplicate or mistakable member names
  */
 export function parseCompact(token: unknown, maxLength: number): CompactJws {
   if (typeof token !== 'string') throw new TokenMalformedError('The token is not a string');
@@ -49,8 +49,8 @@ export function parseCompact(token: unknown, maxLength: number): CompactJws {
   };
 }
 
-function parseObject(part: string, text: string): Record<string, unknown> {
-  const value = parseJson(part, decodeBase64url(text));
+function parseObject(part: string, encoded: string): Record<string, unknown> {
+  const value = parseJson(part, decodeBase64url(encoded));
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new TokenMalformedError(`The ${part} of the token is not a JSON object`);
   }
@@ -61,13 +61,13 @@ function parseJson(part: string, bytes: Buffer): unknown {
   try {
     return parseUnambiguousJson(utf8.decode(bytes));
   } catch {
-    // The parser's own message quotes the text, so it is not kept as the cause.
+    // The parser's own error quotes the token, so it is no cause.
     throw new TokenMalformedError(`The ${part} of the token is not unambiguous JSON in UTF-8`);
   }
 }
 
-/** RFC 7515, section 4.1.9: media types are told apart without case, and `application/` may be left out. */
+/** RFC 7515, section 4.1.9: media types are compared case-insensitively, and `application/` may be left out. */
 export function canonicalType(typ: string): string {
-  // They are ASCII (RFC 6838, section 4.2): Unicode has other capitals of the same small letters.
+  // They are ASCII (RFC 6838, section 4.2); toLowerCase would also map other characters, such as the Kelvin sign.
   return typ.replace(/[A-Z]/g, (letter) => letter.toLowerCase()).replace(/^application\//, '');
 }

@@ -1,11 +1,10 @@
 import { types } from 'node:util';
 
-export const MISTAKABLE = 'must not hold a member called __proto__, or by characters that JSON has to escape';
+export const MISTAKABLE = 'must not contain a member named __proto__ or a name that JSON must escape';
 
 /**
- * Whether a reader may take a member of this name for another: a merge of objects takes `__proto__` for the prototype, and
- * V8 from 12.8 on may take a name that is written with an escape for one with a backslash that it has read before
- * (nodejs/node#63785).
+ * Whether a reader may mistake a member of this name for another: merging objects treats `__proto__` as the prototype, and
+ * V8 from 12.8 on may read a name with an escape as an earlier name with a backslash (nodejs/node#63785).
  */
 export function isMistakable(name: string): boolean {
   return name === '__proto__' || JSON.stringify(name).length > name.length + QUOTES;
@@ -15,18 +14,18 @@ const QUOTES = 2;
 const [QUOTE, BACKSLASH, COLON] = [0x22, 0x5c, 0x3a];
 
 /**
- * Reads JSON that says one thing to every reader (RFC 7515, section 4): JSON.parse keeps the last of two members of one
- * name, where others keep the first.
+ * Reads JSON that means the same to every reader (RFC 7515, section 4): of two members with the same name, JSON.parse
+ * keeps the last and other parsers the first.
  *
- * @throws SyntaxError for a member that stands twice in its object, one that may be taken for another, and what is not JSON
+ * @throws SyntaxError for duplicate member names, mistakable ones and invalid JSON
  */
-export function parseUnambiguousJson(text: string): unknown {
-  const value: unknown = JSON.parse(text);
-  if (countMembers(value) !== countColons(text)) throw new SyntaxError('A member stands twice');
+export function parseUnambiguousJson(json: string): unknown {
+  const value: unknown = JSON.parse(json);
+  if (countMembers(value) !== countColons(json)) throw new SyntaxError('Duplicate member name');
   return value;
 }
 
-/** Not recursive: JSON.parse takes more levels than the stack has. */
+/** Not recursive: JSON.parse accepts more levels than the stack has. */
 function countMembers(value: unknown): number {
   let members = 0;
   const open: unknown[] = [value];
@@ -35,7 +34,7 @@ function countMembers(value: unknown): number {
     if (typeof one !== 'object' || one === null) continue;
     if (!Array.isArray(one)) {
       const names = Object.keys(one);
-      if (names.some(isMistakable)) throw new SyntaxError('A member may be taken for another');
+      if (names.some(isMistakable)) throw new SyntaxError('Mistakable member name');
       members += names.length;
     }
     for (const member of Object.values(one)) open.push(member);
@@ -43,7 +42,7 @@ function countMembers(value: unknown): number {
   return members;
 }
 
-/** Those outside of strings: each member has one. */
+/** Outside of strings: each member has one. */
 function countColons(json: string): number {
   let colons = 0;
   let isInString = false;
@@ -56,7 +55,7 @@ function countColons(json: string): number {
   return colons;
 }
 
-/** Told as lodash and jsonwebtoken do, for objects of another realm too. */
+/** By the rule of lodash and jsonwebtoken, which also accepts objects of another realm. */
 export function isPlainObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
@@ -64,16 +63,17 @@ export function isPlainObject(value: unknown): value is Record<string, unknown> 
 }
 
 /**
- * What JSON.stringify would change or drop without a word, to follow the name of what holds it; undefined where JSON says
- * all of it. A member of an object that is undefined counts as left out.
+ * What JSON.stringify would silently change or drop, as a problem for a KmsJwtOptionsError; undefined if it would not.
+ * Members that are undefined count as left out.
  */
 export function lossInJson(value: unknown): string | undefined {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return undefined;
-  if (typeof value === 'number') return Number.isFinite(value) ? undefined : 'must not hold NaN or Infinity';
-  if (types.isDate(value)) return 'must not hold a Date: give seconds since 1970, or a string';
+  if (typeof value === 'number')
+    return Number.isFinite(value) ? undefined : 'must not contain NaN or Infinity';
+  if (types.isDate(value)) return 'must not contain a Date: use seconds since 1970 or a string';
   if (Array.isArray(value)) return firstLoss(value);
   if (!isPlainObject(value) || typeof value['toJSON'] === 'function') {
-    return 'must hold nothing but strings, numbers, booleans, null, arrays and plain objects';
+    return 'must contain only strings, numbers, booleans, null, arrays and plain objects';
   }
   if (Object.keys(value).some(isMistakable)) return MISTAKABLE;
   return firstLoss(Object.values(value).filter((member) => member !== undefined));

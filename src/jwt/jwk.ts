@@ -1,7 +1,7 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 import { type Algorithm, ALGORITHMS } from './algorithms.js';
 
-/** A public EC key as JSON (RFC 7517, section 4; RFC 7518, section 6.2.1), with what verifiers elsewhere ask for. */
+/** A public EC key as JSON (RFC 7517, section 4; RFC 7518, section 6.2.1), with the members that other verifiers need. */
 export interface JsonWebKey {
   kty: 'EC';
   crv: string;
@@ -27,7 +27,7 @@ export function thumbprint({ crv, kty, x, y }: Omit<JsonWebKey, 'kid'>): string 
   return createHash('sha256').update(JSON.stringify({ crv, kty, x, y })).digest('base64url');
 }
 
-/** A public key that tokens are verified by. */
+/** A public key that verifies tokens. */
 export interface VerificationKey {
   readonly kid: string;
   readonly algorithm: Algorithm;
@@ -35,12 +35,12 @@ export interface VerificationKey {
   readonly jwk: Readonly<JsonWebKey>;
 }
 
-/** A longer name is no key's here: a header must not be made of it. */
+/** A longer `kid` is refused, so that it cannot fill headers and logs. */
 export const MAX_KID_LENGTH = 256;
 
 /**
- * A key that tokens can be verified by, from a public JWK; undefined for all others, which a key set may hold for other
- * uses (RFC 7517, section 5). Private members are left behind.
+ * Reads a public JWK; returns undefined for keys of other algorithms and uses, which a key set may contain (RFC 7517,
+ * section 5). Private members are left out.
  */
 export function verificationKeyFrom(jwk: unknown): VerificationKey | undefined {
   if (typeof jwk !== 'object' || jwk === null) return undefined;
@@ -57,10 +57,10 @@ export function verificationKeyFrom(jwk: unknown): VerificationKey | undefined {
   return { kid, algorithm, publicKey, jwk: { ...toJwk(publicKey, algorithm), kid } };
 }
 
-/** To read a key takes about 0.1 ms; issuers have a few. */
-const MAX_KEYS = 100;
+/** Reading a key takes about 0.1 ms, and issuers have a few. */
+export const MAX_KEYS = 100;
 
-/** The keys of a set that tokens can be verified by; others may be there for other uses. */
+/** The keys of a set that can verify tokens, among its first `MAX_KEYS`. */
 export function keysIn(keySet: unknown): VerificationKey[] {
   const keys: unknown =
     typeof keySet === 'object' && keySet !== null && 'keys' in keySet ? keySet.keys : undefined;
@@ -71,7 +71,7 @@ export function keysIn(keySet: unknown): VerificationKey[] {
     .filter((key) => key !== undefined);
 }
 
-/** The algorithm that a key is for, as its curve says. */
+/** The algorithm of a key, by its curve. */
 export function algorithmOf(publicKey: KeyObject): Algorithm | undefined {
   const curve = publicKey.asymmetricKeyDetails?.namedCurve;
   return ALGORITHMS.find(({ namedCurve }) => namedCurve === curve);

@@ -7,10 +7,10 @@ const SEQUENCE = 0x30;
 const INTEGER = 0x02;
 
 /**
- * Turns an ECDSA signature from ASN.1 DER, as KMS answers, into base64url of R‖S, as JOSE wants it (RFC 7518,
- * section 3.4). The DER is read strictly first: ecdsa-sig-formatter lets several malformed encodings through.
+ * Converts an ECDSA signature from ASN.1 DER, as in the reply of KMS, to base64url of R‖S, as in JOSE (RFC 7518,
+ * section 3.4). The DER is checked strictly first: ecdsa-sig-formatter accepts several malformed encodings.
  *
- * @throws KmsSignatureError for anything but the one DER encoding of two positive integers of the curve's length
+ * @throws KmsSignatureError unless it is the DER encoding of two positive integers of at most the curve's length
  */
 export function derToJoseSignature(der: Uint8Array, algorithm: Algorithm): string {
   const bytes = Buffer.from(der.buffer, der.byteOffset, der.byteLength);
@@ -24,19 +24,19 @@ export function derToJoseSignature(der: Uint8Array, algorithm: Algorithm): strin
   return derToJose(bytes, algorithm.alg);
 }
 
-/** Where the positive, minimally encoded INTEGER at `start` ends; NaN where none stands. */
+/** The end of the positive, minimally encoded INTEGER at `start`; NaN if there is none. */
 function endOfInteger(bytes: Buffer, start: number, maxLength: number): number {
   const length = bytes[start + 1] ?? 0;
   const end = start + 2 + length;
-  // A zero of one byte, and an integer of none, count as padded in vain too.
+  // Also true for a zero of one byte, and for an integer without bytes.
   const [first = 0, second = 0] = bytes.subarray(start + 2, end);
   const isNegative = first >= 0x80;
-  const isPaddedInVain = first === 0 && second < 0x80;
+  const isPadded = first === 0 && second < 0x80;
   const isTooLong = length > (first === 0 ? maxLength + 1 : maxLength);
-  return bytes[start] !== INTEGER || isNegative || isPaddedInVain || isTooLong ? NaN : end;
+  return bytes[start] !== INTEGER || isNegative || isPadded || isTooLong ? NaN : end;
 }
 
-/** Whether a JOSE signature (R‖S) is the key's over these bytes. Any signature gets an answer; none throws. */
+/** Whether a JOSE signature (R‖S) over these bytes was made by the key. Never throws, whatever the signature is. */
 export function isSignatureValid(
   signingInput: string,
   signature: Buffer,

@@ -1,6 +1,7 @@
 import { withDeadline } from '../async/deadline.js';
 import { JwksUnavailableError } from '../errors/errors.js';
 import { codeOf, nameOf, redactedCause } from '../errors/redacted-cause.js';
+import { ALGORITHM_NAMES } from '../jwt/algorithms.js';
 import { keysIn } from '../jwt/jwk.js';
 import type { FetchedKeys } from './rotation.js';
 
@@ -50,7 +51,7 @@ export class JwksKeySource {
         throw this.unavailable(`it answered ${response.status}`);
       }
       const others = keysIn(JSON.parse(await this.readText(response)));
-      if (others.length === 0) throw this.unavailable('it contains no key for ES256 with a kid');
+      if (others.length === 0) throw this.unavailable(`it contains no key for ${ALGORITHM_NAMES} with a kid`);
       return { others, freshFor: this.freshness(response.headers) };
     } catch (error) {
       if (error instanceof JwksUnavailableError) throw error;

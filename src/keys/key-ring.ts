@@ -1,7 +1,7 @@
 import { KmsJwtOptionsError } from '../errors/errors.js';
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
 import type { VerificationKey } from '../jwt/jwk.js';
-import { REFRESH_JITTER } from '../options/kms-jwt.options.js';
+import { REFRESH_JITTER } from '../options/defaults.js';
 import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import { RestartableTimer } from './restartable-timer.js';
 import type { FetchedKeys } from './rotation.js';

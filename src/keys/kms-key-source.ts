@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { KmsJwtOptionsError, KmsKeyError } from '../errors/errors.js';
-import { ES256 } from '../jwt/algorithms.js';
+import { ALGORITHMS, KEY_SPECS } from '../jwt/algorithms.js';
 import {
   algorithmOf,
   type JsonWebKey,
@@ -107,8 +107,8 @@ function readPublicKey({ spki }: KmsPublicKey): KeyObject | undefined {
 
 function wrongKey({ keyArn, keySpec, keyUsage }: KmsPublicKey): KmsKeyError {
   const is = `${keySpec ?? 'of an unknown spec'} for ${keyUsage ?? 'an unknown usage'}`;
-  const remedy = `aws kms create-key --key-spec ${ES256.keySpec} --key-usage SIGN_VERIFY makes one`;
+  const remedy = `aws kms create-key --key-spec ${ALGORITHMS[0].keySpec} --key-usage SIGN_VERIFY makes one`;
   return new KmsKeyError(
-    `The KMS key ${keyArn} is ${is}; it must be ${ES256.keySpec} for SIGN_VERIFY (${remedy})`,
+    `The KMS key ${keyArn} is ${is}; it must be ${KEY_SPECS} for SIGN_VERIFY (${remedy})`,
   );
 }

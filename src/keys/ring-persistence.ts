@@ -37,7 +37,7 @@ export class RingPersistence {
       const saved = stored && fromStored(stored);
       if (stored && stored.instance !== this.instance) {
         const problem = `holds the keys of the instance '${stored.instance}', not of '${this.instance}'`;
-        throw new KmsJwtOptionsError('ringStore', `${problem}: give each instance a store of its own`);
+        throw new KmsJwtOptionsError('rotation.store', `${problem}: give each instance a store of its own`);
       }
       this.isRead = true;
       return saved;

@@ -9,7 +9,7 @@ import type { RotationState } from './rotation.js';
  * so that no reader sees an incomplete file.
  *
  * @example
- * KmsJwtModule.forRoot({ keyId: 'alias/auth', ringStore: new FileRingStore('/var/lib/my-app/ring.json') })
+ * KmsJwtModule.forRoot({ keyId: 'alias/auth', rotation: { store: new FileRingStore('/var/lib/my-app/ring.json') } })
  */
 export class FileRingStore implements KmsJwtRingStore {
   constructor(private readonly path: string) {}

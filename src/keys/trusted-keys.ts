@@ -1,7 +1,7 @@
 import { KmsJwtOptionsError } from '../errors/errors.js';
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
 import type { VerificationKey } from '../jwt/jwk.js';
-import { REFRESH_JITTER } from '../options/kms-jwt.options.js';
+import { ASSUMED_LIFETIME_SECONDS, REFRESH_JITTER } from '../options/defaults.js';
 import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import { RestartableTimer } from './restartable-timer.js';
 import type { RingPersistence } from './ring-persistence.js';
@@ -20,8 +20,6 @@ import {
 } from './rotation.js';
 import type { SigningKey } from './signing-key.js';
 
-/** The assumed lifetime of a token that never expires, and of all tokens if none is known. */
-const DAY_SECONDS = 86_400;
 /** The value of `freshFor` before the first fetch. */
 const INITIAL_FRESH_FOR_SECONDS = 30;
 
@@ -112,7 +110,7 @@ export class TrustedKeys {
   }
 
   /** @see KeyRing.recordLifetime */
-  recordLifetime(seconds = DAY_SECONDS): void {
+  recordLifetime(seconds = ASSUMED_LIFETIME_SECONDS): void {
     if (this.longestLifetime === undefined || seconds > this.longestLifetime) this.longestLifetime = seconds;
   }
 
@@ -149,7 +147,7 @@ export class TrustedKeys {
   }
 
   private times(): RotationTimes {
-    const { activationDelay, retireAfter = this.longestLifetime ?? DAY_SECONDS } = this.settings;
+    const { activationDelay, retireAfter = this.longestLifetime ?? ASSUMED_LIFETIME_SECONDS } = this.settings;
     return {
       activationDelay: activationDelay * 1000,
       retireAfter: (retireAfter + this.propagationDelay()) * 1000,

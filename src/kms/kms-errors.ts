@@ -7,7 +7,7 @@ import {
   KmsUnavailableError,
 } from '../errors/errors.js';
 import { codeOf, nameOf, redactedCause } from '../errors/redacted-cause.js';
-import { ALGORITHMS } from '../jwt/algorithms.js';
+import { KEY_SPECS } from '../jwt/algorithms.js';
 
 const THROTTLING = new Set([
   'ThrottlingException',
@@ -39,7 +39,7 @@ const CREDENTIALS = new Set([
   'RequestTimeTooSkewed',
 ]);
 
-const REQUIRED_KEY = `${ALGORITHMS.map(({ keySpec }) => keySpec).join(' or ')} for SIGN_VERIFY`;
+const REQUIRED_KEY = `${KEY_SPECS} for SIGN_VERIFY`;
 
 const KEY_PROBLEMS: ReadonlyMap<string, string> = new Map([
   ['NotFoundException', 'there is no such key or alias in this account and Region'],

@@ -8,14 +8,15 @@ import {
   INSTANCE_NAME,
   type OPTIONS_TYPE,
 } from './kms-jwt.module-definition.js';
+import { EXTRA_RULES } from '../options/option-rules.js';
 import { checkModuleExtras } from '../options/read-options.js';
 
 /**
- * Gives an app a `KmsJwtService` whose key lives in AWS KMS.
+ * Provides `KmsJwtService`, whose key is in AWS KMS.
  *
  * At start the options are checked and the public key is fetched: a `KmsJwtOptionsError`, `KmsKeyError`,
- * `KmsAccessDeniedError` or `KmsUnavailableError` then stops the app (with `lazy: true`, the fetch waits for the first
- * use).
+ * `KmsAccessDeniedError`, `KmsUnavailableError` or `JwksUnavailableError` stops the app. With `lazy: true`, the key is
+ * fetched at the first use instead.
  *
  * @example
  * \@Module({ imports: [KmsJwtModule.forRoot({ keyId: 'alias/auth', signOptions: { expiresIn: '15m' } })] })
@@ -42,25 +43,30 @@ export class KmsJwtModule extends ConfigurableModuleClass implements NestModule 
     }
   }
 
-  /** @internal Nest asks for middleware before it mounts the app's routes: one that catches all must not be in the way. */
+  /** @internal Nest calls this before it mounts the routes of the app, so that no catch-all route comes first. */
   configure(): void {
     this.routes?.mount();
   }
 
   /**
-   * @throws KmsJwtOptionsError for a wrong `name` or `isGlobal`; what else is wrong is told at start
+   * @param options a string is short for `{ keyId: options }`
+   * @throws KmsJwtOptionsError for a wrong `isGlobal`, `name`, `jwksPath` or `discovery`; other options are checked at start
+   *
+   * @example
+   * KmsJwtModule.forRoot('alias/auth')
    *
    * @example
    * KmsJwtModule.forRoot({ keyId: 'alias/auth', isGlobal: true })
    */
-  static override forRoot(options: typeof OPTIONS_TYPE): DynamicModule {
-    checkModuleExtras(options);
-    return super.forRoot(options);
+  static override forRoot(options: string | typeof OPTIONS_TYPE): DynamicModule {
+    const given = typeof options === 'string' ? { keyId: options } : options;
+    checkModuleExtras(given);
+    return super.forRoot(given);
   }
 
   /**
-   * @throws KmsJwtOptionsError without one of `useFactory`, `useClass` and `useExisting`, and for members that are
-   * unknown; what is wrong with the options themselves is told at start
+   * @throws KmsJwtOptionsError unless there is exactly one of `useFactory`, `useClass` and `useExisting`, and for unknown
+   * members; the options that the factory returns are checked at start
    *
    * @example
    * KmsJwtModule.forRootAsync({
@@ -82,22 +88,16 @@ const ASYNC_MEMBERS = new Set([
   'useClass',
   'useExisting',
   'provideInjectionTokensFrom',
-  'isGlobal',
-  'name',
-  'jwksPath',
-  'discovery',
+  ...Object.keys(EXTRA_RULES),
 ]);
 
 function checkAsyncOptions(options: typeof ASYNC_OPTIONS_TYPE): void {
   const unknown = Object.keys(options).find((member) => !ASYNC_MEMBERS.has(member));
   if (unknown)
-    throw new KmsJwtOptionsError(unknown, 'is unknown to forRootAsync: return it from the factory');
+    throw new KmsJwtOptionsError(unknown, 'is not an option of forRootAsync: return it from useFactory');
   const sources = [options.useFactory, options.useClass, options.useExisting].filter(Boolean);
   if (sources.length !== 1) {
-    throw new KmsJwtOptionsError(
-      'useFactory',
-      'or useClass or useExisting must be given to forRootAsync: one of them',
-    );
+    throw new KmsJwtOptionsError('forRootAsync', 'needs exactly one of useFactory, useClass and useExisting');
   }
   if (options.useFactory && typeof options.useFactory !== 'function') {
     throw new KmsJwtOptionsError('useFactory', 'must be a function');

@@ -1,2 +1,52 @@
+// Every default of the module's options, and the figures they follow from. `guard.tokenFrom` alone is missing: its
+// default, fromAuthHeader(), belongs to src/auth, which imports from here.
+
 /** The longest delay of `setTimeout`, in milliseconds. Node runs a timer with a longer one at once. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** The `max-age` of the key set over HTTP, in seconds (RFC 9111, section 5.2.2.1). */
+export const JWKS_MAX_AGE_SECONDS = 300;
+/** The `stale-while-revalidate` of the key set over HTTP, in seconds (RFC 5861, section 3). */
+export const JWKS_STALE_WHILE_REVALIDATE_SECONDS = 60;
+
+/** The share of `refreshInterval` by which a refresh may come earlier or later, so that a fleet does not refresh at once. */
+export const REFRESH_JITTER = 0.1;
+
+/** The assumed lifetime of a token without `exp`, and of all tokens if none is known: for `rotation.retireAfter`. */
+export const ASSUMED_LIFETIME_SECONDS = 86_400;
+
+export const DEFAULT_KID = 'key-id';
+export const DEFAULT_MESSAGE_TYPE = 'DIGEST';
+
+export const DEFAULT_ROTATION = {
+  /** In seconds. */
+  refreshInterval: 300,
+  verificationKeys: [],
+} as const;
+
+/**
+ * `rotation.activationDelay`, in seconds: until the last instance has published the key, and until no cache has an older
+ * key set.
+ */
+export function defaultActivationDelay(refreshInterval: number): number {
+  return (
+    Math.ceil(refreshInterval * (1 + REFRESH_JITTER)) +
+    JWKS_MAX_AGE_SECONDS +
+    JWKS_STALE_WHILE_REVALIDATE_SECONDS
+  );
+}
+
+export const DEFAULT_LIMITS = {
+  /** In milliseconds. */
+  timeout: 3000,
+  /** In calls. */
+  maxConcurrency: 50,
+  /** In calls. */
+  maxQueue: 1000,
+  /** In characters. */
+  maxTokenLength: 16_384,
+} as const;
+
+export const DEFAULT_GUARD = {
+  property: 'user',
+} as const;

@@ -1,58 +1,73 @@
-// What every option must be: one rule each.
+// What every option must be: one rule each, with the words that follow its name in a refusal.
 import { types } from 'node:util';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import ms from 'ms';
+import { ALGORITHM_NAMES } from '../jwt/algorithms.js';
 import { canonicalType } from '../jwt/compact.js';
-import { keysIn, verificationKeyFrom } from '../jwt/jwk.js';
+import { keysIn, MAX_KEYS, verificationKeyFrom } from '../jwt/jwk.js';
 import { isPlainObject, lossInJson } from '../jwt/json.js';
-import type { Duration, KmsJwtModuleOptions, SignOptions, VerifyOptions } from './kms-jwt.options.js';
+import { MAX_TIMER_MS } from './defaults.js';
+import type {
+  Duration,
+  GuardOptions,
+  KmsJwtModuleOptions,
+  LimitOptions,
+  RotationOptions,
+  SignOptions,
+  VerifyOptions,
+} from './kms-jwt.options.js';
+import type { KmsJwtModuleExtras } from './module-extras.js';
 
 export type Rule = readonly [accepts: (value: unknown) => boolean, expected: string];
 export type Rules<Options> = { readonly [Name in keyof Required<Options>]: Rule };
 
-export const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
+const isNonEmptyString = (value: unknown): value is string => typeof value === 'string' && value !== '';
 const isList = (value: unknown, accepts: (member: unknown) => boolean) =>
   Array.isArray(value) && value.length > 0 && value.every(accepts);
-const isExpected = (value: unknown) => isText(value) || types.isRegExp(value);
+const isExpected = (value: unknown) => isNonEmptyString(value) || types.isRegExp(value);
 export const isObject = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const isSignal = (value: unknown) =>
   isObject(value) &&
   ['throwIfAborted', 'addEventListener', 'removeEventListener'].every((method) => method in value);
 export const isFunction = (value: unknown) => typeof value === 'function';
-export const text: Rule = [isText, 'must be a string that is not empty'];
+const nonEmptyString: Rule = [isNonEmptyString, 'must be a non-empty string'];
 export const flag: Rule = [
   (value) => value === undefined || typeof value === 'boolean',
   'must be true or false',
 ];
-const positive = (unit: string, most = Number.MAX_SAFE_INTEGER): Rule => [
-  (value) => Number.isInteger(value) && (value as number) > 0 && (value as number) <= most,
-  `must be a positive whole number of ${unit}, ${most} at most`,
+const positive = (unit: string): Rule => [
+  (value) => Number.isSafeInteger(value) && (value as number) > 0,
+  `must be a positive whole number of ${unit}`,
+];
+const milliseconds: Rule = [
+  (value) => positive('')[0](value) && (value as number) <= MAX_TIMER_MS,
+  `must be a positive whole number of milliseconds, at most ${MAX_TIMER_MS}`,
 ];
 const record: Rule = [isObject, 'must be an object'];
 const duration: Rule = [
   (value) => isDuration(value) && toSeconds(value) > 0,
-  "must be a positive number of whole seconds, or a text with its unit such as '15m'",
+  "must be a positive number of whole seconds, or a string with a unit such as '15m'",
 ];
 const expectedValues: Rule = [
   (value) => isExpected(value) || isList(value, isExpected),
-  'must be a string or a RegExp, or an array of them, and not empty',
+  'must be a string or a RegExp, or an array of them, not empty',
 ];
 const RESERVED_PARAMETERS = ['alg', 'kid', 'crit', 'b64', 'enc'];
 
 export const SIGN_RULES: Rules<SignOptions> = {
   expiresIn: duration,
-  notBefore: [isDuration, "must be a number of whole seconds, or a text with its unit such as '10s'"],
+  notBefore: [isDuration, "must be a number of whole seconds, or a string with a unit such as '10s'"],
   audience: [
-    (value) => isText(value) || isList(value, isText),
+    (value) => isNonEmptyString(value) || isList(value, isNonEmptyString),
     'must be a string or an array of strings, not empty',
   ],
-  issuer: text,
-  subject: text,
-  jwtid: text,
+  issuer: nonEmptyString,
+  subject: nonEmptyString,
+  jwtid: nonEmptyString,
   header: [
     isHeader,
-    'must be a plain object of JSON values without alg, kid, crit, b64 and enc (the key gives the first two, the others are not supported), its typ a media type',
+    'must be a plain object of JSON values without alg, kid, crit, b64 and enc (alg and kid come from the key, the others are not supported); typ must be a media type',
   ],
   noTimestamp: flag,
   signal: [(value) => value === undefined || isSignal(value), 'must be an AbortSignal'],
@@ -61,10 +76,10 @@ export const SIGN_RULES: Rules<SignOptions> = {
 export const VERIFY_RULES: Rules<VerifyOptions> = {
   audience: expectedValues,
   issuer: expectedValues,
-  subject: text,
-  jwtid: text,
-  nonce: text,
-  requiredClaims: [(value) => isList(value, isText), 'must be an array of claim names, not empty'],
+  subject: nonEmptyString,
+  jwtid: nonEmptyString,
+  nonce: nonEmptyString,
+  requiredClaims: [(value) => isList(value, isNonEmptyString), 'must be an array of claim names, not empty'],
   typ: [isType, "must be a media type such as 'at+jwt'"],
   maxAge: duration,
   clockTolerance: [(value) => isSeconds(value) && value >= 0, 'must be a number of seconds, 0 or more'],
@@ -76,57 +91,76 @@ export const VERIFY_RULES: Rules<VerifyOptions> = {
 };
 
 export const MODULE_RULES: Rules<KmsJwtModuleOptions> = {
-  keyId: [isText, 'must be a key id, key ARN, alias name (alias/…) or alias ARN'],
-  verificationKeys: [
-    (value) => Array.isArray(value) && value.every((key) => isText(key) || isVerificationKey(key)),
-    'must be an array of keys of KMS, as keyId names them, and public JWKs for ES256 with a kid',
-  ],
-  regions: [
-    (value) => isList(value, isText) && new Set(value as string[]).size === (value as string[]).length,
-    'must be an array of AWS Regions, each once',
-  ],
-  refreshInterval: duration,
-  activationDelay: [(value) => isDuration(value) && toSeconds(value) >= 0, `${duration[1]}, or 0`],
-  retireAfter: duration,
-  ringStore: [
-    (value) => isObject(value) && ['load', 'save'].every((method) => isFunction(Reflect.get(value, method))),
-    'must have the methods load and save, as FileRingStore has',
-  ],
-  jwksUri: [isKeySetUri, 'must be an https URL, or an http URL on loopback'],
+  keyId: [isNonEmptyString, 'must be a key id, key ARN, alias name (alias/…) or alias ARN'],
+  jwksUri: [isKeySetUri, 'must be an https URL, or an http URL on loopback, without credentials'],
   jwks: [
     (value) => keysIn(value).length > 0,
-    'must be a JWK Set with a public key for ES256 that has a kid, among its first 100',
+    `must be a JWK Set with a public key for ${ALGORITHM_NAMES} that has a kid, among its first ${MAX_KEYS}`,
+  ],
+  kid: [
+    (value) => value === 'key-id' || value === 'thumbprint' || isFunction(value),
+    "must be 'key-id', 'thumbprint' or a function",
   ],
   client: [
     (value) => isObject(value) || isFunction(value),
     'must be a KMSClient, its configuration or a function',
   ],
-  signOptions: record,
-  verifyOptions: record,
-  kid: [
-    (value) => value === 'key-id' || value === 'thumbprint' || isFunction(value),
-    "must be 'key-id', 'thumbprint' or a function",
+  regions: [
+    (value) =>
+      isList(value, isNonEmptyString) && new Set(value as string[]).size === (value as string[]).length,
+    'must be an array of AWS Regions, each once',
   ],
   messageType: [(value) => value === 'DIGEST' || value === 'RAW', "must be 'DIGEST' or 'RAW'"],
-  // A longer timer fires at once.
-  timeout: positive('milliseconds', 2 ** 31 - 1),
+  requestAlias: flag,
+  lazy: flag,
+  signOptions: record,
+  verifyOptions: record,
+  isRevoked: [isFunction, 'must be a function'],
+  rotation: record,
+  limits: record,
+  guard: record,
+};
+
+export const ROTATION_RULES: Rules<RotationOptions> = {
+  refreshInterval: duration,
+  activationDelay: [(value) => isDuration(value) && toSeconds(value) >= 0, `${duration[1]}, or 0`],
+  retireAfter: duration,
+  verificationKeys: [
+    (value) => Array.isArray(value) && value.every((key) => isNonEmptyString(key) || isVerificationKey(key)),
+    `must be an array of KMS keys, in the form of keyId, and public JWKs for ${ALGORITHM_NAMES} with a kid`,
+  ],
+  store: [
+    (value) => isObject(value) && ['load', 'save'].every((method) => isFunction(Reflect.get(value, method))),
+    'must have the methods load and save, like FileRingStore',
+  ],
+};
+
+export const LIMIT_RULES: Rules<LimitOptions> = {
+  timeout: milliseconds,
   maxConcurrency: positive('calls'),
   maxQueue: [
     (value) => Number.isSafeInteger(value) && (value as number) >= 0,
     'must be a whole number of calls, 0 or more',
   ],
   maxTokenLength: positive('characters'),
-  lazy: flag,
-  requestAlias: flag,
+};
+
+export const GUARD_RULES: Rules<GuardOptions> = {
   tokenFrom: [
     (value) => isFunction(value) || isList(value, isFunction),
     'must be a token extractor such as fromAuthHeader(), or an array of them, not empty',
   ],
-  property: text,
-  isRevoked: [isFunction, 'must be a function'],
+  property: nonEmptyString,
 };
 
-// A signal, a time and the shape of the answer belong to one call.
+export const EXTRA_RULES: Rules<KmsJwtModuleExtras> = {
+  isGlobal: flag,
+  name: nonEmptyString,
+  jwksPath: [isPath, "must be a path such as '.well-known/jwks.json'"],
+  discovery: flag,
+};
+
+// A signal, a time and the shape of the result belong to one call.
 const { signal: _signal, ...forEverySign } = SIGN_RULES;
 const { complete: _complete, clockTimestamp: _timestamp, ...forEveryVerify } = VERIFY_RULES;
 export { forEverySign as MODULE_SIGN_RULES, forEveryVerify as MODULE_VERIFY_RULES };
@@ -151,14 +185,14 @@ function isHeader(value: unknown): boolean {
 }
 
 function isType(value: unknown): boolean {
-  return isText(value) && canonicalType(value) !== '';
+  return isNonEmptyString(value) && canonicalType(value) !== '';
 }
 
 function isLossless(value: unknown): boolean {
   try {
     return lossInJson(value) === undefined;
   } catch {
-    // A circle, or a getter that throws.
+    // A cycle, or a getter that throws.
     return false;
   }
 }
@@ -168,9 +202,9 @@ function isVerificationKey(value: unknown): boolean {
 }
 
 function isKeySetUri(value: unknown): boolean {
-  if (!isText(value) || !URL.canParse(value)) return false;
+  if (!isNonEmptyString(value) || !URL.canParse(value)) return false;
   const { protocol, hostname, username, password } = new URL(value);
-  // An error would print them.
+  // Errors name the URL.
   if (username !== '' || password !== '') return false;
   return (
     protocol === 'https:' || (protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(hostname))
@@ -183,7 +217,7 @@ function isSchema(value: unknown): boolean {
   return standard && typeof (value as StandardSchemaV1)['~standard']?.validate === 'function';
 }
 
-// Nothing that Express or Fastify would read as a pattern.
-export function isPath(value: unknown): boolean {
+// Excludes what Express or Fastify would read as a pattern.
+function isPath(value: unknown): boolean {
   return typeof value === 'string' && /^[\w.~/-]{1,200}$/.test(value);
 }

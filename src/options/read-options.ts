@@ -3,85 +3,107 @@ import type { Expected } from '../jwt/claims.js';
 import { canonicalType, type JwtHeader } from '../jwt/compact.js';
 import { isAlias } from '../kms/key-arn.js';
 import {
-  type DecodeOptions,
-  JWKS_MAX_AGE,
-  JWKS_STALE_WHILE_REVALIDATE,
-  type KmsJwtModuleOptions,
-  type KmsJwtSettings,
-  REFRESH_JITTER,
-  type SignOptions,
-  type SignSettings,
-  type VerifyOptions,
-  type VerifySettings,
+  DEFAULT_GUARD,
+  DEFAULT_KID,
+  DEFAULT_LIMITS,
+  DEFAULT_MESSAGE_TYPE,
+  DEFAULT_ROTATION,
+  defaultActivationDelay,
+} from './defaults.js';
+import type {
+  DecodeOptions,
+  GuardOptions,
+  KmsJwtModuleOptions,
+  RotationOptions,
+  SignOptions,
+  VerifyOptions,
 } from './kms-jwt.options.js';
+import type { KmsJwtModuleExtras } from './module-extras.js';
 import {
+  EXTRA_RULES,
   flag,
+  GUARD_RULES,
   isFunction,
   isObject,
-  isPath,
-  isText,
+  LIMIT_RULES,
   MODULE_RULES,
   MODULE_SIGN_RULES,
   MODULE_VERIFY_RULES,
+  ROTATION_RULES,
   type Rules,
   SIGN_RULES,
-  text,
   toSeconds,
   VERIFY_RULES,
 } from './option-rules.js';
+import type {
+  GuardSettings,
+  KmsJwtSettings,
+  RotationSettings,
+  SignSettings,
+  VerifySettings,
+} from './settings.js';
 
 /**
  * Reads and checks the module's options, once, at start.
  *
- * @throws KmsJwtOptionsError that names what is missing, unknown or of the wrong type
+ * @throws KmsJwtOptionsError for the first option that is missing, unknown, in the wrong place or of the wrong type
  */
 export function readModuleOptions(options: KmsJwtModuleOptions): KmsJwtSettings {
   if (!isObject(options)) throw new KmsJwtOptionsError('options', 'must be an object');
   const given = withoutUndefined(options);
+  refuseMisplaced(given);
   check('', given, MODULE_RULES);
-  checkSource(given);
+  const rotation = withoutUndefined(given.rotation ?? {});
+  const limits = withoutUndefined(given.limits ?? {});
+  const guard = withoutUndefined(given.guard ?? {});
+  check('rotation.', rotation, ROTATION_RULES);
+  check('limits.', limits, LIMIT_RULES);
+  check('guard.', guard, GUARD_RULES);
+  checkKeys({ ...given, rotation, limits });
   check('signOptions.', given.signOptions ?? {}, MODULE_SIGN_RULES);
   check('verifyOptions.', given.verifyOptions ?? {}, MODULE_VERIFY_RULES);
 
-  const sign = toSignSettings(given.signOptions ?? {});
-  const refreshInterval = toSeconds(given.refreshInterval ?? 300);
   const { issuer, audience } = given.signOptions ?? {};
   const expectedOfOwnTokens = toVerifySettings({ ...(issuer && { issuer }), ...(audience && { audience }) });
   return {
     keyId: given.keyId,
     jwksUri: given.jwksUri,
     jwks: given.jwks,
-    verificationKeys: [...(given.verificationKeys ?? [])],
-    regions: [...(given.regions ?? [])],
-    refreshInterval,
-    // An alias that is sent signs with its new key at once.
-    activationDelay: given.requestAlias
-      ? 0
-      : toSeconds(given.activationDelay ?? untilAllKnow(refreshInterval)),
-    retireAfter: given.retireAfter === undefined ? undefined : toSeconds(given.retireAfter),
-    ringStore: given.ringStore,
+    kid: given.kid ?? DEFAULT_KID,
     client: given.client ?? {},
-    sign,
-    verify: { ...expectedOfOwnTokens, ...toVerifySettings(given.verifyOptions ?? {}) },
-    kid: given.kid ?? 'key-id',
-    messageType: given.messageType ?? 'DIGEST',
-    timeout: given.timeout ?? 3000,
-    maxConcurrency: given.maxConcurrency ?? 50,
-    maxQueue: given.maxQueue ?? 1000,
-    maxTokenLength: given.maxTokenLength ?? 16_384,
-    lazy: given.lazy ?? false,
+    regions: [...(given.regions ?? [])],
+    messageType: given.messageType ?? DEFAULT_MESSAGE_TYPE,
     requestAlias: given.requestAlias ?? false,
+    lazy: given.lazy ?? false,
     isRevoked: given.isRevoked,
-    guard: { tokenFrom: given.tokenFrom && [given.tokenFrom].flat(), property: given.property ?? 'user' },
+    sign: toSignSettings(given.signOptions ?? {}),
+    verify: { ...expectedOfOwnTokens, ...toVerifySettings(given.verifyOptions ?? {}) },
+    rotation: toRotationSettings(rotation, given.requestAlias ?? false),
+    limits: { ...DEFAULT_LIMITS, ...limits },
+    guard: toGuardSettings(guard),
   };
 }
 
-/** Until the last instance publishes a key, and until no cache has a key set of the time before that. In seconds. */
-function untilAllKnow(refreshInterval: number): number {
-  return Math.ceil(refreshInterval * (1 + REFRESH_JITTER)) + JWKS_MAX_AGE + JWKS_STALE_WHILE_REVALIDATE;
+/** The place of each grouped option that was at the top before, by its name there. */
+const MOVED: ReadonlyMap<string, string> = new Map([
+  ...Object.keys(ROTATION_RULES).map((name) => [name, `rotation.${name}`] as const),
+  ...Object.keys(LIMIT_RULES).map((name) => [name, `limits.${name}`] as const),
+  ...Object.keys(GUARD_RULES).map((name) => [name, `guard.${name}`] as const),
+  ['ringStore', 'rotation.store'],
+]);
+
+function refuseMisplaced(given: object): void {
+  for (const option of Object.keys(given)) {
+    const place = MOVED.get(option);
+    if (place !== undefined) throw new KmsJwtOptionsError(option, `is now ${place}`);
+    if (Object.hasOwn(EXTRA_RULES, option)) {
+      throw new KmsJwtOptionsError(option, 'must be beside useFactory in forRootAsync, not in its result');
+    }
+  }
 }
 
-function checkSource(given: KmsJwtModuleOptions): void {
+/** Whether the keys come from exactly one place, and whether each option that was set can have an effect there. */
+function checkKeys(given: KmsJwtModuleOptions): void {
   const { keyId, jwksUri, jwks } = given;
   const sources = [keyId, jwksUri, jwks].filter((source) => source !== undefined);
   if (sources.length === 0) {
@@ -91,92 +113,111 @@ function checkSource(given: KmsJwtModuleOptions): void {
     );
   }
   if (sources.length > 1) throw new KmsJwtOptionsError('keyId', 'and jwksUri and jwks exclude each other');
-  const needsKey = SIGNING_ONLY.find((option) => given[option] !== undefined);
-  if (keyId === undefined && needsKey) throw new KmsJwtOptionsError(needsKey, 'needs a keyId');
+  const needsKey = optionsThatSign(given).find(([, value]) => value !== undefined)?.[0];
+  if (keyId === undefined && needsKey !== undefined) throw new KmsJwtOptionsError(needsKey, 'needs a keyId');
   if (keyId !== undefined && given.requestAlias && !isAlias(keyId)) {
     throw new KmsJwtOptionsError('requestAlias', 'needs a keyId that is an alias');
   }
   const isShared = typeof given.client === 'object' && 'send' in given.client;
   if (given.regions && isShared) {
-    throw new KmsJwtOptionsError('client', 'must be a configuration or a function where there are regions');
+    throw new KmsJwtOptionsError('client', 'must be a configuration or a function if regions is set');
   }
   if (!given.regions && isFunction(given.client)) {
-    throw new KmsJwtOptionsError('client', 'may be a function only where there are regions');
+    throw new KmsJwtOptionsError('client', 'can be a function only if regions is set');
   }
 }
 
-const SIGNING_ONLY = [
-  'verificationKeys',
-  'regions',
-  'client',
-  'signOptions',
-  'kid',
-  'messageType',
-  'requestAlias',
-  'maxConcurrency',
-  'maxQueue',
-  'activationDelay',
-  'retireAfter',
-  'ringStore',
-] as const satisfies (keyof KmsJwtModuleOptions)[];
+function optionsThatSign(given: KmsJwtModuleOptions): [path: string, value: unknown][] {
+  const { refreshInterval: _, ...rotation } = given.rotation ?? {};
+  return [
+    ['regions', given.regions],
+    ['client', given.client],
+    ['signOptions', given.signOptions],
+    ['kid', given.kid],
+    ['messageType', given.messageType],
+    ['requestAlias', given.requestAlias],
+    ['limits.maxConcurrency', given.limits?.maxConcurrency],
+    ['limits.maxQueue', given.limits?.maxQueue],
+    ...Object.entries(rotation).map(([name, value]): [string, unknown] => [`rotation.${name}`, value]),
+  ];
+}
 
-/** Checks what must be known before the options: @throws KmsJwtOptionsError that names what is of the wrong type */
-export function checkModuleExtras(given: ExtrasToCheck): void {
+/**
+ * Checks what must be known before the options.
+ *
+ * @throws KmsJwtOptionsError for the first that is of the wrong type
+ */
+export function checkModuleExtras(given: KmsJwtModuleExtras): void {
   if (!isObject(given)) throw new KmsJwtOptionsError('options', 'must be an object');
-  if (given.name !== undefined && !isText(given.name)) throw new KmsJwtOptionsError('name', text[1]);
-  if (!flag[0](given.isGlobal)) throw new KmsJwtOptionsError('isGlobal', flag[1]);
-  if (!flag[0](given.discovery)) throw new KmsJwtOptionsError('discovery', flag[1]);
-  if (given.jwksPath !== undefined && !isPath(given.jwksPath)) {
-    throw new KmsJwtOptionsError('jwksPath', "must be a path such as '.well-known/jwks.json'");
+  for (const [name, [accepts, expected]] of Object.entries(EXTRA_RULES)) {
+    const value = given[name as keyof KmsJwtModuleExtras];
+    if (value !== undefined && !accepts(value)) throw new KmsJwtOptionsError(name, expected);
   }
   if (given.discovery && given.jwksPath === undefined)
     throw new KmsJwtOptionsError('discovery', 'needs jwksPath');
 }
 
-interface ExtrasToCheck {
-  name?: string;
-  isGlobal?: boolean;
-  jwksPath?: string;
-  discovery?: boolean;
-}
-
-/** @throws KmsJwtOptionsError that names what is unknown or of the wrong type */
+/** @throws KmsJwtOptionsError for the first option that is unknown or of the wrong type */
 export function readSignOptions(given: SignOptions, defaults: SignSettings): SignSettings {
   check('', given, SIGN_RULES);
   return { ...defaults, ...toSignSettings(given) };
 }
 
-/** @throws KmsJwtOptionsError that names what is unknown or of the wrong type */
+/** @throws KmsJwtOptionsError for the first option that is unknown or of the wrong type */
 export function readDecodeOptions(given: DecodeOptions): DecodeOptions {
   check('', given, { complete: flag });
   return given;
 }
 
-/** @throws KmsJwtOptionsError that names what is unknown or of the wrong type */
+/** @throws KmsJwtOptionsError for the first option that is unknown or of the wrong type */
 export function readVerifyOptions(given: VerifyOptions, defaults: VerifySettings): VerifySettings {
   check('', given, VERIFY_RULES);
   return { ...defaults, ...toVerifySettings(given) };
 }
 
 /**
- * What is there but undefined is refused like any other wrong value: `audience: process.env.AUDIENCE` must not
- * switch a check off because a variable is missing.
+ * Refuses `undefined` like any other wrong value: `audience: process.env.AUDIENCE` must not switch a check off because a
+ * variable is missing.
  */
 function check<Options extends object>(path: string, given: Options, rules: Partial<Rules<Options>>): void {
   if (!isObject(given)) throw new KmsJwtOptionsError(path || 'options', 'must be an object');
   for (const [name, value] of Object.entries(given)) {
     const rule = Object.hasOwn(rules, name) ? rules[name as keyof Options] : undefined;
     if (!rule) {
-      throw new KmsJwtOptionsError(path + name, `is unknown: known are ${Object.keys(rules).join(', ')}`);
+      throw new KmsJwtOptionsError(
+        path + name,
+        `is unknown: the known options are ${Object.keys(rules).join(', ')}`,
+      );
     }
     const [accepts, expected] = rule;
     if (!accepts(value)) throw new KmsJwtOptionsError(path + name, expected);
   }
 }
 
-// Nothing hangs on the module's own options but a default, and `client: inCloud ? client : undefined` is common.
+// Of the module's own options and of its groups: they only have defaults, and `client: inCloud ? client : undefined` is
+// common.
 function withoutUndefined<Options extends object>(options: Options): Options {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Options;
+}
+
+function toRotationSettings(given: RotationOptions, requestAlias: boolean): RotationSettings {
+  const { refreshInterval, activationDelay, retireAfter, verificationKeys, store } = {
+    ...DEFAULT_ROTATION,
+    ...given,
+  };
+  const interval = toSeconds(refreshInterval);
+  return {
+    refreshInterval: interval,
+    // If KMS is sent the alias, it signs with the new key at once.
+    activationDelay: requestAlias ? 0 : toSeconds(activationDelay ?? defaultActivationDelay(interval)),
+    retireAfter: retireAfter === undefined ? undefined : toSeconds(retireAfter),
+    verificationKeys: [...verificationKeys],
+    store,
+  };
+}
+
+function toGuardSettings({ tokenFrom, ...given }: GuardOptions): GuardSettings {
+  return { ...DEFAULT_GUARD, ...given, tokenFrom: tokenFrom && [tokenFrom].flat() };
 }
 
 // Lists, objects and expressions are copied: what was checked must not change afterwards.
@@ -184,7 +225,7 @@ function toSignSettings({ expiresIn, notBefore, audience, header, ...rest }: Sig
   return {
     ...rest,
     ...(audience !== undefined && { audience: typeof audience === 'string' ? audience : [...audience] }),
-    // Not structuredClone, which refuses a Proxy, such as a store of state makes of every object.
+    // Not structuredClone: it refuses a Proxy, and state management libraries wrap objects in one.
     ...(header !== undefined && { header: JSON.parse(JSON.stringify(header)) as JwtHeader }),
     ...(expiresIn !== undefined && { expiresIn: toSeconds(expiresIn) }),
     ...(notBefore !== undefined && { notBefore: toSeconds(notBefore) }),

@@ -5,14 +5,14 @@ import { KmsJwtService } from './kms-jwt.service.js';
 export { DEFAULT_NAME };
 
 /**
- * The token that Nest injects the service of one instance by, for `app.get`, `overrideProvider` and factories.
+ * The injection token of the service of one instance, for `app.get`, `overrideProvider` and factories.
  *
- * @param name the `name` that the instance was given with `forRoot`; default: the instance without a name
+ * @param name the `name` of the instance in `forRoot`. Default: the instance without a name
  *
  * @example
- * const internal = app.get<KmsJwtService>(getKmsJwtToken('internal'));
+ * const internal = app.get<KmsJwtService>(getKmsJwtServiceToken('internal'));
  */
-export function getKmsJwtToken(name: string = DEFAULT_NAME): InjectionToken<KmsJwtService> {
+export function getKmsJwtServiceToken(name: string = DEFAULT_NAME): InjectionToken<KmsJwtService> {
   return name === DEFAULT_NAME ? KmsJwtService : `KmsJwtService:${name}`;
 }
 
@@ -23,5 +23,5 @@ export function getKmsJwtToken(name: string = DEFAULT_NAME): InjectionToken<KmsJ
  * constructor(\@InjectKmsJwt('internal') private readonly jwt: KmsJwtService) {}
  */
 export function InjectKmsJwt(name?: string): PropertyDecorator & ParameterDecorator {
-  return Inject(getKmsJwtToken(name));
+  return Inject(getKmsJwtServiceToken(name));
 }

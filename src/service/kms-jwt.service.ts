@@ -1,5 +1,6 @@
 import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { KmsJwtOptionsError } from '../errors/errors.js';
 import { encodeBase64url } from '../jwt/base64url.js';
 import type { JwtClaims } from '../jwt/claims.js';
 import { type CompactJws, type JwtHeader, parseCompact } from '../jwt/compact.js';
@@ -8,14 +9,9 @@ import type { Observable, Subject } from 'rxjs';
 import type { KeyRing, RingHealth } from '../keys/key-ring.js';
 import type { KmsGateway } from '../kms/kms-gateway.js';
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
-import type {
-  DecodeOptions,
-  GuardSettings,
-  KmsJwtSettings,
-  SignOptions,
-  VerifyOptions,
-} from '../options/kms-jwt.options.js';
+import type { DecodeOptions, SignOptions, VerifyOptions } from '../options/kms-jwt.options.js';
 import { readDecodeOptions, readSignOptions, readVerifyOptions } from '../options/read-options.js';
+import type { GuardSettings, KmsJwtSettings } from '../options/settings.js';
 import type { TokenSigner } from './token-signer.js';
 import type { TokenVerifier } from './token-verifier.js';
 
@@ -23,23 +19,23 @@ import type { TokenVerifier } from './token-verifier.js';
 export interface CompleteJwt<Claims = JwtClaims> {
   header: JwtHeader;
   payload: Claims;
-  /** In base64url, as it stands in the token. */
+  /** In base64url, as in the token. */
   signature: string;
 }
 
-/** How a service is. */
+/** The state of a service. */
 export interface KmsJwtHealth extends RingHealth {
   /**
-   * `open` while KMS is away: calls are refused at once, but for one at a time that tries. It takes a call to close it, so
-   * that no readiness check should hang on it. Absent in a service that only verifies.
+   * `open` while KMS is unavailable: calls fail fast, except for one probe at a time. Only a call can close it, so a
+   * readiness check should not depend on it. Absent in a service that only verifies.
    */
   circuit?: 'closed' | 'open';
-  /** How many tokens were withheld since the start, as KMS's signature was not the token's by this key. */
+  /** How many tokens were withheld since the start because the reply of KMS contained no valid signature. */
   refusedSignatures: number;
 }
 
 /**
- * Signs ES256 tokens with a key that lives in KMS, and verifies them here.
+ * Signs tokens with a key in KMS, and verifies them locally.
  *
  * @example
  * const token = await jwt.sign({ sub: 'user-42' }, { expiresIn: '15m' });
@@ -48,9 +44,9 @@ export interface KmsJwtHealth extends RingHealth {
 @Injectable()
 export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   /**
-   * What happens to the keys and to the calls of KMS: a key published, activated or removed, a refresh that failed or
-   * succeeded again, a signature refused, KMS away and back. Each is a line of the log too; one that repeats itself is
-   * written once in ten seconds. It completes at shutdown.
+   * What happens to the keys and to KMS calls: a key published, activated or removed, a refresh that failed or recovered, a
+   * failed store, a refused signature, the circuit opened or closed. Each is also a line of the log; a repeated line is
+   * written once in ten seconds. Completes at shutdown.
    *
    * @example
    * this.jwt.events.subscribe((event) => this.metrics.count(event.type));
@@ -60,7 +56,8 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   constructor(
     private readonly settings: KmsJwtSettings,
     private readonly ring: KeyRing,
-    private readonly signer: TokenSigner,
+    /** Absent in an instance that only verifies. */
+    private readonly signer: TokenSigner | undefined,
     private readonly verifier: TokenVerifier,
     private readonly gateway: Pick<KmsGateway, 'circuit' | 'close'> | undefined,
     private readonly subject: Subject<KmsJwtEvent>,
@@ -69,7 +66,7 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   }
 
   /**
-   * How the keys and the calls of KMS are, without a call to anybody: see `KmsJwtHealthIndicator` in `nestjs-kms-jwt/terminus`.
+   * The state of the keys and of the circuit. Makes no call. See `KmsJwtHealthIndicator` in `nestjs-kms-jwt/terminus`.
    *
    * @example
    * const { keys, signing, refresh, circuit, refusedSignatures } = jwt.health();
@@ -78,21 +75,21 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
     return {
       ...this.ring.health,
       ...(this.gateway && { circuit: this.gateway.circuit }),
-      refusedSignatures: this.signer.refusedSignatures,
+      refusedSignatures: this.signer?.refusedSignatures ?? 0,
     };
   }
 
-  /** @internal What the documents of discovery say. */
+  /** @internal For the discovery documents. */
   get issuer(): string | undefined {
     return this.settings.sign.issuer;
   }
 
-  /** @internal What KmsJwtGuard has to know of the module's options. */
+  /** @internal For KmsJwtGuard. */
   get guardSettings(): GuardSettings {
     return this.settings.guard;
   }
 
-  /** Fetches the public key, so that a wrong key stops the app at start; `lazy` leaves that to the first use. */
+  /** Fetches the public key, so that a wrong key stops the app at start; with `lazy`, the first use does. */
   async onModuleInit(): Promise<void> {
     if (this.settings.lazy) return;
     try {
@@ -104,30 +101,30 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   }
 
   /**
-   * Comes after the servers have closed. What else is being signed ends within its deadline; new calls are refused with a
-   * `KmsUnavailableError`, and tokens can still be verified.
+   * Runs after the servers have closed. Signatures in progress end within their deadline; new calls of `sign` reject with a
+   * `KmsUnavailableError`; tokens can still be verified.
    */
   async onApplicationShutdown(): Promise<void> {
-    await Promise.all([this.signer.close(), this.ring.stop()]);
+    await Promise.all([this.signer?.close(), this.ring.stop()]);
     await this.gateway?.close();
     this.subject.complete();
   }
 
   /**
-   * Signs a token: one call of AWS `Sign`. The signature is verified before the token is handed out.
+   * Signs a token, with one AWS `Sign` call. The signature is verified before the token is returned.
    *
-   * A token longer than the module's `maxTokenLength` is signed, but `verify` here refuses it.
+   * A token longer than `limits.maxTokenLength` is signed, but `verify` refuses it.
    *
-   * @param payload the claims, a plain object; `iat` is added, and what the options say
-   * @param options stand before the module's `signOptions`
+   * @param payload the claims, a plain object; `iat` and the claims of the options are added
+   * @param options override the module's `signOptions`
    * @returns a JWS in compact serialization (RFC 7515, section 7.1), with the header `{ alg, typ, kid }`
-   * @throws KmsJwtOptionsError for wrong options or claims, before KMS is called, and for a token over 4,096 bytes
-   * with `messageType: 'RAW'`
-   * @throws KmsUnavailableError when KMS throttles, fails, cannot be reached or is silent beyond `timeout`; at once where
-   * `maxQueue` calls wait already, while KMS is away, and after shutdown
-   * @throws KmsAccessDeniedError, KmsKeyError when AWS refuses the call or the key
-   * @throws KmsSignatureError when what KMS returned is not this token's signature by this key
-   * @throws the reason of `options.signal` as soon as that aborts
+   * @throws KmsJwtOptionsError for wrong options or claims, before KMS is called; for a token over 4,096 bytes with
+   * `messageType: 'RAW'`; in a service that only verifies
+   * @throws KmsUnavailableError if KMS throttles, fails, cannot be reached or exceeds `limits.timeout`; at once if the queue is
+   * full, while the circuit is open, and after shutdown
+   * @throws KmsAccessDeniedError, KmsKeyError if AWS refuses the call or the key
+   * @throws KmsSignatureError if the reply of KMS contains no valid signature of this token
+   * @throws the reason of `options.signal` as soon as it aborts
    *
    * @example
    * const token = await jwt.sign({ sub: 'user-42', scope: 'orders:read' }, { expiresIn: '15m' });
@@ -135,21 +132,21 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   async sign(payload: object, options?: SignOptions): Promise<string> {
     const settings =
       options !== undefined ? readSignOptions(options, this.settings.sign) : this.settings.sign;
+    if (!this.signer) throw new KmsJwtOptionsError('keyId', 'is missing: this instance can only verify');
     return this.signer.sign(payload, settings, secondsNow());
   }
 
   /**
-   * Verifies a token with the public keys that were fetched before. One that names another key has them fetched again, once
-   * in 30 seconds for all.
+   * Verifies a token with public keys that were fetched before. Only a token with an unknown `kid` can trigger a lookup, at
+   * most once every 30 seconds per process.
    *
-   * @param options stand before the module's `verifyOptions`
+   * @param options override the module's `verifyOptions`
    * @returns the claims; with `schema` its output; with `complete` header, payload and signature
    * @throws TokenMalformedError, TokenKeyUnknownError, TokenSignatureError, TokenExpiredError, TokenNotActiveError,
-   * TokenClaimError, TokenRevokedError: all are TokenErrors, and however hostile a token is, it causes nothing else but by
-   * an unknown `kid`
+   * TokenClaimError, TokenRevokedError: all of them are TokenErrors
    * @throws KmsUnavailableError, KmsAccessDeniedError, KmsKeyError, JwksUnavailableError for a token with an unknown `kid`
-   * while the keys cannot be refreshed; with `lazy` for any, when their first fetch fails
-   * @throws RevocationUnavailableError when the module's `isRevoked` cannot tell
+   * while the keys cannot be refreshed; with `lazy`, for any token if the first fetch of the keys fails
+   * @throws RevocationUnavailableError if the module's `isRevoked` fails
    * @throws KmsJwtOptionsError for wrong options
    *
    * @example
@@ -180,10 +177,10 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   }
 
   /**
-   * Takes a token apart. **Nothing of it is checked**, neither the signature nor the time: what it returns is whatever
-   * the sender wrote. Use `verify` before anything is decided by it.
+   * Parses a token **without verifying it**: neither the signature nor the claims are checked, and the sender may have
+   * written anything. Use `verify` to base decisions on a token.
    *
-   * @throws TokenMalformedError for what is not a JWS in compact serialization
+   * @throws TokenMalformedError unless the token is a JWS in compact serialization
    * @throws KmsJwtOptionsError for wrong options
    *
    * @example
@@ -196,16 +193,16 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   decode<Claims extends object = JwtClaims>(token: string, options?: DecodeOptions): Claims & JwtClaims;
   decode(token: string, options: DecodeOptions = {}): unknown {
     const { complete: isComplete } = readDecodeOptions(options);
-    const jws = parseCompact(token, this.settings.maxTokenLength);
+    const jws = parseCompact(token, this.settings.limits.maxTokenLength);
     return isComplete ? complete(jws, jws.payload) : jws.payload;
   }
 
   /**
-   * The public keys as a JWK Set (RFC 7517, section 5), each with `kid`, `alg` and `use`, for services that verify
-   * these tokens. It is made anew for each caller.
+   * The public keys as a JWK Set (RFC 7517, section 5), each with `kid`, `alg` and `use`, for services that verify these
+   * tokens. Each call returns a new object.
    *
-   * @throws KmsUnavailableError, KmsAccessDeniedError, KmsKeyError, JwksUnavailableError with `lazy`, when the first fetch
-   * of the keys fails
+   * @throws KmsUnavailableError, KmsAccessDeniedError, KmsKeyError, JwksUnavailableError with `lazy`, if the first fetch of
+   * the keys fails
    *
    * @example
    * \@Public() \@Get('.well-known/jwks.json') jwks() { return this.jwt.jwks(); }

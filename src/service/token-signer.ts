@@ -10,7 +10,7 @@ import type { SigningKey } from '../keys/signing-key.js';
 import { isSameKey } from '../kms/key-arn.js';
 import type { KmsGateway } from '../kms/kms-gateway.js';
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
-import type { KmsJwtSettings, SignSettings } from '../options/kms-jwt.options.js';
+import type { KmsJwtSettings, LimitSettings, SignSettings } from '../options/settings.js';
 import { untilAborted, withDeadline } from '../async/deadline.js';
 
 /** AWS Sign takes a RAW message of at most so many bytes. */
@@ -19,6 +19,9 @@ const MAX_RAW_LENGTH = 4096;
 class OtherKeyError extends KmsSignatureError {
   override readonly name = 'KmsSignatureError';
 }
+
+export type SignerSettings = Pick<KmsJwtSettings, 'keyId' | 'messageType' | 'requestAlias'> &
+  Pick<LimitSettings, 'timeout'>;
 
 /** How a token is signed, from its claims to its last character. */
 export class TokenSigner {
@@ -32,7 +35,7 @@ export class TokenSigner {
   constructor(
     private readonly ring: KeyRing,
     private readonly gateway: Pick<KmsGateway, 'sign'>,
-    private readonly settings: Pick<KmsJwtSettings, 'keyId' | 'messageType' | 'requestAlias' | 'timeout'>,
+    private readonly settings: SignerSettings,
     private readonly emit: (event: KmsJwtEvent) => void,
   ) {}
 

@@ -13,7 +13,7 @@ import { MAX_KID_LENGTH } from '../jwt/jwk.js';
 import { isSignatureValid } from '../jwt/signature.js';
 import { redactedCause } from '../errors/redacted-cause.js';
 import type { KeyRing } from '../keys/key-ring.js';
-import type { KmsJwtSettings, VerifySettings } from '../options/kms-jwt.options.js';
+import type { KmsJwtSettings, LimitSettings, VerifySettings } from '../options/settings.js';
 import { withDeadline } from '../async/deadline.js';
 
 /** A token that verified: its parts, and its claims as the schema, if there is one, returns them. */
@@ -22,11 +22,14 @@ export interface VerifiedToken {
   claims: unknown;
 }
 
+export type VerifierSettings = Pick<KmsJwtSettings, 'isRevoked'> &
+  Pick<LimitSettings, 'maxTokenLength' | 'timeout'>;
+
 /** How a token is verified, from its length to its last claim. Only for an unknown name of a key may the ring ask KMS. */
 export class TokenVerifier {
   constructor(
     private readonly ring: KeyRing,
-    private readonly settings: Pick<KmsJwtSettings, 'maxTokenLength' | 'isRevoked' | 'timeout'>,
+    private readonly settings: VerifierSettings,
   ) {}
 
   /** @param now seconds since 1970 */
@@ -92,15 +95,16 @@ function kidOf({ kid }: JwtHeader): string {
 }
 
 async function parseBySchema(claims: JwtClaims, schema: StandardSchemaV1): Promise<unknown> {
-  let claim = '(all)';
+  let claim: string | undefined;
   try {
     const result = await schema['~standard'].validate(claims);
     if (!result.issues) return result.value;
-    claim = claimOf(result.issues[0]) ?? claim;
+    claim = claimOf(result.issues[0]);
   } catch {
     // A schema that throws refuses the token; what it throws may quote the value, as the messages of issues may.
   }
-  throw new TokenClaimError(claim, 'does not fit the schema');
+  if (claim === undefined) throw new TokenClaimError('(all)', 'schema', 'The claims do not match the schema');
+  throw new TokenClaimError(claim, 'schema', `The ${claim} claim does not match the schema`);
 }
 
 function claimOf(issue: StandardSchemaV1.Issue | undefined): string | undefined {

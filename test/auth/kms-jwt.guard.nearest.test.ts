@@ -1,6 +1,6 @@
 import { Controller, Get, UseGuards } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
-import { Claims, getKmsJwtToken, KmsJwtGuard, KmsJwtService, Public } from 'nestjs-kms-jwt';
+import { Claims, getKmsJwtServiceToken, KmsJwtGuard, KmsJwtService, Public } from 'nestjs-kms-jwt';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ADAPTERS, appsOn, InternalController, OpenController } from './kms-jwt.guard.support.js';
 
@@ -55,7 +55,7 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_, newAdapter) => {
       await start([NearestController, InternalController, OpenController], {
         providers: [{ provide: APP_GUARD, useClass: KmsJwtGuard }],
       });
-      const jwt = current.app?.get<KmsJwtService>(getKmsJwtToken('internal'), { strict: false });
+      const jwt = current.app?.get<KmsJwtService>(getKmsJwtServiceToken('internal'), { strict: false });
       const outer = current.app?.get(KmsJwtService, { strict: false });
       tokens['internal'] = (await jwt?.sign({ sub: 'service' })) ?? '';
       tokens['outer'] = (await outer?.sign({ sub: 'user-42', aud: 'orders' })) ?? '';

@@ -87,7 +87,7 @@ export function appsOn(newAdapter: () => AbstractHttpAdapter) {
           keyId: 'alias/auth',
           client,
           lazy,
-          timeout: 200,
+          limits: { timeout: 200 },
           verifyOptions: { audience: 'orders' },
         }),
         KmsJwtModule.forRoot({ name: 'internal', keyId: 'alias/internal', client, lazy }),

@@ -14,7 +14,7 @@ class OrdersController {
 async function statusWith(isRevoked: unknown, claims: object = { sub: 'user-42' }) {
   const { jwt, get } = await startApp({
     controllers: [OrdersController],
-    options: { isRevoked: isRevoked as RevocationCheck, timeout: 50 },
+    options: { isRevoked: isRevoked as RevocationCheck, limits: { timeout: 50 } },
   });
   const response = await get('/', bearer(await jwt.sign(claims)));
   return {

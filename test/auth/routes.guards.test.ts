@@ -8,7 +8,8 @@ describe('of several guards', () => {
   class AdminGuard extends KmsJwtGuard {
     protected override async authenticate(token: string, context: ExecutionContext) {
       const claims = await super.authenticate(token, context);
-      if (claims['role'] !== 'admin') throw new TokenClaimError('role', 'is not admin');
+      if (claims['role'] !== 'admin')
+        throw new TokenClaimError('role', 'mismatch', 'The role claim is not admin');
       return claims;
     }
   }
@@ -68,7 +69,7 @@ describe('property', () => {
 
   test.each([
     ['by default at user', undefined, { user: 'user-42', auth: null }],
-    ['at the property of the options', { property: 'auth' }, { user: null, auth: 'user-42' }],
+    ['at the property of the options', { guard: { property: 'auth' } }, { user: null, auth: 'user-42' }],
   ])('the claims stand %s, and in @Claims() anyway', async (_, options, expected) => {
     const get = await startGuardedApp(RequestController, options);
     expect(await get('/', { sub: 'user-42' })).toEqual([200, { ...expected, sub: 'user-42' }]);

@@ -105,7 +105,7 @@ describe('@VerifyWith()', () => {
       401,
       {
         statusCode: 401,
-        message: 'The claim level does not fit the schema',
+        message: 'The level claim does not match the schema',
         errorCode: 'token_claim_invalid',
       },
     ]);

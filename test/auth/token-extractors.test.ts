@@ -142,7 +142,7 @@ describe('a request', () => {
     const { jwt, get } = await startApp({
       controllers,
       adapter: adapter(),
-      options: { tokenFrom: fromCookie('access_token') },
+      options: { guard: { tokenFrom: fromCookie('access_token') } },
       ...(parse && { prepare: parse }),
     });
     const token = await jwt.sign({ sub: 'user-42' });
@@ -187,7 +187,7 @@ describe('a request', () => {
       (token) => [`/?token=${token}`, {}],
     ],
   ])('may have its token where passport-jwt’s %s finds it', async (_, tokenFrom, requestWith) => {
-    const { jwt, url } = await startApp({ controllers, options: { tokenFrom } });
+    const { jwt, url } = await startApp({ controllers, options: { guard: { tokenFrom } } });
     const [path, init] = requestWith(await jwt.sign({ sub: 'user-42' }));
     expect(await (await fetch(url + path, init)).json()).toEqual({ sub: 'user-42' });
     const without = await fetch(`${url}/`);
@@ -197,7 +197,7 @@ describe('a request', () => {
   test('may have its token in one place or the other, but not in both (RFC 6750, section 2)', async () => {
     const { jwt, get } = await startApp({
       controllers,
-      options: { tokenFrom: [fromAuthHeader(), fromQuery('access_token')] },
+      options: { guard: { tokenFrom: [fromAuthHeader(), fromQuery('access_token')] } },
     });
     const token = await jwt.sign({ sub: 'user-42' });
     expect((await get('/', bearer(token))).status).toBe(200);
@@ -239,7 +239,7 @@ describe('a request', () => {
     const { url } = await startApp({
       controllers,
       adapter: newAdapter(),
-      options: { tokenFrom: [fromBody('access_token'), ExtractJwt.fromBodyField('access_token')] },
+      options: { guard: { tokenFrom: [fromBody('access_token'), ExtractJwt.fromBodyField('access_token')] } },
     });
     const depth = 40_000;
     const response = await fetch(url, {

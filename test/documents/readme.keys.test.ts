@@ -20,8 +20,8 @@ useKms({ alias: 'auth' });
 describe('recipes', () => {
   test('the runbook of a rotation', async () => {
     const client = localKms.client();
-    const times = { refreshInterval: 1, activationDelay: 1, retireAfter: 60 };
-    const module = await init(KmsJwtModule.forRoot({ keyId: 'alias/auth', client, ...times }) as never);
+    const rotation = { refreshInterval: 1, activationDelay: 1, retireAfter: 60 };
+    const module = await init(KmsJwtModule.forRoot({ keyId: 'alias/auth', client, rotation }) as never);
     const jwt = module.get(KmsJwtService);
     const oldToken = await jwt.sign({ sub: 'user-42' });
     const signingKey = async () => jwt.decode(await jwt.sign({}), { complete: true }).header.kid;

@@ -2,7 +2,12 @@ import type { INestApplication, LoggerService } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
-import { getKmsJwtToken, KmsJwtModule, type KmsJwtModuleOptions, type KmsJwtService } from 'nestjs-kms-jwt';
+import {
+  getKmsJwtServiceToken,
+  KmsJwtModule,
+  type KmsJwtModuleOptions,
+  type KmsJwtService,
+} from 'nestjs-kms-jwt';
 import { LocalKms } from 'nestjs-kms-jwt/local';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
@@ -42,7 +47,7 @@ async function start(adapter: keyof typeof ADAPTERS, options: Partial<KmsJwtModu
   const module = await Test.createTestingModule({ imports: [kmsJwt] }).compile();
   app = module.createNestApplication(ADAPTERS[adapter](), { logger: LOGGER });
   await app.listen(0, '127.0.0.1');
-  return app.get<KmsJwtService>(getKmsJwtToken(adapter));
+  return app.get<KmsJwtService>(getKmsJwtServiceToken(adapter));
 }
 
 async function getKeys() {

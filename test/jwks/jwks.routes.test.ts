@@ -95,7 +95,7 @@ describe.each(['Express', 'Fastify'] as const)('on %s', (adapter) => {
   });
 
   test('next, active and retired keys are published', async () => {
-    await start(adapter, { refreshInterval: 1, activationDelay: 1, retireAfter: 60 });
+    await start(adapter, { rotation: { refreshInterval: 1, activationDelay: 1, retireAfter: 60 } });
     await localKms
       .client()
       .send(new UpdateAliasCommand({ AliasName: 'alias/auth', TargetKeyId: localKms.keys[1]?.keyId }));
@@ -124,7 +124,7 @@ describe.each(['Express', 'Fastify'] as const)('on %s', (adapter) => {
 
     await app?.close();
     const jwk = { ...newKeyPair().publicKey.export({ format: 'jwk' }), kid: 'further' };
-    await start(adapter, { verificationKeys: [jwk as never] });
+    await start(adapter, { rotation: { verificationKeys: [jwk as never] } });
     const changed = await get(PATH, { headers: { 'if-none-match': etag } });
     expect(changed.status).toBe(200);
     expect(changed.headers.get('etag')).not.toBe(etag);

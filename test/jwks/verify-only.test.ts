@@ -30,8 +30,7 @@ beforeEach(async () => {
   issuer = await start({
     keyId: 'alias/auth',
     client: localKms.client(),
-    refreshInterval: 1,
-    activationDelay: 0,
+    rotation: { refreshInterval: 1, activationDelay: 0 },
   });
   [isDown, requests] = [false, 0];
   server = createServer((_, response) => {

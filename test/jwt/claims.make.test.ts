@@ -45,7 +45,10 @@ describe('makeClaims', () => {
     ['jwtid', 'jti', { jti: 'j' }, { jwtid: 'j' }],
   ])('refuses the option %s beside a payload with %s', (option, claim, payload, add) => {
     expect(() => makeClaims(payload, add, NOW)).toThrow(
-      new KmsJwtOptionsError(option, `cannot be used with a payload that has ${claim}: set one of the two`),
+      new KmsJwtOptionsError(
+        option,
+        `cannot be combined with a payload that has ${claim}: set one of the two`,
+      ),
     );
   });
 
@@ -55,7 +58,7 @@ describe('makeClaims', () => {
   ])('refuses an %s that leads %s out of the calendar', (option, claim, add) => {
     const seconds = 'must be a whole number of seconds (not milliseconds) since 1970';
     expect(() => makeClaims({}, add, NOW)).toThrow(
-      new KmsJwtOptionsError(option, `makes of ${claim} what it cannot be: it ${seconds}`),
+      new KmsJwtOptionsError(option, `puts ${claim} out of range: ${claim} ${seconds}`),
     );
   });
 
@@ -148,7 +151,7 @@ describe('serializeClaims', () => {
     expect(() => serializeClaims(claims)).toThrow(
       new KmsJwtOptionsError(
         'payload',
-        'must not hold a member called __proto__, or by characters that JSON has to escape',
+        'must not contain a member named __proto__ or a name that JSON must escape',
       ),
     );
   });

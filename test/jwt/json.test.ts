@@ -20,7 +20,7 @@ describe('parseUnambiguousJson', () => {
     ['{"b":[{"a":1,"c":":","a":2}]}'],
     ['{"":1,"":1}'],
   ])('refuses %s', (json) => {
-    expect(() => parseUnambiguousJson(json)).toThrow(new SyntaxError('A member stands twice'));
+    expect(() => parseUnambiguousJson(json)).toThrow(new SyntaxError('Duplicate member name'));
   });
 
   test.each([
@@ -33,7 +33,7 @@ describe('parseUnambiguousJson', () => {
     [String.raw`{"\"":1}`],
     [String.raw`{"\ud800":1}`],
   ])('refuses %s', (json) => {
-    expect(() => parseUnambiguousJson(json)).toThrow(new SyntaxError('A member may be taken for another'));
+    expect(() => parseUnambiguousJson(json)).toThrow(new SyntaxError('Mistakable member name'));
   });
 
   test.each([['{'], ['']])('refuses %o', (json) => {
@@ -46,12 +46,12 @@ describe('parseUnambiguousJson', () => {
   });
 });
 
-const NOT_JSON = 'must hold nothing but strings, numbers, booleans, null, arrays and plain objects';
+const NOT_JSON = 'must contain only strings, numbers, booleans, null, arrays and plain objects';
 
 describe('lossInJson', () => {
   test.each([
-    ['NaN', Number.NaN, 'must not hold NaN or Infinity'],
-    ['a Date', new Date(), 'must not hold a Date: give seconds since 1970, or a string'],
+    ['NaN', Number.NaN, 'must not contain NaN or Infinity'],
+    ['a Date', new Date(), 'must not contain a Date: use seconds since 1970 or a string'],
     ['a Map', new Map(), NOT_JSON],
     ['a function', () => 1, NOT_JSON],
     ['an object with a hidden toJSON', Object.defineProperty({}, 'toJSON', { value: () => 'x' }), NOT_JSON],

@@ -127,7 +127,10 @@ describe('a ring store', () => {
       retired: [],
     });
     const { ring } = newRing([alias(B)], { store });
-    await expect(ring.active()).rejects.toMatchObject({ name: 'KmsJwtOptionsError', option: 'ringStore' });
+    await expect(ring.active()).rejects.toMatchObject({
+      name: 'KmsJwtOptionsError',
+      option: 'rotation.store',
+    });
   });
 
   test('with an old state: its keys still verify, but the current key signs', async () => {

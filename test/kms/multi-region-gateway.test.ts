@@ -39,7 +39,13 @@ const signaturesOf = (region: (typeof REGIONS)[number]) => inRegion(region).call
 async function start(options: Partial<KmsJwtModuleOptions> = {}): Promise<KmsJwtService> {
   module = await Test.createTestingModule({
     imports: [
-      KmsJwtModule.forRoot({ keyId: KEY_ID, regions: [...REGIONS], client, timeout: TIMEOUT, ...options }),
+      KmsJwtModule.forRoot({
+        keyId: KEY_ID,
+        regions: [...REGIONS],
+        client,
+        limits: { timeout: TIMEOUT },
+        ...options,
+      }),
     ],
   }).compile();
   await module.init();
@@ -204,7 +210,7 @@ describe('the limits of a Region', () => {
 const kid = ({ keyArn }: { keyArn: string }) => keyArn;
 
 test('during shutdown a signature still goes on to the next Region', async () => {
-  const jwt = await start({ timeout: 1000 });
+  const jwt = await start({ limits: { timeout: 1000 } });
   const silent = inRegion('eu-central-1').inject({ kind: 'hang' });
   const signing = jwt.sign({});
   await expect.poll(() => silent.count).toBe(1);

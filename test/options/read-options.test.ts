@@ -2,6 +2,7 @@ import { expect, describe, test } from 'vitest';
 import { z } from 'zod';
 import { ES256 } from '../../src/jwt/algorithms.js';
 import { toJwk } from '../../src/jwt/jwk.js';
+import { FileRingStore } from '../../src/keys/ring-store.js';
 import type { KmsJwtModuleOptions, SignOptions, VerifyOptions } from '../../src/options/kms-jwt.options.js';
 import { readModuleOptions, readSignOptions, readVerifyOptions } from '../../src/options/read-options.js';
 import { newKeyPair } from '../support/forge.js';
@@ -16,30 +17,29 @@ describe('readModuleOptions', () => {
       keyId,
       jwksUri: undefined,
       jwks: undefined,
-      verificationKeys: [],
-      regions: [],
-      refreshInterval: 300,
-      activationDelay: 690,
-      retireAfter: undefined,
-      ringStore: undefined,
+      kid: 'key-id',
       client: {},
+      regions: [],
+      messageType: 'DIGEST',
+      requestAlias: false,
+      lazy: false,
+      isRevoked: undefined,
       sign: {},
       verify: {},
-      kid: 'key-id',
-      messageType: 'DIGEST',
-      timeout: 3000,
-      maxConcurrency: 50,
-      maxQueue: 1000,
-      maxTokenLength: 16_384,
-      lazy: false,
-      requestAlias: false,
-      isRevoked: undefined,
+      rotation: {
+        refreshInterval: 300,
+        activationDelay: 690,
+        retireAfter: undefined,
+        verificationKeys: [],
+        store: undefined,
+      },
+      limits: { timeout: 3000, maxConcurrency: 50, maxQueue: 1000, maxTokenLength: 16_384 },
       guard: { tokenFrom: undefined, property: 'user' },
     });
   });
 
   test('takes an option that is undefined for one that is left out', () => {
-    const given = { keyId, client: undefined, lazy: undefined, timeout: undefined, signOptions: undefined };
+    const given = { keyId, client: undefined, lazy: undefined, limits: undefined, signOptions: undefined };
     expect(readModuleOptions(given)).toEqual(readModuleOptions({ keyId }));
   });
 
@@ -76,15 +76,15 @@ describe('readModuleOptions', () => {
     ['keyid', { keyid: keyId }],
     ['secret', { keyId, secret: 'hush' }],
     ['client', { keyId, client: 'eu-central-1' }],
-    ['timeout', { keyId, timeout: -1 }],
-    ['timeout', { keyId, timeout: 0 }],
-    ['timeout', { keyId, timeout: 0.5 }],
-    ['timeout', { keyId, timeout: '3s' }],
-    ['timeout', { keyId, timeout: 2 ** 31 }],
-    ['maxConcurrency', { keyId, maxConcurrency: 0 }],
-    ['maxQueue', { keyId, maxQueue: -1 }],
-    ['maxQueue', { jwksUri: 'https://a.example', maxQueue: 1 }],
-    ['maxTokenLength', { keyId, maxTokenLength: Number.POSITIVE_INFINITY }],
+    ['limits.timeout', { keyId, limits: { timeout: -1 } }],
+    ['limits.timeout', { keyId, limits: { timeout: 0 } }],
+    ['limits.timeout', { keyId, limits: { timeout: 0.5 } }],
+    ['limits.timeout', { keyId, limits: { timeout: '3s' } }],
+    ['limits.timeout', { keyId, limits: { timeout: 2 ** 31 } }],
+    ['limits.maxConcurrency', { keyId, limits: { maxConcurrency: 0 } }],
+    ['limits.maxQueue', { keyId, limits: { maxQueue: -1 } }],
+    ['limits.maxQueue', { jwksUri: 'https://a.example', limits: { maxQueue: 1 } }],
+    ['limits.maxTokenLength', { keyId, limits: { maxTokenLength: Number.POSITIVE_INFINITY } }],
     ['lazy', { keyId, lazy: 'yes' }],
     ['messageType', { keyId, messageType: 'raw' }],
     ['kid', { keyId, kid: 'alias' }],
@@ -99,15 +99,24 @@ describe('readModuleOptions', () => {
     ['jwks', { jwks: { keys: [{ kty: 'oct', k: 'AAAA', kid: 'a', alg: 'HS256' }] } }],
     ['signOptions', { jwksUri: 'https://issuer.example/jwks.json', signOptions: { expiresIn: 60 } }],
     ['client', { jwksUri: 'https://issuer.example/jwks.json', client: {} }],
-    ['verificationKeys', { keyId, verificationKeys: 'alias/next' }],
-    ['verificationKeys', { keyId, verificationKeys: [{ kty: 'EC' }] }],
+    ['rotation.verificationKeys', { keyId, rotation: { verificationKeys: 'alias/next' } }],
+    ['rotation.verificationKeys', { keyId, rotation: { verificationKeys: [{ kty: 'EC' }] } }],
     ['regions', { keyId, regions: [] }],
     ['regions', { keyId, regions: ['eu-west-1', 'eu-west-1'] }],
     ['client', { keyId, client: () => undefined }],
-    ['refreshInterval', { keyId, refreshInterval: 0 }],
-    ['activationDelay', { keyId, activationDelay: -1 }],
-    ['retireAfter', { keyId, retireAfter: '900' }],
-    ['ringStore', { keyId, ringStore: { load: () => undefined } }],
+    ['rotation.refreshInterval', { keyId, rotation: { refreshInterval: 0 } }],
+    ['rotation.activationDelay', { keyId, rotation: { activationDelay: -1 } }],
+    ['rotation.retireAfter', { keyId, rotation: { retireAfter: '900' } }],
+    ['rotation.store', { keyId, rotation: { store: { load: () => undefined } } }],
+    ['rotation.store', { jwksUri: 'https://a.example', rotation: { store: new FileRingStore('ring.json') } }],
+    ['rotation.retireAfter', { jwksUri: 'https://a.example', rotation: { retireAfter: 1 } }],
+    ['rotation', { keyId, rotation: '5m' }],
+    ['rotation.ringStore', { keyId, rotation: { ringStore: {} } }],
+    ['limits', { keyId, limits: null }],
+    ['limits.timeOut', { keyId, limits: { timeOut: 1 } }],
+    ['guard', { keyId, guard: [] }],
+    ['guard.tokenFrom', { keyId, guard: { tokenFrom: [] } }],
+    ['guard.property', { keyId, guard: { property: '' } }],
     ['signOptions', { keyId, signOptions: [] }],
     ['signOptions.expiresIn', { keyId, signOptions: { expiresIn: 'soon' } }],
     ['signOptions.expiresIn', { keyId, signOptions: { expiresIn: undefined } }],
@@ -147,9 +156,13 @@ describe('readModuleOptions', () => {
 
   test('says what is expected', () => {
     expect(() => readModuleOptions({})).toThrow(/keyId is missing: it must be a key id, key ARN, alias/);
-    expect(() => readModuleOptions({ keyId, timeout: -1 })).toThrow(
-      'timeout must be a positive whole number of milliseconds',
+    expect(() => readModuleOptions({ keyId, limits: { timeout: -1 } })).toThrow(
+      'limits.timeout must be a positive whole number of milliseconds, at most 2147483647',
     );
+    expect(() => readModuleOptions({ keyId, limits: { maxTokenLength: 0 } })).toThrow(
+      /limits.maxTokenLength must be a positive whole number of characters$/,
+    );
+    expect(() => readModuleOptions({ jwks: { keys: [] } })).toThrow(/a public key for ES256 that has a kid/);
     expect(() => readModuleOptions({ keyId, signOptions: { expiresIn: 'soon' } })).toThrow(/'15m'/);
   });
 });

@@ -30,7 +30,7 @@ class AppModule {}
 export interface Instance {
   app: INestApplication | undefined;
   jwt: KmsJwtService;
-  readonly ringStore: FileRingStore;
+  readonly store: FileRingStore;
   /** The kids of its tokens, in the order that they were signed, each once in a row. */
   readonly kids: string[];
   readonly events: KmsJwtEvent[];
@@ -107,8 +107,8 @@ export class Fleet {
   }
 
   private async startInstance(index: number): Promise<Instance> {
-    const ringStore = new FileRingStore(join(this.folder, `ring-${index}.json`));
-    const instance = { ringStore, kids: [], events: [], unsigned: 0 } as Partial<Instance> as Instance;
+    const store = new FileRingStore(join(this.folder, `ring-${index}.json`));
+    const instance = { store, kids: [], events: [], unsigned: 0 } as Partial<Instance> as Instance;
     await this.boot(instance);
     return instance;
   }
@@ -119,8 +119,7 @@ export class Fleet {
       client: this.localKms.client(),
       jwksPath: JWKS_PATH,
       signOptions: { expiresIn: 60 },
-      ringStore: instance.ringStore,
-      ...TIMES,
+      rotation: { store: instance.store, ...TIMES },
     });
     const app = await NestFactory.create({ module: AppModule, imports: [kmsJwt] }, { logger: false });
     const jwt = app.get(KmsJwtService);

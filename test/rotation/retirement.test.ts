@@ -15,9 +15,11 @@ test('an instance that has signed nothing keeps the old key for as long as the t
         keyId: 'alias/auth',
         client: localKms.client(),
         signOptions: { expiresIn: '7d' },
-        refreshInterval: 1,
-        activationDelay: 0,
-        ringStore: { load: async () => undefined, save: async (ring) => void (stored = ring) },
+        rotation: {
+          refreshInterval: 1,
+          activationDelay: 0,
+          store: { load: async () => undefined, save: async (ring) => void (stored = ring) },
+        },
       }),
     ],
   }).compile();

@@ -13,7 +13,11 @@ let token: string;
 
 beforeAll(async () => {
   const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
-  service = await startService({ keyId: 'alias/auth', client: localKms.client(), maxTokenLength: 1e6 });
+  service = await startService({
+    keyId: 'alias/auth',
+    client: localKms.client(),
+    limits: { maxTokenLength: 1e6 },
+  });
   token = await service.jwt.sign({ sub: 'user-42', roles: ['admin'], name: 'Žofie' }, { expiresIn: '1h' });
 });
 afterAll(() => service.close());

@@ -37,7 +37,7 @@ export async function startOurs(
   maxTokenLength?: number,
 ): Promise<Verifier & { service: KmsJwtService; close: () => Promise<void> }> {
   const module = await Test.createTestingModule({
-    imports: [KmsJwtModule.forRoot({ jwks: jwksOf(keys), maxTokenLength })],
+    imports: [KmsJwtModule.forRoot({ jwks: jwksOf(keys), limits: { maxTokenLength } })],
   }).compile();
   await module.init();
   const service = module.get(KmsJwtService);

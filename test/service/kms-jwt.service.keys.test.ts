@@ -24,7 +24,7 @@ describe('requestAlias', () => {
 
 test('an old key that was disabled too early costs no signature: all who sign at once go over to the next', async () => {
   const { DisableKeyCommand } = await import('@aws-sdk/client-kms');
-  await restart({ refreshInterval: 1, activationDelay: 3600 });
+  await restart({ rotation: { refreshInterval: 1, activationDelay: 3600 } });
   const [old, next] = localKms.keys.map((key) => key.keyId);
   await localKms.client().send(new UpdateAliasCommand({ AliasName: 'alias/auth', TargetKeyId: next }));
   await expect.poll(async () => (await jwt.jwks()).keys.length, { timeout: 5000 }).toBe(2);

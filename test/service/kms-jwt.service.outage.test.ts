@@ -69,7 +69,7 @@ describe('while KMS is away', () => {
   });
 
   test('more calls than maxConcurrency and maxQueue are refused at once', async () => {
-    await restart({ maxConcurrency: 1, maxQueue: 0 });
+    await restart({ limits: { maxConcurrency: 1, maxQueue: 0 } });
     const held = localKms.inject({ kind: 'hang' });
     const first = jwt.sign({});
     await vi.waitFor(() => expect(held.count).toBe(1));
@@ -81,7 +81,7 @@ describe('while KMS is away', () => {
 
 describe('one deadline stands over sign', () => {
   test('though the key has to be fetched first', async () => {
-    await restart({ lazy: true, timeout: 400 });
+    await restart({ lazy: true, limits: { timeout: 400 } });
     localKms.inject({ kind: 'delay', milliseconds: 300 });
     const started = performance.now();
     await expect(jwt.sign({})).rejects.toMatchObject({ name: 'KmsUnavailableError', reason: 'timeout' });
@@ -89,7 +89,7 @@ describe('one deadline stands over sign', () => {
   });
 
   test('though the alias has moved, so that it takes two signatures', async () => {
-    await restart({ requestAlias: true, timeout: 400 });
+    await restart({ requestAlias: true, limits: { timeout: 400 } });
     const move = new UpdateAliasCommand({
       AliasName: 'alias/auth',
       TargetKeyId: localKms.keys[1]?.keyId ?? '',

@@ -66,7 +66,7 @@ describe('sign', () => {
 
   test('signs a claim set of 100 KB, as KMS gets a digest', async () => {
     const token = await jwt.sign({ blob: 'x'.repeat(100_000) });
-    await restart({ maxTokenLength: 200_000 });
+    await restart({ limits: { maxTokenLength: 200_000 } });
     expect((await jwt.verify(token))['blob']).toHaveLength(100_000);
   });
 

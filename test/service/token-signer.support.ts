@@ -8,9 +8,9 @@ import type { KeyRing } from '../../src/keys/key-ring.js';
 import type { SigningKey } from '../../src/keys/signing-key.js';
 import type { KmsSignature, KmsSignRequest } from '../../src/kms/kms-gateway.js';
 import type { KmsJwtEvent } from '../../src/events/kms-jwt.events.js';
-import type { KmsJwtSettings, SignSettings } from '../../src/options/kms-jwt.options.js';
+import type { SignSettings } from '../../src/options/settings.js';
 import { signDigest } from '../../src/local/store/ecdsa.js';
-import { TokenSigner } from '../../src/service/token-signer.js';
+import { type SignerSettings, TokenSigner } from '../../src/service/token-signer.js';
 import { newKeyPair } from '../support/forge.js';
 
 export const NOW = 1_700_000_000;
@@ -39,7 +39,7 @@ export const [A, B] = [newKey('a'), newKey('b')];
 /** A signer whose ring has one active key after the other, and whose KMS gives one answer after the other. */
 export function newSigner(
   answers: ((request: KmsSignRequest) => KmsSignature | Promise<KmsSignature>)[] = [A.answer],
-  settings: Partial<KmsJwtSettings> = {},
+  settings: Partial<SignerSettings> = {},
   active: Key[] = [A],
 ) {
   const ring = {

@@ -36,7 +36,7 @@ describe('a schema', () => {
           { message: '', path: ['b'] },
         ],
       })),
-    ).toEqual(new TokenClaimError(claim, 'does not fit the schema'));
+    ).toEqual(new TokenClaimError(claim, 'schema', `The ${claim} claim does not match the schema`));
   });
 
   test.each([
@@ -54,7 +54,9 @@ describe('a schema', () => {
     ['rejects', () => Promise.reject(new Error('user-42'))],
     ['answers nothing', () => undefined],
   ])('that %s names no claim, and nothing of what it says is passed on', async (_, validate) => {
-    expect(await refuse(validate)).toEqual(new TokenClaimError('(all)', 'does not fit the schema'));
+    expect(await refuse(validate)).toEqual(
+      new TokenClaimError('(all)', 'schema', 'The claims do not match the schema'),
+    );
   });
 
   test('is not asked about claims that are refused anyway', async () => {

@@ -2,8 +2,8 @@ import { vi } from 'vitest';
 import { toJwk, type VerificationKey } from '../../src/jwt/jwk.js';
 import { ES256 } from '../../src/jwt/algorithms.js';
 import type { KeyRing } from '../../src/keys/key-ring.js';
-import type { KmsJwtSettings, VerifySettings } from '../../src/options/kms-jwt.options.js';
-import { TokenVerifier } from '../../src/service/token-verifier.js';
+import type { VerifySettings } from '../../src/options/settings.js';
+import { TokenVerifier, type VerifierSettings } from '../../src/service/token-verifier.js';
 import { forge, newKeyPair } from '../support/forge.js';
 
 export const NOW = 1_700_000_000;
@@ -19,7 +19,7 @@ export const tokenOf = (claims: object = {}, header: object = {}) =>
   forge({ ...HEADER, ...header }, claims, privateKey);
 
 /** A verifier that trusts one key, and what it tells its ring. */
-export function newVerifier(settings: Partial<KmsJwtSettings> = {}) {
+export function newVerifier(settings: Partial<VerifierSettings> = {}) {
   const ring = {
     find: vi.fn<KeyRing['find']>(async (kid) => (kid === KEY.kid ? KEY : undefined)),
     recordLifetime: vi.fn<KeyRing['recordLifetime']>(),
@@ -28,6 +28,10 @@ export function newVerifier(settings: Partial<KmsJwtSettings> = {}) {
   return { ring, verifier: new TokenVerifier(ring as unknown as KeyRing, given) };
 }
 
-export function verify(token: unknown, options: VerifySettings = {}, settings: Partial<KmsJwtSettings> = {}) {
+export function verify(
+  token: unknown,
+  options: VerifySettings = {},
+  settings: Partial<VerifierSettings> = {},
+) {
   return newVerifier(settings).verifier.verify(token, options, NOW);
 }

@@ -111,7 +111,7 @@ describe('a token of typ', () => {
 describe('claims', () => {
   test('are held against what the options ask', async () => {
     await expect(verify(tokenOf({ aud: 'users' }), { audience: ['orders'] })).rejects.toThrow(
-      new TokenClaimError('aud', 'is not what is expected here'),
+      new TokenClaimError('aud', 'mismatch', 'The aud claim does not match the expected audience'),
     );
   });
 

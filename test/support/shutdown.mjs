@@ -6,7 +6,7 @@ import { KmsJwtModule, KmsJwtService } from 'nestjs-kms-jwt';
 const [keyId, endpoint, timeout] = process.argv.slice(2);
 const client = { endpoint, region: 'us-east-1', credentials: { accessKeyId: 'x', secretAccessKey: 'x' } };
 const app = await Test.createTestingModule({
-  imports: [KmsJwtModule.forRoot({ keyId, client, timeout: Number(timeout) })],
+  imports: [KmsJwtModule.forRoot({ keyId, client, limits: { timeout: Number(timeout) } })],
 }).compile();
 await app.init();
 

@@ -91,7 +91,7 @@ describe('acceptConnection', () => {
     ['fromQuery', fromQuery('access_token')],
     ['fromUrlQueryParameter of passport-jwt', ExtractJwt.fromUrlQueryParameter('access_token')],
   ])('finds the token in the URL of a connection of ws: %s', async (_, tokenFrom) => {
-    const { url, jwt } = await startSockets('ws', [gatewayWith(KmsJwtGuard)], { tokenFrom });
+    const { url, jwt } = await startSockets('ws', [gatewayWith(KmsJwtGuard)], { guard: { tokenFrom } });
     const token = await jwt.sign({});
     expect(await visitWs(`${url}/?access_token=${token}`, {}).next()).toEqual(WELCOME);
     const twice = visitWs(`${url}/?access_token=${token}&access_token=${token}`, {});
@@ -138,7 +138,12 @@ describe('acceptConnection', () => {
   }
 
   test.each<[number, string, Partial<KmsJwtModuleOptions>, typeof KmsJwtGuard]>([
-    [1008, 'token_ambiguous', { tokenFrom: [fromAuthHeader(), fromHeader('x-token')] }, KmsJwtGuard],
+    [
+      1008,
+      'token_ambiguous',
+      { guard: { tokenFrom: [fromAuthHeader(), fromHeader('x-token')] } },
+      KmsJwtGuard,
+    ],
     [1008, 'token_revoked', { isRevoked: () => true }, KmsJwtGuard],
     [1008, 'token_revoked', { isRevoked: () => true }, ThrowingGuard],
     [1013, 'revocation_unavailable', { isRevoked: () => Promise.reject(new Error('away')) }, KmsJwtGuard],

@@ -63,7 +63,7 @@ export const CASES: Case[] = [
   {
     name: 'wrong audience',
     makeToken: (jwt) => jwt.sign({ ...CLAIMS, aud: 'invoices' }),
-    refusal: invalid('token_claim_invalid', 'The claim aud is not what is expected here'),
+    refusal: invalid('token_claim_invalid', 'The aud claim does not match the expected audience'),
   },
   {
     name: 'missing scope',

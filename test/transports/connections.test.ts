@@ -116,7 +116,7 @@ describe('a connection', () => {
   ])('with tokens %s is refused', async (_, optionsWith) => {
     const { url, jwt } = await start({
       providers: [SocketIoGateway],
-      options: { tokenFrom: [fromAuthHeader(), fromQuery('access_token')] },
+      options: { guard: { tokenFrom: [fromAuthHeader(), fromQuery('access_token')] } },
       newAdapter: (app) => new IoAdapter(app),
     });
     const client = socketIoClient(url, optionsWith(await jwt.sign({})));

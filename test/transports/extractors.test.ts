@@ -42,7 +42,7 @@ describe.each(FAMILIES)('$name', (family) => {
         const rejections = watchRejections();
         const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
         const issuer = await NestFactory.createApplicationContext(kmsJwtOver(localKms), { logger: false });
-        const app = await endpoint.start(kmsJwtOver(localKms, { tokenFrom }));
+        const app = await endpoint.start(kmsJwtOver(localKms, { guard: { tokenFrom } }));
         try {
           // Messages of TCP have no headers.
           const expected = family === tcp ? missing : inHeader;

@@ -50,7 +50,7 @@ describe('a connection of graphql-ws', () => {
     const { url, jwt } = await start({
       providers: [TicksResolver],
       imports: [graphqlModule()],
-      options: { tokenFrom },
+      options: { guard: { tokenFrom } },
     });
     const token = await jwt.sign({ sub: 'user-42' });
     expect(await subscribe(`${url}/graphql?access_token=${token}`)).toEqual({ data: { ticks: 'user-42' } });

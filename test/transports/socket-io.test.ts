@@ -2,7 +2,7 @@ import { type CanActivate, UseGuards } from '@nestjs/common';
 import { ConnectedSocket, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import {
   Claims,
-  getKmsJwtToken,
+  getKmsJwtServiceToken,
   type JwtClaims,
   KmsJwtGuard,
   type KmsJwtService,
@@ -67,7 +67,7 @@ describe('a message of socket.io', () => {
     ['refused', { event: 'exception', data: expect.objectContaining({ statusCode: 401 }) }],
   ])('has its own claims, although one that is %s comes between guard and handler', async (other, answer) => {
     const { app, url, jwt } = await startSockets('socket.io', [InterleavingGateway, Gate]);
-    const internal = app.get<KmsJwtService>(getKmsJwtToken('internal'), { strict: false });
+    const internal = app.get<KmsJwtService>(getKmsJwtServiceToken('internal'), { strict: false });
     const client = visitSocketIo(url, {
       auth: {
         token: await jwt.sign({ sub: 'user-42' }),

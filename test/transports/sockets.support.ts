@@ -16,7 +16,7 @@ export async function startSockets(
     name: 'internal',
     keyId: 'alias/internal',
     client: new LocalKms({ keys: [{ alias: 'internal' }] }).client(),
-    tokenFrom: fromHeader('x-internal'),
+    guard: { tokenFrom: fromHeader('x-internal') },
   });
   return startApp({
     imports: [internal],

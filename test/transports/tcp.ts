@@ -50,7 +50,7 @@ const endpoint: Endpoint = {
 export const tcp: EndpointFamily = {
   name: 'TCP',
   endpoints: [endpoint],
-  options: { tokenFrom: fromBody('access_token') },
+  options: { guard: { tokenFrom: fromBody('access_token') } },
   admitted: (answer) => ({ answer }),
   refused: ({ statusCode, message, errorCode }) => ({
     error: { status: 'error', statusCode, message, errorCode },

@@ -206,7 +206,7 @@ const SOCKET_IO_CONNECTIONS: Server = {
 const WS_SERVER: Server = { gateway: WsGateway, newAdapter: newWsAdapter, path: '' };
 
 const NO_SCOPES = 'A connection is asked for no scope: `@Scopes()` speaks of its messages.';
-const options = { tokenFrom: [fromAuthHeader(), fromCookie(COOKIE)] };
+const options = { guard: { tokenFrom: [fromAuthHeader(), fromCookie(COOKIE)] } };
 const exception = ({ statusCode, message, errorCode }: Refusal) => ({
   event: 'exception',
   data: { status: 'error', statusCode, message, errorCode },

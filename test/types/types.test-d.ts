@@ -1,13 +1,18 @@
 // Checked by `tsc` and never run: what is written here compiles, and what is marked does not.
 import { Controller, Get } from '@nestjs/common';
 import {
+  type AnyKmsJwtError,
   Claims,
   type CompleteJwt,
   type JwtClaims,
+  type KmsJwtError,
+  type KmsJwtErrorCode,
   KmsJwtModule,
   type KmsJwtService,
+  type KmsUnavailableReason,
   OptionalAuth,
   Scopes,
+  type TokenClaimError,
   VerifyWith,
 } from 'nestjs-kms-jwt';
 import { ExtractJwt } from 'passport-jwt';
@@ -87,14 +92,34 @@ export async function methodsKnowTheirOptions(): Promise<void> {
   await jwt.verify(token, { schema: { sub: 'string' } });
 }
 
+export function errorsNarrowByTheirCode(error: AnyKmsJwtError): void {
+  expectTypeOf<AnyKmsJwtError['code']>().toEqualTypeOf<KmsJwtErrorCode>();
+  expectTypeOf<AnyKmsJwtError>().toExtend<KmsJwtError>();
+  if (error.code === 'token_claim_invalid') {
+    expectTypeOf(error).toEqualTypeOf<TokenClaimError>();
+    expectTypeOf(error.reason).toEqualTypeOf<'missing' | 'mismatch' | 'type' | 'schema'>();
+  }
+  if (error.code === 'kms_unavailable') expectTypeOf(error.reason).toEqualTypeOf<KmsUnavailableReason>();
+  if (error.code === 'token_expired') expectTypeOf(error.expiredAt).toEqualTypeOf<Date>();
+  if (error.code === 'insufficient_scope') expectTypeOf(error.scopes).toEqualTypeOf<readonly string[]>();
+  if (error.code === 'options_invalid') expectTypeOf(error.option).toEqualTypeOf<string>();
+  // @ts-expect-error not a code of an error
+  void (error.code === 'token_invalid');
+}
+
 export const modules = [
-  KmsJwtModule.forRoot({ keyId: 'alias/auth', tokenFrom: ExtractJwt.fromHeader('x-token') }),
+  KmsJwtModule.forRoot('alias/auth'),
+  KmsJwtModule.forRoot({ keyId: 'alias/auth', guard: { tokenFrom: ExtractJwt.fromHeader('x-token') } }),
   KmsJwtModule.forRoot({ keyId: 'alias/auth', isRevoked: ({ jti }, { kid }) => jti === kid }),
-  KmsJwtModule.forRoot({ keyId: 'alias/auth', isRevoked: async () => false, property: 'auth' }),
+  KmsJwtModule.forRoot({ keyId: 'alias/auth', isRevoked: async () => false, guard: { property: 'auth' } }),
   // @ts-expect-error no such option
   KmsJwtModule.forRoot({ keyID: 'alias/auth' }),
   // @ts-expect-error no such option beside a right one
   KmsJwtModule.forRoot({ keyId: 'alias/auth', tokensFrom: ExtractJwt.fromHeader('x-token') }),
+  // @ts-expect-error no such option in a group
+  KmsJwtModule.forRoot({ keyId: 'alias/auth', limits: { timeOut: 1000 } }),
+  // @ts-expect-error an option in its former place
+  KmsJwtModule.forRoot({ keyId: 'alias/auth', ringStore: undefined }),
   // @ts-expect-error no such option within an option
   KmsJwtModule.forRoot({ keyId: 'alias/auth', signOptions: { expiredIn: '15m' } }),
   // @ts-expect-error nor here

@@ -17,7 +17,7 @@ import {
   Claims,
   claimsOf,
   fromHeader,
-  getKmsJwtToken,
+  getKmsJwtServiceToken,
   type JwtClaims,
   KmsJwtGuard,
   KmsJwtModule,
@@ -111,7 +111,7 @@ async function startGraphql() {
         isGlobal: true,
         keyId: 'alias/internal',
         client: localKms.client(),
-        tokenFrom: fromHeader('x-internal'),
+        guard: { tokenFrom: fromHeader('x-internal') },
       }),
       GraphQLModule.forRoot<ApolloDriverConfig>({
         driver: ApolloDriver,
@@ -121,7 +121,7 @@ async function startGraphql() {
     ],
     providers: [OrdersResolver, { provide: APP_GUARD, useClass: KmsJwtGuard }],
   });
-  const internal = started.app.get<KmsJwtService>(getKmsJwtToken('internal'), { strict: false });
+  const internal = started.app.get<KmsJwtService>(getKmsJwtServiceToken('internal'), { strict: false });
   const ask = async (query: string, headers: Record<string, string>) => {
     const response = await fetch(`${started.url}/graphql`, {
       method: 'POST',

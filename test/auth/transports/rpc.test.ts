@@ -71,7 +71,7 @@ beforeAll(async () => {
           keyId: 'alias/auth',
           client,
           isGlobal: true,
-          tokenFrom: [fromAuthHeader(), fromBody('access_token')],
+          guard: { tokenFrom: [fromAuthHeader(), fromBody('access_token')] },
         }),
       ],
       providers: [KmsJwtGuard],

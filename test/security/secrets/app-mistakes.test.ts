@@ -57,10 +57,12 @@ test('a payload that cannot be signed, and options that cannot be used', async (
 
 test('a ring store that quotes what it is given', async () => {
   const { jwt, kms, claims, secrets, eavesdropper } = await setUp({
-    ringStore: {
-      load: async () => undefined,
-      save: async (ring) => {
-        throw new Error(JSON.stringify(ring));
+    rotation: {
+      store: {
+        load: async () => undefined,
+        save: async (ring) => {
+          throw new Error(JSON.stringify(ring));
+        },
       },
     },
   });

@@ -77,7 +77,7 @@ export async function startOverheardApp(options: Partial<KmsJwtModuleOptions>): 
     ],
     adapter,
     prepare: (nest) => nest.useLogger(logger),
-    options: { tokenFrom: [fromAuthHeader(), fromBody('token')], ...options },
+    options: { guard: { tokenFrom: [fromAuthHeader(), fromBody('token')] }, ...options },
   });
 
   const post = async (path: string, body: object, headers = {}) => {

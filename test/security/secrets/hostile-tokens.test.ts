@@ -33,7 +33,9 @@ describe('a hostile token', () => {
     const claims = withoutExpected(newClaims());
     const keys: Keys = { ...newKeys(), claims };
     const secrets = new Secrets().addToken('a good token', signed(keys));
-    const app = await startOverheardApp({ verificationKeys: jwksOf(keys).keys as JsonWebKey[] });
+    const app = await startOverheardApp({
+      rotation: { verificationKeys: jwksOf(keys).keys as JsonWebKey[] },
+    });
 
     for (const one of cases) await send(app, one, keys, secrets);
     expect(secrets.foundIn(app.eavesdropper.heard)).toEqual([]);
@@ -51,7 +53,7 @@ describe('a hostile token on each transport', () => {
     const endpoint = await endpoints[0]?.start(
       kmsJwtOver(new LocalKms({ keys: [{ alias: 'auth' }] }), {
         ...options,
-        verificationKeys: jwksOf(keys).keys as JsonWebKey[],
+        rotation: { verificationKeys: jwksOf(keys).keys as JsonWebKey[] },
         verifyOptions: { issuer: ISSUER, audience: AUDIENCE },
       }),
     );

@@ -20,7 +20,7 @@ describe.each([
 });
 
 test.each(Object.keys(CARRIERS))('KMS %s that is silent', async (carrier) => {
-  const app = await setUp({ messageType: 'RAW', timeout: 1000 }, carrier);
+  const app = await setUp({ messageType: 'RAW', limits: { timeout: 1000 } }, carrier);
   app.kms.localKms.inject({ kind: 'hang', operation: 'Sign', times: 1 });
   app.kms.localKms.inject({ kind: 'delay', milliseconds: 60_000, operation: 'Sign' });
   const thrown = app.thrownBy(() => app.jwt.sign(app.claims));

@@ -22,7 +22,11 @@ interface Input {
 export async function claims(): Promise<Target<Input>> {
   const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
   const client = localKms.client();
-  const { jwt, close } = await startService({ keyId: 'alias/auth', client, maxTokenLength: NO_LIMIT });
+  const { jwt, close } = await startService({
+    keyId: 'alias/auth',
+    client,
+    limits: { maxTokenLength: NO_LIMIT },
+  });
 
   return {
     inputs: fc.record({ payload, options }),

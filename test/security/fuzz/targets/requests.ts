@@ -47,7 +47,7 @@ export async function requests(): Promise<Target<Input>> {
       KmsJwtModule.forRoot({
         keyId: 'alias/auth',
         client,
-        tokenFrom: [fromAuthHeader(), fromCookie('token'), fromQuery('token')],
+        guard: { tokenFrom: [fromAuthHeader(), fromCookie('token'), fromQuery('token')] },
       }),
     ],
     controllers: [GuardedController],

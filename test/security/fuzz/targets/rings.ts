@@ -21,12 +21,14 @@ export async function rings(): Promise<Target> {
   return {
     inputs: storedRings(localKms.keys[0]?.arn ?? '', ownKey),
     async judge(stored) {
-      const ringStore = { load: async () => stored as StoredRing, save: async () => undefined };
+      const store = { load: async () => stored as StoredRing, save: async () => undefined };
       const {
         verdict,
         value: service,
         error,
-      } = await outcomeOf(KmsJwtOptionsError, () => startService({ keyId: 'alias/auth', client, ringStore }));
+      } = await outcomeOf(KmsJwtOptionsError, () =>
+        startService({ keyId: 'alias/auth', client, rotation: { store } }),
+      );
       if (error) return verdict;
       try {
         const kept = jwksIn(stored);

@@ -1,0 +1,20 @@
+/**
+ * What `forRoot` takes beside the options, and `forRootAsync` beside `useFactory`: Nest needs it before the factory has
+ * returned.
+ */
+export interface KmsJwtModuleExtras {
+  /** Whether every module may inject the service without importing this one. Default: false. */
+  isGlobal?: boolean;
+  /** The name of this instance, for apps with several: see `InjectKmsJwt`. Default: the instance without a name. */
+  name?: string;
+  /**
+   * The path of the key set over HTTP, such as `'.well-known/jwks.json'`. It starts at the root, outside of a global prefix
+   * and of guards, and may be cached for 300 seconds. Default: the key set is not served.
+   */
+  jwksPath?: string;
+  /**
+   * Also serves `/.well-known/openid-configuration` and `/.well-known/oauth-authorization-server`, which contain the URL of
+   * the key set. Needs `jwksPath`, and a `signOptions.issuer` that is a URL. Default: false.
+   */
+  discovery?: boolean;
+}

@@ -1,0 +1,66 @@
+// The options after reading, for the rest of the library. Durations are seconds, except for `limits.timeout`.
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { ClaimsToAdd, ClaimsToExpect } from '../jwt/claims.js';
+import type { JwtHeader } from '../jwt/compact.js';
+import type { JsonWebKey } from '../jwt/jwk.js';
+import type {
+  KidOption,
+  KmsJwtModuleOptions,
+  KmsJwtRingStore,
+  LimitOptions,
+  RevocationCheck,
+  TokenExtractor,
+} from './kms-jwt.options.js';
+
+/** `KmsJwtModuleOptions` after reading: in the same groups, with every default except that of `guard.tokenFrom`. */
+export interface KmsJwtSettings {
+  keyId: string | undefined;
+  jwksUri: string | undefined;
+  jwks: { keys: readonly object[] } | undefined;
+  kid: KidOption;
+  client: NonNullable<KmsJwtModuleOptions['client']>;
+  regions: readonly string[];
+  messageType: 'DIGEST' | 'RAW';
+  requestAlias: boolean;
+  lazy: boolean;
+  isRevoked: RevocationCheck | undefined;
+  sign: SignSettings;
+  verify: VerifySettings;
+  rotation: RotationSettings;
+  limits: LimitSettings;
+  guard: GuardSettings;
+}
+
+/** `SignOptions` after reading. */
+export interface SignSettings extends ClaimsToAdd {
+  header?: JwtHeader;
+  signal?: AbortSignal;
+}
+
+/** `VerifyOptions` after reading: lists as lists. */
+export interface VerifySettings extends ClaimsToExpect {
+  typ?: string;
+  clockTimestamp?: number;
+  schema?: StandardSchemaV1;
+  complete?: boolean;
+}
+
+/** `RotationOptions` after reading. */
+export interface RotationSettings {
+  refreshInterval: number;
+  activationDelay: number;
+  /** `undefined`: as long as the longest-lived token, which only the key ring knows. */
+  retireAfter: number | undefined;
+  verificationKeys: readonly (string | JsonWebKey)[];
+  store: KmsJwtRingStore | undefined;
+}
+
+/** `LimitOptions` after reading. */
+export type LimitSettings = Required<LimitOptions>;
+
+/** `GuardOptions` after reading. */
+export interface GuardSettings {
+  /** `undefined`: the guard's own default, `fromAuthHeader()`. */
+  tokenFrom: readonly TokenExtractor[] | undefined;
+  property: string;
+}

@@ -1,0 +1,77 @@
+import { expect, test } from 'vitest';
+import { KmsJwtOptionsError } from '../../src/errors/errors.js';
+import { ES256 } from '../../src/jwt/algorithms.js';
+import { toJwk } from '../../src/jwt/jwk.js';
+import { FileRingStore } from '../../src/keys/ring-store.js';
+import type { KmsJwtModuleOptions } from '../../src/options/kms-jwt.options.js';
+import { fromAuthHeader } from '../../src/auth/token-extractors.js';
+import { readModuleOptions } from '../../src/options/read-options.js';
+import { newKeyPair } from '../support/forge.js';
+
+const keyId = 'alias/auth';
+const jwk = { ...toJwk(newKeyPair().publicKey, ES256), kid: 'a' };
+
+test('takes a member of a group that is undefined for one that is left out', () => {
+  const given = {
+    keyId,
+    rotation: { refreshInterval: undefined, verificationKeys: undefined, store: undefined },
+    limits: { timeout: undefined, maxQueue: undefined },
+    guard: { tokenFrom: undefined, property: undefined },
+  };
+  expect(readModuleOptions(given)).toEqual(readModuleOptions({ keyId }));
+  const jwksUri = 'https://issuer.example/jwks.json';
+  expect(readModuleOptions({ jwksUri, rotation: { store: undefined } }).rotation.store).toBeUndefined();
+});
+
+test('reads the members of each group', () => {
+  const store = new FileRingStore('ring.json');
+  const tokenFrom = fromAuthHeader();
+  const { rotation, limits, guard } = readModuleOptions({
+    keyId,
+    rotation: {
+      refreshInterval: '10m',
+      retireAfter: '1h',
+      verificationKeys: ['alias/next', jwk],
+      store,
+    },
+    limits: { timeout: 1000, maxConcurrency: 1, maxQueue: 0, maxTokenLength: 100 },
+    guard: { tokenFrom, property: 'auth' },
+  });
+  expect(rotation).toEqual({
+    refreshInterval: 600,
+    activationDelay: 1020,
+    retireAfter: 3600,
+    verificationKeys: ['alias/next', jwk],
+    store,
+  });
+  expect(limits).toEqual({ timeout: 1000, maxConcurrency: 1, maxQueue: 0, maxTokenLength: 100 });
+  expect(guard).toEqual({ tokenFrom: [tokenFrom], property: 'auth' });
+});
+
+test('has a key sign at once with requestAlias, as KMS does', () => {
+  const rotation = { activationDelay: '1h' };
+  expect(readModuleOptions({ keyId, requestAlias: true, rotation }).rotation.activationDelay).toBe(0);
+});
+
+test.each([
+  ['refreshInterval', 'rotation.refreshInterval'],
+  ['activationDelay', 'rotation.activationDelay'],
+  ['retireAfter', 'rotation.retireAfter'],
+  ['verificationKeys', 'rotation.verificationKeys'],
+  ['ringStore', 'rotation.store'],
+  ['timeout', 'limits.timeout'],
+  ['maxConcurrency', 'limits.maxConcurrency'],
+  ['maxQueue', 'limits.maxQueue'],
+  ['maxTokenLength', 'limits.maxTokenLength'],
+  ['tokenFrom', 'guard.tokenFrom'],
+  ['property', 'guard.property'],
+])('names the new place of %s', (option, place) => {
+  const given = { keyId, [option]: 1 } as KmsJwtModuleOptions;
+  expect(() => readModuleOptions(given)).toThrow(new KmsJwtOptionsError(option, `is now ${place}`));
+});
+
+test.each(['isGlobal', 'name', 'jwksPath', 'discovery'])('names the place of %s', (option) => {
+  const given = { keyId, [option]: 'x' } as KmsJwtModuleOptions;
+  const problem = 'must be beside useFactory in forRootAsync, not in its result';
+  expect(() => readModuleOptions(given)).toThrow(new KmsJwtOptionsError(option, problem));
+});
