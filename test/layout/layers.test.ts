@@ -1,0 +1,110 @@
+import { execFile } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+/** From top to bottom; folders of one level do not import each other. */
+const LEVELS = [
+  ['module'],
+  ['auth'],
+  ['jwks', 'terminus'],
+  ['service'],
+  ['keys'],
+  ['options'],
+  ['kms'],
+  ['events'],
+  ['jwt'],
+  ['errors'],
+  ['async'],
+];
+const FOLDERS = LEVELS.flat();
+const levelOf = (folder: string) => LEVELS.findIndex((level) => level.includes(folder));
+
+interface Diagnostic {
+  code: string;
+  filename: string;
+}
+
+/** Lints src/ of a folder, and gives the files whose imports are refused. */
+function refusedIn(folder: string): Promise<Set<string>> {
+  const oxlint = join(ROOT, 'node_modules/oxlint/bin/oxlint');
+  return new Promise((resolve, reject) => {
+    const args = [oxlint, 'src', '--format', 'json'];
+    // Its exit status says whether it found anything.
+    execFile(process.execPath, args, { cwd: folder, maxBuffer: 2 ** 26 }, (error, stdout) => {
+      if (!stdout) return reject(error ?? new Error('oxlint printed nothing'));
+      const { diagnostics } = JSON.parse(stdout) as { diagnostics: Diagnostic[] };
+      const refused = diagnostics.filter(({ code }) => /no-restricted-imports|type-imports/.test(code));
+      resolve(new Set(refused.map(({ filename }) => filename)));
+    });
+  });
+}
+
+const KINDS: Record<string, (specifier: string) => string> = {
+  value: (specifier) => `import { x } from '${specifier}';\nexport const y = x;\n`,
+  type: (specifier) => `import type { X } from '${specifier}';\nexport type Y = X;\n`,
+  inline: (specifier) => `export type Y = import('${specifier}').X;\n`,
+  dynamic: (specifier) => `export const load = () => import('${specifier}');\n`,
+  exported: (specifier) => `export * from '${specifier}';\n`,
+};
+
+/** Files of src/ that import one thing each, and whether they may. */
+const IMPORTS: { file: string; text: string; allowed: boolean }[] = [];
+const add = (file: string, specifier: string, allowed: boolean, kind = 'value') =>
+  IMPORTS.push({ file: `src/${file}`, text: KINDS[kind]?.(specifier) ?? '', allowed });
+
+for (const from of FOLDERS) {
+  for (const to of FOLDERS.filter((folder) => folder !== from)) {
+    add(`${from}/imports-${to}.ts`, `../${to}/x.js`, levelOf(from) < levelOf(to));
+    add(`${from}/nested/imports-${to}.ts`, `../../${to}/x.js`, levelOf(from) < levelOf(to));
+  }
+  add(`${from}/imports-index.ts`, '../index.js', false);
+  add(`${from}/imports-itself.ts`, './x.js', true);
+  add(`${from}/imports-local.ts`, '../local/x.js', false);
+  add(`${from}/imports-package.ts`, 'nestjs-kms-jwt', false);
+  add(`local/imports-${from}.ts`, `../${from}/x.js`, false);
+  add(`local/nested/imports-${from}.ts`, `../../${from}/x.js`, false);
+}
+for (const kind of Object.keys(KINDS)) add(`jwt/${kind}-of-keys.ts`, '../keys/x.js', false, kind);
+add('local/imports-index.ts', '../index.js', false);
+add('local/nested/imports-local.ts', '../x.js', true);
+add('index.ts', './local/x.js', false);
+
+describe('an import in src/', () => {
+  let folder: string;
+  let refused: Set<string>;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'layers-'));
+    await cp(join(ROOT, '.oxlintrc.json'), join(folder, '.oxlintrc.json'));
+    for (const { file, text } of IMPORTS) {
+      await mkdir(dirname(join(folder, file)), { recursive: true });
+      await writeFile(join(folder, file), text);
+    }
+    refused = await refusedIn(folder);
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  test.each([...FOLDERS, 'local', 'index.ts'])('is refused unless it leads downwards: %s', (top) => {
+    const here = IMPORTS.filter(({ file }) => file.startsWith(`src/${top}`));
+    const named = (files: typeof IMPORTS) => files.map(({ file }) => file);
+    expect(named(here.filter(({ file }) => refused.has(file)))).toEqual(
+      named(here.filter(({ allowed }) => !allowed)),
+    );
+  });
+});
+
+describe('the source', () => {
+  test('imports downwards only', async () => {
+    expect(await refusedIn(ROOT)).toEqual(new Set());
+  });
+
+  test('is in folders that lint knows, except for one file', async () => {
+    const names = await readdir(join(ROOT, 'src'));
+    expect(names.toSorted()).toEqual([...FOLDERS, 'index.ts', 'local'].toSorted());
+  });
+});
