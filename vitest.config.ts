@@ -3,6 +3,21 @@ import { defineConfig } from 'vitest/config';
 
 const source = (file: string) => fileURLToPath(new URL(`./src/${file}`, import.meta.url));
 
+/** Limits on elapsed time that a second busy core would break. */
+const TIMED = [
+  'test/kms/multi-region-gateway.test.ts',
+  'test/module/shutdown.test.ts',
+  'test/security/{corpus,time}.test.ts',
+  'test/service/kms-jwt.service.outage.test.ts',
+];
+/** Fast, and without the built package, which test/kms/load-error needs: what `npm run check` runs. */
+const UNITS = [
+  'test/{async,errors,events,jwt,keys,layout,options}/**/*.test.ts',
+  'test/kms/**/!(load-error).test.ts',
+  'test/service/token-*.test.ts',
+];
+const OWN_CONFIG = ['test/faults/**', 'test/package/**'];
+
 export default defineConfig({
   resolve: {
     alias: [
@@ -12,9 +27,27 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: ['test/faults/**', 'test/package/**'],
     setupFiles: ['reflect-metadata'],
     testTimeout: 20_000,
+    // By default Vitest leaves one core idle, which on two cores is half of the machine.
+    maxWorkers: '100%',
+    projects: [
+      {
+        extends: true,
+        test: { name: 'units', include: UNITS, exclude: TIMED },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'apps',
+          include: ['test/**/*.test.ts'],
+          exclude: [...TIMED, ...UNITS, ...OWN_CONFIG],
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'timed', include: TIMED, maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
+    ],
   },
 });
