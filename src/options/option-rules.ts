@@ -36,12 +36,14 @@ export const flag: Rule = [
   (value) => value === undefined || typeof value === 'boolean',
   'must be true or false',
 ];
+const isWholeNumber = (value: unknown, least: number, most = Number.MAX_SAFE_INTEGER) =>
+  Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most;
 const positive = (unit: string): Rule => [
-  (value) => Number.isSafeInteger(value) && (value as number) > 0,
+  (value) => isWholeNumber(value, 1),
   `must be a positive whole number of ${unit}`,
 ];
 const milliseconds: Rule = [
-  (value) => positive('')[0](value) && (value as number) <= MAX_TIMER_MS,
+  (value) => isWholeNumber(value, 1, MAX_TIMER_MS),
   `must be a positive whole number of milliseconds, at most ${MAX_TIMER_MS}`,
 ];
 const record: Rule = [isObject, 'must be an object'];
@@ -138,10 +140,7 @@ export const ROTATION_RULES: Rules<RotationOptions> = {
 export const LIMIT_RULES: Rules<LimitOptions> = {
   timeout: milliseconds,
   maxConcurrency: positive('calls'),
-  maxQueue: [
-    (value) => Number.isSafeInteger(value) && (value as number) >= 0,
-    'must be a whole number of calls, 0 or more',
-  ],
+  maxQueue: [(value) => isWholeNumber(value, 0), 'must be a whole number of calls, 0 or more'],
   maxTokenLength: positive('characters'),
 };
 

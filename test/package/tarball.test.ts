@@ -22,10 +22,14 @@ describe('the tarball', () => {
     const modules = sources.map((file) => file.replace(/\.ts$/, ''));
     expect(await filesOf(folder)).toEqual(
       [
+        'ARCHITECTURE.md',
         'CHANGELOG.md',
+        'CONTRIBUTING.md',
         'LICENSE',
         'README.md',
         'SECURITY.md',
+        'docs/mutants.md',
+        'docs/refusals.md',
         'package.json',
         'dist/cjs/package.json',
         ...LICENCES,

@@ -1,0 +1,35 @@
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join, posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+/** What npm packs whatever `files` says. */
+const ALWAYS_PACKED = ['README.md', 'LICENSE', 'package.json'];
+
+const { files } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { files: string[] };
+const packed = [...ALWAYS_PACKED, ...files];
+const documents = (await readdir(ROOT, { recursive: true })).filter(
+  (path) => !/^(?:node_modules|dist)\//.test(path) && path.endsWith('.md') && isPacked(path),
+);
+
+function isPacked(path: string): boolean {
+  return packed.some((entry) => path === entry || path.startsWith(`${entry}/`));
+}
+
+async function linksIn(document: string): Promise<string[]> {
+  const text = await readFile(join(ROOT, document), 'utf8');
+  const targets = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target);
+  const relative = targets.filter((target) => !/^(?:https?:|#)/.test(target));
+  return relative.map((target) => posix.join(dirname(document), target.replace(/#.*/, '')));
+}
+
+test('the README and the documents that it links to are packed', () => {
+  expect(documents).toEqual(expect.arrayContaining(['README.md', 'SECURITY.md', 'docs/refusals.md']));
+});
+
+test.each(documents)('every relative link of %s leads to a file of the package', async (document) => {
+  const broken = (await linksIn(document)).filter((path) => !isPacked(path) || !existsSync(join(ROOT, path)));
+  expect(broken).toEqual([]);
+});
