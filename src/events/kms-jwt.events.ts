@@ -1,30 +1,30 @@
 import type { KmsSignatureError } from '../errors/errors.js';
 
-/** What happens to the keys of a service, and to its calls of KMS, for `KmsJwtService.events`. */
+/** A change of the keys of a service, or of its connection to KMS, as emitted by `KmsJwtService.events`. */
 export type KmsJwtEvent =
-  /** A key verifies from now on, and is in the key set. */
+  /** A key is published in the key set, and its tokens verify. */
   | { readonly type: 'key_published'; readonly kid: string }
-  /** A key signs from now on. */
+  /** A key signs all new tokens. */
   | { readonly type: 'key_activated'; readonly kid: string }
-  /** A key neither verifies nor is in the key set any more. */
+  /** A key is no longer in the key set, and its tokens are refused. */
   | { readonly type: 'key_removed'; readonly kid: string }
-  /** The keys could not be fetched; the last ones stay. */
+  /** The keys, or some of `verificationKeys`, could not be fetched; the last known ones stay in use. */
   | { readonly type: 'refresh_failed'; readonly error: Error }
-  /** The `rotation.store` could not be read or written. */
+  /** `rotation.store` could not be read or written. */
   | { readonly type: 'store_failed'; readonly error: Error }
-  /** The keys could be fetched again. */
+  /** The keys were fetched, for the first time since a `refresh_failed`. */
   | { readonly type: 'refresh_recovered' }
-  /** What KMS returned is not a signature of the token by this key: the token was withheld. */
+  /** The KMS reply contains no valid signature of the token by the expected key: `sign` rejected. */
   | { readonly type: 'signature_refused'; readonly error: KmsSignatureError }
   /**
-   * KMS does not answer any more: calls are refused at once, but for one at a time that tries. The error is the last call's.
-   * Where there are several `regions`, it is the one that is named, and the others go on.
+   * KMS is unavailable: calls fail fast, except for one probe at a time. `error` is that of the last call. With several
+   * `regions`, `region` names the one that is unavailable; the others still sign.
    */
   | { readonly type: 'circuit_opened'; readonly error: Error; readonly region?: string }
-  /** KMS answers again. */
+  /** KMS is available again. */
   | { readonly type: 'circuit_closed'; readonly region?: string };
 
-/** The event as a line of the log. */
+/** The log line of an event. */
 export function describeEvent(event: KmsJwtEvent): string {
   switch (event.type) {
     case 'key_published':
@@ -32,19 +32,19 @@ export function describeEvent(event: KmsJwtEvent): string {
     case 'key_activated':
       return `The key ${event.kid} signs from now on`;
     case 'key_removed':
-      return `The key ${event.kid} is no longer published and verifies no more`;
+      return `The key ${event.kid} is no longer published and no longer verifies`;
     case 'refresh_failed':
-      return `The keys could not be refreshed, the last ones stay: ${event.error.message}`;
+      return `Could not refresh the keys; keeping the last known ones: ${event.error.message}`;
     case 'store_failed':
-      return `The ring store failed, a restart may not know the last keys: ${event.error.message}`;
+      return `The ring store failed; after a restart the last known keys may be missing: ${event.error.message}`;
     case 'refresh_recovered':
-      return 'The keys could be refreshed again';
+      return 'The keys are up to date again';
     case 'signature_refused':
       return `A token was withheld: ${event.error.message}`;
     case 'circuit_opened':
-      return `${kmsIn(event.region)} is away, calls are refused but for one at a time that tries: ${event.error.message}`;
+      return `${kmsIn(event.region)} is unavailable; calls fail fast, except for one probe at a time: ${event.error.message}`;
     default:
-      return `${kmsIn(event.region)} answers again`;
+      return `${kmsIn(event.region)} is available again`;
   }
 }
 

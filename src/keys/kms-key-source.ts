@@ -16,17 +16,17 @@ import type { KmsGateway, KmsPublicKey } from '../kms/kms-gateway.js';
 import type { FetchedKeys } from './rotation.js';
 import type { SigningKey } from './signing-key.js';
 
-/** What a source of keys in KMS has to know of the module's options. */
+/** The options that the source needs. */
 export interface KmsKeySourceSettings {
   keyId: string;
   kid: KidOption;
-  /** Keys of KMS, as AWS names them, and public JWKs. */
+  /** Names of KMS keys, as AWS accepts them, and public JWKs. */
   verificationKeys: readonly (string | JsonWebKey)[];
   /** In seconds. */
   refreshInterval: number;
 }
 
-/** Where the ring gets keys that live in KMS. Only an alias can come to mean another key: only aliases are asked again. */
+/** Fetches the public keys from KMS. Only an alias can be moved to another key, so only aliases are fetched again. */
 export class KmsKeySource {
   private readonly known = new Map<string, SigningKey>();
 
@@ -52,7 +52,7 @@ export class KmsKeySource {
     };
   }
 
-  /** KMS does not give the public half of a key that is disabled: the last one then stays, and no other key suffers. */
+  /** KMS does not return the public key of a disabled key: the last known one stays in use, and other keys are unaffected. */
   private async verificationKey(
     key: string | JsonWebKey,
     problems: Error[],
@@ -70,24 +70,24 @@ export class KmsKeySource {
   private async fetch(keyId: string): Promise<SigningKey> {
     const known = this.known.get(keyId);
     if (known && !isAlias(keyId)) return known;
-    const answer = await this.gateway.getPublicKey(keyId);
-    if (known && known.keyArn === answer.keyArn) return known;
-    const key = this.readKey(answer);
+    const reply = await this.gateway.getPublicKey(keyId);
+    if (known && known.keyArn === reply.keyArn) return known;
+    const key = this.readKey(reply);
     this.known.set(keyId, key);
     return key;
   }
 
-  private readKey(answer: KmsPublicKey): SigningKey {
-    const publicKey = readPublicKey(answer);
+  private readKey(reply: KmsPublicKey): SigningKey {
+    const publicKey = readPublicKey(reply);
     const algorithm = publicKey && algorithmOf(publicKey);
-    if (!publicKey || !algorithm || answer.keyUsage !== 'SIGN_VERIFY') throw wrongKey(answer);
+    if (!publicKey || !algorithm || reply.keyUsage !== 'SIGN_VERIFY') throw wrongKeyError(reply);
 
     const jwk = toJwk(publicKey, algorithm);
-    const kid = this.nameOf(answer.keyArn, jwk);
-    return { keyArn: answer.keyArn, kid, algorithm, publicKey, jwk: { ...jwk, kid } };
+    const kid = this.kidFor(reply.keyArn, jwk);
+    return { keyArn: reply.keyArn, kid, algorithm, publicKey, jwk: { ...jwk, kid } };
   }
 
-  private nameOf(keyArn: string, jwk: ReturnType<typeof toJwk>): string {
+  private kidFor(keyArn: string, jwk: ReturnType<typeof toJwk>): string {
     const { kid: option } = this.settings;
     if (option === 'key-id') return keyIdOf(keyArn);
     if (option === 'thumbprint') return thumbprint(jwk);
@@ -105,10 +105,10 @@ function readPublicKey({ spki }: KmsPublicKey): KeyObject | undefined {
   }
 }
 
-function wrongKey({ keyArn, keySpec, keyUsage }: KmsPublicKey): KmsKeyError {
-  const is = `${keySpec ?? 'of an unknown spec'} for ${keyUsage ?? 'an unknown usage'}`;
-  const remedy = `aws kms create-key --key-spec ${ALGORITHMS[0].keySpec} --key-usage SIGN_VERIFY makes one`;
+function wrongKeyError({ keyArn, keySpec, keyUsage }: KmsPublicKey): KmsKeyError {
+  const actual = `${keySpec ?? 'of an unknown spec'} for ${keyUsage ?? 'an unknown usage'}`;
+  const remedy = `create one with aws kms create-key --key-spec ${ALGORITHMS[0].keySpec} --key-usage SIGN_VERIFY`;
   return new KmsKeyError(
-    `The KMS key ${keyArn} is ${is}; it must be ${KEY_SPECS} for SIGN_VERIFY (${remedy})`,
+    `The KMS key ${keyArn} is ${actual}; it must be ${KEY_SPECS} for SIGN_VERIFY (${remedy})`,
   );
 }

@@ -38,8 +38,8 @@ test('what comes once in a while is written as it is', () => {
 
 test('information that repeats itself is as quiet', () => {
   const { state, log } = newLog();
-  log.info('KMS answers again');
-  log.info('KMS answers again');
+  log.info('KMS is available again');
+  log.info('KMS is available again');
   expect(state.lines).toHaveLength(1);
 });
 

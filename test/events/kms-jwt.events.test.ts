@@ -1,0 +1,30 @@
+import { type KmsJwtEvent, KmsSignatureError } from 'nestjs-kms-jwt';
+import { expect, test } from 'vitest';
+import { describeEvent } from '../../src/events/kms-jwt.events.js';
+
+const error = new KmsSignatureError('the reason');
+
+test.each<[KmsJwtEvent, string]>([
+  [{ type: 'key_published', kid: 'a' }, 'The key a is published and verifies'],
+  [{ type: 'key_activated', kid: 'a' }, 'The key a signs from now on'],
+  [{ type: 'key_removed', kid: 'a' }, 'The key a is no longer published and no longer verifies'],
+  [{ type: 'refresh_failed', error }, 'Could not refresh the keys; keeping the last known ones: the reason'],
+  [{ type: 'refresh_recovered' }, 'The keys are up to date again'],
+  [
+    { type: 'store_failed', error },
+    'The ring store failed; after a restart the last known keys may be missing: the reason',
+  ],
+  [{ type: 'signature_refused', error }, 'A token was withheld: the reason'],
+  [
+    { type: 'circuit_opened', error },
+    'KMS is unavailable; calls fail fast, except for one probe at a time: the reason',
+  ],
+  [
+    { type: 'circuit_opened', error, region: 'eu-west-1' },
+    'KMS in eu-west-1 is unavailable; calls fail fast, except for one probe at a time: the reason',
+  ],
+  [{ type: 'circuit_closed' }, 'KMS is available again'],
+  [{ type: 'circuit_closed', region: 'eu-west-1' }, 'KMS in eu-west-1 is available again'],
+])('%j is logged as one line', (event, line) => {
+  expect(describeEvent(event)).toBe(line);
+});
