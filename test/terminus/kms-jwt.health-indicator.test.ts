@@ -1,3 +1,4 @@
+import { Inject, Injectable } from '@nestjs/common';
 import { HealthCheckService, TerminusModule } from '@nestjs/terminus';
 import { Test } from '@nestjs/testing';
 import { KmsJwtModule, KmsJwtService } from 'nestjs-kms-jwt';
@@ -56,5 +57,38 @@ test('a service that has no key yet is down', async () => {
   const { check } = await start(true);
   await expect(check()).rejects.toMatchObject({
     response: { status: 'error', error: { tokens: { status: 'down', keys: [] } } },
+  });
+});
+
+const InternalHealthIndicator = KmsJwtHealthIndicator.named('internal');
+
+@Injectable()
+class Report {
+  constructor(
+    private readonly kmsJwt: KmsJwtHealthIndicator,
+    @Inject(InternalHealthIndicator) private readonly internal: KmsJwtHealthIndicator,
+  ) {}
+
+  entries() {
+    return { ...this.kmsJwt.isHealthy(), ...this.internal.isHealthy('internal') };
+  }
+}
+
+test('a named indicator reports the instance of that name, beside that of the default instance', async () => {
+  const localKms = new LocalKms({ keys: [{ alias: 'auth' }, { alias: 'internal' }] });
+  const module = await Test.createTestingModule({
+    imports: [
+      KmsJwtModule.forRoot({ keyId: 'alias/auth', client: localKms.client() }),
+      KmsJwtModule.forRoot({ name: 'internal', keyId: 'alias/internal', client: localKms.client() }),
+    ],
+    providers: [KmsJwtHealthIndicator, InternalHealthIndicator, Report],
+  }).compile();
+  onTestFinished(() => module.close());
+  await module.init();
+
+  const [auth, internal] = localKms.keys.map(({ keyId }) => keyId);
+  expect(module.get(Report).entries()).toMatchObject({
+    'kms-jwt': { status: 'up', signing: auth },
+    internal: { status: 'up', signing: internal },
   });
 });
