@@ -36,8 +36,10 @@ export class RingPersistence {
       const stored = await this.withinTimeout('load', () => store.load());
       const saved = stored && fromStored(stored);
       if (stored && stored.instance !== this.instance) {
-        const problem = `holds the keys of the instance '${stored.instance}', not of '${this.instance}'`;
-        throw new KmsJwtOptionsError('rotation.store', `${problem}: give each instance a store of its own`);
+        throw new KmsJwtOptionsError(
+          'rotation.store',
+          'belongs to another instance: give each instance its own store',
+        );
       }
       this.isRead = true;
       return saved;

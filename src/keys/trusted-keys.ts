@@ -2,6 +2,7 @@ import { KmsJwtOptionsError } from '../errors/errors.js';
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
 import type { VerificationKey } from '../jwt/jwk.js';
 import { ASSUMED_LIFETIME_SECONDS, REFRESH_JITTER } from '../options/defaults.js';
+import type { RotationSettings } from '../options/settings.js';
 import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import { RestartableTimer } from './restartable-timer.js';
 import type { RingPersistence } from './ring-persistence.js';
@@ -23,13 +24,6 @@ import type { SigningKey } from './signing-key.js';
 /** The value of `freshFor` before the first fetch. */
 const INITIAL_FRESH_FOR_SECONDS = 30;
 
-/** Durations in seconds. */
-export interface RetirementSettings {
-  activationDelay: number;
-  /** Default: the lifetime of the longest-lived token seen here, or 24 hours. The propagation delay is added to either. */
-  retireAfter: number | undefined;
-}
-
 /**
  * The keys that are trusted now, by their part in the rotation. Each change is emitted as events and stored. Changes that are
  * due are applied when the keys are used; a timer only makes sure that the events and the store do not lag behind.
@@ -48,7 +42,7 @@ export class TrustedKeys {
   /** @param emit receives each change */
   constructor(
     private readonly persistence: RingPersistence,
-    private readonly settings: RetirementSettings,
+    private readonly settings: Pick<RotationSettings, 'activationDelay' | 'retireAfter'>,
     private readonly emit: (event: KmsJwtEvent) => void,
     private readonly clock: Clock = SYSTEM_CLOCK,
   ) {}
@@ -147,6 +141,7 @@ export class TrustedKeys {
   }
 
   private times(): RotationTimes {
+    // By default a key retires with the longest-lived token that was seen here.
     const { activationDelay, retireAfter = this.longestLifetime ?? ASSUMED_LIFETIME_SECONDS } = this.settings;
     return {
       activationDelay: activationDelay * 1000,

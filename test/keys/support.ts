@@ -5,7 +5,8 @@ import { KeyRing } from '../../src/keys/key-ring.js';
 import { RingPersistence } from '../../src/keys/ring-persistence.js';
 import type { FetchedKeys } from '../../src/keys/rotation.js';
 import type { SigningKey } from '../../src/keys/signing-key.js';
-import { type RetirementSettings, TrustedKeys } from '../../src/keys/trusted-keys.js';
+import { TrustedKeys } from '../../src/keys/trusted-keys.js';
+import type { RotationSettings } from '../../src/options/settings.js';
 import { newKeyPair } from '../support/forge.js';
 
 export function newKey(kid: string): SigningKey {
@@ -23,7 +24,7 @@ export function alias(signing: SigningKey, ...others: SigningKey[]): FetchedKeys
   return { signing, others, freshFor: 300 };
 }
 
-interface RingOptions extends Partial<RetirementSettings> {
+interface RingOptions extends Partial<Pick<RotationSettings, 'activationDelay' | 'retireAfter'>> {
   store?: KmsJwtRingStore;
   random?: number;
 }
