@@ -70,7 +70,7 @@ describe('two instances', () => {
   });
 });
 
-test('an instance has one log, whoever asks for it', () => {
+test('each instance has exactly one log', () => {
   expect(logOf('internal')).toBe(logOf('internal'));
   expect(logOf('internal')).not.toBe(logOf('default'));
 });

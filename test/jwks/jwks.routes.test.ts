@@ -76,7 +76,7 @@ const kid = (index: number) => localKms.keys[index]?.keyId;
 type Key = Record<string, unknown>;
 
 describe.each(['Express', 'Fastify'] as const)('on %s', (adapter) => {
-  test('the key set is there for everybody, past a global guard and a global prefix', async () => {
+  test('the key set is public, regardless of a global guard and a global prefix', async () => {
     await start(adapter, { controllers: [GreedyController] });
     expect((await get('/api/anything')).status).toBe(403);
     const response = await get(PATH);
@@ -108,7 +108,7 @@ describe.each(['Express', 'Fastify'] as const)('on %s', (adapter) => {
     }
   });
 
-  test('who has it already is told so, until it changes', async () => {
+  test('a client that has the current key set gets 304', async () => {
     await start(adapter);
     const etag = (await get(PATH)).headers.get('etag') ?? '';
     expect(etag).toMatch(/^"[\w-]{43}"$/);
@@ -147,12 +147,12 @@ describe.each(['Express', 'Fastify'] as const)('on %s', (adapter) => {
     expect((await get(PATH, { method: 'HEAD', headers: { 'if-none-match': etag } })).status).toBe(304);
   });
 
-  test('there is nothing to post to', async () => {
+  test('POST is a 404', async () => {
     await start(adapter);
     expect((await get(PATH, { method: 'POST' })).status).toBe(404);
   });
 
-  test('a route of the app that catches all leaves it alone', async () => {
+  test('a catch-all route of the app does not replace it', async () => {
     app = (await create(adapter, { controllers: [GreedyController] })).setGlobalPrefix('');
     await app.listen(0, '127.0.0.1');
     url = await app.getUrl();
@@ -160,8 +160,8 @@ describe.each(['Express', 'Fastify'] as const)('on %s', (adapter) => {
     expect((await get(PATH)).status).toBe(200);
   });
 
-  test('while the first fetch fails it is a 503 that nobody keeps', async () => {
-    const away = localKms.inject({ kind: 'throttle' });
+  test('while the first fetch fails it is a 503 that no cache stores', async () => {
+    const outage = localKms.inject({ kind: 'throttle' });
     await start(adapter, { lazy: true });
     const response = await get(PATH);
     expect(response.status).toBe(503);
@@ -173,7 +173,7 @@ describe.each(['Express', 'Fastify'] as const)('on %s', (adapter) => {
       message: 'Service Unavailable',
       errorCode: 'kms_unavailable',
     });
-    away.stop();
+    outage.stop();
     await expect.poll(async () => (await get(PATH)).status).toBe(200);
   });
 

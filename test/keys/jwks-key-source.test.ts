@@ -61,7 +61,7 @@ describe('the answer is fresh', () => {
     ['for refreshInterval where it says nothing of max-age', 'public', 300],
     ['for 30 seconds where it is not to be kept', 'no-store', 30],
     ['for 30 seconds where it is to be asked for again', 'no-cache, max-age=600', 30],
-    ['not by what shared caches are told', 's-maxage=600', 300],
+    ['regardless of s-maxage', 's-maxage=600', 300],
     ['for 30 seconds at least', 'max-age=0', 30],
     ['for a day at most', 'max-age=31536000', 86_400],
     ['for refreshInterval where it makes no sense', 'max-age=-1', 300],

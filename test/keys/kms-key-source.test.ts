@@ -58,14 +58,14 @@ describe('what can come to mean another key is asked for again:', () => {
 });
 
 describe('a key that is disabled', () => {
-  test('goes on verifying where it was known, as tokens of it are still out', async () => {
+  test('still verifies if it was known before, as its tokens have not expired', async () => {
     const source = newSource({ verificationKeys: ['alias/next'] });
     await source.load();
     await send(new DisableKeyCommand({ KeyId: keyId(1) }));
     expect((await source.load()).others.map(({ kid }) => kid)).toEqual([keyId(1)]);
   });
 
-  test('is left out and told of where it was not, and the others are there', async () => {
+  test('is left out and reported if it was not known, and the others are there', async () => {
     await send(new DisableKeyCommand({ KeyId: keyId(1) }));
     const { signing, others, problem } = await newSource({ verificationKeys: ['alias/next'] }).load();
     expect(signing?.kid).toBe(keyId(0));
@@ -73,7 +73,7 @@ describe('a key that is disabled', () => {
     expect(problem).toMatchObject({ name: 'KmsKeyError' });
   });
 
-  test('is a failure where it is to sign', async () => {
+  test('is a failure if it is to sign', async () => {
     const source = newSource();
     await source.load();
     await send(new DisableKeyCommand({ KeyId: keyId(0) }));
@@ -81,7 +81,7 @@ describe('a key that is disabled', () => {
   });
 });
 
-test('a KMS that is away is not mistaken for a key that is disabled', async () => {
+test('an outage of KMS is not mistaken for a disabled key', async () => {
   const source = newSource({ verificationKeys: ['alias/next'] });
   await source.load();
   localKms.inject({ kind: 'drop' });

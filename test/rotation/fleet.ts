@@ -41,7 +41,7 @@ export interface Instance {
 /** Some instances of a service on one KMS, that sign and verify each other's tokens for as long as the traffic lasts. */
 export class Fleet {
   readonly instances: Instance[] = [];
-  /** Everything that went wrong but for what KMS could not sign. */
+  /** Every failure except signatures that KMS could not give. */
   readonly failures: unknown[] = [];
   signed = 0;
   verified = 0;

@@ -66,7 +66,7 @@ describe('4 instances sign and verify at full speed while the alias moves', () =
   });
 
   test(
-    'the same with KMS away: verification goes on, and KMS alone is to blame',
+    'the same during an outage of KMS: verification works, and only signatures fail',
     { timeout: 15_000 },
     async () => {
       await trafficSince(0);
