@@ -1,4 +1,5 @@
 export { Claims, OptionalAuth, Public, Scopes, VerifyWith } from './auth/decorators.js';
+export { KmsJwtExpiryInterceptor } from './auth/kms-jwt.expiry-interceptor.js';
 export { KmsJwtExceptionFilter } from './auth/kms-jwt.filter.js';
 export { KmsJwtGuard } from './auth/kms-jwt.guard.js';
 export { claimsOf } from './auth/request-claims.js';

@@ -1,10 +1,9 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable, type Type } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { KmsJwtError, KmsJwtOptionsError, TokenMissingError, TokenRejectedError } from '../errors/errors.js';
-import { log } from '../events/log.js';
+import { KmsJwtError, TokenMissingError } from '../errors/errors.js';
+import { logOf } from '../events/log.js';
 import type { JwtClaims } from '../jwt/claims.js';
-import { isPlainObject } from '../jwt/json.js';
-import type { TokenCarrier } from '../options/kms-jwt.options.js';
+import type { RouteVerifyOptions, TokenCarrier } from '../options/kms-jwt.options.js';
 import { DEFAULT_NAME, InjectKmsJwt } from '../service/inject-kms-jwt.js';
 import type { KmsJwtService } from '../service/kms-jwt.service.js';
 import {
@@ -17,11 +16,13 @@ import {
   verifyOptionsOf,
 } from './access.js';
 import { reportRefusal } from './refusal.js';
+import { isTokenOf, isWatched, renewedToken, renewWatch, watchConnection } from './open-connections.js';
 import { placeOnRequest, recordClaims } from './request-claims.js';
 import { checkScopes } from './scopes.js';
 import { extractToken, fromAuthHeader } from './token-extractors.js';
 import { CONNECTIONS, transportOf } from './transports/index.js';
-import type { Transport } from './transports/transport.js';
+import type { OpenConnection, Transport } from './transports/transport.js';
+import { checkAuthenticated, checkSameSubject, type Verified } from './verified.js';
 
 const DEFAULT_EXTRACTORS = [fromAuthHeader()];
 
@@ -30,12 +31,6 @@ interface Call {
   readonly context: ExecutionContext;
   readonly transport: Transport;
   readonly levels: Levels;
-}
-
-/** A token that was verified, and the claims that it stands for. */
-interface Verified {
-  readonly token: string;
-  readonly claims: JwtClaims;
 }
 
 /** The guards that allowed a call. Nest asks all guards of a call with one context. */
@@ -126,15 +121,41 @@ export class KmsJwtGuard implements CanActivate {
     const access = accessFor(this, levelsOf(context));
     try {
       const verified = await this.verify(context, access === 'elsewhere' ? 'required' : access);
+      if (verified) watchConnection(CONNECTIONS.connectionOf(client), this.instance, verified);
       CONNECTIONS.accept(client);
       return verified?.claims;
     } catch (error) {
       // Nest logs what a guard throws, but nothing sees what happens here.
-      if (!(error instanceof KmsJwtError)) reportRefusal(error, log);
+      if (!(error instanceof KmsJwtError)) reportRefusal(error, logOf(this.instance));
       await this.refuse(error, context);
       CONNECTIONS.refuse(error, client);
       return undefined;
     }
+  }
+
+  /**
+   * Lets a connection that `acceptConnection` accepted go on by a new token, before its own expires. The messages that
+   * follow have the new claims. After an error the connection goes on by its old token.
+   *
+   * @param client as the gateway received it
+   * @param token of the same issuer and subject (`iss` and `sub`) as the one before
+   * @throws TokenError when the token is invalid, or of another issuer or subject
+   * @throws KmsJwtOptionsError for a connection that was not accepted, or is closed
+   *
+   * @example
+   * \@SubscribeMessage('renew') async renew(\@ConnectedSocket() client: object, \@MessageBody() token: string) {
+   *   await this.guard.renewConnection(client, token);
+   * }
+   */
+  async renewConnection(client: object, token: string): Promise<JwtClaims> {
+    const context = CONNECTIONS.contextOf(client);
+    const connection = CONNECTIONS.connectionOf(client);
+    const claims = checkAuthenticated(await this.authenticate(token, context));
+    const renewed = { token, claims, options: this.optionsOf(context), jwt: this.jwt };
+    renewWatch(connection, this.instance, renewed, (current) =>
+      checkSameSubject(this.jwt.decode(current), this.jwt.decode(token)),
+    );
+    return claims;
   }
 
   /**
@@ -149,8 +170,11 @@ export class KmsJwtGuard implements CanActivate {
    * }
    */
   protected getToken(context: ExecutionContext): string | undefined {
+    const transport = transportOf(context);
+    const connection = transport.connectionOf?.(context);
+    const renewed = connection?.hasCalls ? renewedToken(connection, this.instance) : undefined;
     const extractors = this.jwt.guardSettings.tokenFrom ?? DEFAULT_EXTRACTORS;
-    return extractToken(transportOf(context).carriersOf(context), extractors);
+    return renewed ?? extractToken(transport.carriersOf(context), extractors);
   }
 
   /**
@@ -168,7 +192,7 @@ export class KmsJwtGuard implements CanActivate {
    * }
    */
   protected authenticate(token: string, context: ExecutionContext): Promise<JwtClaims> {
-    return this.jwt.verify(token, verifyOptionsOf(levelsOf(context)));
+    return this.jwt.verify(token, this.optionsOf(context));
   }
 
   /**
@@ -198,20 +222,44 @@ export class KmsJwtGuard implements CanActivate {
     const claims = checkAuthenticated(await this.authenticate(token, context));
     // Those of the token itself: a schema may have left them out.
     if (scopes.length > 0) checkScopes(this.jwt.decode(token), scopes);
-    return { token, claims };
+    return { token, claims, options: this.optionsOf(context), jwt: this.jwt };
   }
 
-  private record({ context, transport }: Call, { token, claims }: Verified): void {
-    recordClaims(transport, context, claims);
+  private record({ context, transport }: Call, verified: Verified): void {
+    const { token, claims } = verified;
+    const { instance } = this;
+    recordClaims(transport, context, verified);
+
+    const connection = transport.connectionOf?.(context);
+    if (connection && !isWatched(connection, instance)) this.watchFor(connection, verified, context);
+    const isOfConnection = connection?.hasCalls && isTokenOf(connection, instance, token);
+    const source = isOfConnection ? connection.key : token;
     const { property } = this.jwt.guardSettings;
-    const instance = (this.constructor as typeof KmsJwtGuard).kmsJwtInstance;
-    placeOnRequest(transport.requestOf(context), property, claims, { token, instance });
+    placeOnRequest(transport.requestOf(context), property, claims, { instance, source });
+  }
+
+  /** Ends a stream with the token of its call, and a connection with the token of its handshake. */
+  private watchFor(connection: OpenConnection, verified: Verified, context: ExecutionContext): void {
+    if (!connection.hasCalls) return watchConnection(connection, this.instance, verified);
+    if (!this.isTokenOfHandshake(context, verified.token)) return;
+    // The options of one message, or of one field, are not those of its connection.
+    watchConnection(connection, this.instance, { ...verified, options: undefined });
+  }
+
+  /** The token of a single message never ends a connection. */
+  private isTokenOfHandshake(context: ExecutionContext, token: string): boolean {
+    try {
+      return KmsJwtGuard.prototype.getToken.call(this, context) === token;
+    } catch {
+      // A handshake with two tokens, next to a message with its own.
+      return false;
+    }
   }
 
   /** Reports a refusal, and returns what to throw; what an overridden `handleError` throws counts as returned. */
   private async refuse(error: unknown, context: ExecutionContext): Promise<unknown> {
     if (!(error instanceof KmsJwtError)) return error;
-    reportRefusal(error, log);
+    reportRefusal(error, logOf(this.instance));
     try {
       return await this.handleError(error, context);
     } catch (thrown) {
@@ -228,19 +276,16 @@ export class KmsJwtGuard implements CanActivate {
     allowedBy.set(context, (allowedBy.get(context) ?? new Set()).add(identityIn(this, levels)));
   }
 
+  private get instance(): string {
+    return (this.constructor as typeof KmsJwtGuard).kmsJwtInstance;
+  }
+
+  private optionsOf(context: ExecutionContext): RouteVerifyOptions | undefined {
+    return verifyOptionsOf(levelsOf(context));
+  }
+
   // The method wins over its class.
   private read<Value>(key: string, context: ExecutionContext): Value | undefined {
     return this.reflector.getAllAndOverride<Value | undefined>(key, [...levelsOf(context)]);
   }
-}
-
-/** What an overridden `authenticate`, or a schema, made of the claims. */
-function checkAuthenticated(claims: unknown): JwtClaims {
-  if (isPlainObject(claims)) return claims;
-  // The convention of passport for a user who does not exist.
-  if (claims === null || claims === undefined || claims === false) throw new TokenRejectedError();
-  throw new KmsJwtOptionsError(
-    'authenticate',
-    'must resolve to a plain object, or to null to refuse the token',
-  );
 }

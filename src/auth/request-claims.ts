@@ -3,13 +3,14 @@ import { KmsJwtOptionsError } from '../errors/errors.js';
 import type { JwtClaims } from '../jwt/claims.js';
 import { transportOf } from './transports/index.js';
 import type { Transport } from './transports/transport.js';
+import type { Verified } from './verified.js';
 
-/** The claims of each call, by the object that its transport identifies it by. */
-const claimsByCall = new WeakMap<object, JwtClaims>();
+/** What was verified for each call, by the object that its transport identifies it by. */
+const verifiedByCall = new WeakMap<object, Verified>();
 
 /** Records the claims of one call: no other call sees them, and no other call takes them away. */
-export function recordClaims(transport: Transport, context: ExecutionContext, claims: JwtClaims): void {
-  for (const call of transport.callsToRecord(context)) claimsByCall.set(call, claims);
+export function recordClaims(transport: Transport, context: ExecutionContext, verified: Verified): void {
+  for (const call of transport.callsToRecord(context)) verifiedByCall.set(call, verified);
 }
 
 /**
@@ -27,17 +28,22 @@ export function recordClaims(transport: Transport, context: ExecutionContext, cl
 export function claimsOf<Own extends object = JwtClaims>(
   context: ExecutionContext,
 ): (Own & JwtClaims) | undefined {
+  return verifiedFor(context)?.claims as (Own & JwtClaims) | undefined;
+}
+
+export function verifiedFor(context: ExecutionContext): Verified | undefined {
   for (const call of transportOf(context).callsToRead(context)) {
-    const claims = claimsByCall.get(call);
-    if (claims) return claims as Own & JwtClaims;
+    const verified = verifiedByCall.get(call);
+    if (verified) return verified;
   }
   return undefined;
 }
 
-/** The token whose claims are at the property of a request; undefined once there were several. */
+/** Where the claims at the property of a request come from; undefined once there were several sources. */
 interface Owner {
   readonly instance: string;
-  readonly token: string;
+  /** The connection, for the token that it goes on by, otherwise the token. */
+  readonly source: object | string;
 }
 
 const owners = new WeakMap<object, Map<string, Owner | undefined>>();
@@ -57,7 +63,7 @@ export function placeOnRequest(request: object, property: string, claims: JwtCla
 }
 
 function isSame(one: Owner | undefined, other: Owner): boolean {
-  return one?.token === other.token && one.instance === other.instance;
+  return one?.source === other.source && one.instance === other.instance;
 }
 
 function refuseToRead(request: object, property: string): void {

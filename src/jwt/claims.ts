@@ -206,6 +206,13 @@ function checkTimes(claims: JwtClaims, expect: ClaimsToExpect, now: number): voi
   }
 }
 
+/** When a verifier that expects this refuses the token as expired, in seconds since 1970; Infinity: never. */
+export function expiryOf(claims: JwtClaims, expect: ClaimsToExpect): number {
+  const { exp = Infinity, iat = Infinity } = claims;
+  const end = Math.min(expect.ignoreExpiration ? Infinity : exp, iat + (expect.maxAge ?? Infinity));
+  return end + (expect.clockTolerance ?? 0);
+}
+
 function checkMember(
   claim: string,
   option: string,

@@ -49,4 +49,5 @@ export const DEFAULT_LIMITS = {
 
 export const DEFAULT_GUARD = {
   property: 'user',
+  endAtExpiry: true,
 } as const;

@@ -228,8 +228,23 @@ export interface GuardOptions {
    * `TokenAmbiguousError` (RFC 6750, section 2). Default: `fromAuthHeader()`.
    */
   tokenFrom?: TokenExtractor | TokenExtractor[];
-  /** The property of the request in which the guard puts the claims. Default: `'user'`, as in passport. */
+  /**
+   * The property of the request in which the guard puts the claims. In GraphQL and on sockets, where several calls share
+   * the request, it has the claims of the last admitted call, and reading it throws once calls with different tokens
+   * shared it: `@Claims()` and `claimsOf(context)` belong to the call. Default: `'user'`, as in passport.
+   */
   property?: string;
+  /**
+   * Ends WebSocket connections, GraphQL subscriptions, `@Sse()` events and gRPC streams within a second once their token
+   * has expired (`exp` plus `clockTolerance`, or `iat` plus `maxAge`) or its key is no longer trusted. Observables over
+   * TCP, Redis or NATS need the `KmsJwtExpiryInterceptor`. Default: true.
+   */
+  endAtExpiry?: boolean;
+  /**
+   * How often `isRevoked` is asked again about the token of an open connection or stream, 10 % more or less. The third
+   * failure in a row ends it. Default: never.
+   */
+  recheckInterval?: Duration;
 }
 
 /**

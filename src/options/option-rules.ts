@@ -150,6 +150,8 @@ export const GUARD_RULES: Rules<GuardOptions> = {
     'must be a token extractor such as fromAuthHeader(), or an array of them, not empty',
   ],
   property: nonEmptyString,
+  endAtExpiry: flag,
+  recheckInterval: duration,
 };
 
 export const EXTRA_RULES: Rules<KmsJwtModuleExtras> = {

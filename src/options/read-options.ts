@@ -216,8 +216,13 @@ function toRotationSettings(given: RotationOptions, requestAlias: boolean): Rota
   };
 }
 
-function toGuardSettings({ tokenFrom, ...given }: GuardOptions): GuardSettings {
-  return { ...DEFAULT_GUARD, ...given, tokenFrom: tokenFrom && [tokenFrom].flat() };
+function toGuardSettings({ tokenFrom, recheckInterval, ...given }: GuardOptions): GuardSettings {
+  return {
+    ...DEFAULT_GUARD,
+    ...given,
+    tokenFrom: tokenFrom && [tokenFrom].flat(),
+    recheckInterval: recheckInterval === undefined ? undefined : toSeconds(recheckInterval),
+  };
 }
 
 // Lists, objects and expressions are copied: what was checked must not change afterwards.

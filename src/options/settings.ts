@@ -63,4 +63,7 @@ export interface GuardSettings {
   /** `undefined`: the guard's own default, `fromAuthHeader()`. */
   tokenFrom: readonly TokenExtractor[] | undefined;
   property: string;
+  endAtExpiry: boolean;
+  /** `undefined`: never. */
+  recheckInterval: number | undefined;
 }

@@ -1,8 +1,8 @@
 import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { KmsJwtOptionsError } from '../errors/errors.js';
+import { type KmsJwtError, KmsJwtOptionsError } from '../errors/errors.js';
 import { encodeBase64url } from '../jwt/base64url.js';
-import type { JwtClaims } from '../jwt/claims.js';
+import { expiryOf, type JwtClaims } from '../jwt/claims.js';
 import { type CompactJws, type JwtHeader, parseCompact } from '../jwt/compact.js';
 import type { JsonWebKeySet } from '../jwt/jwk.js';
 import type { Observable, Subject } from 'rxjs';
@@ -14,6 +14,7 @@ import { readDecodeOptions, readSignOptions, readVerifyOptions } from '../option
 import type { GuardSettings, KmsJwtSettings } from '../options/settings.js';
 import type { TokenSigner } from './token-signer.js';
 import type { TokenVerifier } from './token-verifier.js';
+import { TokenWatcher } from './token-watcher.js';
 
 /** What `verify` and `decode` return for `{ complete: true }`. */
 export interface CompleteJwt<Claims = JwtClaims> {
@@ -53,6 +54,8 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    */
   readonly events: Observable<KmsJwtEvent>;
 
+  private readonly watcher: TokenWatcher;
+
   constructor(
     private readonly settings: KmsJwtSettings,
     private readonly ring: KeyRing,
@@ -63,6 +66,7 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
     private readonly subject: Subject<KmsJwtEvent>,
   ) {
     this.events = subject.asObservable();
+    this.watcher = new TokenWatcher(settings.guard, this.events);
   }
 
   /**
@@ -105,6 +109,7 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * `KmsUnavailableError`; tokens can still be verified.
    */
   async onApplicationShutdown(): Promise<void> {
+    this.watcher.stop();
     await Promise.all([this.signer?.close(), this.ring.stop()]);
     await this.gateway?.close();
     this.subject.complete();
@@ -174,6 +179,39 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
       options !== undefined ? readVerifyOptions(options, this.settings.verify) : this.settings.verify;
     const { jws, claims } = await this.verifier.verify(token, settings, secondsNow());
     return settings.complete ? complete(jws, claims) : claims;
+  }
+
+  /**
+   * @internal Reports once when a token that was verified ceases to be valid, as `guard.endAtExpiry` and
+   * `guard.recheckInterval` ask.
+   *
+   * @param claims as they were returned: those of a token that is no JWT, such as an API key
+   * @returns a function that ends the watch
+   */
+  watch(
+    token: string,
+    claims: JwtClaims,
+    options: VerifyOptions | undefined,
+    onInvalid: (error: KmsJwtError) => void,
+  ): () => void {
+    const settings = options ? readVerifyOptions(options, this.settings.verify) : this.settings.verify;
+    const jws = this.tryParse(token);
+    return this.watcher.watch(
+      {
+        kid: typeof jws?.header.kid === 'string' ? jws.header.kid : undefined,
+        expiresAt: expiryOf(jws?.payload ?? claims, settings),
+        recheck: async () => jws && this.verifier.checkRevocation(jws),
+      },
+      onInvalid,
+    );
+  }
+
+  private tryParse(token: string): CompactJws | undefined {
+    try {
+      return parseCompact(token, this.settings.limits.maxTokenLength);
+    } catch {
+      return undefined;
+    }
   }
 
   /**

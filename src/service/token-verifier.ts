@@ -55,7 +55,8 @@ export class TokenVerifier {
     return { jws, claims };
   }
 
-  private async checkRevocation({ payload, header }: CompactJws): Promise<void> {
+  /** @throws TokenRevokedError, RevocationUnavailableError */
+  async checkRevocation({ payload, header }: CompactJws): Promise<void> {
     const { isRevoked, timeout } = this.settings;
     if (!isRevoked) return;
     const answer = await askWithin(timeout, async () => isRevoked(payload, header));

@@ -3,7 +3,7 @@ import type { KmsJwtError } from '../../errors/errors.js';
 import type { TokenCarrier } from '../../options/kms-jwt.options.js';
 import { type Refusal, refusalOf } from '../refusal.js';
 import { headersFrom } from './headers.js';
-import type { Transport } from './transport.js';
+import type { OpenConnection, Transport } from './transport.js';
 
 /** The third argument of a resolver: `(root, args, context, info)`. */
 interface GraphqlContext {
@@ -12,7 +12,13 @@ interface GraphqlContext {
 
 /** graphql-ws's own context of a connection, which @nestjs/graphql passes on as `req`. */
 interface Connection {
-  extra: { request: TokenCarrier };
+  extra: {
+    request: TokenCarrier;
+    socket?: {
+      close(code: number, reason: string): unknown;
+      once(event: 'close', listener: () => void): unknown;
+    };
+  };
   connectionParams?: unknown;
 }
 
@@ -86,6 +92,23 @@ function isConnection(request: object): request is Connection {
   return 'extra' in request && typeof (request as Partial<Connection>).extra?.request?.headers === 'object';
 }
 
+/** Clients of graphql-ws give up for good at 4401 and 1008; at these they connect again, with new parameters. */
+const CLOSE_CODES = { invalid: 4403, unavailable: 1013 };
+
+function socketOf(connection: Connection): OpenConnection | undefined {
+  const { socket } = connection.extra;
+  if (!socket) return undefined;
+  return {
+    key: connection,
+    hasCalls: true,
+    end(error) {
+      const { status, errorCode } = refusalOf(error);
+      socket.close(status === 503 ? CLOSE_CODES.unavailable : CLOSE_CODES.invalid, errorCode);
+    },
+    onClosed: (listener) => void socket.once('close', listener),
+  };
+}
+
 export const graphql: Transport = {
   carriersOf,
   requestOf,
@@ -98,6 +121,10 @@ export const graphql: Transport = {
   callsToRead(context) {
     const info = infoOf(context);
     return info ? [...pathOf(info), ...subscriptionOf(context, info)] : [requestOf(context)];
+  },
+  connectionOf(context) {
+    const request = requestOf(context);
+    return isConnection(request) ? socketOf(request) : undefined;
   },
   refuse,
   respond: refuse,

@@ -8,6 +8,7 @@ import {
 } from '../../errors/errors.js';
 import type { TokenCarrier } from '../../options/kms-jwt.options.js';
 import { refusalOf } from '../refusal.js';
+import { eventStreamOf } from './event-stream.js';
 import type { Transport } from './transport.js';
 
 /** The response of Express and of Fastify, as far as both set a header in the same way. */
@@ -34,6 +35,7 @@ export const http: Transport = {
   requestOf,
   callsToRecord: (context) => [requestOf(context)],
   callsToRead: (context) => [requestOf(context)],
+  connectionOf: eventStreamOf,
   refuse,
   respond: (error, host, next) => next(refuse(error, host)),
 };

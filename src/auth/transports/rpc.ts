@@ -4,6 +4,7 @@ import type { KmsJwtError } from '../../errors/errors.js';
 import type { TokenCarrier } from '../../options/kms-jwt.options.js';
 import { type Refusal, refusalOf } from '../refusal.js';
 import { headersFrom } from './headers.js';
+import { grpcStreamOf } from './grpc-stream.js';
 import type { Transport } from './transport.js';
 
 /** The parts of Nest's RPC contexts, and of gRPC's Metadata, that tell one transport from another. */
@@ -93,6 +94,7 @@ export const rpc: Transport = {
   requestOf: contextOf,
   callsToRecord: (context) => [callOf(context)],
   callsToRead: (context) => [callOf(context)],
+  connectionOf: (context) => grpcStreamOf(context, (error) => rpcError(error, contextOf(context))),
   async refuse(error, host) {
     const { RpcException } = await import('@nestjs/microservices');
     return new RpcException(rpcError(error, contextOf(host)));

@@ -2,6 +2,17 @@ import type { ArgumentsHost, ExecutionContext, HttpException } from '@nestjs/com
 import type { KmsJwtError } from '../../errors/errors.js';
 import type { TokenCarrier } from '../../options/kms-jwt.options.js';
 
+/** Something that goes on after a call was allowed: a connection, a subscription, a stream. */
+export interface OpenConnection {
+  /** Identifies it: calls of one connection share it. */
+  readonly key: object;
+  /** Whether further calls come over it, so that only the token that it was opened with can end it. */
+  readonly hasCalls: boolean;
+  /** Tells the client why, and ends it. */
+  end(error: KmsJwtError): void;
+  onClosed(listener: () => void): void;
+}
+
 /** One way into an app, as the guard and the exception filter use it. */
 export interface Transport {
   /** Where the token may be: a request, or the parts that make one up, such as a handshake and its parameters. */
@@ -17,6 +28,8 @@ export interface Transport {
   callsToRead(context: ExecutionContext): Iterable<object>;
   /** The exception that this transport turns into an answer for its client. */
   refuse(error: KmsJwtError, host: ArgumentsHost): Error | Promise<Error>;
+  /** The connection or stream of a call; undefined when nothing is left of the call once its handler has returned. */
+  connectionOf?(context: ExecutionContext): OpenConnection | undefined;
   /** Sends what cannot be thrown, and then never returns; absent where everything can be thrown. */
   deliver?(thrown: unknown, context: ExecutionContext): Promise<unknown>;
   /**
@@ -39,4 +52,7 @@ export interface ConnectionTransport {
   accept(client: object): void;
   /** Sends the reason to the client and closes the connection; its messages reach no handler. */
   refuse(error: unknown, client: object): void;
+  /** The context that `open` returned. */
+  contextOf(client: object): ExecutionContext;
+  connectionOf(client: object): OpenConnection;
 }

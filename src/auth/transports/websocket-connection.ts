@@ -1,37 +1,33 @@
 import type { ExecutionContext } from '@nestjs/common';
-import { type Refusal, refusalOf } from '../refusal.js';
 import { drop, hold, release } from './held-messages.js';
 import type { ConnectionTransport } from './transport.js';
-import { type Client, rememberHandshake, sendException } from './websocket.js';
+import { type Client, closeClient } from './websocket-client.js';
+import { rememberHandshake, socketConnection } from './websocket.js';
 
-/** RFC 6455, section 7.4.1: policy violation, internal error; IANA's registry: try again later. */
-const CLOSE_CODES: Record<Refusal['status'], number> = {
-  400: 1008,
-  401: 1008,
-  403: 1008,
-  500: 1011,
-  503: 1013,
-};
+/** The gateways that clients were accepted by, for their decorators. */
+const gateways = new WeakMap<Client, object>();
 
 export const websocketConnection: ConnectionTransport = {
   open(client: Client, { request, gateway }) {
     if (request) rememberHandshake(client, request);
+    if (gateway) gateways.set(client, gateway);
     hold(client);
-    return connectionContext(client, gateway);
+    return connectionContext(client);
   },
   accept: release,
   refuse(error, client: Client) {
-    const { status, errorCode } = refusalOf(error);
     drop(client);
-    sendException(client, error);
-    if (client.disconnect) client.disconnect(true);
-    else client.close?.(CLOSE_CODES[status], errorCode);
+    closeClient(client, error);
     // A paused socket of `ws` would not see the client's answer to the close frame.
     client.resume?.();
   },
+  contextOf: connectionContext,
+  connectionOf: socketConnection,
 };
 
-function connectionContext(client: object, gateway: object = {}): ExecutionContext {
+/** The context of the gateway's `handleConnection`, as if a guard were asked. */
+function connectionContext(client: Client): ExecutionContext {
+  const gateway = gateways.get(client) ?? {};
   const args = [client];
   const ws = { getClient: () => client, getData: () => undefined, getPattern: () => 'connection' };
   const handler: unknown = Reflect.get(gateway, 'handleConnection');

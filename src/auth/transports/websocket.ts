@@ -1,36 +1,15 @@
 import type { ArgumentsHost } from '@nestjs/common';
 import type { TokenCarrier } from '../../options/kms-jwt.options.js';
-import { refusalOf } from '../refusal.js';
 import { headersFrom } from './headers.js';
-import type { Transport } from './transport.js';
-
-/** The handshake that socket.io keeps on each of its sockets. */
-interface Handshake {
-  headers: TokenCarrier['headers'];
-  query?: unknown;
-  url?: string;
-  /** As the client sent it. */
-  auth?: Record<string, unknown> | null;
-}
-
-/** The parts of a socket that are used here: those of socket.io, or those of `ws`. */
-export interface Client {
-  handshake?: Handshake;
-  /** The request of the handshake, on a socket of socket.io. */
-  request?: { rawHeaders?: string[] };
-  /** socket.io's place for the app's own data of a client. */
-  data?: object;
-  emit?(event: string, body: object): unknown;
-  disconnect?(close: boolean): unknown;
-  on?(event: string, listener: (body: object) => void): unknown;
-  send?(message: string): unknown;
-  close?(code: number, reason: string): unknown;
-  pause?(): unknown;
-  resume?(): unknown;
-  removeAllListeners?(event: string): unknown;
-  /** socket.io's middleware of a socket. */
-  use?(middleware: (message: unknown[], next: () => void) => void): unknown;
-}
+import type { OpenConnection, Transport } from './transport.js';
+import {
+  type Client,
+  closeClient,
+  exceptionBody,
+  forwardRefusal,
+  type Handshake,
+  sendException,
+} from './websocket-client.js';
 
 // A socket of `ws` forgets its request: acceptConnection() remembers it.
 const requests = new WeakMap<object, TokenCarrier>();
@@ -85,6 +64,7 @@ export const websocket: Transport = {
     const call = findCall(context);
     return call ? [call] : [];
   },
+  connectionOf: (context) => socketConnection(clientOf(context)),
   async refuse(error, host) {
     const { WsException } = await import('@nestjs/websockets');
     const body = exceptionBody(error);
@@ -94,36 +74,11 @@ export const websocket: Transport = {
   respond: (error, host) => sendException(clientOf(host), error),
 };
 
-/** The body of the event `exception`. */
-function exceptionBody(error: unknown) {
-  const { status, message, errorCode } = refusalOf(error);
-  return { status: 'error', statusCode: status, message, errorCode };
-}
-
-/** Sends the event `exception`, as Nest's own filter does. */
-export function sendException(client: Client, error: unknown): void {
-  const body = exceptionBody(error);
-  if (client.disconnect) client.emit?.('exception', body);
-  else sendTo(client, body);
-}
-
-function sendTo(client: Client, body: object): void {
-  client.send?.(JSON.stringify({ event: 'exception', data: body }));
-}
-
-const refusals = new WeakSet<object>();
-const listening = new WeakSet<object>();
-
-/**
- * Before version 12, Nest's filter emits the event on sockets of `ws` within this process alone: a refusal of the guard is
- * sent from there.
- */
-function forwardRefusal(body: object, client: Client): void {
-  if (client.disconnect) return;
-  refusals.add(body);
-  if (listening.has(client)) return;
-  listening.add(client);
-  client.on?.('exception', (emitted) => {
-    if (refusals.has(emitted)) sendTo(client, emitted);
-  });
+export function socketConnection(client: Client): OpenConnection {
+  return {
+    key: client,
+    hasCalls: true,
+    end: (error) => closeClient(client, error),
+    onClosed: (listener) => void client.on?.(client.disconnect ? 'disconnect' : 'close', listener),
+  };
 }

@@ -1,0 +1,32 @@
+import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
+import { Observable } from 'rxjs';
+import type { KmsJwtError } from '../errors/errors.js';
+import { log } from '../events/log.js';
+import { reportRefusal } from './refusal.js';
+import { verifiedFor } from './request-claims.js';
+import { transportOf } from './transports/index.js';
+
+/**
+ * Ends an Observable that a handler returned once the token of its call is no longer valid: for streams over TCP, Redis,
+ * NATS and other transports whose connection the guard cannot end. It errors as the guard refuses a call.
+ *
+ * @example
+ * \@UseInterceptors(KmsJwtExpiryInterceptor) \@MessagePattern('prices') prices() { return this.prices$; }
+ */
+@Injectable()
+export class KmsJwtExpiryInterceptor implements NestInterceptor {
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const verified = verifiedFor(context);
+    if (!verified) return next.handle();
+    const { token, claims, options, jwt } = verified;
+    return new Observable((subscriber) => {
+      const end = async (error: KmsJwtError) => {
+        reportRefusal(error, log);
+        subscriber.error(await transportOf(context).refuse(error, context));
+      };
+      const stopWatching = jwt.watch(token, claims, options, (error) => void end(error));
+      subscriber.add(stopWatching);
+      subscriber.add(next.handle().subscribe(subscriber));
+    });
+  }
+}

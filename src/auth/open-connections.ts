@@ -1,0 +1,81 @@
+import { KmsJwtOptionsError } from '../errors/errors.js';
+import { logOf } from '../events/log.js';
+import { reportRefusal } from './refusal.js';
+import type { OpenConnection } from './transports/transport.js';
+import type { Verified } from './verified.js';
+
+/** The token that a connection or stream goes on by. */
+interface Current {
+  readonly token: string;
+  /** The one before, by which messages may still be under way. */
+  readonly previous?: string;
+  /** Whether it came after the connection had been opened, so that the handshake does not have it. */
+  readonly isRenewed: boolean;
+  readonly stopWatching: () => void;
+}
+
+/** By connection and instance: guards of two instances may each have verified a token of one connection. */
+const connections = new WeakMap<object, Map<string, Current>>();
+
+export function isWatched(connection: OpenConnection, instance: string): boolean {
+  return connections.get(connection.key)?.has(instance) ?? false;
+}
+
+/** Whether a token is that of the connection, and not that of one of its messages. */
+export function isTokenOf(connection: OpenConnection, instance: string, token: string): boolean {
+  const current = connections.get(connection.key)?.get(instance);
+  return current !== undefined && (current.token === token || current.previous === token);
+}
+
+/** The token that `renewConnection` gave the connection, if it did. */
+export function renewedToken(connection: OpenConnection, instance: string): string | undefined {
+  const current = connections.get(connection.key)?.get(instance);
+  return current?.isRenewed ? current.token : undefined;
+}
+
+/** Ends the connection, or stream, once its token is no longer valid. */
+export function watchConnection(connection: OpenConnection, instance: string, verified: Verified): void {
+  const byInstance = connections.get(connection.key) ?? new Map<string, Current>();
+  if (!connections.has(connection.key)) {
+    connections.set(connection.key, byInstance);
+    connection.onClosed(() => {
+      for (const { stopWatching } of byInstance.values()) stopWatching();
+      byInstance.clear();
+    });
+  }
+  byInstance.set(instance, { ...watch(connection, instance, verified), isRenewed: false });
+}
+
+/**
+ * The connection goes on by another token.
+ *
+ * @param check throws unless the token may follow the current one
+ * @throws KmsJwtOptionsError for a connection without a token, and what `check` throws
+ */
+export function renewWatch(
+  connection: OpenConnection,
+  instance: string,
+  renewed: Verified,
+  check: (current: string) => void,
+): void {
+  const byInstance = connections.get(connection.key);
+  const current = byInstance?.get(instance);
+  if (!byInstance || !current) {
+    throw new KmsJwtOptionsError('renewConnection', 'needs a connection that acceptConnection has accepted');
+  }
+  check(current.token);
+  current.stopWatching();
+  byInstance.set(instance, {
+    ...watch(connection, instance, renewed),
+    previous: current.token,
+    isRenewed: true,
+  });
+}
+
+function watch(connection: OpenConnection, instance: string, { token, claims, options, jwt }: Verified) {
+  const stopWatching = jwt.watch(token, claims, options, (error) => {
+    reportRefusal(error, logOf(instance));
+    connection.end(error);
+  });
+  return { token, stopWatching };
+}

@@ -1,0 +1,41 @@
+import type { ServerResponse } from 'node:http';
+import type { Http2ServerResponse } from 'node:http2';
+import type { Readable } from 'node:stream';
+import type { ExecutionContext } from '@nestjs/common';
+import type { OpenConnection } from './transport.js';
+
+/** The key under which Nest keeps what `@Sse()` says of a handler. */
+const SSE = '__sse__';
+/** How long the client may take to read the end of the stream. */
+const CLOSE_TIMEOUT_MS = 1000;
+
+type RawResponse = ServerResponse | Http2ServerResponse;
+
+/** The stream of a handler with `@Sse()`; a download is not cut off. */
+export function eventStreamOf(context: ExecutionContext): OpenConnection | undefined {
+  if (!Reflect.hasMetadata(SSE, context.getHandler())) return undefined;
+  // Fastify's reply has Node's response inside.
+  const response = context.switchToHttp().getResponse<RawResponse & { raw?: RawResponse }>();
+  const raw = response.raw ?? response;
+  let source: Readable | undefined;
+  return {
+    key: raw,
+    hasCalls: false,
+    end: () => end(raw, source),
+    onClosed(listener) {
+      raw.once('pipe', (readable: Readable) => (source = readable));
+      raw.once('close', listener);
+    },
+  };
+}
+
+/** Nest stops the producer once the socket, or the stream of HTTP/2, is closed: to end the response is not enough. */
+function end(response: RawResponse, source: Readable | undefined): void {
+  // A response that has ended has let go of its socket.
+  const { socket } = response;
+  const close = () => ('stream' in response ? response.stream.close() : socket?.destroy());
+  // What the producer still emits must not be written after the end, which would be an unhandled error.
+  source?.unpipe(response);
+  response.end(close);
+  setTimeout(close, CLOSE_TIMEOUT_MS).unref();
+}

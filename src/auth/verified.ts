@@ -1,0 +1,39 @@
+import { KmsJwtOptionsError, TokenClaimError, TokenRejectedError } from '../errors/errors.js';
+import type { JwtClaims } from '../jwt/claims.js';
+import { isPlainObject } from '../jwt/json.js';
+import type { RouteVerifyOptions } from '../options/kms-jwt.options.js';
+import type { KmsJwtService } from '../service/kms-jwt.service.js';
+
+/** A token that was verified, and the claims that it stands for. */
+export interface Verified {
+  readonly token: string;
+  readonly claims: JwtClaims;
+  /** The options that it was verified by, beside the module's. */
+  readonly options: RouteVerifyOptions | undefined;
+  /** The service that verified it. */
+  readonly jwt: KmsJwtService;
+}
+
+/**
+ * Checks what an overridden `authenticate`, or a schema, made of the claims.
+ *
+ * @throws TokenRejectedError for null, undefined and false, passport's convention for a user who does not exist
+ * @throws KmsJwtOptionsError for anything else that is not a plain object
+ */
+export function checkAuthenticated(claims: unknown): JwtClaims {
+  if (isPlainObject(claims)) return claims;
+  if (claims === null || claims === undefined || claims === false) throw new TokenRejectedError();
+  throw new KmsJwtOptionsError(
+    'authenticate',
+    'must resolve to a plain object, or to null to refuse the token',
+  );
+}
+
+/** @throws TokenClaimError unless both tokens are of one issuer and subject */
+export function checkSameSubject(current: JwtClaims, renewed: JwtClaims): void {
+  for (const claim of ['iss', 'sub']) {
+    if (current[claim] !== renewed[claim]) {
+      throw new TokenClaimError(claim, 'mismatch', `The ${claim} claim does not match the connection`);
+    }
+  }
+}

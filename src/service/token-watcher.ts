@@ -1,0 +1,155 @@
+import type { Observable, Subscription } from 'rxjs';
+import {
+  type KmsJwtError,
+  RevocationUnavailableError,
+  TokenExpiredError,
+  TokenKeyUnknownError,
+} from '../errors/errors.js';
+import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
+import { MAX_TIMER_MS } from '../options/defaults.js';
+
+/** By which part of it, up or down, the time to the next check is drawn, so that connections do not ask all at once. */
+const RECHECK_JITTER = 0.1;
+/** How many checks in a row may fail to get an answer. */
+const MAX_FAILED_RECHECKS = 3;
+
+/** A token that was verified, for as long as something relies on it: a connection, a subscription, a stream. */
+export interface WatchedToken {
+  readonly kid: string | undefined;
+  /** Seconds since 1970; Infinity for a token that does not expire. */
+  readonly expiresAt: number;
+  /** Rejects as `verify` does; it is asked at each `recheckInterval`. */
+  recheck(): Promise<void>;
+}
+
+/** Durations in seconds. */
+export interface TokenWatcherSettings {
+  /** Whether the end of a token, or of the trust in its key, is reported. */
+  endAtExpiry: boolean;
+  /** How often to ask again whether a token is revoked; undefined: never. */
+  recheckInterval: number | undefined;
+}
+
+/** Time and randomness, as arguments for tests. */
+export interface WatcherClock {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** From 0 to below 1. */
+  random(): number;
+  /** @returns a function that cancels the timer */
+  setTimer(run: () => void, milliseconds: number): () => void;
+}
+
+const SYSTEM_CLOCK: WatcherClock = {
+  now: () => Date.now(),
+  random: () => Math.random(),
+  setTimer(run, milliseconds) {
+    const timer = setTimeout(run, milliseconds).unref();
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Reports when tokens that were valid cease to be: by their `exp`, by revocation, or with the trust in their key. */
+export class TokenWatcher {
+  private readonly watches = new Set<Watch>();
+  private readonly subscription: Subscription;
+
+  constructor(
+    private readonly settings: TokenWatcherSettings,
+    events: Observable<KmsJwtEvent>,
+    private readonly clock: WatcherClock = SYSTEM_CLOCK,
+  ) {
+    this.subscription = events.subscribe((event) => {
+      if (event.type === 'key_removed' && settings.endAtExpiry) this.endTokensOf(event.kid);
+    });
+  }
+
+  /**
+   * @param onInvalid is called once, with the error that `verify` would throw now
+   * @returns a function that ends the watch
+   */
+  watch(token: WatchedToken, onInvalid: (error: KmsJwtError) => void): () => void {
+    const watch = new Watch(token, this.settings, this.clock, (error) => {
+      this.watches.delete(watch);
+      onInvalid(error);
+    });
+    this.watches.add(watch);
+    watch.start();
+    return () => {
+      this.watches.delete(watch);
+      watch.stop();
+    };
+  }
+
+  /** Ends every watch without a report. */
+  stop(): void {
+    this.subscription.unsubscribe();
+    for (const watch of this.watches) watch.stop();
+    this.watches.clear();
+  }
+
+  private endTokensOf(kid: string): void {
+    for (const watch of this.watches) if (watch.token.kid === kid) watch.end(new TokenKeyUnknownError());
+  }
+}
+
+class Watch {
+  private readonly timers = new Map<'expiry' | 'recheck', () => void>();
+  private failedRechecks = 0;
+  private isOver = false;
+
+  constructor(
+    readonly token: WatchedToken,
+    private readonly settings: TokenWatcherSettings,
+    private readonly clock: WatcherClock,
+    private readonly onInvalid: (error: KmsJwtError) => void,
+  ) {}
+
+  start(): void {
+    if (this.settings.endAtExpiry && this.token.expiresAt !== Infinity) this.awaitExpiry();
+    if (this.settings.recheckInterval !== undefined) this.awaitRecheck(this.settings.recheckInterval);
+  }
+
+  stop(): void {
+    this.isOver = true;
+    for (const cancel of this.timers.values()) cancel();
+  }
+
+  end(error: KmsJwtError): void {
+    if (this.isOver) return;
+    this.stop();
+    this.onInvalid(error);
+  }
+
+  /** By the wall clock, as `verify`: a timer that fires early, after a step back or at its limit, is set again. */
+  private awaitExpiry(): void {
+    const remaining = this.token.expiresAt * 1000 - this.clock.now();
+    if (remaining <= 0) return this.end(new TokenExpiredError(new Date(this.token.expiresAt * 1000)));
+    // Whole milliseconds: a timer of a fraction less would fire just before.
+    this.setTimer('expiry', () => this.awaitExpiry(), Math.ceil(remaining));
+  }
+
+  private awaitRecheck(interval: number): void {
+    const jitter = 1 + RECHECK_JITTER * (2 * this.clock.random() - 1);
+    const recheck = async () => {
+      await this.recheck();
+      if (!this.isOver) this.awaitRecheck(interval);
+    };
+    this.setTimer('recheck', () => void recheck(), interval * 1000 * jitter);
+  }
+
+  private async recheck(): Promise<void> {
+    try {
+      await this.token.recheck();
+      this.failedRechecks = 0;
+    } catch (error) {
+      this.failedRechecks += 1;
+      const isUnanswered = error instanceof RevocationUnavailableError;
+      if (!isUnanswered || this.failedRechecks >= MAX_FAILED_RECHECKS) this.end(error as KmsJwtError);
+    }
+  }
+
+  private setTimer(name: 'expiry' | 'recheck', run: () => void, milliseconds: number): void {
+    this.timers.set(name, this.clock.setTimer(run, Math.min(milliseconds, MAX_TIMER_MS)));
+  }
+}

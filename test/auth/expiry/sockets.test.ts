@@ -1,0 +1,194 @@
+import { once } from 'node:events';
+import { Inject, type INestApplication, UseGuards } from '@nestjs/common';
+import { IoAdapter } from '@nestjs/platform-socket.io';
+import { WsAdapter } from '@nestjs/platform-ws';
+import { ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import { Claims, KmsJwtGuard, type KmsJwtModuleOptions } from 'nestjs-kms-jwt';
+import { io } from 'socket.io-client';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { startApp } from '../support.js';
+import { soon } from './support.js';
+
+@WebSocketGateway()
+class Gateway {
+  constructor(@Inject(KmsJwtGuard) private readonly guard: KmsJwtGuard) {}
+
+  async handleConnection(
+    client: { terminate?: unknown; handshake?: { auth: { unaccepted?: boolean } } },
+    request: never,
+  ) {
+    if (client.handshake?.auth.unaccepted) return;
+    await this.guard.acceptConnection(client, client.terminate ? { request } : {});
+  }
+  @UseGuards(KmsJwtGuard) @SubscribeMessage('me') me(
+    @ConnectedSocket() client: { data?: { user?: { jti?: string } }; user?: { jti?: string } },
+    @Claims('jti') jti: string,
+  ) {
+    return { event: 'answer', data: [jti, (client.data ?? client).user?.jti] };
+  }
+  @SubscribeMessage('renew') async renew(@ConnectedSocket() client: object, @MessageBody() token: string) {
+    const answer = await this.guard.renewConnection(client, token).catch((error: Error) => error.message);
+    return { event: 'answer', data: typeof answer === 'string' ? answer : 'renewed' };
+  }
+}
+
+interface Client {
+  send(event: string, data?: unknown): void;
+  answer(): Promise<unknown>;
+  /** The events `exception`, and how the connection was closed. */
+  closed: Promise<{ exceptions: unknown[]; reason: unknown }>;
+}
+
+async function connectIo(url: string, token: string, auth: object = {}): Promise<Client> {
+  const socket = io(url, {
+    auth: { token, ...auth },
+    transports: ['websocket'],
+    reconnection: false,
+    forceNew: true,
+  });
+  onTestFinished(() => void socket.close());
+  const exceptions: unknown[] = [];
+  socket.on('exception', (body: { errorCode: string }) => exceptions.push(body.errorCode));
+  const closed = new Promise<{ exceptions: unknown[]; reason: unknown }>((resolve) =>
+    socket.on('disconnect', (reason) => resolve({ exceptions, reason })),
+  );
+  await new Promise<void>((resolve) => socket.on('connect', resolve));
+  return {
+    send: (event, data) => socket.emit(event, data),
+    answer: () => new Promise((resolve) => socket.once('answer', resolve)),
+    closed,
+  };
+}
+
+async function connectWs(url: string, token: string): Promise<Client> {
+  const socket = new WebSocket(url, { headers: { authorization: `Bearer ${token}` } });
+  onTestFinished(() => socket.terminate());
+  const exceptions: unknown[] = [];
+  const waiting: ((data: unknown) => void)[] = [];
+  socket.on('message', (message: Buffer) => {
+    const { event, data } = JSON.parse(message.toString()) as { event: string; data: { errorCode?: string } };
+    if (event === 'exception') exceptions.push(data.errorCode);
+    else waiting.shift()?.(data);
+  });
+  const closed = new Promise<{ exceptions: unknown[]; reason: unknown }>((resolve) =>
+    socket.on('close', (code, reason) => resolve({ exceptions, reason: `${code} ${reason.toString()}` })),
+  );
+  await once(socket, 'open');
+  return {
+    send: (event, data) => socket.send(JSON.stringify({ event, data })),
+    answer: () => new Promise((resolve) => waiting.push(resolve)),
+    closed,
+  };
+}
+
+const KINDS = [
+  ['socket.io', (app: INestApplication) => new IoAdapter(app), connectIo, () => 'io server disconnect'],
+  [
+    'ws',
+    (app: INestApplication) => new WsAdapter(app),
+    connectWs,
+    (code: number, why: string) => `${code} ${why}`,
+  ],
+] as const;
+
+describe.each(KINDS)('a connection of %s', (_kind, newAdapter, connect, reasonFor) => {
+  const start = (options: Partial<KmsJwtModuleOptions> = {}) =>
+    startApp({
+      providers: [KmsJwtGuard, Gateway],
+      options,
+      prepare: (app) => app.useWebSocketAdapter(newAdapter(app)),
+    });
+
+  test('ends within a second of exp', async () => {
+    const { url, jwt } = await start();
+    const exp = soon();
+    const client = await connect(url, await jwt.sign({ exp }));
+    expect(await client.closed).toEqual({
+      exceptions: ['token_expired'],
+      reason: reasonFor(1008, 'token_expired'),
+    });
+    expect(Date.now() / 1000 - exp).toBeGreaterThanOrEqual(0);
+    expect(Date.now() / 1000 - exp).toBeLessThan(1);
+  });
+
+  test('ends within a second of iat plus maxAge, and of the tolerance of clocks', async () => {
+    const { url, jwt } = await start({ verifyOptions: { maxAge: 1, clockTolerance: 1 } });
+    const iat = soon() - 2;
+    const client = await connect(url, await jwt.sign({ iat }));
+    await client.closed;
+    expect(Math.floor(Date.now() / 1000)).toBe(iat + 2);
+  });
+
+  test('goes on after exp with endAtExpiry: false', async () => {
+    const { url, jwt } = await start({ guard: { endAtExpiry: false } });
+    const client = await connect(url, await jwt.sign({ exp: soon() }));
+    const ended = await Promise.race([
+      client.closed,
+      new Promise((resolve) => setTimeout(resolve, 2500, 'open')),
+    ]);
+    expect(ended).toBe('open');
+  });
+
+  test('ends when the token is revoked, at the next recheckInterval', async () => {
+    let isRevoked = false;
+    const { url, jwt } = await start({ isRevoked: () => isRevoked, guard: { recheckInterval: 1 } });
+    const client = await connect(url, await jwt.sign({}));
+    isRevoked = true;
+    expect(await client.closed).toEqual({
+      exceptions: ['token_revoked'],
+      reason: reasonFor(1008, 'token_revoked'),
+    });
+  });
+
+  test('ends when isRevoked has failed three times in a row', async () => {
+    let isAway = false;
+    let calls = 0;
+    const isRevoked = async () => {
+      calls += 1;
+      if (isAway) throw new Error('away');
+      return false;
+    };
+    const { url, jwt } = await start({ isRevoked, guard: { recheckInterval: 1 } });
+    const client = await connect(url, await jwt.sign({}));
+    isAway = true;
+    calls = 0;
+    expect(await client.closed).toEqual({
+      exceptions: ['revocation_unavailable'],
+      reason: reasonFor(1013, 'revocation_unavailable'),
+    });
+    expect(calls).toBe(3);
+  });
+
+  test('goes on by a new token of the same subject, and its messages have the new claims', async () => {
+    const { url, jwt } = await start();
+    const exp = soon();
+    const client = await connect(url, await jwt.sign({ sub: 'user-42', jti: 'first', exp }));
+    const say = (event: string, data?: unknown) => {
+      const answer = client.answer();
+      client.send(event, data);
+      return answer;
+    };
+    expect(await say('me')).toEqual(['first', 'first']);
+    expect(await say('renew', await jwt.sign({ sub: 'user-43' }))).toBe(
+      'The sub claim does not match the connection',
+    );
+    expect(await say('renew', 'nonsense')).toBe('The token does not have three parts');
+    expect(await say('me')).toEqual(['first', 'first']);
+    const renewed = await jwt.sign({ sub: 'user-42', jti: 'second', exp: exp + 1 });
+    expect(await say('renew', renewed)).toBe('renewed');
+    expect(await say('me')).toEqual(['second', 'second']);
+    await client.closed;
+    expect(Math.floor(Date.now() / 1000)).toBe(exp + 1);
+  });
+});
+
+test('a connection of socket.io that was not accepted ends with the token of its first message', async () => {
+  const { url, jwt } = await startApp({
+    providers: [KmsJwtGuard, Gateway],
+    prepare: (app) => app.useWebSocketAdapter(new IoAdapter(app)),
+  });
+  const client = await connectIo(url, await jwt.sign({ exp: soon() }), { unaccepted: true });
+  client.send('me');
+  expect(await client.closed).toMatchObject({ exceptions: ['token_expired'] });
+});

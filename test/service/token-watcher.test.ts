@@ -1,0 +1,180 @@
+import { KmsUnavailableError, RevocationUnavailableError, TokenRevokedError } from 'nestjs-kms-jwt';
+import { Subject } from 'rxjs';
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { KmsJwtEvent } from '../../src/events/kms-jwt.events.js';
+import {
+  TokenWatcher,
+  type TokenWatcherSettings,
+  type WatchedToken,
+} from '../../src/service/token-watcher.js';
+
+/** A clock that moves only when it is told to, and fires what is due. */
+class TestClock {
+  time = 1_000_000;
+  draw = 0.5;
+  private timers: { at: number; run: () => void }[] = [];
+  readonly delays: number[] = [];
+
+  now = () => this.time;
+  random = () => this.draw;
+  setTimer = (run: () => void, milliseconds: number) => {
+    const timer = { at: this.time + milliseconds, run };
+    this.timers.push(timer);
+    this.delays.push(milliseconds);
+    return () => void (this.timers = this.timers.filter((one) => one !== timer));
+  };
+  get pending() {
+    return this.timers.length;
+  }
+  async advance(milliseconds: number) {
+    const end = this.time + milliseconds;
+    for (;;) {
+      const [next] = this.timers.filter(({ at }) => at <= end).toSorted((one, other) => one.at - other.at);
+      if (!next) break;
+      this.timers = this.timers.filter((one) => one !== next);
+      this.time = Math.max(this.time, next.at);
+      next.run();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.time = end;
+  }
+}
+
+let clock: TestClock;
+let events: Subject<KmsJwtEvent>;
+let invalid: string[];
+
+beforeEach(() => {
+  clock = new TestClock();
+  events = new Subject();
+  invalid = [];
+});
+
+const DAY_SECONDS = 86_400;
+const token = (parts: Partial<WatchedToken> = {}): WatchedToken => ({
+  kid: 'key-1',
+  expiresAt: Infinity,
+  recheck: async () => {},
+  ...parts,
+});
+
+function watcherWith(settings: Partial<TokenWatcherSettings> = {}) {
+  return new TokenWatcher({ endAtExpiry: true, recheckInterval: undefined, ...settings }, events, clock);
+}
+
+describe('the expiry of a token', () => {
+  const inSeconds = (seconds: number) => token({ expiresAt: clock.time / 1000 + seconds });
+
+  test('is reported when it comes, once', async () => {
+    watcherWith().watch(inSeconds(60), ({ code }) => invalid.push(code));
+    await clock.advance(59_999);
+    expect(invalid).toEqual([]);
+    await clock.advance(1);
+    await clock.advance(60_000);
+    expect(invalid).toEqual(['token_expired']);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('is reported after more days than one timer can wait', async () => {
+    watcherWith().watch(inSeconds(60 * DAY_SECONDS), ({ code }) => invalid.push(code));
+    await clock.advance((60 * DAY_SECONDS - 1) * 1000);
+    expect(invalid).toEqual([]);
+    await clock.advance(1000);
+    expect(invalid).toEqual(['token_expired']);
+    expect(Math.max(...clock.delays)).toBeLessThan(2 ** 31);
+  });
+
+  test('is awaited anew when the wall clock was set back meanwhile', async () => {
+    watcherWith().watch(inSeconds(60), ({ code }) => invalid.push(code));
+    const due = clock.time + 60_000;
+    clock.now = () => clock.time - 30_000;
+    await clock.advance(due - clock.time);
+    expect(invalid).toEqual([]);
+    await clock.advance(30_000);
+    expect(invalid).toEqual(['token_expired']);
+  });
+
+  test('is not reported with endAtExpiry: false, after the watch has ended, or after a stop', async () => {
+    watcherWith({ endAtExpiry: false }).watch(inSeconds(1), ({ code }) => invalid.push(code));
+    watcherWith().watch(inSeconds(1), ({ code }) => invalid.push(code))();
+    const stopped = watcherWith();
+    stopped.watch(inSeconds(1), ({ code }) => invalid.push(code));
+    stopped.stop();
+    await clock.advance(10_000);
+    expect(invalid).toEqual([]);
+    expect(clock.pending).toBe(0);
+  });
+});
+
+describe('a key that is no longer trusted', () => {
+  test('ends the watches of its tokens, and no others', async () => {
+    const watcher = watcherWith();
+    watcher.watch(token(), ({ code }) => invalid.push(`key-1 ${code}`));
+    watcher.watch(token({ kid: 'key-2' }), ({ code }) => invalid.push(`key-2 ${code}`));
+    events.next({ type: 'key_removed', kid: 'key-1' });
+    events.next({ type: 'key_removed', kid: 'key-1' });
+    expect(invalid).toEqual(['key-1 token_key_unknown']);
+  });
+});
+
+describe('recheckInterval', () => {
+  const answers = (...results: (Error | undefined)[]) => {
+    let calls = 0;
+    return {
+      count: () => calls,
+      recheck: async () => {
+        const error = results[calls++];
+        if (error) throw error;
+      },
+    };
+  };
+
+  test('asks again each time, with jitter, and reports a revocation', async () => {
+    const { recheck, count } = answers(undefined, undefined, new TokenRevokedError());
+    watcherWith({ recheckInterval: 60 }).watch(token({ recheck }), ({ code }) => invalid.push(code));
+    await clock.advance(120_000);
+    expect([count(), invalid]).toEqual([2, []]);
+    await clock.advance(60_000);
+    expect([count(), invalid]).toEqual([3, ['token_revoked']]);
+    await clock.advance(600_000);
+    expect(count()).toBe(3);
+
+    clock.draw = 0;
+    watcherWith({ recheckInterval: 60 }).watch(token(), () => {});
+    expect(clock.delays.at(-1)).toBeCloseTo(54_000);
+    clock.draw = 0.999_999;
+    watcherWith({ recheckInterval: 60 }).watch(token(), () => {});
+    expect(clock.delays.at(-1)).toBeCloseTo(66_000, -1);
+  });
+
+  test('reports the third failure in a row alone', async () => {
+    const away = new RevocationUnavailableError('isRevoked failed');
+    const { recheck } = answers(away, away, undefined, away, away, away);
+    watcherWith({ recheckInterval: 60 }).watch(token({ recheck }), ({ code }) => invalid.push(code));
+    await clock.advance(5 * 60_000);
+    expect(invalid).toEqual([]);
+    await clock.advance(60_000);
+    expect(invalid).toEqual(['revocation_unavailable']);
+  });
+
+  test('reports any other failure at once', async () => {
+    const { recheck } = answers(new KmsUnavailableError('timeout', 'no answer'));
+    watcherWith({ recheckInterval: 60 }).watch(token({ recheck }), ({ code }) => invalid.push(code));
+    await clock.advance(60_000);
+    expect(invalid).toEqual(['kms_unavailable']);
+  });
+
+  test('reports nothing that was asked before the watch ended', async () => {
+    let answer!: (error: Error) => void;
+    const recheck = () => new Promise<void>((_, reject) => (answer = reject));
+    const stop = watcherWith({ recheckInterval: 60 }).watch(token({ recheck }), ({ code }) =>
+      invalid.push(code),
+    );
+    await clock.advance(60_000);
+    stop();
+    answer(new TokenRevokedError());
+    await clock.advance(600_000);
+    expect(invalid).toEqual([]);
+    expect(clock.pending).toBe(0);
+  });
+});
