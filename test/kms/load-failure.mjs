@@ -1,9 +1,5 @@
 // Starts a service with a key in KMS in a process in which one package cannot be found, and prints the error.
-<<<<<<< HEAD
 import Module, { createRequire, register } from 'node:module';
-=======
-import Module, { register } from 'node:module';
->>>>>>> 7f61311 (auth: end connections and streams with their token)
 
 const [missing, library] = process.argv.slice(2);
 const elsewhere = '/no-such-folder/main.js';
@@ -14,16 +10,10 @@ const hooks = `export function resolve(specifier, context, next) {
 }`;
 register(`data:text/javascript,${encodeURIComponent(hooks)}`);
 
-<<<<<<< HEAD
 const require = Reflect.get(Module.prototype, 'require');
 Module.prototype.require = function requireOrFail(id) {
   return id === missing ? createRequire(elsewhere).resolve(id) : Reflect.apply(require, this, [id]);
 };
-=======
-const resolveFilename = Module._resolveFilename;
-Module._resolveFilename = (request, parent, ...rest) =>
-  resolveFilename(request, request === missing ? { filename: elsewhere, paths: [] } : parent, ...rest);
->>>>>>> 7f61311 (auth: end connections and streams with their token)
 
 // If an ES module loaded by `import()` imports a CommonJS module that throws, Node 20 rejects the import and, in addition,
 // reports the same error as uncaught. Node 22 only rejects.

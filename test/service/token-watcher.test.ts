@@ -62,9 +62,9 @@ function watcherWith(settings: Partial<TokenWatcherSettings> = {}) {
   return new TokenWatcher({ endAtExpiry: true, recheckInterval: undefined, ...settings }, events, clock);
 }
 
-describe('the expiry of a token', () => {
-  const inSeconds = (seconds: number) => token({ expiresAt: clock.time / 1000 + seconds });
+const inSeconds = (seconds: number) => token({ expiresAt: clock.time / 1000 + seconds });
 
+describe('the expiry of a token', () => {
   test('is reported when it comes, once', async () => {
     watcherWith().watch(inSeconds(60), ({ code }) => invalid.push(code));
     await clock.advance(59_999);
@@ -117,18 +117,18 @@ describe('a key that is no longer trusted', () => {
   });
 });
 
-describe('recheckInterval', () => {
-  const answers = (...results: (Error | undefined)[]) => {
-    let calls = 0;
-    return {
-      count: () => calls,
-      recheck: async () => {
-        const error = results[calls++];
-        if (error) throw error;
-      },
-    };
+const answers = (...results: (Error | undefined)[]) => {
+  let calls = 0;
+  return {
+    count: () => calls,
+    recheck: async () => {
+      const error = results[calls++];
+      if (error) throw error;
+    },
   };
+};
 
+describe('recheckInterval', () => {
   test('asks again each time, with jitter, and reports a revocation', async () => {
     const { recheck, count } = answers(undefined, undefined, new TokenRevokedError());
     watcherWith({ recheckInterval: 60 }).watch(token({ recheck }), ({ code }) => invalid.push(code));

@@ -25,21 +25,22 @@ import { watchRejections } from '../../transports/rejections.js';
 import { bearer, startApp } from '../support.js';
 import { soon } from './support.js';
 
-let producers = 0;
+const producers = new Set<object>();
 let rejections: unknown[];
 
 beforeEach(() => {
-  producers = 0;
+  producers.clear();
   rejections = watchRejections();
 });
 afterEach(() => expect(rejections).toEqual([]));
 
 /** Emits until it is stopped, and is counted as long as it runs. */
 function produce(): Observable<{ data: string; sub: string }> {
-  producers += 1;
+  const producer = {};
+  producers.add(producer);
   return interval(20).pipe(
     map(() => ({ data: 'x', sub: 'x' })),
-    finalize(() => (producers -= 1)),
+    finalize(() => producers.delete(producer)),
   );
 }
 
@@ -50,11 +51,21 @@ function expectEndWithinASecondOf(exp: number) {
   expect(secondsSince(exp)).toBeLessThan(1);
 }
 
-const stopped = async () => {
-  for (let wait = 0; producers > 0 && wait < 100; wait += 1)
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  return producers;
-};
+const nap = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** The producers that still run, once they have had a second to stop. */
+async function running() {
+  const deadline = Date.now() + 1000;
+  while (producers.size > 0 && Date.now() < deadline) await nap(10);
+  return producers.size;
+}
+
+async function* chunks() {
+  for (let index = 0; index < 25; index += 1) {
+    await nap(100);
+    yield 'x';
+  }
+}
 
 @Controller()
 @UseGuards(KmsJwtGuard)
@@ -63,12 +74,6 @@ class HttpController {
     return produce();
   }
   @Get('download') download() {
-    const chunks = async function* () {
-      for (let index = 0; index < 25; index += 1) {
-        await new Promise((resolve) => setTimeout(resolve, 100));
-        yield 'x';
-      }
-    };
     return new StreamableFile(Readable.from(chunks()));
   }
 }
@@ -83,7 +88,7 @@ describe.each([
     const response = await get('/events', bearer(await jwt.sign({ exp })));
     expect(await response.text()).toContain('data: x');
     expectEndWithinASecondOf(exp);
-    expect(await stopped()).toBe(0);
+    expect(await running()).toBe(0);
   });
 
   test('a download is not cut off', async () => {
@@ -210,7 +215,7 @@ describe('over gRPC', () => {
       expect(error).toMatchObject({ code: 16, details: 'The token has expired' });
       expect(messages).toBeGreaterThan(0);
       expectEndWithinASecondOf(exp);
-      expect(await stopped()).toBe(0);
+      expect(await running()).toBe(0);
     },
   );
 });
@@ -241,5 +246,5 @@ test('over TCP an Observable ends within a second of exp with KmsJwtExpiryInterc
     errorCode: 'token_expired',
   });
   expectEndWithinASecondOf(exp);
-  expect(await stopped()).toBe(0);
+  expect(await running()).toBe(0);
 });
