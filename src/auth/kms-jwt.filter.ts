@@ -1,7 +1,7 @@
 import { type ArgumentsHost, Catch } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
 import { KmsJwtError } from '../errors/errors.js';
-import { log } from '../events/log.js';
+import { DEFAULT_NAME, logOf } from '../events/log.js';
 import { reportRefusal } from './refusal.js';
 import { findTransport } from './transports/index.js';
 
@@ -16,7 +16,7 @@ import { findTransport } from './transports/index.js';
 export class KmsJwtExceptionFilter extends BaseExceptionFilter {
   /** @throws the error itself on a transport that this library does not support */
   override catch(error: KmsJwtError, host: ArgumentsHost): unknown {
-    reportRefusal(error, log);
+    reportRefusal(error, logOf(DEFAULT_NAME));
     const transport = findTransport(host);
     if (!transport) throw error;
     return transport.respond(error, host, (exception) => super.catch(exception, host));

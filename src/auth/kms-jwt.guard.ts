@@ -121,7 +121,7 @@ export class KmsJwtGuard implements CanActivate {
     const access = accessFor(this, levelsOf(context));
     try {
       const verified = await this.verify(context, access === 'elsewhere' ? 'required' : access);
-      if (verified) watchConnection(CONNECTIONS.connectionOf(client), this.instance, verified);
+      if (verified) watchConnection(CONNECTIONS.connectionOf(client), verified);
       CONNECTIONS.accept(client);
       return verified?.claims;
     } catch (error) {
@@ -151,8 +151,8 @@ export class KmsJwtGuard implements CanActivate {
     const context = CONNECTIONS.contextOf(client);
     const connection = CONNECTIONS.connectionOf(client);
     const claims = checkAuthenticated(await this.authenticate(token, context));
-    const renewed = { token, claims, options: this.optionsOf(context), jwt: this.jwt };
-    renewWatch(connection, this.instance, renewed, (current) =>
+    const renewed = this.verified(token, claims, context);
+    renewWatch(connection, renewed, (current) =>
       checkSameSubject(this.jwt.decode(current), this.jwt.decode(token)),
     );
     return claims;
@@ -222,7 +222,11 @@ export class KmsJwtGuard implements CanActivate {
     const claims = checkAuthenticated(await this.authenticate(token, context));
     // Those of the token itself: a schema may have left them out.
     if (scopes.length > 0) checkScopes(this.jwt.decode(token), scopes);
-    return { token, claims, options: this.optionsOf(context), jwt: this.jwt };
+    return this.verified(token, claims, context);
+  }
+
+  private verified(token: string, claims: JwtClaims, context: ExecutionContext): Verified {
+    return { token, claims, options: this.optionsOf(context), jwt: this.jwt, instance: this.instance };
   }
 
   private record({ context, transport }: Call, verified: Verified): void {
@@ -240,10 +244,10 @@ export class KmsJwtGuard implements CanActivate {
 
   /** Ends a stream with the token of its call, and a connection with the token of its handshake. */
   private watchFor(connection: OpenConnection, verified: Verified, context: ExecutionContext): void {
-    if (!connection.hasCalls) return watchConnection(connection, this.instance, verified);
+    if (!connection.hasCalls) return watchConnection(connection, verified);
     if (!this.isTokenOfHandshake(context, verified.token)) return;
     // The options of one message, or of one field, are not those of its connection.
-    watchConnection(connection, this.instance, { ...verified, options: undefined });
+    watchConnection(connection, { ...verified, options: undefined });
   }
 
   /** The token of a single message never ends a connection. */

@@ -34,7 +34,7 @@ export function renewedToken(connection: OpenConnection, instance: string): stri
 }
 
 /** Ends the connection, or stream, once its token is no longer valid. */
-export function watchConnection(connection: OpenConnection, instance: string, verified: Verified): void {
+export function watchConnection(connection: OpenConnection, verified: Verified): void {
   const byInstance = connections.get(connection.key) ?? new Map<string, Current>();
   if (!connections.has(connection.key)) {
     connections.set(connection.key, byInstance);
@@ -43,7 +43,7 @@ export function watchConnection(connection: OpenConnection, instance: string, ve
       byInstance.clear();
     });
   }
-  byInstance.set(instance, { ...watch(connection, instance, verified), isRenewed: false });
+  byInstance.set(verified.instance, { ...watch(connection, verified), isRenewed: false });
 }
 
 /**
@@ -54,25 +54,24 @@ export function watchConnection(connection: OpenConnection, instance: string, ve
  */
 export function renewWatch(
   connection: OpenConnection,
-  instance: string,
   renewed: Verified,
   check: (current: string) => void,
 ): void {
   const byInstance = connections.get(connection.key);
-  const current = byInstance?.get(instance);
+  const current = byInstance?.get(renewed.instance);
   if (!byInstance || !current) {
     throw new KmsJwtOptionsError('renewConnection', 'needs a connection that acceptConnection has accepted');
   }
   check(current.token);
   current.stopWatching();
-  byInstance.set(instance, {
-    ...watch(connection, instance, renewed),
+  byInstance.set(renewed.instance, {
+    ...watch(connection, renewed),
     previous: current.token,
     isRenewed: true,
   });
 }
 
-function watch(connection: OpenConnection, instance: string, { token, claims, options, jwt }: Verified) {
+function watch(connection: OpenConnection, { token, claims, options, jwt, instance }: Verified) {
   const stopWatching = jwt.watch(token, claims, options, (error) => {
     reportRefusal(error, logOf(instance));
     connection.end(error);

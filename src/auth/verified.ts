@@ -10,8 +10,9 @@ export interface Verified {
   readonly claims: JwtClaims;
   /** The options that it was verified by, beside the module's. */
   readonly options: RouteVerifyOptions | undefined;
-  /** The service that verified it. */
+  /** The service that verified it, and the name of its instance. */
   readonly jwt: KmsJwtService;
+  readonly instance: string;
 }
 
 /**

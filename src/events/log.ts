@@ -62,6 +62,3 @@ export function logOf(instance: string): Log {
   logs.set(instance, created);
   return created;
 }
-
-/** The log of the default instance. */
-export const log = logOf(DEFAULT_NAME);
