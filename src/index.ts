@@ -17,6 +17,7 @@ export {
   KmsUnavailableError,
   type KmsUnavailableReason,
   RevocationUnavailableError,
+  SchemaUnavailableError,
   TokenAmbiguousError,
   TokenClaimError,
   type TokenClaimErrorReason,

@@ -12,6 +12,7 @@ export type KmsJwtErrorCode =
   | 'token_ambiguous'
   | 'insufficient_scope'
   | 'revocation_unavailable'
+  | 'schema_unavailable'
   | 'kms_unavailable'
   | 'jwks_unavailable'
   | 'kms_key_invalid'
@@ -101,10 +102,10 @@ export class TokenNotActiveError extends TokenError {
 }
 
 /**
- * Why a claim was refused: `missing` although required, `mismatch` with the expected value, of the wrong `type`, or not
- * matching the `schema`.
+ * Why a claim was refused: `missing` although required, `mismatch` with the expected value, of the wrong `type`, not
+ * matching the `schema`, or `unsupported`: `cnf`, which asks for a proof of possession.
  */
-export type TokenClaimErrorReason = 'missing' | 'mismatch' | 'type' | 'schema';
+export type TokenClaimErrorReason = 'missing' | 'mismatch' | 'type' | 'schema' | 'unsupported';
 
 /** A claim is missing, of the wrong type, or does not match what the verifier expects. */
 export class TokenClaimError extends TokenError {
@@ -164,6 +165,12 @@ export class InsufficientScopeError extends KmsJwtError {
 /** `isRevoked` threw, exceeded `limits.timeout`, or returned neither true nor false: a 503. */
 export class RevocationUnavailableError extends KmsJwtError {
   readonly code = 'revocation_unavailable';
+  override readonly retryable = true;
+}
+
+/** An asynchronous `schema` rejected or exceeded `limits.timeout`: a 503. Issues are a `TokenClaimError`. */
+export class SchemaUnavailableError extends KmsJwtError {
+  readonly code = 'schema_unavailable';
   override readonly retryable = true;
 }
 
@@ -252,6 +259,7 @@ export type AnyKmsJwtError =
   | TokenAmbiguousError
   | InsufficientScopeError
   | RevocationUnavailableError
+  | SchemaUnavailableError
   | KmsUnavailableError
   | JwksUnavailableError
   | KmsKeyError

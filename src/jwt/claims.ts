@@ -174,6 +174,14 @@ export function checkClaims(claims: JwtClaims, expect: ClaimsToExpect, now: numb
     READ_TYPES,
     (claim, expected) => new TokenClaimError(claim, 'type', `The ${claim} claim ${expected}`),
   );
+  // RFC 9449, section 7.1, and RFC 8705, section 3: without the proof, a stolen token could be used.
+  if (Object.hasOwn(claims, 'cnf')) {
+    throw new TokenClaimError(
+      'cnf',
+      'unsupported',
+      'The cnf claim binds the token to a key or certificate, and proof of possession is not supported',
+    );
+  }
   for (const claim of expect.requiredClaims ?? []) {
     if (!Object.hasOwn(claims, claim)) throw missing(claim);
   }

@@ -71,7 +71,9 @@ export interface VerifyOptions {
   ignoreNotBefore?: boolean;
   /**
    * A Standard Schema (zod, valibot, ArkType, …) for the claims; `verify` returns its output. A token that does not match
-   * is refused with a `TokenClaimError`. Default: none.
+   * is refused with a `TokenClaimError`. If an asynchronous schema rejects, or exceeds `limits.timeout`, the token is
+   * refused with a `SchemaUnavailableError`: a 503. zod also rejects if your own code inside the schema throws: report an
+   * issue there instead. Default: none.
    */
   schema?: StandardSchemaV1;
   /** Returns header, payload and signature instead of the claims alone. Default: false. */
@@ -201,7 +203,8 @@ export interface LimitOptions {
    * - each KMS call, its wait in the queue (at most half of this time) and the SDK's retries included;
    * - each fetch of `jwksUri`;
    * - each call of `rotation.store`;
-   * - each call of `isRevoked`.
+   * - each call of `isRevoked`;
+   * - each call of an asynchronous `schema`.
    *
    * Default: 3000. Maximum: 2,147,483,647.
    */

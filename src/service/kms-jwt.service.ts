@@ -152,6 +152,7 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * @throws KmsUnavailableError, KmsAccessDeniedError, KmsKeyError, JwksUnavailableError for a token with an unknown `kid`
    * while the keys cannot be refreshed; with `lazy`, for any token if the first fetch of the keys fails
    * @throws RevocationUnavailableError if the module's `isRevoked` fails
+   * @throws SchemaUnavailableError if an asynchronous `schema` rejects or exceeds `limits.timeout`
    * @throws KmsJwtOptionsError for wrong options
    *
    * @example

@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import {
   RevocationUnavailableError,
+  SchemaUnavailableError,
   TokenClaimError,
   TokenKeyUnknownError,
   TokenMalformedError,
@@ -50,7 +51,7 @@ export class TokenVerifier {
     checkClaims(jws.payload, options, options.clockTimestamp ?? now);
     // Others may sign tokens that live longer than those that are signed here.
     if (jws.payload.exp !== undefined) this.ring.recordLifetime(jws.payload.exp - now);
-    const claims = options.schema ? await parseBySchema(jws.payload, options.schema) : jws.payload;
+    const claims = options.schema ? await this.parse(jws.payload, options.schema) : jws.payload;
     await this.checkRevocation(jws);
     return { jws, claims };
   }
@@ -59,21 +60,43 @@ export class TokenVerifier {
   async checkRevocation({ payload, header }: CompactJws): Promise<void> {
     const { isRevoked, timeout } = this.settings;
     if (!isRevoked) return;
-    const answer = await askWithin(timeout, async () => isRevoked(payload, header));
+    const ask = async () => isRevoked(payload, header);
+    const answer: unknown = await askWithin(timeout, ask, 'isRevoked', RevocationUnavailableError);
     if (answer === true) throw new TokenRevokedError();
     if (answer !== false) throw new RevocationUnavailableError('isRevoked answered neither true nor false');
   }
+
+  private async parse(claims: JwtClaims, schema: StandardSchemaV1): Promise<unknown> {
+    const answer = validate(claims, schema);
+    if (!isPromise(answer)) return outputOf(answer);
+    const ask = async () => answer;
+    return outputOf(await askWithin(this.settings.timeout, ask, 'The schema', SchemaUnavailableError));
+  }
 }
 
-async function askWithin(timeout: number, ask: () => Promise<unknown>): Promise<unknown> {
-  const timeoutError = () => new RevocationUnavailableError(`isRevoked did not answer within ${timeout} ms`);
+/**
+ * Asks the app's own code, within a time limit.
+ *
+ * @param what the subject of the error message
+ * @param Unavailable the error if there is no answer; the app may reject with one itself
+ */
+async function askWithin<Answer>(
+  timeout: number,
+  ask: () => Promise<Answer>,
+  what: string,
+  Unavailable: new (message: string, options?: ErrorOptions) => Error,
+): Promise<Answer> {
   try {
-    return await withDeadline(ask, timeout, timeoutError);
+    return await withDeadline(
+      ask,
+      timeout,
+      () => new Unavailable(`${what} did not answer within ${timeout} ms`),
+    );
   } catch (error) {
-    if (error instanceof RevocationUnavailableError) throw error;
+    if (error instanceof Unavailable) throw error;
     // A client of a database quotes the command that failed, and the claim in it.
     const cause = redactedCause(error, 'Left out, as it may quote the claims');
-    throw new RevocationUnavailableError('isRevoked failed', { cause });
+    throw new Unavailable(`${what} failed`, { cause });
   }
 }
 
@@ -95,17 +118,37 @@ function kidOf({ kid }: JwtHeader): string {
   return kid;
 }
 
-async function parseBySchema(claims: JwtClaims, schema: StandardSchemaV1): Promise<unknown> {
+type SchemaResult = StandardSchemaV1.Result<unknown>;
+
+function validate(claims: JwtClaims, schema: StandardSchemaV1): SchemaResult | Promise<SchemaResult> {
+  try {
+    return schema['~standard'].validate(claims);
+  } catch {
+    // A schema that throws refuses the token; what it throws may quote the value, as the messages of issues may.
+    throw mismatch();
+  }
+}
+
+// Not instanceof: the promise may come from another realm.
+function isPromise(answer: SchemaResult | Promise<SchemaResult>): answer is Promise<SchemaResult> {
+  return typeof (answer as Partial<Promise<SchemaResult>> | undefined)?.then === 'function';
+}
+
+function outputOf(result: SchemaResult): unknown {
   let claim: string | undefined;
   try {
-    const result = await schema['~standard'].validate(claims);
     if (!result.issues) return result.value;
     claim = claimOf(result.issues[0]);
   } catch {
-    // A schema that throws refuses the token; what it throws may quote the value, as the messages of issues may.
+    // The schema returned no result.
   }
-  if (claim === undefined) throw new TokenClaimError('(all)', 'schema', 'The claims do not match the schema');
-  throw new TokenClaimError(claim, 'schema', `The ${claim} claim does not match the schema`);
+  throw mismatch(claim);
+}
+
+function mismatch(claim?: string): TokenClaimError {
+  return claim === undefined
+    ? new TokenClaimError('(all)', 'schema', 'The claims do not match the schema')
+    : new TokenClaimError(claim, 'schema', `The ${claim} claim does not match the schema`);
 }
 
 function claimOf(issue: StandardSchemaV1.Issue | undefined): string | undefined {

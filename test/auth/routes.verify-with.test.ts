@@ -111,6 +111,22 @@ describe('@VerifyWith()', () => {
     ]);
   });
 
+  test.each<[string, () => Promise<{ issues: { message: string }[] }>, number, string]>([
+    ['finds issues', async () => ({ issues: [{ message: 'none' }] }), 401, 'token_claim_invalid'],
+    ['rejects', () => Promise.reject(new Error('away')), 503, 'schema_unavailable'],
+    ['never answers', () => new Promise(() => {}), 503, 'schema_unavailable'],
+  ])('with an asynchronous schema that %s', async (_, validate, status, errorCode) => {
+    const asynchronous = { '~standard': { version: 1 as const, vendor: 'test', validate } };
+    @Controller()
+    class AsynchronousController {
+      @VerifyWith({ schema: asynchronous }) @Get() read() {
+        return {};
+      }
+    }
+    const get = await startGuardedApp(AsynchronousController, { limits: { timeout: 200 } });
+    expect(await get('/', { sub: 'user-42' })).toEqual([status, expect.objectContaining({ errorCode })]);
+  });
+
   test('may ask for a fresh token', async () => {
     const get = await startGuardedApp(AdminController, options);
     const now = Math.floor(Date.now() / 1000);

@@ -48,6 +48,20 @@ describe('checkClaims', () => {
     );
   });
 
+  test.each([[{ jkt: 'thumbprint' }], [{ 'x5t#S256': 'thumbprint' }], [{}], [null], ['key']])(
+    'refuses cnf, which binds a token to a key or certificate (RFC 9449, RFC 8705): %o',
+    (cnf) => {
+      expect(check({ cnf })).toThrow(
+        new TokenClaimError(
+          'cnf',
+          'unsupported',
+          'The cnf claim binds the token to a key or certificate, and proof of possession is not supported',
+        ),
+      );
+      expect(check({ cnf }, { requiredClaims: ['cnf'] })).toThrow(TokenClaimError);
+    },
+  );
+
   test('a time is one that a Date can tell, so that the error can', () => {
     const lastDate = 8.64e12;
     expect(check({ exp: lastDate, iat: 0 })).not.toThrow();

@@ -23,6 +23,7 @@ export type Ability =
   | keyof VerifyOptions
   | 'expectsByExpression'
   | 'maxTokenLength'
+  | 'refusesBoundTokens'
   | 'refusesBytes'
   | 'refusesOtherTypes'
   | 'tellsDates';

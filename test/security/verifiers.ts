@@ -56,6 +56,7 @@ export async function startOurs(
       'clockTimestamp',
       'expectsByExpression',
       'maxTokenLength',
+      'refusesBoundTokens',
       'refusesBytes',
       'refusesOtherTypes',
       'tellsDates',

@@ -89,6 +89,17 @@ describe('verify', () => {
   });
 });
 
+test('a token that is bound to a key is signed and decoded, but not taken for a bearer token', async () => {
+  const cnf = { jkt: '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I' };
+  const token = await jwt.sign({ cnf });
+  expect(jwt.decode(token)).toMatchObject({ cnf });
+  await expect(jwt.verify(token)).rejects.toMatchObject({
+    name: 'TokenClaimError',
+    claim: 'cnf',
+    message: expect.stringContaining('proof of possession is not supported'),
+  });
+});
+
 describe('verify with a schema', () => {
   const schema = z.object({ sub: z.string(), scope: z.string().transform((scope) => scope.split(' ')) });
 
@@ -111,7 +122,7 @@ describe('verify with a schema', () => {
 
   test.each<[string, () => unknown]>([
     ['throws', () => JSON.parse('"4711') as unknown],
-    ['rejects', () => Promise.reject(new Error('4711'))],
+    ['resolves to nothing', async () => undefined],
     ['answers nothing', () => undefined],
     ['names no claim', () => ({ issues: [{ message: '4711', path: [null] }] })],
     ['names a claim that is none', () => ({ issues: [{ message: '4711', path: ['4711\r\nX: 1'] }] })],
@@ -119,6 +130,17 @@ describe('verify with a schema', () => {
     const odd = { '~standard': { version: 1, vendor: 'test', validate } } as StandardSchemaV1;
     const error = await jwt.verify(await jwt.sign({}), { schema: odd }).catch((thrown: Error) => thrown);
     expect(error).toMatchObject({ name: 'TokenClaimError', claim: '(all)' });
+    expect(inspect(error, { depth: null })).not.toContain('4711');
+  });
+
+  test('does not blame the token when the schema rejects, and says nothing of what it said', async () => {
+    const rejecting: StandardSchemaV1 = {
+      '~standard': { version: 1, vendor: 'test', validate: () => Promise.reject(new Error('4711')) },
+    };
+    const error = await jwt
+      .verify(await jwt.sign({}), { schema: rejecting })
+      .catch((thrown: Error) => thrown);
+    expect(error).toMatchObject({ name: 'SchemaUnavailableError', retryable: true });
     expect(inspect(error, { depth: null })).not.toContain('4711');
   });
 

@@ -1,13 +1,16 @@
+import { runInNewContext } from 'node:vm';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { describe, expect, test, vi } from 'vitest';
-import { TokenClaimError, TokenExpiredError } from '../../src/errors/errors.js';
+import { SchemaUnavailableError, TokenClaimError, TokenExpiredError } from '../../src/errors/errors.js';
 import { tokenOf, verify } from './token-verifier.support.js';
 
 const schemaOf = (validate: (claims: unknown) => unknown) =>
   ({ '~standard': { version: 1, vendor: 'test', validate } }) as StandardSchemaV1;
 
 const refuse = (validate: (claims: unknown) => unknown) =>
-  verify(tokenOf({ sub: 'user-42' }), { schema: schemaOf(validate) }).catch((error: unknown) => error);
+  verify(tokenOf({ sub: 'user-42' }), { schema: schemaOf(validate) }, { timeout: 50 }).catch(
+    (error: unknown) => error,
+  );
 
 describe('a schema', () => {
   test('gives the claims another form', async () => {
@@ -51,11 +54,61 @@ describe('a schema', () => {
     ['tells a name that begins with a space', () => ({ issues: [{ message: '', path: [' a'] }] })],
     ['tells a name of 101 characters', () => ({ issues: [{ message: '', path: ['x'.repeat(101)] }] })],
     ['throws', () => JSON.parse('"user-42') as unknown],
-    ['rejects', () => Promise.reject(new Error('user-42'))],
     ['answers nothing', () => undefined],
+    ['answers null', () => null],
+    ['resolves to nothing', async () => undefined],
+    ['resolves to an issue', async () => ({ issues: [{ message: 'user-42' }] })],
+    [
+      'answers a getter that throws',
+      () => ({
+        get issues() {
+          throw new Error('user-42');
+        },
+      }),
+    ],
   ])('that %s names no claim, and nothing of what it says is passed on', async (_, validate) => {
     expect(await refuse(validate)).toEqual(
       new TokenClaimError('(all)', 'schema', 'The claims do not match the schema'),
+    );
+  });
+
+  test.each([
+    ['rejects', (cause: Error) => Promise.reject(cause)],
+    [
+      'rejects late',
+      async (cause: Error) => {
+        await Promise.resolve();
+        throw cause;
+      },
+    ],
+    [
+      'rejects with a promise of another realm',
+      runInNewContext('(cause) => Promise.reject(cause)') as (cause: Error) => Promise<never>,
+    ],
+  ])('that %s cannot tell, and the cause says no more than the kind of its error', async (_, fail) => {
+    const away = Object.assign(new TypeError('SELECT user-42'), { code: 'ECONNREFUSED' });
+    const refusal = await refuse(() => fail(away));
+    expect(refusal).toBeInstanceOf(SchemaUnavailableError);
+    expect(refusal).toMatchObject({
+      code: 'schema_unavailable',
+      retryable: true,
+      message: 'The schema failed',
+      cause: {
+        name: 'TypeError',
+        code: 'ECONNREFUSED',
+        message: 'Left out, as it may quote the claims',
+      },
+    });
+  });
+
+  test('may say by itself why it cannot tell', async () => {
+    const own = new SchemaUnavailableError('the tenants are being loaded');
+    expect(await refuse(() => Promise.reject(own))).toBe(own);
+  });
+
+  test('has as long as timeout says', async () => {
+    expect(await refuse(() => new Promise(() => {}))).toEqual(
+      new SchemaUnavailableError('The schema did not answer within 50 ms'),
     );
   });
 

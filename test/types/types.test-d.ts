@@ -97,7 +97,7 @@ export function errorsNarrowByTheirCode(error: AnyKmsJwtError): void {
   expectTypeOf<AnyKmsJwtError>().toExtend<KmsJwtError>();
   if (error.code === 'token_claim_invalid') {
     expectTypeOf(error).toEqualTypeOf<TokenClaimError>();
-    expectTypeOf(error.reason).toEqualTypeOf<'missing' | 'mismatch' | 'type' | 'schema'>();
+    expectTypeOf(error.reason).toEqualTypeOf<'missing' | 'mismatch' | 'type' | 'schema' | 'unsupported'>();
   }
   if (error.code === 'kms_unavailable') expectTypeOf(error.reason).toEqualTypeOf<KmsUnavailableReason>();
   if (error.code === 'token_expired') expectTypeOf(error.expiredAt).toEqualTypeOf<Date>();

@@ -196,6 +196,33 @@ const beyondDates: Case[] = ['exp', 'nbf', 'iat'].flatMap((claim) =>
   })),
 );
 
+/** Tokens for a client that proves that it has a key: to be refused by a verifier that cannot ask for the proof. */
+const bound: Case[] = [
+  {
+    name: 'a DPoP key',
+    source: 'RFC 9449, section 6.1',
+    json: '{"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}',
+  },
+  {
+    name: 'a certificate',
+    source: 'RFC 8705, section 3.1',
+    json: '{"x5t#S256":"bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}',
+  },
+  {
+    name: 'a key',
+    source: 'RFC 7800, section 3.2',
+    json: '{"jwk":{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}}',
+  },
+  { name: 'the id of a key', source: 'RFC 7800, section 3.4', json: '{"kid":"the-key"}' },
+  { name: 'an empty object', source: 'RFC 7800, section 3.1', json: '{}' },
+  { name: 'null', source: 'RFC 7800, section 3.1', json: 'null' },
+].map(({ name, source, json }) => ({
+  name: `cnf: ${name}`,
+  source,
+  make: (keys) => withRawClaim(keys, 'cnf', json),
+  needs: ['refusesBoundTokens'],
+}));
+
 const missingWhereRequired: Case[] = [
   missing('iss', { issuer: ISSUER }),
   missing('aud', { audience: AUDIENCE }),
@@ -262,6 +289,7 @@ export const claims: readonly Case[] = [
     source: `${sourceOf('iss')}; CVE-2024-53861, CVE-2025-30144`,
   })),
   ...besideExpressions,
+  ...bound,
   ...missingWhereRequired,
   ...inTime,
   ...beyondDates,

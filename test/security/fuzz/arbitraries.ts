@@ -145,6 +145,7 @@ const RESPELLINGS: readonly ((json: string) => string)[] = [
   (good) => good.replace('{', '{"exp":9999999999,'),
   (good) => good.replace('{', '{"\\u0065xp":9999999999,'),
   (good) => good.replace('{', '{"kid":"other",'),
+  (good) => good.replace('{', '{"cnf":{"jkt":"thumbprint"},'),
   (good) => good.replace('{', '{"__proto__":{"admin":true},'),
   (good) => good.replace('{', '{"a":{"b":1,"b":2},'),
   (good) => good.replace('{', '{"a":[{"b":1},{"b":2}],'),

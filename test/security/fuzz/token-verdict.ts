@@ -63,7 +63,8 @@ function areGoodClaims(claims: JsonObject, now: number): boolean {
     [...audiences, sub, jti].every((value) => typeof value === 'string') &&
     [nbf, iat, ...('exp' in claims ? [exp] : [])].every(isDate) &&
     now < (exp as number) &&
-    now >= (nbf as number)
+    now >= (nbf as number) &&
+    !('cnf' in claims)
   );
 }
 

@@ -54,6 +54,15 @@ describe('a token that is good, where what is asked of it is', () => {
     expect(secrets.foundIn(eavesdropper.heard)).toEqual([]);
   });
 
+  test('fit for a schema that cannot tell', async () => {
+    const { jwt, token, secrets, call, thrownBy, eavesdropper } = await setUp();
+    const schema = schemaThat((claims) => Promise.reject(new Error(`SELECT ${claims}`)) as never);
+    const verify = { schema };
+    expect(await thrownBy(() => jwt.verify(token, verify))).toMatchObject({ code: 'schema_unavailable' });
+    expect(await call(token, { verify })).toBe(503);
+    expect(secrets.foundIn(eavesdropper.heard)).toEqual([]);
+  });
+
   test('not to be revoked, which cannot be told', async () => {
     const errors = [
       ({ jti }: { jti?: string }) => new Error(`MOVED ${jti}`),
