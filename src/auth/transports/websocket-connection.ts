@@ -1,48 +1,81 @@
-import type { ExecutionContext } from '@nestjs/common';
-import { drop, hold, release } from './held-messages.js';
-import type { ConnectionTransport } from './transport.js';
-import { type Client, closeClient } from './websocket-client.js';
-import { rememberHandshake, socketConnection } from './websocket.js';
+import type { TokenCarrier } from '../../options/kms-jwt.options.js';
+import { type Refusal, refusalOf } from '../refusal.js';
 
-/** The gateways that clients were accepted by, for their decorators. */
-const gateways = new WeakMap<Client, object>();
-
-export const websocketConnection: ConnectionTransport = {
-  open(client: Client, { request, gateway }) {
-    if (request) rememberHandshake(client, request);
-    if (gateway) gateways.set(client, gateway);
-    hold(client);
-    return connectionContext(client);
-  },
-  accept: release,
-  refuse(error, client: Client) {
-    drop(client);
-    closeClient(client, error);
-    // A paused socket of `ws` would not see the client's answer to the close frame.
-    client.resume?.();
-  },
-  contextOf: connectionContext,
-  connectionOf: socketConnection,
-};
-
-/** The context of the gateway's `handleConnection`, as if a guard were asked. */
-function connectionContext(client: Client): ExecutionContext {
-  const gateway = gateways.get(client) ?? {};
-  const args = [client];
-  const ws = { getClient: () => client, getData: () => undefined, getPattern: () => 'connection' };
-  const handler: unknown = Reflect.get(gateway, 'handleConnection');
-  return {
-    getType: () => 'ws',
-    getClass: () => gateway.constructor,
-    getHandler: () => (typeof handler === 'function' ? handler : connectionContext),
-    getArgs: () => args,
-    getArgByIndex: (index: number) => args[index],
-    switchToWs: () => ws,
-    switchToHttp: refuseSwitch,
-    switchToRpc: refuseSwitch,
-  } as unknown as ExecutionContext;
+/** The handshake that socket.io keeps on each of its sockets. */
+export interface Handshake {
+  headers: TokenCarrier['headers'];
+  query?: unknown;
+  url?: string;
+  /** As the client sent it. */
+  auth?: Record<string, unknown> | null;
 }
 
-function refuseSwitch(): never {
-  throw new TypeError('The context of a WebSocket connection has no HTTP or RPC arguments');
+/** The parts of a socket that are used here: those of socket.io, or those of `ws`. */
+export interface Client {
+  handshake?: Handshake;
+  /** The request of the handshake, on a socket of socket.io. */
+  request?: { rawHeaders?: string[] };
+  /** socket.io's place for the app's own data of a client. */
+  data?: object;
+  emit?(event: string, body: object): unknown;
+  disconnect?(close: boolean): unknown;
+  on?(event: string, listener: (body: object) => void): unknown;
+  send?(message: string): unknown;
+  close?(code: number, reason: string): unknown;
+  pause?(): unknown;
+  resume?(): unknown;
+  removeAllListeners?(event: string): unknown;
+  /** socket.io's middleware of a socket. */
+  use?(middleware: (message: unknown[], next: () => void) => void): unknown;
+}
+
+/** RFC 6455, section 7.4.1: policy violation, internal error; IANA's registry: try again later. */
+const CLOSE_CODES: Record<Refusal['status'], number> = {
+  400: 1008,
+  401: 1008,
+  403: 1008,
+  500: 1011,
+  503: 1013,
+};
+
+/** Sends the event `exception` with the reason, and closes the connection. */
+export function closeClient(client: Client, error: unknown): void {
+  const { status, errorCode } = refusalOf(error);
+  sendException(client, error);
+  if (client.disconnect) client.disconnect(true);
+  else client.close?.(CLOSE_CODES[status], errorCode);
+}
+
+/** Sends the event `exception`, as Nest's own filter does. */
+export function sendException(client: Client, error: unknown): void {
+  const body = exceptionBody(error);
+  if (client.disconnect) client.emit?.('exception', body);
+  else sendTo(client, body);
+}
+
+/** The body of the event `exception`. */
+export function exceptionBody(error: unknown): object {
+  const { status, message, errorCode } = refusalOf(error);
+  return { status: 'error', statusCode: status, message, errorCode };
+}
+
+const refusals = new WeakSet<object>();
+const listening = new WeakSet<object>();
+
+/**
+ * Before version 12, Nest's filter emits the event on sockets of `ws` within this process alone: a refusal of the guard is
+ * sent from there.
+ */
+export function forwardRefusal(body: object, client: Client): void {
+  if (client.disconnect) return;
+  refusals.add(body);
+  if (listening.has(client)) return;
+  listening.add(client);
+  client.on?.('exception', (emitted) => {
+    if (refusals.has(emitted)) sendTo(client, emitted);
+  });
+}
+
+function sendTo(client: Client, body: object): void {
+  client.send?.(JSON.stringify({ event: 'exception', data: body }));
 }

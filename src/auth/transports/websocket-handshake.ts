@@ -1,0 +1,48 @@
+import type { ExecutionContext } from '@nestjs/common';
+import { drop, hold, release } from './held-messages.js';
+import type { ConnectionTransport } from './transport.js';
+import { type Client, closeClient } from './websocket-client.js';
+import { rememberHandshake, socketConnection } from './websocket.js';
+
+/** The gateways that clients were accepted by, for their decorators. */
+const gateways = new WeakMap<Client, object>();
+
+export const websocketConnection: ConnectionTransport = {
+  open(client: Client, { request, gateway }) {
+    if (request) rememberHandshake(client, request);
+    if (gateway) gateways.set(client, gateway);
+    hold(client);
+    return connectionContext(client);
+  },
+  accept: release,
+  refuse(error, client: Client) {
+    drop(client);
+    closeClient(client, error);
+    // A paused socket of `ws` would not see the client's answer to the close frame.
+    client.resume?.();
+  },
+  contextOf: connectionContext,
+  connectionOf: socketConnection,
+};
+
+/** The context of the gateway's `handleConnection`, as if a guard were asked. */
+function connectionContext(client: Client): ExecutionContext {
+  const gateway = gateways.get(client) ?? {};
+  const args = [client];
+  const ws = { getClient: () => client, getData: () => undefined, getPattern: () => 'connection' };
+  const handler: unknown = Reflect.get(gateway, 'handleConnection');
+  return {
+    getType: () => 'ws',
+    getClass: () => gateway.constructor,
+    getHandler: () => (typeof handler === 'function' ? handler : connectionContext),
+    getArgs: () => args,
+    getArgByIndex: (index: number) => args[index],
+    switchToWs: () => ws,
+    switchToHttp: refuseSwitch,
+    switchToRpc: refuseSwitch,
+  } as unknown as ExecutionContext;
+}
+
+function refuseSwitch(): never {
+  throw new TypeError('The context of a WebSocket connection has no HTTP or RPC arguments');
+}
