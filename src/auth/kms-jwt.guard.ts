@@ -22,7 +22,7 @@ import { checkScopes } from './scopes.js';
 import { extractToken, fromAuthHeader } from './token-extractors.js';
 import { CONNECTIONS, transportOf } from './transports/index.js';
 import type { OpenConnection, Transport } from './transports/transport.js';
-import { checkAuthenticated, checkSameSubject, type Verified } from './verified.js';
+import { checkAuthenticated, checkSameSubject, type Verified } from './verified-token.js';
 
 const DEFAULT_EXTRACTORS = [fromAuthHeader()];
 

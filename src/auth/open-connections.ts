@@ -2,7 +2,7 @@ import { KmsJwtOptionsError } from '../errors/errors.js';
 import { logOf } from '../events/log.js';
 import { reportRefusal } from './refusal.js';
 import type { OpenConnection } from './transports/transport.js';
-import type { Verified } from './verified.js';
+import type { Verified } from './verified-token.js';
 
 /** The token that a connection or stream goes on by. */
 interface Current {

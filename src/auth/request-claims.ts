@@ -3,7 +3,7 @@ import { KmsJwtOptionsError } from '../errors/errors.js';
 import type { JwtClaims } from '../jwt/claims.js';
 import { transportOf } from './transports/index.js';
 import type { Transport } from './transports/transport.js';
-import type { Verified } from './verified.js';
+import type { Verified } from './verified-token.js';
 
 /** What was verified for each call, by the object that its transport identifies it by. */
 const verifiedByCall = new WeakMap<object, Verified>();

@@ -9,7 +9,7 @@ import { KmsKeySource } from '../keys/kms-key-source.js';
 import { RingPersistence } from '../keys/ring-persistence.js';
 import { TrustedKeys } from '../keys/trusted-keys.js';
 import type { KmsGateway } from '../kms/kms-gateway.js';
-import { loadError } from '../kms/load-error.js';
+import { loadError } from '../kms/sdk-load-error.js';
 import { describeEvent, type KmsJwtEvent } from '../events/kms-jwt.events.js';
 import type { KmsJwtModuleOptions } from '../options/kms-jwt.options.js';
 import type { KmsJwtSettings } from '../options/settings.js';

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { loadError } from '../../src/kms/load-error.js';
+import { loadError } from '../../src/kms/sdk-load-error.js';
 
 const SDK = '@aws-sdk/client-kms';
 const IS_MISSING = 'KmsJwt: keyId needs the package @aws-sdk/client-kms: npm install it';

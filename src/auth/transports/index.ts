@@ -4,7 +4,7 @@ import { graphql } from './graphql.js';
 import { http } from './http.js';
 import { rpc } from './rpc.js';
 import type { ConnectionTransport, Transport } from './transport.js';
-import { websocketConnection } from './websocket-connection.js';
+import { websocketHandshake } from './websocket-handshake.js';
 import { websocket } from './websocket.js';
 
 /** By Nest's name for the type of a context. A new transport is its file and one line here. */
@@ -16,7 +16,7 @@ const TRANSPORTS: ReadonlyMap<string, Transport> = new Map([
 ]);
 
 /** The transport of connections that `acceptConnection` takes. */
-export const CONNECTIONS: ConnectionTransport = websocketConnection;
+export const CONNECTIONS: ConnectionTransport = websocketHandshake;
 
 export function findTransport(host: ArgumentsHost): Transport | undefined {
   return TRANSPORTS.get(host.getType());

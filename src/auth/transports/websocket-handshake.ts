@@ -1,13 +1,13 @@
 import type { ExecutionContext } from '@nestjs/common';
-import { drop, hold, release } from './held-messages.js';
+import { drop, hold, release } from './websocket-held-messages.js';
 import type { ConnectionTransport } from './transport.js';
-import { type Client, closeClient } from './websocket-client.js';
+import { type Client, closeClient } from './websocket-connection.js';
 import { rememberHandshake, socketConnection } from './websocket.js';
 
 /** The gateways that clients were accepted by, for their decorators. */
 const gateways = new WeakMap<Client, object>();
 
-export const websocketConnection: ConnectionTransport = {
+export const websocketHandshake: ConnectionTransport = {
   open(client: Client, { request, gateway }) {
     if (request) rememberHandshake(client, request);
     if (gateway) gateways.set(client, gateway);

@@ -1,4 +1,4 @@
-import type { Client } from './websocket-client.js';
+import type { Client } from './websocket-connection.js';
 
 /** socket.io hands on each message by `next`; without a bound, a client could fill the memory before its verdict. */
 const MAX_HELD_MESSAGES = 100;

@@ -9,7 +9,7 @@ import {
   forwardRefusal,
   type Handshake,
   sendException,
-} from './websocket-client.js';
+} from './websocket-connection.js';
 
 // A socket of `ws` forgets its request: acceptConnection() remembers it.
 const requests = new WeakMap<object, TokenCarrier>();

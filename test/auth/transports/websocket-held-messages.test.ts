@@ -9,7 +9,7 @@ import { KmsJwtGuard } from 'nestjs-kms-jwt';
 import { io } from 'socket.io-client';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { startApp } from './support.js';
+import { startApp } from '../support.js';
 
 const nap = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
