@@ -10,10 +10,10 @@ const TIMED = [
   'test/security/{corpus,time}.test.ts',
   'test/service/kms-jwt.service.outage.test.ts',
 ];
-/** Fast, and without the built package, which test/kms/load-error needs: what `npm run check` runs. */
+/** Fast, and without the built package, which test/kms/sdk-load-error needs: what `npm run check` runs. */
 const UNITS = [
   'test/{async,errors,events,jwt,keys,layout,options}/**/*.test.ts',
-  'test/kms/**/!(load-error).test.ts',
+  'test/kms/**/!(sdk-load-error).test.ts',
   'test/service/token-*.test.ts',
 ];
 const OWN_CONFIG = ['test/faults/**', 'test/package/**'];
