@@ -2,12 +2,13 @@ import { type ArgumentsHost, Catch } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
 import { KmsJwtError } from '../errors/errors.js';
 import { DEFAULT_NAME, logOf } from '../events/log.js';
-import { reportRefusal } from './refusal.js';
+import { reportRefusal, reportUnsent } from './refusal.js';
 import { findTransport } from './transports/index.js';
 
 /**
  * Answers as the guard does when a handler itself calls `sign` or `verify` and lets the error pass: 503 with Retry-After
- * while KMS is unavailable, 401 for an invalid token. Without it, Nest answers 500 to both.
+ * while KMS is unavailable, 401 for an invalid token. Without it, Nest answers 500 to both. A response that has begun is
+ * cut off, so that the client does not take it for complete, and the error is logged.
  *
  * @example
  * providers: [{ provide: APP_FILTER, useClass: KmsJwtExceptionFilter }]
@@ -16,8 +17,10 @@ import { findTransport } from './transports/index.js';
 export class KmsJwtExceptionFilter extends BaseExceptionFilter {
   /** @throws the error itself on a transport that this library does not support */
   override catch(error: KmsJwtError, host: ArgumentsHost): unknown {
-    reportRefusal(error, logOf(DEFAULT_NAME));
+    const log = logOf(DEFAULT_NAME);
     const transport = findTransport(host);
+    if (transport?.cutOff?.(host)) return reportUnsent(error, log);
+    reportRefusal(error, log);
     if (!transport) throw error;
     return transport.respond(error, host, (exception) => super.catch(exception, host));
   }

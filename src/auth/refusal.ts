@@ -38,11 +38,18 @@ export function refusalOf(error: unknown): Refusal {
  * unavailable, 500 for a mistake in the program. Call it once per refused call.
  */
 export function reportRefusal(error: unknown, log: Pick<Log, 'error'>): void {
-  if (refusalOf(error).status < 500 || !(error instanceof Error)) return;
+  if (refusalOf(error).status >= 500 && error instanceof Error) log.error(lineOf(error));
+}
+
+/** Logs an error that could not be sent, also one that is the client's fault. */
+export function reportUnsent(error: Error, log: Pick<Log, 'error'>): void {
+  log.error(`${lineOf(error)} (not sent: the response had begun)`);
+}
+
+function lineOf(error: Error): string {
   // The message of a foreign error, or of a cause, may quote what was sent.
   const message = error instanceof KmsJwtError ? `${error.name}: ${error.message}` : describe(error);
-  const cause = error.cause instanceof Error ? ` (caused by ${describe(error.cause)})` : '';
-  log.error(message + cause);
+  return message + (error.cause instanceof Error ? ` (caused by ${describe(error.cause)})` : '');
 }
 
 function describe(error: Error): string {

@@ -1,3 +1,5 @@
+import type { ServerResponse } from 'node:http';
+import { constants as http2, type Http2ServerResponse } from 'node:http2';
 import { type ArgumentsHost, HttpException } from '@nestjs/common';
 import {
   InsufficientScopeError,
@@ -16,18 +18,40 @@ interface HttpResponse {
   header(name: string, value: string): unknown;
 }
 
+type RawResponse = ServerResponse | Http2ServerResponse;
+
 const RETRY_AFTER_SECONDS = '1';
 
 const requestOf = (host: ArgumentsHost) => host.switchToHttp().getRequest<TokenCarrier>();
 
-/** The exception has the status and the body; the headers are set on the response at once. */
+/** Node's response: Fastify's reply has it inside. */
+function rawResponseOf(host: ArgumentsHost): RawResponse {
+  const response = host.switchToHttp().getResponse<RawResponse & { raw?: RawResponse }>();
+  return response.raw ?? response;
+}
+
+function cutOff(host: ArgumentsHost): boolean {
+  const response = rawResponseOf(host);
+  if (!response.headersSent) return false;
+  // Not end(): the client would take the part that it has for the whole.
+  if (response.writableEnded) return true;
+  if ('stream' in response) response.stream.close(http2.NGHTTP2_INTERNAL_ERROR);
+  else response.destroy();
+  return true;
+}
+
+/** The exception has the status and the body; the headers are set on the response at once, unless it has begun. */
 function refuse(error: KmsJwtError, host: ArgumentsHost): HttpException {
   const { status, message, errorCode } = refusalOf(error);
+  if (!rawResponseOf(host).headersSent) setHeaders(error, status, host);
+  return new HttpException({ statusCode: status, message, errorCode }, status, { cause: error, errorCode });
+}
+
+function setHeaders(error: KmsJwtError, status: number, host: ArgumentsHost): void {
   const response = host.switchToHttp().getResponse<HttpResponse>();
   const authenticate = challengeOf(error);
   if (authenticate) response.header('WWW-Authenticate', authenticate);
   if (status === 503) response.header('Retry-After', RETRY_AFTER_SECONDS);
-  return new HttpException({ statusCode: status, message, errorCode }, status, { cause: error, errorCode });
 }
 
 export const http: Transport = {
@@ -37,6 +61,7 @@ export const http: Transport = {
   callsToRead: (context) => [requestOf(context)],
   connectionOf: eventStreamOf,
   refuse,
+  cutOff,
   respond: (error, host, next) => next(refuse(error, host)),
 };
 

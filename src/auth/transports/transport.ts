@@ -33,6 +33,12 @@ export interface Transport {
   /** Sends what cannot be thrown, and then never returns; absent where everything can be thrown. */
   deliver?(thrown: unknown, context: ExecutionContext): Promise<unknown>;
   /**
+   * Cuts off a response that has begun and is not complete; absent where an answer can always be sent.
+   *
+   * @returns whether the response has begun: then no answer can be sent
+   */
+  cutOff?(host: ArgumentsHost): boolean;
+  /**
    * The answer of an exception filter.
    *
    * @param next Nest's own filter
