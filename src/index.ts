@@ -37,24 +37,22 @@ export type { JwtHeader } from './jwt/compact.js';
 export type { JsonWebKey, JsonWebKeySet } from './jwt/jwk.js';
 export type { KmsJwtEvent } from './events/kms-jwt.events.js';
 export { KmsJwtModule } from './module/kms-jwt.module.js';
+export type { Duration } from './options/duration.js';
 export type {
   DecodeOptions,
-  Duration,
   GuardOptions,
   KidOption,
   KmsJwtModuleOptions,
   KmsJwtOptionsFactory,
-  KmsJwtRingStore,
   LimitOptions,
   RevocationCheck,
-  RotationOptions,
   RouteVerifyOptions,
   SignOptions,
-  StoredRing,
   TokenCarrier,
   TokenExtractor,
   VerifyOptions,
 } from './options/kms-jwt.options.js';
 export type { KmsJwtModuleExtras } from './options/module-extras.js';
+export type { KmsJwtRingStore, RotationOptions, StoredRing } from './options/rotation.options.js';
 export { type CompleteJwt, type KmsJwtHealth, KmsJwtService } from './service/kms-jwt.service.js';
 export { getKmsJwtServiceToken, InjectKmsJwt } from './service/inject-kms-jwt.js';

@@ -1,6 +1,6 @@
 import { withDeadline } from '../async/deadline.js';
 import { KmsJwtOptionsError } from '../errors/errors.js';
-import type { KmsJwtRingStore } from '../options/kms-jwt.options.js';
+import type { KmsJwtRingStore } from '../options/rotation.options.js';
 import { fromStored, type SavedState, toStored } from './ring-store.js';
 
 /** The user's ring store, with a deadline for each call. It is never written before it was read. */

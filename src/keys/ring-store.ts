@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { chmod, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { verificationKeyFrom, type VerificationKey } from '../jwt/jwk.js';
-import type { KmsJwtRingStore, StoredRing } from '../options/kms-jwt.options.js';
+import type { KmsJwtRingStore, StoredRing } from '../options/rotation.options.js';
 import type { RotationState } from './rotation.js';
 
 /**

@@ -7,16 +7,16 @@ import { canonicalType } from '../jwt/compact.js';
 import { keysIn, MAX_KEYS, verificationKeyFrom } from '../jwt/jwk.js';
 import { isPlainObject, lossInJson } from '../jwt/json.js';
 import { MAX_TIMER_MS } from './defaults.js';
+import type { Duration } from './duration.js';
 import type {
-  Duration,
   GuardOptions,
   KmsJwtModuleOptions,
   LimitOptions,
-  RotationOptions,
   SignOptions,
   VerifyOptions,
 } from './kms-jwt.options.js';
 import type { KmsJwtModuleExtras } from './module-extras.js';
+import type { RotationOptions } from './rotation.options.js';
 
 export type Rule = readonly [accepts: (value: unknown) => boolean, expected: string];
 export type Rules<Options> = { readonly [Name in keyof Required<Options>]: Rule };

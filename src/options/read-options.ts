@@ -14,7 +14,6 @@ import type {
   DecodeOptions,
   GuardOptions,
   KmsJwtModuleOptions,
-  RotationOptions,
   SignOptions,
   VerifyOptions,
 } from './kms-jwt.options.js';
@@ -35,6 +34,7 @@ import {
   toSeconds,
   VERIFY_RULES,
 } from './option-rules.js';
+import type { RotationOptions } from './rotation.options.js';
 import type {
   GuardSettings,
   KmsJwtSettings,

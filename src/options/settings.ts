@@ -6,11 +6,11 @@ import type { JsonWebKey } from '../jwt/jwk.js';
 import type {
   KidOption,
   KmsJwtModuleOptions,
-  KmsJwtRingStore,
   LimitOptions,
   RevocationCheck,
   TokenExtractor,
 } from './kms-jwt.options.js';
+import type { KmsJwtRingStore } from './rotation.options.js';
 
 /** `KmsJwtModuleOptions` after reading: in the same groups, with every default except that of `guard.tokenFrom`. */
 export interface KmsJwtSettings {

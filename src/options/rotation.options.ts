@@ -1,0 +1,71 @@
+import type { JsonWebKey } from '../jwt/jwk.js';
+import type { Duration } from './duration.js';
+
+/**
+ * The stored state of a rotation, as JSON: public keys only, and the times at which they change their role, in
+ * milliseconds since 1970.
+ */
+export interface StoredRing {
+  /** The `name` of the module instance. */
+  instance: string;
+  savedAt: number;
+  /** In seconds. */
+  longestLifetime?: number;
+  active?: { keyArn: string; jwk: JsonWebKey };
+  next?: { keyArn: string; jwk: JsonWebKey; activatesAt: number };
+  retired: { jwk: JsonWebKey; retiresAt: number; knownAt: number }[];
+}
+
+/**
+ * Keeps the keys of a rotation over restarts. Write access to it is the power to have tokens accepted: protect it as
+ * you protect the configuration.
+ *
+ * @example
+ * const store: KmsJwtRingStore = {
+ *   load: async () => JSON.parse((await redis.get('auth:ring')) ?? 'null') ?? undefined,
+ *   save: async (ring) => void (await redis.set('auth:ring', JSON.stringify(ring))),
+ * };
+ */
+export interface KmsJwtRingStore {
+  /** Returns the state that was saved last; `undefined` if there is none. */
+  load(): Promise<StoredRing | undefined>;
+  /** Replaces the saved state. */
+  save(ring: StoredRing): Promise<void>;
+}
+
+/**
+ * How keys follow each other. Every option except `refreshInterval` needs a `keyId`.
+ *
+ * @example
+ * rotation: { refreshInterval: '1m', retireAfter: '1h', store: new FileRingStore('/var/lib/my-app/ring.json') }
+ */
+export interface RotationOptions {
+  /**
+   * How often an alias is looked up again; and how often `jwksUri` is fetched, if its response has no `max-age`.
+   * Default: 300 seconds, varied by up to 10 %.
+   */
+  refreshInterval?: Duration;
+  /**
+   * How long a key is published before it signs, once the alias has moved to it; 0 for at once. A key that was published
+   * before signs at once, and so does any key with `requestAlias`. Default: `refreshInterval` and 10 % of it, until every
+   * instance publishes the key, and 360 seconds, until no cache has an older key set: 690 seconds in all.
+   */
+  activationDelay?: Duration;
+  /**
+   * How long a key verifies after another has replaced it. To it, one `refreshInterval` is added, in which other
+   * instances may still sign with the key. Default: the lifetime of the longest-lived token that was signed or verified
+   * here since the start, at least `signOptions.expiresIn`; 24 hours for tokens without `exp`. Set it if tokens live
+   * longer than `signOptions.expiresIn`.
+   */
+  retireAfter?: Duration;
+  /**
+   * Further keys that verify and are published, such as the next key before the alias moves to it, or former keys. KMS
+   * keys as for `keyId`, or public JWKs. Default: none.
+   */
+  verificationKeys?: (string | JsonWebKey)[];
+  /**
+   * Keeps the keys of a rotation over restarts. Default: none; an instance that starts in the middle of a rotation then
+   * signs with the new key at once, and knows the old one only from `verificationKeys`.
+   */
+  store?: KmsJwtRingStore;
+}
