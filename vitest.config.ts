@@ -29,6 +29,7 @@ export default defineConfig({
   test: {
     setupFiles: ['reflect-metadata'],
     testTimeout: 20_000,
+    hookTimeout: 20_000,
     // By default Vitest leaves one core idle, which on two cores is half of the machine.
     maxWorkers: '100%',
     projects: [

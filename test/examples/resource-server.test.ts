@@ -1,36 +1,40 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Example, get, login } from './example.js';
-
-const tokenService = new Example('token-service');
-const resourceServer = new Example('resource-server');
-
-afterEach(async () => {
-  await resourceServer.stopAll();
-  await tokenService.stopAll();
-});
 
 const PATH = '/.well-known/jwks.json';
 
-async function startBoth() {
-  const issuer = await tokenService.start();
-  const jwksUri = issuer.url + PATH;
-  return { issuer, jwksUri, server: await resourceServer.start({ JWKS_URI: jwksUri }) };
-}
+// One issuer for all tests that leave it as it is: each start takes about a second of CPU.
+const sharedIssuer = new Example('token-service');
+const ownIssuer = new Example('token-service');
+const resourceServer = new Example('resource-server');
+type Running = Awaited<ReturnType<Example['start']>>;
+let issuer: Running;
+
+beforeAll(async () => {
+  issuer = await sharedIssuer.start();
+});
+afterEach(async () => {
+  await resourceServer.stopAll();
+  await ownIssuer.stopAll();
+});
+afterAll(() => sharedIssuer.stopAll());
+
+const startServer = ({ url }: Running) => resourceServer.start({ JWKS_URI: url + PATH });
 
 describe('beside token-service', () => {
   test('it says where it listens, whose keys it trusts, and what to try', async () => {
-    const { server, jwksUri } = await startBoth();
+    const server = await startServer(issuer);
     expect(server.output()).toMatch(/Listening on http:\/\/127\.0\.0\.1:\d+/);
-    expect(server.output()).toContain(`Verifying by the key set ${jwksUri}`);
+    expect(server.output()).toContain(`Verifying by the key set ${issuer.url}${PATH}`);
     expect(server.output()).toContain(
       `Try: curl -s ${server.url}/orders -H 'authorization: Bearer <access_token>'`,
     );
   });
 
   test('a token of token-service opens its route; none and a changed one do not', async () => {
-    const { issuer, server } = await startBoth();
+    const server = await startServer(issuer);
     const token = (await login(issuer.url)).body.access_token;
     const orders = await get(`${server.url}/orders`, token);
     expect(orders.status).toBe(200);
@@ -44,11 +48,12 @@ describe('beside token-service', () => {
   });
 
   test('it follows another key of token-service, and goes on while that is down', async () => {
-    const { issuer, jwksUri, server } = await startBoth();
-    issuer.child.kill('SIGKILL');
-    await issuer.exit;
+    const first = await ownIssuer.start();
+    const server = await startServer(first);
+    first.child.kill('SIGKILL');
+    await first.exit;
     // Without KMS_KEY_ID each start has a key of its own.
-    const again = await tokenService.start({ PORT: new URL(jwksUri).port });
+    const again = await ownIssuer.start({ PORT: new URL(first.url).port });
     const token = (await login(again.url)).body.access_token;
     expect((await get(`${server.url}/orders`, token)).status).toBe(200);
 
@@ -58,7 +63,7 @@ describe('beside token-service', () => {
   });
 
   test.each(['SIGINT', 'SIGTERM'] as const)('%s ends it at once with code 0', async (signal) => {
-    const { server } = await startBoth();
+    const server = await startServer(issuer);
     await get(`${server.url}/orders`);
     server.child.kill(signal);
     const started = performance.now();
@@ -83,11 +88,10 @@ describe('what stops it is one clear line and code 1:', () => {
   });
 
   test('a port in use', async () => {
-    const { url } = await tokenService.start();
     const blocker = createServer().listen(0, '127.0.0.1');
     await once(blocker, 'listening');
     const { port } = blocker.address() as { port: number };
-    expect(await resourceServer.failure({ JWKS_URI: url + PATH, PORT: String(port) })).toBe(
+    expect(await resourceServer.failure({ JWKS_URI: issuer.url + PATH, PORT: String(port) })).toBe(
       `resource-server: port ${port} is in use: set PORT to another`,
     );
     blocker.close();

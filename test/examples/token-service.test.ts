@@ -5,7 +5,7 @@ import { credentials, loadPackageDefinition, Metadata, status } from '@grpc/grpc
 import { loadSync } from '@grpc/proto-loader';
 import { LocalKms } from 'nestjs-kms-jwt/local';
 import { io } from 'socket.io-client';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Example, freePort, get, login } from './example.js';
 
 interface ProfileClient {
@@ -29,8 +29,21 @@ async function start(env: Record<string, string> = {}) {
 afterEach(() => example.stopAll());
 
 describe('without any configuration', () => {
+  // One for all tests that leave it as it is: each start takes about a second of CPU.
+  const shared = new Example('token-service');
+  let service: Awaited<ReturnType<Example['start']>>;
+  let url: string;
+  let grpcPort: string;
+
+  beforeAll(async () => {
+    grpcPort = await freePort();
+    service = await shared.start({ GRPC_PORT: grpcPort });
+    ({ url } = service);
+  });
+  afterAll(() => shared.stopAll());
+
   test('it says that it runs on LocalKms, where it listens, which key signs, and what to try', async () => {
-    const { output, errors, url } = await start();
+    const { output, errors } = service;
     expect(output() + errors()).toMatch(/LocalKms.*development only/);
     expect(output()).toMatch(/Listening on http:\/\/127\.0\.0\.1:\d+/);
     expect(output()).toMatch(/Signing ES256 with the key [0-9a-f-]{36}/);
@@ -38,7 +51,6 @@ describe('without any configuration', () => {
   });
 
   test('login gives a token that opens /me; none and a changed one do not', async () => {
-    const { url } = await start();
     const { status: loginStatus, body } = await login(url);
     expect(loginStatus).toBe(200);
 
@@ -54,7 +66,6 @@ describe('without any configuration', () => {
   });
 
   test('the admin route needs the role, the public one needs nothing, a wrong password gets no token', async () => {
-    const { url } = await start();
     const ada = await login(url);
     const bob = await login(url, 'bob', 'builder');
     expect((await get(`${url}/admin`, ada.body.access_token)).status).toBe(200);
@@ -65,73 +76,70 @@ describe('without any configuration', () => {
     expect((await fetch(`${url}/auth/login`, { method: 'POST' })).status).toBe(401);
   });
 
-  test.each(['SIGINT', 'SIGTERM'] as const)(
-    '%s ends it at once with code 0, open connections or not',
-    async (signal) => {
-      const { child, exit, url } = await start();
-      await login(url);
-      child.kill(signal);
-      const started = performance.now();
-      expect(await exit).toBe(0);
-      expect(performance.now() - started).toBeLessThan(2000);
-    },
-  );
-});
-
-describe('beside its routes, the same token opens', () => {
-  test('a GraphQL query', async () => {
-    const { url } = await start();
-    const query = (token?: string) =>
-      fetch(`${url}/graphql`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
-        body: JSON.stringify({ query: '{ me { name roles } }' }),
-      }).then((response) => response.json());
-    const { body } = await login(url);
-    expect(await query(body.access_token)).toEqual({
-      data: { me: { name: 'ada', roles: ['user', 'admin'] } },
-    });
-    expect(await query()).toMatchObject({
-      errors: [{ extensions: { code: 'UNAUTHENTICATED', errorCode: 'token_missing' } }],
-    });
-  });
-
-  test('a socket.io gateway', async () => {
-    const { url } = await start();
-    const { body } = await login(url);
-    const socket = io(url, { auth: { token: body.access_token }, forceNew: true });
-    socket.emit('me');
-    expect(await new Promise((resolve) => socket.once('me', resolve))).toEqual({ name: 'ada' });
-    socket.disconnect();
-
-    const stranger = io(url, { forceNew: true, reconnection: false });
-    expect(await new Promise((resolve) => stranger.once('exception', resolve))).toMatchObject({
-      errorCode: 'token_missing',
-    });
-    await new Promise((resolve) =>
-      stranger.connected ? stranger.once('disconnect', resolve) : resolve(undefined),
-    );
-  });
-
-  test('a gRPC method', async () => {
-    const { url, grpcPort } = await start();
-    const { body } = await login(url);
-    const file = fileURLToPath(new URL('../../examples/token-service/src/profile.proto', import.meta.url));
-    const { profile } = loadPackageDefinition(loadSync(file)) as unknown as {
-      profile: { ProfileService: new (address: string, credentials: unknown) => ProfileClient };
-    };
-    const client = new profile.ProfileService(`127.0.0.1:${grpcPort}`, credentials.createInsecure());
-    const me = (token?: string) =>
-      new Promise((resolve) => {
-        const metadata = new Metadata();
-        if (token) metadata.set('authorization', `Bearer ${token}`);
-        client.Me({}, metadata, (error, reply) => resolve(error ? { code: error.code } : reply));
+  describe('beside its routes, the same token opens', () => {
+    test('a GraphQL query', async () => {
+      const query = (token?: string) =>
+        fetch(`${url}/graphql`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
+          body: JSON.stringify({ query: '{ me { name roles } }' }),
+        }).then((response) => response.json());
+      const { body } = await login(url);
+      expect(await query(body.access_token)).toEqual({
+        data: { me: { name: 'ada', roles: ['user', 'admin'] } },
       });
-    expect(await me(body.access_token)).toEqual({ name: 'ada' });
-    expect(await me()).toEqual({ code: status.UNAUTHENTICATED });
-    client.close();
+      expect(await query()).toMatchObject({
+        errors: [{ extensions: { code: 'UNAUTHENTICATED', errorCode: 'token_missing' } }],
+      });
+    });
+
+    test('a socket.io gateway', async () => {
+      const { body } = await login(url);
+      const socket = io(url, { auth: { token: body.access_token }, forceNew: true });
+      socket.emit('me');
+      expect(await new Promise((resolve) => socket.once('me', resolve))).toEqual({ name: 'ada' });
+      socket.disconnect();
+
+      const stranger = io(url, { forceNew: true, reconnection: false });
+      expect(await new Promise((resolve) => stranger.once('exception', resolve))).toMatchObject({
+        errorCode: 'token_missing',
+      });
+      await new Promise((resolve) =>
+        stranger.connected ? stranger.once('disconnect', resolve) : resolve(undefined),
+      );
+    });
+
+    test('a gRPC method', async () => {
+      const { body } = await login(url);
+      const file = fileURLToPath(new URL('../../examples/token-service/src/profile.proto', import.meta.url));
+      const { profile } = loadPackageDefinition(loadSync(file)) as unknown as {
+        profile: { ProfileService: new (address: string, credentials: unknown) => ProfileClient };
+      };
+      const client = new profile.ProfileService(`127.0.0.1:${grpcPort}`, credentials.createInsecure());
+      const me = (token?: string) =>
+        new Promise((resolve) => {
+          const metadata = new Metadata();
+          if (token) metadata.set('authorization', `Bearer ${token}`);
+          client.Me({}, metadata, (error, reply) => resolve(error ? { code: error.code } : reply));
+        });
+      expect(await me(body.access_token)).toEqual({ name: 'ada' });
+      expect(await me()).toEqual({ code: status.UNAUTHENTICATED });
+      client.close();
+    });
   });
 });
+
+test.each(['SIGINT', 'SIGTERM'] as const)(
+  '%s ends it at once with code 0, open connections or not',
+  async (signal) => {
+    const { child, exit, url } = await start();
+    await login(url);
+    child.kill(signal);
+    const started = performance.now();
+    expect(await exit).toBe(0);
+    expect(performance.now() - started).toBeLessThan(2000);
+  },
+);
 
 test('with only an endpoint, a key and dummy credentials it signs by LocalKms over HTTP in another process', async () => {
   const localKms = new LocalKms({ keys: [{ alias: 'elsewhere' }] });
