@@ -47,8 +47,26 @@ export function verifyOptionsOf([handler, controller]: Levels): RouteVerifyOptio
   return ofHandler || ofClass ? { ...ofClass, ...ofHandler } : undefined;
 }
 
+/** The scopes of `@Scopes()` for a call: those of the handler replace those of its class. */
+export function scopesOf(levels: Levels): readonly string[] {
+  const scopes = levels.map((level) => Reflect.getMetadata(SCOPES, level) as string[] | undefined);
+  return scopes.find((ofLevel) => ofLevel !== undefined) ?? [];
+}
+
+/** The guards that allowed a call. Nest asks all guards of a call with one context. */
+const allowedBy = new WeakMap<ExecutionContext, Set<object>>();
+
+export function hasAllowed(guard: object, context: ExecutionContext): boolean {
+  return allowedBy.get(context)?.has(identityIn(guard, levelsOf(context))) ?? false;
+}
+
+export function rememberAllowed(guard: object, context: ExecutionContext): void {
+  const identity = identityIn(guard, levelsOf(context));
+  allowedBy.set(context, (allowedBy.get(context) ?? new Set()).add(identity));
+}
+
 /** What tells one guard from another within a call: its class when Nest made the instance, itself when the app did. */
-export function identityIn(guard: object, levels: Levels): object {
+function identityIn(guard: object, levels: Levels): object {
   const guards = new Set(levels.flatMap(guardsOn));
   return guards.has(guard.constructor) && !guards.has(guard) ? guard.constructor : guard;
 }

@@ -3,16 +3,16 @@ import { Reflector } from '@nestjs/core';
 import { KmsJwtError, TokenMissingError } from '../errors/errors.js';
 import { logOf } from '../events/log.js';
 import type { JwtClaims } from '../jwt/claims.js';
-import type { RouteVerifyOptions, TokenCarrier } from '../options/kms-jwt.options.js';
+import type { RouteVerifyOptions } from '../options/kms-jwt.options.js';
 import { DEFAULT_NAME, InjectKmsJwt } from '../service/inject-kms-jwt.js';
 import type { KmsJwtService } from '../service/kms-jwt.service.js';
 import {
   type Access,
   accessFor,
-  identityIn,
-  type Levels,
+  hasAllowed,
   levelsOf,
-  SCOPES,
+  rememberAllowed,
+  scopesOf,
   verifyOptionsOf,
 } from './access.js';
 import { reportRefusal } from './refusal.js';
@@ -20,29 +20,12 @@ import { isTokenOf, isWatched, renewedToken, renewWatch, watchConnection } from 
 import { placeOnRequest, recordClaims } from './request-claims.js';
 import { checkScopes } from './scopes.js';
 import { extractToken, fromAuthHeader } from './token-extractors.js';
+import { referenceContext, type ReferenceOptions } from './transports/graphql-reference.js';
 import { CONNECTIONS, transportOf } from './transports/index.js';
-import type { OpenConnection, Transport } from './transports/transport.js';
+import type { ConnectionOptions, OpenConnection } from './transports/transport.js';
 import { checkAuthenticated, checkSameSubject, type Verified } from './verified-token.js';
 
 const DEFAULT_EXTRACTORS = [fromAuthHeader()];
-
-/** One call of a handler, bound once. */
-interface Call {
-  readonly context: ExecutionContext;
-  readonly transport: Transport;
-  readonly levels: Levels;
-}
-
-/** The guards that allowed a call. Nest asks all guards of a call with one context. */
-const allowedBy = new WeakMap<ExecutionContext, Set<object>>();
-
-/** The parts of a connection, for `acceptConnection`. */
-export interface ConnectionOptions {
-  /** The second argument of `handleConnection`, which sockets of `ws` need: they forget the request they came with. */
-  request?: TokenCarrier;
-  /** The gateway, if the decorators of its class and of its `handleConnection` are to count. */
-  gateway?: object;
-}
 
 /**
  * Allows a call with a valid token, and records its claims for `@Claims()`, `claimsOf(context)` and `request.user`. It
@@ -85,18 +68,19 @@ export class KmsJwtGuard implements CanActivate {
   }
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const call: Call = { context, transport: transportOf(context), levels: levelsOf(context) };
-    const access = accessFor(this, call.levels);
-    if (access === 'elsewhere' || this.alreadyAllowed(call)) return true;
+    const transport = transportOf(context);
+    const access = accessFor(this, levelsOf(context));
+    // The same guard may stand on several levels.
+    if (access === 'elsewhere' || hasAllowed(this, context)) return true;
 
     try {
       const verified = await this.verify(context, access);
-      if (verified) this.record(call, verified);
+      if (verified) this.record(context, verified);
     } catch (error) {
       const thrown = await this.refuse(error, context);
-      throw call.transport.deliver ? await call.transport.deliver(thrown, context) : thrown;
+      throw transport.deliver ? await transport.deliver(thrown, context) : thrown;
     }
-    this.rememberAllowed(call);
+    rememberAllowed(this, context);
     return true;
   }
 
@@ -159,6 +143,32 @@ export class KmsJwtGuard implements CanActivate {
   }
 
   /**
+   * For the body of a `@ResolveReference()`, for which Nest asks no guard: verifies the token of the request as the guard
+   * does, and records its claims for the fields of the entity. `@Public()` and `@OptionalAuth()` do not count.
+   *
+   * @param context the second argument of a `__resolveReference`: the context of the operation
+   * @param info its third argument
+   * @throws what the guard throws: an error with the code in its `extensions`
+   *
+   * @example
+   * \@ResolveReference()
+   * async resolveReference(reference: { id: string }, context: object, info: GraphQLResolveInfo) {
+   *   const { sub } = await this.guard.verifyReference(context, info);
+   *   return this.users.findVisibleTo(sub, reference.id);
+   * }
+   */
+  async verifyReference(context: object, info: object, options: ReferenceOptions = {}): Promise<JwtClaims> {
+    const host = referenceContext(context, info, options.resolver);
+    try {
+      const verified = await this.verify(host, 'required');
+      this.record(host, verified);
+      return verified.claims;
+    } catch (error) {
+      throw await this.refuse(error, host);
+    }
+  }
+
+  /**
    * Finds the token of a call, by the module's `guard.tokenFrom`.
    *
    * @throws TokenAmbiguousError for more than one
@@ -212,9 +222,11 @@ export class KmsJwtGuard implements CanActivate {
   }
 
   /** The token of a call and its claims; undefined when the call passes without. */
+  private async verify(context: ExecutionContext, access: 'required'): Promise<Verified>;
+  private async verify(context: ExecutionContext, access: Access): Promise<Verified | undefined>;
   private async verify(context: ExecutionContext, access: Access): Promise<Verified | undefined> {
     if (access === 'public') return undefined;
-    const scopes = this.read<string[]>(SCOPES, context) ?? [];
+    const scopes = scopesOf(levelsOf(context));
     const token = this.getToken(context);
     if (!token && access === 'optional' && scopes.length === 0) return undefined;
     if (!token) throw new TokenMissingError();
@@ -229,7 +241,8 @@ export class KmsJwtGuard implements CanActivate {
     return { token, claims, options: this.optionsOf(context), jwt: this.jwt, instance: this.instance };
   }
 
-  private record({ context, transport }: Call, verified: Verified): void {
+  private record(context: ExecutionContext, verified: Verified): void {
+    const transport = transportOf(context);
     const { token, claims } = verified;
     const { instance } = this;
     recordClaims(transport, context, verified);
@@ -271,25 +284,11 @@ export class KmsJwtGuard implements CanActivate {
     }
   }
 
-  /** Whether the same guard, on another level, allowed this call already. */
-  private alreadyAllowed({ context, levels }: Call): boolean {
-    return allowedBy.get(context)?.has(identityIn(this, levels)) ?? false;
-  }
-
-  private rememberAllowed({ context, levels }: Call): void {
-    allowedBy.set(context, (allowedBy.get(context) ?? new Set()).add(identityIn(this, levels)));
-  }
-
   private get instance(): string {
     return (this.constructor as typeof KmsJwtGuard).kmsJwtInstance;
   }
 
   private optionsOf(context: ExecutionContext): RouteVerifyOptions | undefined {
     return verifyOptionsOf(levelsOf(context));
-  }
-
-  // The method wins over its class.
-  private read<Value>(key: string, context: ExecutionContext): Value | undefined {
-    return this.reflector.getAllAndOverride<Value | undefined>(key, [...levelsOf(context)]);
   }
 }

@@ -7,10 +7,17 @@ import type { Verified } from './verified-token.js';
 
 /** What was verified for each call, by the object that its transport identifies it by. */
 const verifiedByCall = new WeakMap<object, Verified>();
+/** What several calls share that were verified with different tokens, or by different instances. */
+const ambiguous = new WeakSet<object>();
 
 /** Records the claims of one call: no other call sees them, and no other call takes them away. */
 export function recordClaims(transport: Transport, context: ExecutionContext, verified: Verified): void {
   for (const call of transport.callsToRecord(context)) verifiedByCall.set(call, verified);
+  for (const call of transport.sharedCalls?.(context) ?? []) {
+    const known = verifiedByCall.get(call);
+    if (known && (known.token !== verified.token || known.jwt !== verified.jwt)) ambiguous.add(call);
+    verifiedByCall.set(call, verified);
+  }
 }
 
 /**
@@ -18,7 +25,8 @@ export function recordClaims(transport: Transport, context: ExecutionContext, ve
  * `undefined` when the call passed without a token or no `KmsJwtGuard` was asked. In GraphQL a field without a guard has
  * the claims of the nearest field above it that has one.
  *
- * @throws KmsJwtOptionsError for a transport that is not supported
+ * @throws KmsJwtOptionsError for a transport that is not supported, and for a field of an entity of federation where the
+ * references of one operation were verified with different tokens
  *
  * @example
  * canActivate(context: ExecutionContext) {
@@ -33,10 +41,18 @@ export function claimsOf<Own extends object = JwtClaims>(
 
 export function verifiedFor(context: ExecutionContext): Verified | undefined {
   for (const call of transportOf(context).callsToRead(context)) {
+    if (ambiguous.has(call)) throw ambiguousClaims();
     const verified = verifiedByCall.get(call);
     if (verified) return verified;
   }
   return undefined;
+}
+
+function ambiguousClaims(): KmsJwtOptionsError {
+  return new KmsJwtOptionsError(
+    'claims',
+    'are ambiguous, as references of one operation were verified with different tokens: pass on in each entity what its fields need',
+  );
 }
 
 /** Where the claims at the property of a request come from; undefined once there were several sources. */

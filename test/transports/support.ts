@@ -13,6 +13,8 @@ interface Parts {
   providers: Provider[];
   imports?: DynamicModule[];
   options?: Partial<KmsJwtModuleOptions>;
+  /** Those of the second instance. */
+  internal?: Partial<KmsJwtModuleOptions>;
   controllers?: Type[];
   newAdapter?: (app: object) => IoAdapter | WsAdapter;
   prepare?: (app: INestApplication) => Promise<void>;
@@ -26,6 +28,7 @@ export async function start({
   controllers = [],
   imports = [],
   options,
+  internal,
   newAdapter,
   prepare,
 }: Parts) {
@@ -33,7 +36,7 @@ export async function start({
   @Module({
     imports: [
       KmsJwtModule.forRoot({ keyId: 'alias/auth', client, ...options }),
-      KmsJwtModule.forRoot({ keyId: 'alias/internal', client, name: 'internal' }),
+      KmsJwtModule.forRoot({ keyId: 'alias/internal', client, name: 'internal', ...internal }),
       ...imports,
     ],
     controllers,
@@ -45,7 +48,7 @@ export async function start({
   if (newAdapter) app.useWebSocketAdapter(newAdapter(app));
   await prepare?.(app);
   await app.listen(0, '127.0.0.1');
-  return { url: await app.getUrl(), jwt: app.get(KmsJwtService, { strict: false }) };
+  return { app, url: await app.getUrl(), jwt: app.get(KmsJwtService, { strict: false }) };
 }
 
 export const graphqlModule = (subscriptions: ApolloDriverConfig['subscriptions'] = { 'graphql-ws': true }) =>

@@ -42,7 +42,7 @@ function refuse(error: KmsJwtError): HttpException {
   return Object.assign(exception, { extensions: { code: CODES[status], errorCode } });
 }
 
-const contextOf = (host: ArgumentsHost) => host.getArgByIndex<GraphqlContext>(2);
+const contextOf = (host: ArgumentsHost) => host.getArgByIndex<GraphqlContext>(isReference(host) ? 1 : 2);
 const requestOf = (host: ArgumentsHost) => contextOf(host).req ?? contextOf(host);
 
 function carriersOf(host: ArgumentsHost): TokenCarrier[] {
@@ -55,8 +55,8 @@ function paramsOf({ connectionParams }: Connection): TokenCarrier {
   return { headers: headersFrom(connectionParams), url: '' };
 }
 
-/** The fourth argument of a resolver, as far as it is used here: graphql-js's GraphQLResolveInfo. */
-interface Info {
+/** The last argument of a resolver, as far as it is used here: graphql-js's GraphQLResolveInfo. */
+export interface Info {
   path: Path;
   operation: { operation: string };
 }
@@ -65,9 +65,19 @@ interface Path {
   prev?: Path;
 }
 
+export function isInfo(value: unknown): value is Info {
+  const { path, operation } = (value ?? {}) as Partial<Info>;
+  return typeof path === 'object' && typeof operation === 'object';
+}
+
+/** Whether the arguments are those of a `__resolveReference`: `(reference, context, info)`. */
+function isReference(host: ArgumentsHost): boolean {
+  return !isInfo(host.getArgByIndex(3)) && isInfo(host.getArgByIndex(2));
+}
+
 function infoOf(host: ArgumentsHost): Info | undefined {
-  const info = host.getArgByIndex<Partial<Info> | undefined>(3);
-  return info?.path && info.operation ? (info as Info) : undefined;
+  const info = host.getArgByIndex<unknown>(isReference(host) ? 2 : 3);
+  return isInfo(info) ? info : undefined;
 }
 
 /** The node of the field, then those of the fields above it. graphql-js makes one node for each field of an operation. */
@@ -75,17 +85,30 @@ function* pathOf({ path }: Info): Iterable<Path> {
   for (let node: Path | undefined = path; node; node = node.prev) yield node;
 }
 
+/** The object that stands for two others together, as long as both live. */
+function pairIn(pairs: WeakMap<object, WeakMap<object, object>>, one: object, other: object): object {
+  const byOther = pairs.get(one) ?? new WeakMap<object, object>();
+  pairs.set(one, byOther);
+  const pair = byOther.get(other) ?? {};
+  byOther.set(other, pair);
+  return pair;
+}
+
 /** By the context of an operation, and the operation: one connection may have one context for all of its operations. */
 const subscriptions = new WeakMap<object, WeakMap<object, object>>();
 
 /** What identifies a subscription to the fields of its events, whose paths begin anew. */
 function subscriptionOf(host: ArgumentsHost, { operation }: Info): object[] {
-  if (operation.operation !== 'subscription') return [];
-  const byOperation = subscriptions.get(contextOf(host)) ?? new WeakMap<object, object>();
-  subscriptions.set(contextOf(host), byOperation);
-  const call = byOperation.get(operation) ?? {};
-  byOperation.set(operation, call);
-  return [call];
+  return operation.operation === 'subscription' ? [pairIn(subscriptions, contextOf(host), operation)] : [];
+}
+
+/** By the path of the field `_entities`, which its references share, and the reference. */
+const references = new WeakMap<object, WeakMap<object, object>>();
+
+/** What identifies the call of a `__resolveReference`; nothing where the reference is not known. */
+function referenceOf(host: ArgumentsHost, { path }: Info): object[] {
+  const reference = host.getArgByIndex<unknown>(0);
+  return typeof reference === 'object' && reference !== null ? [pairIn(references, path, reference)] : [];
 }
 
 function isConnection(request: object): request is Connection {
@@ -116,11 +139,19 @@ export const graphql: Transport = {
   callsToRecord(context) {
     const info = infoOf(context);
     if (!info) return [requestOf(context)];
+    if (isReference(context)) return referenceOf(context, info);
     return info.path.prev ? [info.path] : [info.path, ...subscriptionOf(context, info)];
+  },
+  // The fields below an entity know the path of its `_entities` field, and not its reference.
+  sharedCalls(context) {
+    const info = infoOf(context);
+    return info && isReference(context) ? [info.path] : [];
   },
   callsToRead(context) {
     const info = infoOf(context);
-    return info ? [...pathOf(info), ...subscriptionOf(context, info)] : [requestOf(context)];
+    if (!info) return [requestOf(context)];
+    if (isReference(context)) return referenceOf(context, info);
+    return [...pathOf(info), ...subscriptionOf(context, info)];
   },
   connectionOf(context) {
     const request = requestOf(context);

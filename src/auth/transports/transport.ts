@@ -24,7 +24,12 @@ export interface Transport {
    * does.
    */
   callsToRecord(context: ExecutionContext): readonly object[];
-  /** The same, followed by the calls that this one is part of, the nearest first; empty when no guard was asked. */
+  /**
+   * The objects that identify this call together with others, to calls that are part of them; absent where there are
+   * none. Calls with different tokens give those parts no claims.
+   */
+  sharedCalls?(context: ExecutionContext): readonly object[];
+  /** The same as `callsToRecord`, followed by the calls that this one is part of, the nearest first; empty when no guard was asked. */
   callsToRead(context: ExecutionContext): Iterable<object>;
   /** The exception that this transport turns into an answer for its client. */
   refuse(error: KmsJwtError, host: ArgumentsHost): Error | Promise<Error>;
@@ -46,6 +51,14 @@ export interface Transport {
   respond(error: KmsJwtError, host: ArgumentsHost, next: (exception: HttpException) => unknown): unknown;
 }
 
+/** The parts of a connection, for `acceptConnection`. */
+export interface ConnectionOptions {
+  /** The second argument of `handleConnection`, which sockets of `ws` need: they forget the request they came with. */
+  request?: TokenCarrier;
+  /** The gateway, if the decorators of its class and of its `handleConnection` are to count. */
+  gateway?: object;
+}
+
 /** A connection that outlives a call, such as a WebSocket, as `acceptConnection` uses it. */
 export interface ConnectionTransport {
   /**
@@ -53,7 +66,7 @@ export interface ConnectionTransport {
    *
    * @returns the context of the gateway's `handleConnection`, as if a guard were asked
    */
-  open(client: object, options: { request?: TokenCarrier; gateway?: object }): ExecutionContext;
+  open(client: object, options: ConnectionOptions): ExecutionContext;
   /** Lets the messages pass. */
   accept(client: object): void;
   /** Sends the reason to the client and closes the connection; its messages reach no handler. */

@@ -1,0 +1,41 @@
+import type { ExecutionContext } from '@nestjs/common';
+import { KmsJwtOptionsError } from '../../errors/errors.js';
+import { isInfo } from './graphql.js';
+
+/** The parts of a reference, for `verifyReference`. */
+export interface ReferenceOptions {
+  /** The resolver, if `@Scopes()` and `@VerifyWith()` of its class are to count. */
+  resolver?: object;
+}
+
+/**
+ * The context of a `__resolveReference`, as if a guard were asked.
+ *
+ * @param resolver the instance whose class counts as that of the handler
+ * @throws KmsJwtOptionsError for other arguments: without them no token would be found, nor would its claims be recorded
+ */
+export function referenceContext(context: unknown, info: unknown, resolver: object = {}): ExecutionContext {
+  if (typeof context !== 'object' || context === null || !isInfo(info)) {
+    throw new KmsJwtOptionsError(
+      'verifyReference',
+      'takes the second and the third argument of a __resolveReference: the context of the operation, and its info',
+    );
+  }
+  const args = [undefined, context, info];
+  return {
+    getType: () => 'graphql',
+    getClass: () => resolver.constructor,
+    getHandler: () => referenceContext,
+    getArgs: () => args,
+    getArgByIndex: (index: number) => args[index],
+    switchToHttp: refuseSwitch,
+    switchToRpc: refuseSwitch,
+    switchToWs: refuseSwitch,
+  } as unknown as ExecutionContext;
+}
+
+function refuseSwitch(): never {
+  throw new TypeError(
+    'The context of a reference has the arguments of GraphQL alone: use GqlExecutionContext',
+  );
+}
