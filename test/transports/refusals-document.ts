@@ -41,6 +41,7 @@ KMS was unavailable is admitted once KMS is back, without a restart.
 For some handlers Nest runs no guard, or only those declared beside the handler:
 
 - a \`@ResolveField()\`, unless GraphQLModule has \`fieldResolverEnhancers: ['guards']\`: no guard at all;
+- a \`@ResolveReference()\` of Apollo Federation, with the same exception: no guard at all; call \`verifyReference\` there;
 - \`handleConnection\` of a gateway: no guard at all; call \`acceptConnection\` there;
 - the messages of gateways before Nest 12: no \`APP_GUARD\`;
 - the microservices of a hybrid app without \`inheritAppConfig\`: no \`APP_GUARD\`.
