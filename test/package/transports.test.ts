@@ -6,18 +6,22 @@ import { App } from './support/app.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-describe('every transport, on Nest 11', () => {
+// On Nest 10 those that concern the claims of a call, its connection and their end.
+describe.each([
+  ['Nest 11', 'transports-nest-11', 600],
+  ['Nest 10', 'transports-nest-10', 90],
+])('every transport, on %s', (_, layer, tests) => {
   let app: App;
 
   beforeAll(async () => {
-    app = await App.install('transports-nest-11');
-    // With the document, as clients must receive the same on both versions.
+    app = await App.install(layer);
+    // With the document, as clients must receive the same on all versions.
     for (const folder of ['test/auth', 'test/transports', 'test/support', 'docs']) {
       await cp(join(ROOT, folder), join(app.folder, folder), { recursive: true });
     }
   });
 
-  it('gives its clients what docs/refusals.md says', async () => {
+  it('behaves as the tests of the repository say', async () => {
     // With both: the one to read where it fails, the other to count.
     const reporters = ['--reporter=default', '--reporter=json', '--outputFile.json=report.json'];
     await app.run('npx', 'vitest', 'run', ...reporters);
@@ -25,7 +29,7 @@ describe('every transport, on Nest 11', () => {
       numPassedTests: number;
       numTotalTests: number;
     };
-    expect(report.numPassedTests).toBeGreaterThan(600);
+    expect(report.numPassedTests).toBeGreaterThan(tests);
     expect(report.numPassedTests).toBe(report.numTotalTests);
   });
 });

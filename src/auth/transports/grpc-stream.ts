@@ -21,8 +21,8 @@ export function grpcStreamOf(
     hasCalls: false,
     end(error) {
       // Nest passes an error on to the handler as one of the client's stream, which it may not handle; one that reads
-      // "cancelled" completes the client's stream instead.
-      call.emit('error', { ...statusOf(error), toString: () => 'cancelled' });
+      // "cancelled", and before Nest 12 not at the beginning, ends the client's stream instead.
+      call.emit('error', { ...statusOf(error), toString: () => 'call cancelled' });
       // Nest stops the producer at this event.
       call.cancelled = true;
       call.emit('cancelled', 'cancelled');

@@ -9,7 +9,7 @@ import {
 } from '@nestjs/common';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import { WsAdapter } from '@nestjs/platform-ws';
-import { Ack, ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import { ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { Claims, claimsOf, type JwtClaims, KmsJwtGuard, Public, VerifyWith } from 'nestjs-kms-jwt';
 import { io } from 'socket.io-client';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -50,11 +50,8 @@ class Gateway {
   @SubscribeMessage('plain') plain(_socket: Socket, data: unknown) {
     return { event: 'answer', data };
   }
-  @SubscribeMessage('acknowledged') acknowledged(
-    @Ack() ack: (answer: unknown) => void,
-    @Claims('sub') sub: string,
-  ) {
-    ack(sub);
+  @SubscribeMessage('acknowledged') acknowledged(@Claims('sub') sub: string) {
+    return sub;
   }
   @Public() @SubscribeMessage('public') open() {}
   @VerifyWith({ audience: 'others' }) @SubscribeMessage('refused') refused() {}
