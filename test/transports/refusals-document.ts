@@ -1,5 +1,6 @@
 import { CASES } from './cases.js';
 import type { EndpointFamily } from './app-under-test.js';
+import { ENDS } from './ends.js';
 
 /** Collects what clients received, for docs/refusals.md. */
 export class Refusals {
@@ -13,7 +14,8 @@ export class Refusals {
   }
 
   toMarkdown(): string {
-    return [INTRODUCTION, ...this.families.map((family) => this.section(family))].join('\n');
+    const sections = this.families.map((family) => this.section(family));
+    return [INTRODUCTION, ...sections, endsSection()].join('\n');
   }
 
   private section(family: EndpointFamily): string {
@@ -47,6 +49,25 @@ For some handlers Nest runs no guard, or only those declared beside the handler:
 - the microservices of a hybrid app without \`inheritAppConfig\`: no \`APP_GUARD\`.
 
 Where the list says \`APP_GUARD\`, put \`@UseGuards(KmsJwtGuard)\` beside the handler instead.
+`;
+
+function endsSection(): string {
+  const rows = Object.entries(ENDS).map(([transport, end]) => [
+    transport,
+    Object.entries(end)
+      .map(([part, value]) => `${part}: ${part === 'closed' ? value : cell(value)}`)
+      .join(', '),
+  ]);
+  return `${ENDS_INTRODUCTION}\n${markdownTable([['transport', 'the client receives'], ...rows])}\n`;
+}
+
+const ENDS_INTRODUCTION = `## Connections and streams whose token expires
+
+They end within a second of \`exp\` plus \`clockTolerance\` (or of \`iat\` plus \`maxAge\`), unless \`guard.endAtExpiry\` is false; and
+when the key of the token is no longer trusted. The token is that of the handshake, of \`connectionParams\` or of the call: the
+token of a single message ends nothing. With \`guard.recheckInterval\` a revoked token ends them in the same way, with the code
+\`token_revoked\`; when \`isRevoked\` has failed three times in a row, they end with \`revocation_unavailable\`, by 1013 on
+WebSockets and status 14 on gRPC.
 `;
 
 function cell(value: unknown): string {

@@ -7,6 +7,7 @@ import { Claims, KmsJwtGuard, type KmsJwtModuleOptions } from 'nestjs-kms-jwt';
 import { io } from 'socket.io-client';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { ENDS } from '../../transports/ends.js';
 import { startApp } from '../support.js';
 import { soon } from './support.js';
 
@@ -92,7 +93,7 @@ const KINDS = [
   ],
 ] as const;
 
-describe.each(KINDS)('a connection of %s', (_kind, newAdapter, connect, reasonFor) => {
+describe.each(KINDS)('a connection of %s', (kind, newAdapter, connect, reasonFor) => {
   const start = (options: Partial<KmsJwtModuleOptions> = {}) =>
     startApp({
       providers: [KmsJwtGuard, Gateway],
@@ -104,10 +105,8 @@ describe.each(KINDS)('a connection of %s', (_kind, newAdapter, connect, reasonFo
     const { url, jwt } = await start();
     const exp = soon();
     const client = await connect(url, await jwt.sign({ exp }));
-    expect(await client.closed).toEqual({
-      exceptions: ['token_expired'],
-      reason: reasonFor(1008, 'token_expired'),
-    });
+    const { errorCode, closed } = ENDS[kind];
+    expect(await client.closed).toEqual({ exceptions: [errorCode], reason: closed });
     expect(Date.now() / 1000 - exp).toBeGreaterThanOrEqual(0);
     expect(Date.now() / 1000 - exp).toBeLessThan(1);
   });
