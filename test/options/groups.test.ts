@@ -35,7 +35,7 @@ test('reads the members of each group', () => {
       store,
     },
     limits: { timeout: 1000, maxConcurrency: 1, maxQueue: 0, maxTokenLength: 100 },
-    guard: { tokenFrom, property: 'auth' },
+    guard: { tokenFrom, property: 'auth', endAtExpiry: false, recheckInterval: '1m' },
   });
   expect(rotation).toEqual({
     refreshInterval: 600,
@@ -45,7 +45,12 @@ test('reads the members of each group', () => {
     store,
   });
   expect(limits).toEqual({ timeout: 1000, maxConcurrency: 1, maxQueue: 0, maxTokenLength: 100 });
-  expect(guard).toEqual({ tokenFrom: [tokenFrom], property: 'auth' });
+  expect(guard).toEqual({
+    tokenFrom: [tokenFrom],
+    property: 'auth',
+    endAtExpiry: false,
+    recheckInterval: 60,
+  });
 });
 
 test('has a key sign at once with requestAlias, as KMS does', () => {

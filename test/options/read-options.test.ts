@@ -34,7 +34,7 @@ describe('readModuleOptions', () => {
         store: undefined,
       },
       limits: { timeout: 3000, maxConcurrency: 50, maxQueue: 1000, maxTokenLength: 16_384 },
-      guard: { tokenFrom: undefined, property: 'user' },
+      guard: { tokenFrom: undefined, property: 'user', endAtExpiry: true, recheckInterval: undefined },
     });
   });
 
@@ -117,6 +117,8 @@ describe('readModuleOptions', () => {
     ['guard', { keyId, guard: [] }],
     ['guard.tokenFrom', { keyId, guard: { tokenFrom: [] } }],
     ['guard.property', { keyId, guard: { property: '' } }],
+    ['guard.endAtExpiry', { keyId, guard: { endAtExpiry: 'no' } }],
+    ['guard.recheckInterval', { keyId, guard: { recheckInterval: 0 } }],
     ['signOptions', { keyId, signOptions: [] }],
     ['signOptions.expiresIn', { keyId, signOptions: { expiresIn: 'soon' } }],
     ['signOptions.expiresIn', { keyId, signOptions: { expiresIn: undefined } }],
