@@ -18,7 +18,7 @@ export class Log {
    */
   constructor(
     instance: string,
-    private readonly logger: Pick<Logger, 'log' | 'error'> = new Logger(contextOf(instance)),
+    private readonly logger: Pick<Logger, 'log' | 'warn' | 'error'> = new Logger(contextOf(instance)),
     private readonly now: () => number = () => performance.now(),
   ) {}
 
@@ -26,11 +26,15 @@ export class Log {
     this.write('log', line);
   }
 
+  warn(line: string): void {
+    this.write('warn', line);
+  }
+
   error(line: string): void {
     this.write('error', line);
   }
 
-  private write(level: 'log' | 'error', line: string): void {
+  private write(level: 'log' | 'warn' | 'error', line: string): void {
     const now = this.now();
     const last = this.written.get(line);
     if (last && now < last.at + REPEAT_WINDOW_MS) {

@@ -44,6 +44,7 @@ async function createService(name: string, options: KmsJwtModuleOptions): Promis
   const settings = readModuleOptions(options);
   const events = new Subject<KmsJwtEvent>();
   const log = logOf(name);
+  warnIfUnscoped(settings, log);
   events.subscribe((event) => write(event, log));
   const emit = (event: KmsJwtEvent) => events.next(event);
 
@@ -60,6 +61,14 @@ async function createService(name: string, options: KmsJwtModuleOptions): Promis
   const signer = gateway && new TokenSigner(ring, gateway, { ...settings, ...limits }, emit);
   const verifier = new TokenVerifier(ring, { ...settings, ...limits });
   return new KmsJwtService(settings, ring, signer, verifier, gateway, events);
+}
+
+function warnIfUnscoped({ keyId, verify }: KmsJwtSettings, log: Log): void {
+  if (verify.issuer || verify.audience) return;
+  const options = keyId === undefined ? 'verifyOptions' : 'signOptions';
+  log.warn(
+    `Neither issuer nor audience is configured: verify accepts tokens that the same keys signed for another service (RFC 8725, sections 3.8 and 3.9). Set ${options}.issuer and ${options}.audience`,
+  );
 }
 
 function write(event: KmsJwtEvent, log: Log): void {

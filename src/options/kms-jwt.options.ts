@@ -30,7 +30,7 @@ export interface SignOptions {
   /** Omits `iat`. Default: false. */
   noTimestamp?: boolean;
   /** Cancels `sign`, which then rejects at once with the reason of the signal. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** How one token is verified. The module's `verifyOptions` are the defaults. */
@@ -79,7 +79,7 @@ export interface VerifyOptions {
 /** Options of `decode`. */
 export interface DecodeOptions {
   /** Returns header, payload and signature instead of the claims alone. Default: false. */
-  complete?: boolean;
+  complete?: boolean | undefined;
 }
 
 /** The options of `verify` that can also be set for the whole module or for a route. */
@@ -135,20 +135,20 @@ export interface LimitOptions {
    *
    * Default: 3000. Maximum: 2,147,483,647.
    */
-  timeout?: number;
+  timeout?: number | undefined;
   /**
    * How many KMS calls may run at the same time. A client that the module makes has as many sockets; raise `maxSockets`
    * of your own client together with it. With `regions`, it applies to each Region. Needs a `keyId`. Default: 50, the SDK's
    * own number of sockets.
    */
-  maxConcurrency?: number;
+  maxConcurrency?: number | undefined;
   /**
    * How many more KMS calls may wait in the queue, each for at most half of `timeout`. Any further call fails at once with
    * a `KmsUnavailableError`. With `regions`, it applies to each Region. Needs a `keyId`. Default: 1000.
    */
-  maxQueue?: number;
+  maxQueue?: number | undefined;
   /** The maximum length of a token that is verified or decoded, in characters. Default: 16384. */
-  maxTokenLength?: number;
+  maxTokenLength?: number | undefined;
 }
 
 /** What `KmsJwtGuard` reads and writes. */
@@ -157,68 +157,69 @@ export interface GuardOptions {
    * Where the guard looks for the token. A request with tokens in more than one of these places is refused with a
    * `TokenAmbiguousError` (RFC 6750, section 2). Default: `fromAuthHeader()`.
    */
-  tokenFrom?: TokenExtractor | TokenExtractor[];
+  tokenFrom?: TokenExtractor | TokenExtractor[] | undefined;
   /**
    * The property of the request in which the guard puts the claims. In GraphQL and on sockets, where several calls share
    * the request, it has the claims of the last admitted call, and reading it throws once calls with different tokens
    * shared it: `@Claims()` and `claimsOf(context)` belong to the call. Default: `'user'`, as in passport.
    */
-  property?: string;
+  property?: string | undefined;
   /**
    * Ends WebSocket connections, GraphQL subscriptions, `@Sse()` events and gRPC streams within a second once their token
    * has expired (`exp` plus `clockTolerance`, or `iat` plus `maxAge`) or its key is no longer trusted. Observables over
    * TCP, Redis or NATS need the `KmsJwtExpiryInterceptor`. Default: true.
    */
-  endAtExpiry?: boolean;
+  endAtExpiry?: boolean | undefined;
   /**
    * How often `isRevoked` is asked again about the token of an open connection or stream, 10 % more or less. The third
    * failure in a row ends it. Default: never.
    */
-  recheckInterval?: Duration;
+  recheckInterval?: Duration | undefined;
 }
 
 /**
  * The options of `KmsJwtModule.forRoot`, also returned from the factory of `forRootAsync`. Exactly one of `keyId`,
- * `jwksUri` and `jwks` says which keys are trusted; the latter two are for services that only verify.
+ * `jwksUri` and `jwks` says which keys are trusted; the latter two are for services that only verify. `undefined` counts as
+ * left out, except for `signOptions`, `verifyOptions` and `isRevoked` and within the first two, where it is refused.
  */
 export interface KmsJwtModuleOptions {
   /**
    * The key that signs: key id, key ARN, alias name (`alias/…`) or alias ARN. Its key spec must be ECC_NIST_P256, its key
    * usage SIGN_VERIFY.
    */
-  keyId?: string;
+  keyId?: string | undefined;
   /**
    * The URL of the issuer's key set, for a service that only verifies: it needs neither AWS nor its SDK. https, or http on
    * loopback. It is fetched again as its `Cache-Control` says; if that fails, the last keys remain in use.
    */
-  jwksUri?: string;
+  jwksUri?: string | undefined;
   /** The key set itself, for a service that only verifies. */
-  jwks?: { keys: readonly object[] };
+  jwks?: { keys: readonly object[] } | undefined;
   /** The `kid` of the key in tokens and key sets. Default: `'key-id'`. */
-  kid?: KidOption;
+  kid?: KidOption | undefined;
   /**
    * The KMS client, or its configuration. Default: `new KMSClient({})`, with AWS's own chains for region and credentials;
    * if `keyId` is an ARN and no region is configured here, the Region of the ARN. With `regions`: a configuration, or a
    * function that returns the client of a Region. The module destroys only clients that it made, at shutdown.
    */
-  client?: KMSClient | KMSClientConfig | ((region: string) => KMSClient);
+  client?: KMSClient | KMSClientConfig | ((region: string) => KMSClient) | undefined;
   /**
    * The Regions of a Multi-Region key, in order of preference. The first signs; if it is unavailable, the next does, within
    * the same `limits.timeout`. Default: the Region of the client.
    */
-  regions?: string[];
+  regions?: string[] | undefined;
   /**
    * What is sent to KMS (AWS `Sign`, `MessageType`): `'DIGEST'`, the SHA-256 of the token, or `'RAW'`, the token itself,
    * up to 4,096 bytes. Default: `'DIGEST'`.
    */
-  messageType?: 'DIGEST' | 'RAW';
+  messageType?: 'DIGEST' | 'RAW' | undefined;
   /**
    * Sends `keyId`, an alias, in Sign calls instead of the key's ARN, for key policies with the condition key
    * `kms:RequestAlias`. Default: false, so that a moved alias cannot sign under the `kid` of another key.
    */
-  requestAlias?: boolean;
+  requestAlias?: boolean | undefined;
   /** Fetches the public key at the first use instead of at start. Default: false. */
-  lazy?: boolean;
+  lazy?: boolean | undefined;
   /** Defaults for every `sign`. `verify` expects the same issuer and audience, unless `verifyOptions` override them. */
   signOptions?: Omit<SignOptions, 'signal'>;
   /** Defaults for every `verify`, including those of the guard. */
@@ -229,11 +230,11 @@ export interface KmsJwtModuleOptions {
    */
   isRevoked?: RevocationCheck;
   /** How keys follow each other: refreshes, delays, further keys and a store. */
-  rotation?: RotationOptions;
+  rotation?: RotationOptions | undefined;
   /** Timeouts, concurrency and lengths. */
-  limits?: LimitOptions;
+  limits?: LimitOptions | undefined;
   /** Where the guard finds the token and puts the claims. */
-  guard?: GuardOptions;
+  guard?: GuardOptions | undefined;
 }
 
 /** What `useClass` and `useExisting` of `forRootAsync` must implement. */

@@ -4,17 +4,17 @@
  */
 export interface KmsJwtModuleExtras {
   /** Whether every module may inject the service without importing this one. Default: false. */
-  isGlobal?: boolean;
+  isGlobal?: boolean | undefined;
   /** The name of this instance, for apps with several: see `InjectKmsJwt`. Default: the instance without a name. */
-  name?: string;
+  name?: string | undefined;
   /**
    * The path of the key set over HTTP, such as `'.well-known/jwks.json'`. It starts at the root, outside of a global prefix
    * and of guards, and may be cached for 300 seconds. Default: the key set is not served.
    */
-  jwksPath?: string;
+  jwksPath?: string | undefined;
   /**
    * Also serves `/.well-known/openid-configuration` and `/.well-known/oauth-authorization-server`, which contain the URL of
    * the key set. Needs `jwksPath`, and a `signOptions.issuer` that is a URL. Default: false.
    */
-  discovery?: boolean;
+  discovery?: boolean | undefined;
 }

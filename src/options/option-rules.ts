@@ -32,10 +32,7 @@ const isSignal = (value: unknown) =>
   ['throwIfAborted', 'addEventListener', 'removeEventListener'].every((method) => method in value);
 export const isFunction = (value: unknown) => typeof value === 'function';
 const nonEmptyString: Rule = [isNonEmptyString, 'must be a non-empty string'];
-export const flag: Rule = [
-  (value) => value === undefined || typeof value === 'boolean',
-  'must be true or false',
-];
+export const flag: Rule = [(value) => typeof value === 'boolean', 'must be true or false'];
 const isWholeNumber = (value: unknown, least: number, most = Number.MAX_SAFE_INTEGER) =>
   Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most;
 const positive = (unit: string): Rule => [
@@ -72,7 +69,7 @@ export const SIGN_RULES: Rules<SignOptions> = {
     'must be a plain object of JSON values without alg, kid, crit, b64 and enc (alg and kid come from the key, the others are not supported); typ must be a media type',
   ],
   noTimestamp: flag,
-  signal: [(value) => value === undefined || isSignal(value), 'must be an AbortSignal'],
+  signal: [isSignal, 'must be an AbortSignal'],
 };
 
 export const VERIFY_RULES: Rules<VerifyOptions> = {
@@ -160,6 +157,15 @@ export const EXTRA_RULES: Rules<KmsJwtModuleExtras> = {
   jwksPath: [isPath, "must be a path such as '.well-known/jwks.json'"],
   discovery: flag,
 };
+
+/** Options of the module that are refused if they are undefined: without notice, something would not be checked. */
+export const CHECKS: ReadonlySet<string> = new Set([
+  'signOptions',
+  'verifyOptions',
+  'isRevoked',
+  'distrustedKeys',
+  'allowedOrigins',
+]);
 
 // A signal, a time and the shape of the result belong to one call.
 const { signal: _signal, ...forEverySign } = SIGN_RULES;

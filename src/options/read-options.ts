@@ -2,6 +2,7 @@ import { KmsJwtOptionsError } from '../errors/errors.js';
 import type { Expected } from '../jwt/claims.js';
 import { canonicalType, type JwtHeader } from '../jwt/compact.js';
 import { isAlias } from '../kms/key-arn.js';
+import { readOptions, refuseHidden } from './checked-options.js';
 import {
   DEFAULT_GUARD,
   DEFAULT_KID,
@@ -19,6 +20,7 @@ import type {
 } from './kms-jwt.options.js';
 import type { KmsJwtModuleExtras } from './module-extras.js';
 import {
+  CHECKS,
   EXTRA_RULES,
   flag,
   GUARD_RULES,
@@ -29,7 +31,6 @@ import {
   MODULE_SIGN_RULES,
   MODULE_VERIFY_RULES,
   ROTATION_RULES,
-  type Rules,
   SIGN_RULES,
   toSeconds,
   VERIFY_RULES,
@@ -49,21 +50,16 @@ import type {
  * @throws KmsJwtOptionsError for the first option that is missing, unknown, in the wrong place or of the wrong type
  */
 export function readModuleOptions(options: KmsJwtModuleOptions): KmsJwtSettings {
-  if (!isObject(options)) throw new KmsJwtOptionsError('options', 'must be an object');
-  const given = withoutUndefined(options);
-  refuseMisplaced(given);
-  check('', given, MODULE_RULES);
-  const rotation = withoutUndefined(given.rotation ?? {});
-  const limits = withoutUndefined(given.limits ?? {});
-  const guard = withoutUndefined(given.guard ?? {});
-  check('rotation.', rotation, ROTATION_RULES);
-  check('limits.', limits, LIMIT_RULES);
-  check('guard.', guard, GUARD_RULES);
+  refuseMisplaced(options);
+  const given = readOptions('', options, MODULE_RULES, isCheck);
+  const rotation = readOptions('rotation.', given.rotation ?? {}, ROTATION_RULES, isCheck);
+  const limits = readOptions('limits.', given.limits ?? {}, LIMIT_RULES, isCheck);
+  const guard = readOptions('guard.', given.guard ?? {}, GUARD_RULES, isCheck);
   checkKeys({ ...given, rotation, limits });
-  check('signOptions.', given.signOptions ?? {}, MODULE_SIGN_RULES);
-  check('verifyOptions.', given.verifyOptions ?? {}, MODULE_VERIFY_RULES);
+  const signOptions = readOptions('signOptions.', given.signOptions ?? {}, MODULE_SIGN_RULES, always);
+  const verifyOptions = readOptions('verifyOptions.', given.verifyOptions ?? {}, MODULE_VERIFY_RULES, always);
 
-  const { issuer, audience } = given.signOptions ?? {};
+  const { issuer, audience } = signOptions;
   const expectedOfOwnTokens = toVerifySettings({ ...(issuer && { issuer }), ...(audience && { audience }) });
   return {
     keyId: given.keyId,
@@ -76,13 +72,16 @@ export function readModuleOptions(options: KmsJwtModuleOptions): KmsJwtSettings 
     requestAlias: given.requestAlias ?? false,
     lazy: given.lazy ?? false,
     isRevoked: given.isRevoked,
-    sign: toSignSettings(given.signOptions ?? {}),
-    verify: { ...expectedOfOwnTokens, ...toVerifySettings(given.verifyOptions ?? {}) },
+    sign: toSignSettings(signOptions),
+    verify: { ...expectedOfOwnTokens, ...toVerifySettings(verifyOptions) },
     rotation: toRotationSettings(rotation, given.requestAlias ?? false),
     limits: { ...DEFAULT_LIMITS, ...limits },
     guard: toGuardSettings(guard),
   };
 }
+
+const isCheck = (option: string) => CHECKS.has(option);
+const always = () => true;
 
 /** The place of each grouped option that was at the top before, by its name there. */
 const MOVED: ReadonlyMap<string, string> = new Map([
@@ -92,8 +91,9 @@ const MOVED: ReadonlyMap<string, string> = new Map([
   ['ringStore', 'rotation.store'],
 ]);
 
-function refuseMisplaced(given: object): void {
-  for (const option of Object.keys(given)) {
+function refuseMisplaced(given: KmsJwtModuleOptions): void {
+  for (const [option, value] of Object.entries(given ?? {})) {
+    if (value === undefined) continue;
     const place = MOVED.get(option);
     if (place !== undefined) throw new KmsJwtOptionsError(option, `is now ${place}`);
     if (Object.hasOwn(EXTRA_RULES, option)) {
@@ -149,6 +149,8 @@ function optionsThatSign(given: KmsJwtModuleOptions): [path: string, value: unkn
  */
 export function checkModuleExtras(given: KmsJwtModuleExtras): void {
   if (!isObject(given)) throw new KmsJwtOptionsError('options', 'must be an object');
+  // Nest copies the options before anything else could see what they inherit.
+  refuseHidden('', given, { ...MODULE_RULES, ...EXTRA_RULES });
   for (const [name, [accepts, expected]] of Object.entries(EXTRA_RULES)) {
     const value = given[name as keyof KmsJwtModuleExtras];
     if (value !== undefined && !accepts(value)) throw new KmsJwtOptionsError(name, expected);
@@ -159,45 +161,18 @@ export function checkModuleExtras(given: KmsJwtModuleExtras): void {
 
 /** @throws KmsJwtOptionsError for the first option that is unknown or of the wrong type */
 export function readSignOptions(given: SignOptions, defaults: SignSettings): SignSettings {
-  check('', given, SIGN_RULES);
-  return { ...defaults, ...toSignSettings(given) };
+  const options = readOptions('', given, SIGN_RULES, (option) => option !== 'signal');
+  return { ...defaults, ...toSignSettings(options) };
 }
 
 /** @throws KmsJwtOptionsError for the first option that is unknown or of the wrong type */
 export function readDecodeOptions(given: DecodeOptions): DecodeOptions {
-  check('', given, { complete: flag });
-  return given;
+  return readOptions('', given, { complete: flag }, () => false);
 }
 
 /** @throws KmsJwtOptionsError for the first option that is unknown or of the wrong type */
 export function readVerifyOptions(given: VerifyOptions, defaults: VerifySettings): VerifySettings {
-  check('', given, VERIFY_RULES);
-  return { ...defaults, ...toVerifySettings(given) };
-}
-
-/**
- * Refuses `undefined` like any other wrong value: `audience: process.env.AUDIENCE` must not switch a check off because a
- * variable is missing.
- */
-function check<Options extends object>(path: string, given: Options, rules: Partial<Rules<Options>>): void {
-  if (!isObject(given)) throw new KmsJwtOptionsError(path || 'options', 'must be an object');
-  for (const [name, value] of Object.entries(given)) {
-    const rule = Object.hasOwn(rules, name) ? rules[name as keyof Options] : undefined;
-    if (!rule) {
-      throw new KmsJwtOptionsError(
-        path + name,
-        `is unknown: the known options are ${Object.keys(rules).join(', ')}`,
-      );
-    }
-    const [accepts, expected] = rule;
-    if (!accepts(value)) throw new KmsJwtOptionsError(path + name, expected);
-  }
-}
-
-// Of the module's own options and of its groups: they only have defaults, and `client: inCloud ? client : undefined` is
-// common.
-function withoutUndefined<Options extends object>(options: Options): Options {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Options;
+  return { ...defaults, ...toVerifySettings(readOptions('', given, VERIFY_RULES, always)) };
 }
 
 function toRotationSettings(given: RotationOptions, requestAlias: boolean): RotationSettings {

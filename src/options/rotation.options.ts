@@ -44,28 +44,28 @@ export interface RotationOptions {
    * How often an alias is looked up again; and how often `jwksUri` is fetched, if its response has no `max-age`.
    * Default: 300 seconds, varied by up to 10 %.
    */
-  refreshInterval?: Duration;
+  refreshInterval?: Duration | undefined;
   /**
    * How long a key is published before it signs, once the alias has moved to it; 0 for at once. A key that was published
    * before signs at once, and so does any key with `requestAlias`. Default: `refreshInterval` and 10 % of it, until every
    * instance publishes the key, and 360 seconds, until no cache has an older key set: 690 seconds in all.
    */
-  activationDelay?: Duration;
+  activationDelay?: Duration | undefined;
   /**
    * How long a key verifies after another has replaced it. To it, one `refreshInterval` is added, in which other
    * instances may still sign with the key. Default: the lifetime of the longest-lived token that was signed or verified
    * here since the start, at least `signOptions.expiresIn`; 24 hours for tokens without `exp`. Set it if tokens live
    * longer than `signOptions.expiresIn`.
    */
-  retireAfter?: Duration;
+  retireAfter?: Duration | undefined;
   /**
    * Further keys that verify and are published, such as the next key before the alias moves to it, or former keys. KMS
    * keys as for `keyId`, or public JWKs. Default: none.
    */
-  verificationKeys?: (string | JsonWebKey)[];
+  verificationKeys?: (string | JsonWebKey)[] | undefined;
   /**
    * Keeps the keys of a rotation over restarts. Default: none; an instance that starts in the middle of a rotation then
    * signs with the new key at once, and knows the old one only from `verificationKeys`.
    */
-  store?: KmsJwtRingStore;
+  store?: KmsJwtRingStore | undefined;
 }

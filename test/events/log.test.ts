@@ -6,7 +6,7 @@ function newLog() {
   const lines: string[] = [];
   const write = (line: string) => void lines.push(line);
   const state = { now: 0, lines };
-  return { state, log: new Log('default', { log: write, error: write }, () => state.now) };
+  return { state, log: new Log('default', { log: write, warn: write, error: write }, () => state.now) };
 }
 
 test('an error that comes a thousand times is one line in ten seconds, with how often it came', () => {
@@ -40,6 +40,13 @@ test('information that repeats itself is as quiet', () => {
   const { state, log } = newLog();
   log.info('KMS is available again');
   log.info('KMS is available again');
+  expect(state.lines).toHaveLength(1);
+});
+
+test('a warning that repeats itself is as quiet', () => {
+  const { state, log } = newLog();
+  log.warn('Neither issuer nor audience is configured');
+  log.warn('Neither issuer nor audience is configured');
   expect(state.lines).toHaveLength(1);
 });
 

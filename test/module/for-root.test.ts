@@ -65,3 +65,33 @@ describe.each<[string, unknown]>([
     await expect(start(KmsJwtModule.forRootAsync(asyncOptions))).rejects.toThrow(refused);
   });
 });
+
+const inherited = (given: object, own: object) =>
+  Object.assign(Object.create(given) as object, own) as KmsJwtModuleOptions;
+
+describe('an inherited option is refused at once', () => {
+  const problem = 'is inherited: options must be own, enumerable properties';
+
+  test.each<[string, object]>([
+    ['isRevoked', { isRevoked: () => true }],
+    ['verifyOptions', { verifyOptions: { audience: 'orders' } }],
+    ['isGlobal', { isGlobal: true }],
+    ['jwksPath', { jwksPath: 'keys' }],
+  ])('%s of forRoot', (option, given) => {
+    expect(() => KmsJwtModule.forRoot(inherited(given, options))).toThrow(
+      new KmsJwtOptionsError(option, problem),
+    );
+  });
+
+  test('isGlobal of forRootAsync', () => {
+    const given = inherited({ isGlobal: true }, { useFactory: () => options }) as object;
+    expect(() => KmsJwtModule.forRootAsync(given)).toThrow(new KmsJwtOptionsError('isGlobal', problem));
+  });
+
+  test('isRevoked in the result of useFactory, at start', async () => {
+    const given = inherited({ isRevoked: () => true }, options);
+    await expect(start(KmsJwtModule.forRootAsync({ useFactory: () => given }))).rejects.toThrow(
+      new KmsJwtOptionsError('isRevoked', problem),
+    );
+  });
+});

@@ -39,7 +39,7 @@ describe('readModuleOptions', () => {
   });
 
   test('takes an option that is undefined for one that is left out', () => {
-    const given = { keyId, client: undefined, lazy: undefined, limits: undefined, signOptions: undefined };
+    const given = { keyId, client: undefined, lazy: undefined, limits: undefined, guard: undefined };
     expect(readModuleOptions(given)).toEqual(readModuleOptions({ keyId }));
   });
 

@@ -1,0 +1,65 @@
+// How any object of options is read and checked, by its rules.
+import { KmsJwtOptionsError } from '../errors/errors.js';
+import { isObject, type Rules } from './option-rules.js';
+
+/**
+ * Copies the options that are set, and checks each by its rule. What it refuses, such as an inherited `audience`, would
+ * otherwise be a check that is missing without notice.
+ *
+ * @param path of the options, such as `verifyOptions.`; empty for those at the top
+ * @param refusesUndefined whether an option may not be undefined; one that may counts as left out
+ * @throws KmsJwtOptionsError for the first option that is unknown, undefined, inherited or of the wrong type
+ */
+export function readOptions<Options extends object>(
+  path: string,
+  given: Options,
+  rules: Partial<Rules<Options>>,
+  refusesUndefined: (option: string) => boolean,
+): Options {
+  if (!isOptionsObject(given)) {
+    throw new KmsJwtOptionsError(
+      path.replace(/\.$/, '') || 'options',
+      'must be an object with options as its properties',
+    );
+  }
+  refuseHidden(path, given, rules);
+  const read: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(given)) {
+    if (value === undefined && !refusesUndefined(name)) continue;
+    const rule = Object.hasOwn(rules, name) ? rules[name as keyof Options] : undefined;
+    if (!rule) {
+      throw new KmsJwtOptionsError(
+        path + name,
+        `is unknown: the known options are ${Object.keys(rules).join(', ')}`,
+      );
+    }
+    const [accepts, expected] = rule;
+    if (value === undefined) {
+      throw new KmsJwtOptionsError(
+        path + name,
+        `is undefined: leave it out, or give ${expected.replace('must be ', '')}`,
+      );
+    }
+    if (!accepts(value)) throw new KmsJwtOptionsError(path + name, expected);
+    read[name] = value;
+  }
+  return read as Options;
+}
+
+/** @throws KmsJwtOptionsError for a known option that a copy of the object would not have */
+export function refuseHidden(path: string, given: object, rules: object): void {
+  for (const name of Object.keys(rules)) {
+    if (!(name in given) || Object.prototype.propertyIsEnumerable.call(given, name)) continue;
+    // An object that everything inherits from is not the options' own mistake.
+    if (!Object.hasOwn(given, name) && name in Object.prototype) continue;
+    const problem = Object.hasOwn(given, name) ? 'not enumerable' : 'inherited';
+    throw new KmsJwtOptionsError(path + name, `is ${problem}: options must be own, enumerable properties`);
+  }
+}
+
+// A promise, a Map and the like have no properties, and so would be options that check nothing.
+function isOptionsObject(value: unknown): value is object {
+  return (
+    isObject(value) && ['[object Object]', '[object Module]'].includes(Object.prototype.toString.call(value))
+  );
+}
