@@ -1,6 +1,10 @@
-import { KmsUnavailableError, RevocationUnavailableError, TokenRevokedError } from 'nestjs-kms-jwt';
 import { Subject } from 'rxjs';
 import { beforeEach, describe, expect, test } from 'vitest';
+import {
+  KmsUnavailableError,
+  RevocationUnavailableError,
+  TokenRevokedError,
+} from '../../src/errors/errors.js';
 import type { KmsJwtEvent } from '../../src/events/kms-jwt.events.js';
 import {
   TokenWatcher,
