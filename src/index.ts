@@ -16,6 +16,7 @@ export {
   KmsSignatureError,
   KmsUnavailableError,
   type KmsUnavailableReason,
+  OriginNotAllowedError,
   RevocationUnavailableError,
   SchemaUnavailableError,
   TokenAmbiguousError,

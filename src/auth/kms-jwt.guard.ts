@@ -15,17 +15,15 @@ import {
   scopesOf,
   verifyOptionsOf,
 } from './access.js';
+import { findToken } from './find-token.js';
 import { reportRefusal } from './refusal.js';
 import { isTokenOf, isWatched, renewedToken, renewWatch, watchConnection } from './open-connections.js';
 import { placeOnRequest, recordClaims } from './request-claims.js';
 import { checkScopes } from './scopes.js';
-import { extractToken, fromAuthHeader } from './token-extractors.js';
 import { referenceContext, type ReferenceOptions } from './transports/graphql-reference.js';
 import { CONNECTIONS, transportOf } from './transports/index.js';
 import type { ConnectionOptions, OpenConnection } from './transports/transport.js';
 import { checkAuthenticated, checkSameSubject, type Verified } from './verified-token.js';
-
-const DEFAULT_EXTRACTORS = [fromAuthHeader()];
 
 /**
  * Allows a call with a valid token, and records its claims for `@Claims()`, `claimsOf(context)` and `request.user`. It
@@ -172,6 +170,7 @@ export class KmsJwtGuard implements CanActivate {
    * Finds the token of a call, by the module's `guard.tokenFrom`.
    *
    * @throws TokenAmbiguousError for more than one
+   * @throws OriginNotAllowedError for one in a cookie of a handshake from another origin
    *
    * @example
    * // Another place for one kind of client
@@ -183,8 +182,7 @@ export class KmsJwtGuard implements CanActivate {
     const transport = transportOf(context);
     const connection = transport.connectionOf?.(context);
     const renewed = connection?.hasCalls ? renewedToken(connection, this.instance) : undefined;
-    const extractors = this.jwt.guardSettings.tokenFrom ?? DEFAULT_EXTRACTORS;
-    return renewed ?? extractToken(transport.carriersOf(context), extractors);
+    return renewed ?? findToken(transport, context, this.jwt.guardSettings);
   }
 
   /**

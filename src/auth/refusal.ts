@@ -2,6 +2,7 @@ import {
   InsufficientScopeError,
   KmsJwtError,
   KmsJwtOptionsError,
+  OriginNotAllowedError,
   TokenAmbiguousError,
   TokenError,
 } from '../errors/errors.js';
@@ -25,7 +26,9 @@ export function refusalOf(error: unknown): Refusal {
   }
   const { code: errorCode, message } = error;
   if (error instanceof TokenError) return { status: 401, message, errorCode };
-  if (error instanceof InsufficientScopeError) return { status: 403, message, errorCode };
+  if (error instanceof InsufficientScopeError || error instanceof OriginNotAllowedError) {
+    return { status: 403, message, errorCode };
+  }
   if (error instanceof TokenAmbiguousError) return { status: 400, message, errorCode };
   if (error instanceof KmsJwtOptionsError) {
     return { status: 500, message: 'Internal Server Error', errorCode };

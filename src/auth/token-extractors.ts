@@ -43,11 +43,30 @@ export function fromHeader(name: string): TokenExtractor {
  * KmsJwtModule.forRoot({ keyId, guard: { tokenFrom: [fromAuthHeader(), fromCookie('access_token')] } })
  */
 export function fromCookie(name: string): TokenExtractor {
-  return ({ cookies, headers }) => {
+  const extract: TokenExtractor = ({ cookies, headers }) => {
     // Read even with a parser: of two cookies with one name it keeps one, silently.
     const inHeader = single(valuesInCookieHeader(headers['cookie'], name));
-    return single(memberOf(cookies, name)) ?? inHeader;
+    const token = single(memberOf(cookies, name)) ?? inHeader;
+    if (token !== undefined) cookieTokens.set(headers, (cookieTokens.get(headers) ?? new Set()).add(token));
+    return token;
   };
+  cookieExtractors.add(extract);
+  return extract;
+}
+
+const cookieExtractors = new WeakSet<TokenExtractor>();
+
+/** Whether an extractor is one of `fromCookie`. */
+export function readsCookies(extractor: TokenExtractor): boolean {
+  return cookieExtractors.has(extractor);
+}
+
+/** The tokens that were found in cookies, by the headers they came with: an extractor of the app may call `fromCookie`. */
+const cookieTokens = new WeakMap<TokenCarrier['headers'], Set<string>>();
+
+/** Whether a token that `extractToken` returned was found by `fromCookie`. */
+export function isFromCookie(carriers: readonly TokenCarrier[], token: string): boolean {
+  return carriers.some(({ headers }) => cookieTokens.get(headers)?.has(token));
 }
 
 /**

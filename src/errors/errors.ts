@@ -11,6 +11,7 @@ export type KmsJwtErrorCode =
   | 'token_rejected'
   | 'token_ambiguous'
   | 'insufficient_scope'
+  | 'origin_not_allowed'
   | 'revocation_unavailable'
   | 'schema_unavailable'
   | 'kms_unavailable'
@@ -162,6 +163,18 @@ export class InsufficientScopeError extends KmsJwtError {
   }
 }
 
+/**
+ * The token is in a cookie, and a page of another site may have opened the WebSocket: its `Origin` is not one of
+ * `guard.allowedOrigins`. A 403.
+ */
+export class OriginNotAllowedError extends KmsJwtError {
+  readonly code = 'origin_not_allowed';
+
+  constructor() {
+    super('The origin of the connection is not allowed');
+  }
+}
+
 /** `isRevoked` threw, exceeded `limits.timeout`, or returned neither true nor false: a 503. */
 export class RevocationUnavailableError extends KmsJwtError {
   readonly code = 'revocation_unavailable';
@@ -258,6 +271,7 @@ export type AnyKmsJwtError =
   | TokenRejectedError
   | TokenAmbiguousError
   | InsufficientScopeError
+  | OriginNotAllowedError
   | RevocationUnavailableError
   | SchemaUnavailableError
   | KmsUnavailableError

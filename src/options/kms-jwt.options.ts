@@ -175,6 +175,14 @@ export interface GuardOptions {
    * failure in a row ends it. Default: never.
    */
   recheckInterval?: Duration | undefined;
+  /**
+   * The origins whose pages may open a WebSocket (of a gateway, or of graphql-ws) with a token in a cookie, such as
+   * `'https://app.example.com'`: browsers send cookies with connections that other sites open, and let those sites read.
+   * A handshake with another `Origin` is refused with an `OriginNotAllowedError`; one without `Origin` does not come from a
+   * browser. `'null'` allows sandboxed pages and files. Default: none, so that a handshake with an `Origin` and a token that
+   * `fromCookie` found is refused with a `KmsJwtOptionsError`.
+   */
+  allowedOrigins?: string[];
 }
 
 /**

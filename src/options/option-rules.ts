@@ -8,6 +8,7 @@ import { keysIn, MAX_KEYS, verificationKeyFrom } from '../jwt/jwk.js';
 import { isPlainObject, lossInJson } from '../jwt/json.js';
 import { MAX_TIMER_MS } from './defaults.js';
 import type { Duration } from './duration.js';
+import { originFrom } from './origin.js';
 import type {
   GuardOptions,
   KmsJwtModuleOptions,
@@ -149,6 +150,10 @@ export const GUARD_RULES: Rules<GuardOptions> = {
   property: nonEmptyString,
   endAtExpiry: flag,
   recheckInterval: duration,
+  allowedOrigins: [
+    (value) => Array.isArray(value) && value.every(isOrigin),
+    "must be an array of origins such as 'https://app.example.com', in lower case, without a path, a wildcard or the default port; or 'null'",
+  ],
 };
 
 export const EXTRA_RULES: Rules<KmsJwtModuleExtras> = {
@@ -216,6 +221,10 @@ function isKeySetUri(value: unknown): boolean {
   return (
     protocol === 'https:' || (protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(hostname))
   );
+}
+
+function isOrigin(value: unknown): boolean {
+  return typeof value === 'string' && originFrom(value) === value && !value.includes('*');
 }
 
 function isSchema(value: unknown): boolean {

@@ -191,12 +191,14 @@ function toRotationSettings(given: RotationOptions, requestAlias: boolean): Rota
   };
 }
 
-function toGuardSettings({ tokenFrom, recheckInterval, ...given }: GuardOptions): GuardSettings {
+function toGuardSettings(guard: GuardOptions): GuardSettings {
+  const { tokenFrom, recheckInterval, allowedOrigins, ...given } = guard;
   return {
     ...DEFAULT_GUARD,
     ...given,
     tokenFrom: tokenFrom && [tokenFrom].flat(),
     recheckInterval: recheckInterval === undefined ? undefined : toSeconds(recheckInterval),
+    allowedOrigins: allowedOrigins && [...allowedOrigins],
   };
 }
 

@@ -66,4 +66,6 @@ export interface GuardSettings {
   endAtExpiry: boolean;
   /** `undefined`: never. */
   recheckInterval: number | undefined;
+  /** Serialized; `undefined`: no handshake may have its token in a cookie and an `Origin`. */
+  allowedOrigins: readonly string[] | undefined;
 }

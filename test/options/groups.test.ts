@@ -35,7 +35,13 @@ test('reads the members of each group', () => {
       store,
     },
     limits: { timeout: 1000, maxConcurrency: 1, maxQueue: 0, maxTokenLength: 100 },
-    guard: { tokenFrom, property: 'auth', endAtExpiry: false, recheckInterval: '1m' },
+    guard: {
+      tokenFrom,
+      property: 'auth',
+      endAtExpiry: false,
+      recheckInterval: '1m',
+      allowedOrigins: ['https://app.example.com'],
+    },
   });
   expect(rotation).toEqual({
     refreshInterval: 600,
@@ -50,6 +56,7 @@ test('reads the members of each group', () => {
     property: 'auth',
     endAtExpiry: false,
     recheckInterval: 60,
+    allowedOrigins: ['https://app.example.com'],
   });
 });
 

@@ -34,13 +34,29 @@ describe('readModuleOptions', () => {
         store: undefined,
       },
       limits: { timeout: 3000, maxConcurrency: 50, maxQueue: 1000, maxTokenLength: 16_384 },
-      guard: { tokenFrom: undefined, property: 'user', endAtExpiry: true, recheckInterval: undefined },
+      guard: {
+        tokenFrom: undefined,
+        property: 'user',
+        endAtExpiry: true,
+        recheckInterval: undefined,
+        allowedOrigins: undefined,
+      },
     });
   });
 
   test('takes an option that is undefined for one that is left out', () => {
     const given = { keyId, client: undefined, lazy: undefined, limits: undefined, guard: undefined };
     expect(readModuleOptions(given)).toEqual(readModuleOptions({ keyId }));
+  });
+
+  test.each([
+    [[]],
+    [['https://app.example.com', 'http://localhost:3000', 'http://[::1]:8080', 'null']],
+    [['https://xn--bcher-kva.example', 'capacitor://localhost', 'chrome-extension://abcdefgh']],
+  ])('takes the origins %j, and keeps a copy', (allowedOrigins) => {
+    const { guard } = readModuleOptions({ keyId, guard: { allowedOrigins } });
+    expect(guard.allowedOrigins).toEqual(allowedOrigins);
+    expect(guard.allowedOrigins).not.toBe(allowedOrigins);
   });
 
   test('reads durations in seconds', () => {
@@ -119,6 +135,29 @@ describe('readModuleOptions', () => {
     ['guard.property', { keyId, guard: { property: '' } }],
     ['guard.endAtExpiry', { keyId, guard: { endAtExpiry: 'no' } }],
     ['guard.recheckInterval', { keyId, guard: { recheckInterval: 0 } }],
+    ['guard.allowedOrigins', { keyId, guard: { allowedOrigins: undefined } }],
+    ['guard.allowedOrigins', { keyId, guard: { allowedOrigins: 'https://app.example.com' } }],
+    ...[
+      '',
+      '*',
+      'app.example.com',
+      '//app.example.com',
+      'https://app.example.com/',
+      'https://app.example.com/login',
+      'https://app.example.com?',
+      'https://app.example.com#',
+      'https://app.example.com:443',
+      'https://App.example.com',
+      'https://user@app.example.com',
+      'https://*.example.com',
+      'https://bücher.example',
+      'file:///',
+      'https:app.example.com',
+      undefined,
+    ].map((origin): [string, object] => [
+      'guard.allowedOrigins',
+      { keyId, guard: { allowedOrigins: [origin] } },
+    ]),
     ['signOptions', { keyId, signOptions: [] }],
     ['signOptions.expiresIn', { keyId, signOptions: { expiresIn: 'soon' } }],
     ['signOptions.expiresIn', { keyId, signOptions: { expiresIn: undefined } }],

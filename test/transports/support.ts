@@ -51,11 +51,15 @@ export async function start({
   return { app, url: await app.getUrl(), jwt: app.get(KmsJwtService, { strict: false }) };
 }
 
-export const graphqlModule = (subscriptions: ApolloDriverConfig['subscriptions'] = { 'graphql-ws': true }) =>
+export const graphqlModule = (
+  subscriptions: ApolloDriverConfig['subscriptions'] = { 'graphql-ws': true },
+  context?: unknown,
+) =>
   GraphQLModule.forRoot<ApolloDriverConfig>({
     driver: ApolloDriver,
     autoSchemaFile: true,
     subscriptions,
+    ...(context !== undefined && { context }),
   });
 
 export async function ask(url: string, query: string, token?: string) {

@@ -51,6 +51,13 @@ function carriersOf(host: ArgumentsHost): TokenCarrier[] {
   return 'headers' in request ? [request as TokenCarrier] : [];
 }
 
+/** Also where the app's own `context` has the request of the upgrade in place of the connection. */
+function originOf(host: ArgumentsHost): string | string[] | undefined {
+  const request = requestOf(host);
+  const handshake = isConnection(request) ? request.extra.request : (request as Partial<TokenCarrier>);
+  return handshake.headers?.['upgrade'] === undefined ? undefined : handshake.headers['origin'];
+}
+
 function paramsOf({ connectionParams }: Connection): TokenCarrier {
   return { headers: headersFrom(connectionParams), url: '' };
 }
@@ -134,6 +141,7 @@ function socketOf(connection: Connection): OpenConnection | undefined {
 
 export const graphql: Transport = {
   carriersOf,
+  originOf,
   requestOf,
   // One request may resolve several fields at once, each with a guard of its own.
   callsToRecord(context) {

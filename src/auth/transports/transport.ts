@@ -17,6 +17,8 @@ export interface OpenConnection {
 export interface Transport {
   /** Where the token may be: a request, or the parts that make one up, such as a handshake and its parameters. */
   carriersOf(host: ArgumentsHost): TokenCarrier[];
+  /** The header `Origin` of a handshake, which a page of any site may have caused; absent where there are none. */
+  originOf?(host: ArgumentsHost): string | string[] | undefined;
   /** The object that has the property `user`. */
   requestOf(host: ArgumentsHost): object;
   /**

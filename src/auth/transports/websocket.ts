@@ -58,6 +58,7 @@ function addCall(host: ArgumentsHost): object {
 
 export const websocket: Transport = {
   carriersOf: (host) => carriersOf(clientOf(host)),
+  originOf: (host) => carriersOf(clientOf(host))[0]?.headers['origin'],
   requestOf,
   callsToRecord: (context) => [findCall(context) ?? addCall(context)],
   callsToRead(context) {
