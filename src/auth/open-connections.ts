@@ -35,6 +35,8 @@ export function renewedToken(connection: OpenConnection, instance: string): stri
 
 /** Ends the connection, or stream, once its token is no longer valid. */
 export function watchConnection(connection: OpenConnection, verified: Verified): void {
+  // The client may have left while its token was verified, and each gateway of a server accepts it.
+  if (connection.isClosed || isWatched(connection, verified.instance)) return;
   const byInstance = connections.get(connection.key) ?? new Map<string, Current>();
   if (!connections.has(connection.key)) {
     connections.set(connection.key, byInstance);

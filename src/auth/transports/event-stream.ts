@@ -21,6 +21,7 @@ export function eventStreamOf(context: ExecutionContext): OpenConnection | undef
   return {
     key: raw,
     hasCalls: false,
+    isClosed: raw.destroyed,
     end: () => end(raw, source),
     onClosed(listener) {
       raw.once('pipe', (readable: Readable) => (source = readable));

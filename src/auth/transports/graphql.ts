@@ -15,6 +15,7 @@ interface Connection {
   extra: {
     request: TokenCarrier;
     socket?: {
+      readyState?: number;
       close(code: number, reason: string): unknown;
       once(event: 'close', listener: () => void): unknown;
     };
@@ -131,6 +132,7 @@ function socketOf(connection: Connection): OpenConnection | undefined {
   return {
     key: connection,
     hasCalls: true,
+    isClosed: (socket.readyState ?? 1) > 1,
     end(error) {
       const { status, errorCode } = refusalOf(error);
       socket.close(status === 503 ? CLOSE_CODES.unavailable : CLOSE_CODES.invalid, errorCode);

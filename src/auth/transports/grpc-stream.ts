@@ -19,6 +19,7 @@ export function grpcStreamOf(
   return {
     key: call,
     hasCalls: false,
+    isClosed: call.cancelled,
     end(error) {
       // Nest passes an error on to the handler as one of the client's stream, which it may not handle; one that reads
       // "cancelled", and before Nest 12 not at the beginning, ends the client's stream instead.

@@ -8,6 +8,8 @@ export interface OpenConnection {
   readonly key: object;
   /** Whether further calls come over it, so that only the token that it was opened with can end it. */
   readonly hasCalls: boolean;
+  /** Whether it is closed already: then `onClosed` calls nobody. */
+  readonly isClosed: boolean;
   /** Tells the client why, and ends it. */
   end(error: KmsJwtError): void;
   onClosed(listener: () => void): void;

@@ -17,6 +17,10 @@ export interface Client {
   request?: { rawHeaders?: string[] };
   /** socket.io's place for the app's own data of a client. */
   data?: object;
+  /** Of socket.io. */
+  connected?: boolean;
+  /** Of `ws`. */
+  readyState?: number;
   emit?(event: string, body: object): unknown;
   disconnect?(close: boolean): unknown;
   on?(event: string, listener: (body: object) => void): unknown;

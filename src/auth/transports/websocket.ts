@@ -79,7 +79,15 @@ export function socketConnection(client: Client): OpenConnection {
   return {
     key: client,
     hasCalls: true,
+    isClosed: isClosed(client),
     end: (error) => closeClient(client, error),
     onClosed: (listener) => void client.on?.(client.disconnect ? 'disconnect' : 'close', listener),
   };
+}
+
+/** `WebSocket.OPEN`; those of a closing and a closed socket are greater. */
+const OPEN = 1;
+
+function isClosed({ connected, readyState }: Client): boolean {
+  return connected === false || (readyState ?? OPEN) > OPEN;
 }

@@ -34,7 +34,13 @@ class Gateway {
   }
 }
 
+async function nap(milliseconds: number) {
+  await new Promise((resolve) => setTimeout(resolve, milliseconds));
+  return false;
+}
+
 interface Client {
+  leave(): void;
   send(event: string, data?: unknown): void;
   answer(): Promise<unknown>;
   /** The events `exception`, and how the connection was closed. */
@@ -59,6 +65,7 @@ async function connectIo(url: string, token: string, auth: object = {}): Promise
     send: (event, data) => socket.emit(event, data),
     answer: () => new Promise((resolve) => socket.once('answer', resolve)),
     closed,
+    leave: () => void socket.close(),
   };
 }
 
@@ -80,6 +87,7 @@ async function connectWs(url: string, token: string): Promise<Client> {
     send: (event, data) => socket.send(JSON.stringify({ event, data })),
     answer: () => new Promise((resolve) => waiting.push(resolve)),
     closed,
+    leave: () => socket.terminate(),
   };
 }
 
@@ -157,6 +165,19 @@ describe.each(KINDS)('a connection of %s', (kind, newAdapter, connect, reasonFor
       reason: reasonFor(1013, 'revocation_unavailable'),
     });
     expect(calls).toBe(3);
+  });
+
+  test('leaves nothing behind when its client leaves, before the verdict or after', async () => {
+    const { url, jwt } = await start({ isRevoked: () => nap(50) });
+    const watches = Reflect.get(Reflect.get(jwt, 'watcher'), 'watches') as Set<object>;
+    const token = await jwt.sign({ exp: soon() + 60 });
+    const [early, late] = await Promise.all([connect(url, token), connect(url, token)]);
+    early.leave();
+    await expect.poll(() => watches.size).toBe(1);
+    await nap(100);
+    expect(watches.size).toBe(1);
+    late.leave();
+    await expect.poll(() => watches.size).toBe(0);
   });
 
   test('goes on by a new token of the same subject, and its messages have the new claims', async () => {
