@@ -79,6 +79,18 @@ describe('the expiry of a token', () => {
     expect(clock.pending).toBe(0);
   });
 
+  test('is reported with the time of it', async () => {
+    const expiries: unknown[] = [];
+    watcherWith().watch(inSeconds(60), (error) => expiries.push(Reflect.get(error, 'expiredAt')));
+    await clock.advance(60_000);
+    expect(expiries).toEqual([new Date(clock.time)]);
+  });
+
+  test('of a token that does not expire needs no timer', () => {
+    watcherWith().watch(token(), ({ code }) => invalid.push(code));
+    expect(clock.pending).toBe(0);
+  });
+
   test('is reported after more days than one timer can wait', async () => {
     watcherWith().watch(inSeconds(60 * DAY_SECONDS), ({ code }) => invalid.push(code));
     await clock.advance((60 * DAY_SECONDS - 1) * 1000);
@@ -118,6 +130,14 @@ describe('a key that is no longer trusted', () => {
     events.next({ type: 'key_removed', kid: 'key-1' });
     events.next({ type: 'key_removed', kid: 'key-1' });
     expect(invalid).toEqual(['key-1 token_key_unknown']);
+  });
+
+  test('ends nothing with endAtExpiry: false, and no other event does', () => {
+    watcherWith({ endAtExpiry: false }).watch(token(), ({ code }) => invalid.push(code));
+    events.next({ type: 'key_removed', kid: 'key-1' });
+    watcherWith().watch(token(), ({ code }) => invalid.push(code));
+    events.next({ type: 'key_published', kid: 'key-1' });
+    expect(invalid).toEqual([]);
   });
 });
 
