@@ -8,6 +8,8 @@ export type KmsJwtEvent =
   | { readonly type: 'key_activated'; readonly kid: string }
   /** A key is no longer in the key set, and its tokens are refused. */
   | { readonly type: 'key_removed'; readonly kid: string }
+  /** A key of `rotation.distrustedKeys`, or one that another instance distrusts, was found: it is used for nothing. */
+  | { readonly type: 'key_distrusted'; readonly kid: string }
   /** The keys, or some of `verificationKeys`, could not be fetched; the last known ones stay in use. */
   | { readonly type: 'refresh_failed'; readonly error: Error }
   /** `rotation.store` could not be read or written. */
@@ -33,6 +35,8 @@ export function describeEvent(event: KmsJwtEvent): string {
       return `The key ${event.kid} signs from now on`;
     case 'key_removed':
       return `The key ${event.kid} is no longer published and no longer verifies`;
+    case 'key_distrusted':
+      return `The key ${event.kid} is distrusted: it does not verify, sign or appear in the key set`;
     case 'refresh_failed':
       return `Could not refresh the keys; keeping the last known ones: ${event.error.message}`;
     case 'store_failed':

@@ -4,6 +4,7 @@ import type { VerificationKey } from '../jwt/jwk.js';
 import { REFRESH_JITTER } from '../options/defaults.js';
 import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import { RestartableTimer } from './restartable-timer.js';
+import { DistrustedKeyError } from './distrusted-keys.js';
 import type { FetchedKeys } from './rotation.js';
 import type { SigningKey } from './signing-key.js';
 import type { TrustedKeys } from './trusted-keys.js';
@@ -24,7 +25,7 @@ export interface KeySource {
 export interface RingHealth {
   /** The `kid` of each key that verifies. */
   keys: string[];
-  /** The `kid` of the key that signs; absent in a service that only verifies. */
+  /** The `kid` of the key that signs; absent in a service that only verifies, and while the key that is to sign is distrusted. */
   signing?: string;
   /** Whether the last fetch of the keys succeeded. */
   refresh: 'ok' | 'failed';
@@ -57,15 +58,19 @@ export class KeyRing {
   ) {}
 
   /**
-   * The key that signs. Concurrent first calls share one fetch; if it fails, the next call tries again.
+   * The key that signs. Concurrent calls without a key share one fetch; if it fails, the next call tries again.
    *
-   * @throws KmsJwtOptionsError if this service only verifies, and what the source throws at the first fetch
+   * @throws KmsKeyError if the key is distrusted; KmsJwtOptionsError if this service only verifies; what the source throws
+   * while no key is known
    */
   async active(): Promise<SigningKey> {
     await this.ready();
-    const { active } = this.keys;
-    if (!active) throw new KmsJwtOptionsError('keyId', 'is missing: this instance can only verify');
-    return active;
+    // After a start with old stored keys alone: they verify, but which key signs is unknown.
+    if (!this.keys.active && this.failure) await this.refresh();
+    const { active, signingError } = this.keys;
+    if (signingError) throw signingError;
+    if (active) return active;
+    throw this.failure?.error ?? new KmsJwtOptionsError('keyId', 'is missing: this instance can only verify');
   }
 
   /**
@@ -77,6 +82,7 @@ export class KeyRing {
   async find(kid: string): Promise<VerificationKey | undefined> {
     this.throwRecentFirstFailure();
     await this.ready();
+    if (this.keys.isDistrusted(kid)) return undefined;
     if (!this.keys.all.has(kid) && this.keys.freshFor !== undefined) await this.refreshForUnknownKid();
     const key = this.keys.all.get(kid);
     if (!key && this.failure) throw this.failure.error;
@@ -111,7 +117,7 @@ export class KeyRing {
   }
 
   /**
-   * Records how long a token lives, as its key must verify for as long.
+   * Records how long a token lives that was signed here, as its key must verify for as long.
    *
    * @param seconds undefined for a token that never expires
    */
@@ -121,10 +127,10 @@ export class KeyRing {
 
   /** The state of the keys, without a fetch. */
   get health(): RingHealth {
-    const { active, all } = this.keys;
+    const { active, all, signingError } = this.keys;
     return {
       keys: [...all.keys()],
-      ...(active && { signing: active.kid }),
+      ...(active && !signingError && { signing: active.kid }),
       refresh: this.failure ? 'failed' : 'ok',
     };
   }
@@ -146,11 +152,11 @@ export class KeyRing {
 
   private async load(): Promise<void> {
     try {
-      await this.keys.restore();
       await this.fetch();
     } catch (error) {
       // The keys from before a restart are better than none.
-      if (this.keys.all.size === 0 || error instanceof KmsJwtOptionsError) throw error;
+      const isMistake = error instanceof KmsJwtOptionsError || error instanceof DistrustedKeyError;
+      if (this.keys.all.size === 0 || isMistake) throw error;
       this.emit({ type: 'refresh_failed', error: error as Error });
     } finally {
       this.loading = undefined;
@@ -161,19 +167,29 @@ export class KeyRing {
 
   private async fetch(): Promise<void> {
     try {
-      const fetched = await this.source.load();
+      const [fetched, stored] = await Promise.allSettled([this.source.load(), this.keys.readStore()]);
       // After shutdown the keys no longer change, but a pending first fetch still serves its callers.
       if (this.isStopped && this.isLoaded) return;
-      // The store may have failed at start.
-      if (this.isLoaded) await this.keys.restore();
-      if (fetched.signing) this.keys.refuseReusedKid(fetched.signing);
-      if (this.failure && this.isLoaded) this.emit({ type: 'refresh_recovered' });
-      this.failure = undefined;
-      if (fetched.problem) this.emit({ type: 'refresh_failed', error: fetched.problem });
-      this.keys.update(fetched);
+      if (stored.status === 'fulfilled') this.keys.takeStored(stored.value);
+      else if (this.isLoaded) this.emit({ type: 'store_failed', error: stored.reason as Error });
+      else throw stored.reason;
+      if (fetched.status === 'rejected') throw fetched.reason;
+      this.take(fetched.value);
     } catch (error) {
       this.failure = { error, at: this.clock.monotonic() };
       throw error;
+    }
+  }
+
+  private take(fetched: FetchedKeys): void {
+    const { signing, problem } = fetched;
+    if (signing && !this.isLoaded) this.keys.refuseDistrusted(signing);
+    if (signing) this.keys.refuseReusedKid(signing);
+    if (this.failure && this.isLoaded) this.emit({ type: 'refresh_recovered' });
+    this.failure = undefined;
+    this.keys.update(fetched);
+    for (const error of [problem, this.keys.signingError]) {
+      if (error) this.emit({ type: 'refresh_failed', error });
     }
   }
 
@@ -192,9 +208,9 @@ export class KeyRing {
   }
 
   private scheduleRefresh(): void {
-    const { freshFor } = this.keys;
-    if (freshFor === undefined) return this.refreshTimer.clear();
-    const seconds = this.failure ? Math.min(freshFor, RETRY_SECONDS) : freshFor;
+    const { refreshAfter } = this.keys;
+    if (refreshAfter === undefined) return this.refreshTimer.clear();
+    const seconds = this.failure ? Math.min(refreshAfter, RETRY_SECONDS) : refreshAfter;
     const jitter = 1 + REFRESH_JITTER * (2 * this.random() - 1);
     this.refreshTimer.restart(seconds * 1000 * jitter);
   }

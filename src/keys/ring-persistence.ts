@@ -24,6 +24,11 @@ export class RingPersistence {
     this.isRead = store === undefined;
   }
 
+  /** Whether there is a store, which other instances may write to. */
+  get isUsed(): boolean {
+    return this.store !== undefined;
+  }
+
   /**
    * The state that was written last; undefined if there is none, or if the store failed.
    *
@@ -33,21 +38,16 @@ export class RingPersistence {
     const { store } = this;
     if (!store) return undefined;
     try {
-      const stored = await this.withinTimeout('load', () => store.load());
-      const saved = stored && fromStored(stored);
-      if (stored && stored.instance !== this.instance) {
-        throw new KmsJwtOptionsError(
-          'rotation.store',
-          'belongs to another instance: give each instance its own store',
-        );
-      }
+      const saved = await this.load(store);
       this.isRead = true;
       return saved;
     } catch (error) {
-      if (error instanceof KmsJwtOptionsError) throw error;
+      if (error instanceof KmsJwtOptionsError) {
+        this.isRead = false;
+        throw error;
+      }
       this.onFailure(error as Error);
-      // Invalid content will not become valid: it may be overwritten.
-      if (error instanceof TypeError || error instanceof SyntaxError) this.isRead = true;
+      if (isInvalidContent(error)) this.isRead = true;
       return undefined;
     }
   }
@@ -56,9 +56,8 @@ export class RingPersistence {
   write(saved: SavedState): void {
     const { store } = this;
     if (!store || !this.isRead) return;
-    const stored = toStored(saved, this.instance);
     this.writing = this.writing
-      .then(() => this.withinTimeout('save', () => store.save(stored)))
+      .then(() => this.save(store, saved))
       .catch((error: unknown) => this.onFailure(error as Error));
   }
 
@@ -67,9 +66,37 @@ export class RingPersistence {
     await this.writing;
   }
 
+  private async load(store: KmsJwtRingStore): Promise<SavedState | undefined> {
+    const stored = await this.withinTimeout('load', () => store.load());
+    const saved = stored && fromStored(stored);
+    if (stored && stored.instance !== this.instance) {
+      throw new KmsJwtOptionsError(
+        'rotation.store',
+        'belongs to another instance: give each instance its own store',
+      );
+    }
+    return saved;
+  }
+
+  /** Keeps the distrusted keys that another instance has written since the last read: they must never be lost. */
+  private async save(store: KmsJwtRingStore, saved: SavedState): Promise<void> {
+    const current = await this.load(store).catch((error: unknown) => {
+      if (isInvalidContent(error)) return undefined;
+      throw error;
+    });
+    const distrusted = new Set([...saved.distrusted, ...(current?.distrusted ?? [])]);
+    const stored = toStored({ ...saved, distrusted: [...distrusted] }, this.instance);
+    await this.withinTimeout('save', () => store.save(stored));
+  }
+
   private withinTimeout<T>(operation: 'load' | 'save', call: () => Promise<T>): Promise<T> {
     const timeoutError = () =>
       new Error(`${operation}() of the ring store did not complete within ${this.timeout} ms`);
     return withDeadline(async () => call(), this.timeout, timeoutError);
   }
+}
+
+/** Invalid content will not become valid: it may be overwritten. */
+function isInvalidContent(error: unknown): boolean {
+  return error instanceof TypeError || error instanceof SyntaxError;
 }

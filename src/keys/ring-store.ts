@@ -41,11 +41,16 @@ export interface SavedState {
   state: RotationState;
   /** Milliseconds since 1970. */
   savedAt: number;
-  /** The lifetime of the longest-lived token of these keys, in seconds. */
+  /** The lifetime of the longest-lived token that was signed here, in seconds. */
   longestLifetime: number | undefined;
+  /** The kids and thumbprints of keys that are never trusted again. */
+  distrusted: readonly string[];
 }
 
-export function toStored({ state, savedAt, longestLifetime }: SavedState, instance: string): StoredRing {
+export function toStored(
+  { state, savedAt, longestLifetime, distrusted }: SavedState,
+  instance: string,
+): StoredRing {
   const { active, next, retired } = state;
   return {
     instance,
@@ -53,17 +58,23 @@ export function toStored({ state, savedAt, longestLifetime }: SavedState, instan
     ...(longestLifetime !== undefined && { longestLifetime }),
     ...(active && { active: { keyArn: active.keyArn, jwk: active.jwk } }),
     ...(next && { next: { keyArn: next.key.keyArn, jwk: next.key.jwk, activatesAt: next.activatesAt } }),
-    retired: retired.map(({ key, retiresAt, knownAt }) => ({ jwk: key.jwk, retiresAt, knownAt })),
+    retired: retired.map(({ key, stoppedSigningAt, knownAt }) => ({
+      jwk: key.jwk,
+      stoppedSigningAt,
+      knownAt,
+    })),
+    distrusted: [...distrusted],
   };
 }
 
 /** @throws TypeError if the content of the store is invalid */
 export function fromStored(stored: StoredRing): SavedState {
-  const { instance, active, next, retired, savedAt, longestLifetime } = stored;
+  const { instance, active, next, retired, savedAt, longestLifetime, distrusted } = stored;
   readString(instance);
   return {
     savedAt: readTime(savedAt),
     longestLifetime: longestLifetime === undefined ? undefined : readTime(longestLifetime),
+    distrusted: distrusted.map(readString),
     state: {
       ...(active && { active: { ...readKey(active.jwk), keyArn: readString(active.keyArn) } }),
       ...(next && {
@@ -72,9 +83,9 @@ export function fromStored(stored: StoredRing): SavedState {
           activatesAt: readTime(next.activatesAt),
         },
       }),
-      retired: retired.map(({ jwk, retiresAt, knownAt }) => ({
+      retired: retired.map(({ jwk, stoppedSigningAt, knownAt }) => ({
         key: readKey(jwk),
-        retiresAt: readTime(retiresAt),
+        stoppedSigningAt: readTime(stoppedSigningAt),
         knownAt: readTime(knownAt),
       })),
       others: [],

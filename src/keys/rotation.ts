@@ -27,7 +27,8 @@ export interface RotationState {
 
 export interface RetiredKey {
   readonly key: VerificationKey;
-  readonly retiresAt: number;
+  /** When it was seen to sign no more. How long it verifies after that is for the configuration to say. */
+  readonly stoppedSigningAt: number;
   /** When every verifier has the key. In the future if the alias moved on before the key was activated. */
   readonly knownAt: number;
 }
@@ -37,6 +38,7 @@ export const EMPTY_STATE: RotationState = { retired: [], others: [] };
 /** How long the phases of a rotation last, in milliseconds. */
 export interface RotationTimes {
   readonly activationDelay: number;
+  /** Counted from `stoppedSigningAt`. */
   readonly retireAfter: number;
 }
 
@@ -51,14 +53,14 @@ export function afterFetch(
   const { signing } = fetched;
   if (!signing) return current;
   if (!current.active) return { ...current, active: signing };
-  if (signing.kid === current.active.kid) return withoutNext(current, times, now);
+  if (signing.kid === current.active.kid) return withoutNext(current, now);
   if (signing.kid === current.next?.key.kid) return current;
 
   // A key that was published before waits only for the rest of its delay.
   const knownAt = state.retired.find(({ key }) => key.kid === signing.kid)?.knownAt;
   const isKnown = state.others.some(({ kid }) => kid === signing.kid);
   const activatesAt = isKnown ? now : Math.max(now, knownAt ?? now + times.activationDelay);
-  return afterTime({ ...withoutNext(current, times, now), next: { key: signing, activatesAt } }, times, now);
+  return afterTime({ ...withoutNext(current, now), next: { key: signing, activatesAt } }, times, now);
 }
 
 /** The state after nothing but time has passed. */
@@ -66,12 +68,12 @@ export function afterTime(state: RotationState, times: RotationTimes, now: numbe
   const { active, next, ...rest } = state;
   const isDue = next !== undefined && next.activatesAt <= now;
   const signing = isDue ? next.key : active;
-  const retired = isDue ? retire(active, state.retired, times, now) : state.retired;
+  const retired = isDue ? retire(active, state.retired, now) : state.retired;
   return {
     ...rest,
     ...(signing && { active: signing }),
     ...(next && !isDue && { next }),
-    retired: retired.filter(({ key, retiresAt }) => retiresAt > now && key.kid !== signing?.kid),
+    retired: retired.filter((entry) => retiresAt(entry, times) > now && entry.key.kid !== signing?.kid),
   };
 }
 
@@ -80,54 +82,86 @@ export function afterEarlyRetirement(state: RotationState, times: RotationTimes,
   return state.next ? afterTime({ ...state, next: { ...state.next, activatesAt: now } }, times, now) : state;
 }
 
-/** The state with all keys of a past one as retired keys: used if that is too old to resume. */
-export function withPastKeys(
+/** The state without the keys that are not trusted. The next key signs at once if the active one is not trusted. */
+export function withoutKeys(
   state: RotationState,
-  past: RotationState,
+  isTrusted: (key: VerificationKey) => boolean,
   times: RotationTimes,
   now: number,
 ): RotationState {
+  const { active, next } = state;
+  const isActiveTrusted = active !== undefined && isTrusted(active);
+  const kept: RotationState = {
+    ...(isActiveTrusted && { active }),
+    ...(next && isTrusted(next.key) && { next }),
+    retired: state.retired.filter(({ key }) => isTrusted(key)),
+    others: state.others.filter(isTrusted),
+  };
+  return active && !isActiveTrusted ? afterEarlyRetirement(kept, times, now) : kept;
+}
+
+/** A stored state without times that lie too far ahead, as a clock that was wrong may have stored them. */
+export function plausibleAt(state: RotationState, times: RotationTimes, now: number): RotationState {
+  const { next, retired } = state;
+  const latest = now + times.activationDelay;
+  return {
+    ...state,
+    ...(next && { next: { ...next, activatesAt: Math.min(next.activatesAt, latest) } }),
+    retired: retired.map(({ key, stoppedSigningAt, knownAt }) => ({
+      key,
+      stoppedSigningAt: Math.min(stoppedSigningAt, now),
+      knownAt: Math.min(knownAt, latest),
+    })),
+  };
+}
+
+/** The state with all keys of a past one as retired keys: used if that is too old to resume. */
+export function withPastKeys(state: RotationState, past: RotationState, now: number): RotationState {
   const known = keysOf(state);
   const older = [...keysOf(past).values()].filter(({ kid }) => !known.has(kid));
   const retired = older.map((key) => ({
     key,
-    retiresAt: past.retired.find((entry) => entry.key.kid === key.kid)?.retiresAt ?? now + times.retireAfter,
+    stoppedSigningAt: past.retired.find((entry) => entry.key.kid === key.kid)?.stoppedSigningAt ?? now,
     knownAt: now,
   }));
   return { ...state, retired: [...state.retired, ...retired] };
 }
 
 /** When the state next changes by the passing of time alone; Infinity if it does not. */
-export function nextChange({ next, retired }: RotationState): number {
-  return Math.min(next?.activatesAt ?? Infinity, ...retired.map(({ retiresAt }) => retiresAt));
+export function nextChange({ next, retired }: RotationState, times: RotationTimes): number {
+  return Math.min(next?.activatesAt ?? Infinity, ...retired.map((entry) => retiresAt(entry, times)));
 }
 
 /** Every key that verifies, by `kid`. Of two keys with one `kid`, one that is in the rotation wins over `others`. */
-export function keysOf({ active, next, retired, others }: RotationState): Map<string, VerificationKey> {
+export function keysOf(state: RotationState): Map<string, VerificationKey> {
   const keys = new Map<string, VerificationKey>();
-  for (const key of [active, next?.key, ...retired.map((entry) => entry.key), ...others]) {
-    if (key && !keys.has(key.kid)) keys.set(key.kid, key);
-  }
+  for (const key of allKeysOf(state)) if (!keys.has(key.kid)) keys.set(key.kid, key);
   return keys;
 }
 
+/** Every key, those in the rotation first; two may have one `kid`. */
+export function allKeysOf({ active, next, retired, others }: RotationState): VerificationKey[] {
+  const keys = [active, next?.key, ...retired.map(({ key }) => key), ...others];
+  return keys.filter((key) => key !== undefined);
+}
+
 // The alias moved on, or back, before the key was activated: another instance may have signed with it all the same.
-function withoutNext(state: RotationState, times: RotationTimes, now: number): RotationState {
+function withoutNext(state: RotationState, now: number): RotationState {
   if (!state.next) return state;
   const { next, ...rest } = state;
-  return { ...rest, retired: retire(next.key, state.retired, times, now, next.activatesAt) };
+  return { ...rest, retired: retire(next.key, state.retired, now, next.activatesAt) };
 }
 
 function retire(
   key: VerificationKey | undefined,
   retired: RotationState['retired'],
-  times: RotationTimes,
   now: number,
   knownAt = now,
 ): RotationState['retired'] {
   if (!key) return retired;
-  return [
-    ...retired.filter((entry) => entry.key.kid !== key.kid),
-    { key, retiresAt: now + times.retireAfter, knownAt },
-  ];
+  return [...retired.filter((entry) => entry.key.kid !== key.kid), { key, stoppedSigningAt: now, knownAt }];
+}
+
+function retiresAt({ stoppedSigningAt }: RetiredKey, times: RotationTimes): number {
+  return stoppedSigningAt + times.retireAfter;
 }

@@ -1,28 +1,45 @@
-import { KmsJwtOptionsError } from '../errors/errors.js';
+import { type KmsKeyError, KmsJwtOptionsError } from '../errors/errors.js';
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
 import type { VerificationKey } from '../jwt/jwk.js';
 import { ASSUMED_LIFETIME_SECONDS, REFRESH_JITTER } from '../options/defaults.js';
 import type { RotationSettings } from '../options/settings.js';
 import { type Clock, SYSTEM_CLOCK } from './clock.js';
+import { DistrustedKeyError, DistrustedKeys } from './distrusted-keys.js';
 import { RestartableTimer } from './restartable-timer.js';
 import type { RingPersistence } from './ring-persistence.js';
+import type { SavedState } from './ring-store.js';
 import { eventsBetween } from './rotation-events.js';
 import {
   afterEarlyRetirement,
   afterFetch,
   afterTime,
+  allKeysOf,
   EMPTY_STATE,
   type FetchedKeys,
   keysOf,
   nextChange,
+  plausibleAt,
   type RotationState,
   type RotationTimes,
+  withoutKeys,
   withPastKeys,
 } from './rotation.js';
 import type { SigningKey } from './signing-key.js';
 
 /** The value of `freshFor` before the first fetch. */
 const INITIAL_FRESH_FOR_SECONDS = 30;
+
+/** For how long after `activationDelay` a stored rotation is resumed. */
+const RESUME_SLACK_MS = INITIAL_FRESH_FOR_SECONDS * (1 + REFRESH_JITTER) * 1000;
+
+/** The options that decide over trust. Durations are seconds. */
+export interface TrustedKeysSettings extends Pick<
+  RotationSettings,
+  'activationDelay' | 'retireAfter' | 'refreshInterval' | 'distrustedKeys'
+> {
+  /** Of the tokens that are signed here, unless a call of `sign` says otherwise; undefined if they do not expire. */
+  readonly expiresIn?: number | undefined;
+}
 
 /**
  * The keys that are trusted now, by their part in the rotation. Each change is emitted as events and stored. Changes that are
@@ -32,24 +49,41 @@ export class TrustedKeys {
   /** After how many seconds the keys are to be fetched again; undefined if the source's answer cannot change. */
   freshFor: number | undefined = INITIAL_FRESH_FOR_SECONDS;
 
+  /** Why no key may sign, though there may be an active one: the key that is to sign is distrusted. */
+  signingError: KmsKeyError | undefined;
+
   private state: RotationState = EMPTY_STATE;
   private byKid = keysOf(EMPTY_STATE);
   /** When `state` next changes by itself, in milliseconds since 1970. */
   private changesAt = Infinity;
   private readonly changeTimer = new RestartableTimer(() => this.advance());
   private longestLifetime: number | undefined;
+  private isRestored = false;
+  private readonly distrusted: DistrustedKeys;
 
   /** @param emit receives each change */
   constructor(
     private readonly persistence: RingPersistence,
-    private readonly settings: Pick<RotationSettings, 'activationDelay' | 'retireAfter'>,
+    private readonly settings: TrustedKeysSettings,
     private readonly emit: (event: KmsJwtEvent) => void,
     private readonly clock: Clock = SYSTEM_CLOCK,
-  ) {}
+  ) {
+    this.distrusted = new DistrustedKeys(settings.distrustedKeys, emit);
+  }
 
   /** The key that signs, if there is one. */
   get active(): SigningKey | undefined {
     return this.state.active;
+  }
+
+  /** After how many seconds to fetch and to read the store again; undefined if neither can change. */
+  get refreshAfter(): number | undefined {
+    return this.freshFor ?? (this.persistence.isUsed ? this.settings.refreshInterval : undefined);
+  }
+
+  /** Whether a token with that `kid` is known to be one of a distrusted key. */
+  isDistrusted(kid: string): boolean {
+    return !this.byKid.has(kid) && this.distrusted.hasKid(kid);
   }
 
   /** Every key that verifies, by `kid`. */
@@ -58,21 +92,23 @@ export class TrustedKeys {
   }
 
   /**
-   * Resumes the stored rotation, if it was not read before. If it is too old, or if other keys are in use already, its keys
-   * only verify.
+   * Reads the store; undefined if it is empty or failed.
    *
    * @throws KmsJwtOptionsError if the store belongs to another instance
    */
-  async restore(): Promise<void> {
-    if (this.persistence.isRead) return;
-    const saved = await this.persistence.read();
-    if (!saved) return;
-    if (saved.longestLifetime !== undefined) this.recordLifetime(saved.longestLifetime);
-    const now = this.clock.now();
-    const times = this.times();
-    const isRecent = now < saved.savedAt + times.activationDelay + this.propagationDelay() * 1000;
-    const canResume = this.state === EMPTY_STATE && isRecent;
-    this.replaceState(canResume ? saved.state : withPastKeys(this.state, saved.state, times, now));
+  readStore(): Promise<SavedState | undefined> {
+    return this.persistence.read();
+  }
+
+  /**
+   * Takes over the distrusted keys that the store names, and drops those keys. From the first content, which may come late,
+   * also resumes the rotation; if that is too old, or if other keys are in use already, its keys only verify.
+   */
+  takeStored(saved: SavedState | undefined): void {
+    this.distrusted.add(saved?.distrusted ?? []);
+    if (saved && !this.isRestored) this.restore(saved);
+    this.isRestored ||= this.persistence.isRead;
+    this.dropDistrusted();
   }
 
   /** @throws KmsJwtOptionsError for a second key with the same `kid`: no token could tell them apart */
@@ -82,10 +118,24 @@ export class TrustedKeys {
     throw new KmsJwtOptionsError('kid', `must differ from key to key, but ${key.kid} names two`);
   }
 
-  /** Takes over the keys of a fetch. */
-  update(fetched: FetchedKeys): void {
+  /** @throws KmsKeyError for the key that is to sign */
+  refuseDistrusted(key: SigningKey): void {
+    if (!this.distrusted.filterFor([key])(key)) throw new DistrustedKeyError(key);
+  }
+
+  /** Takes over the keys of a fetch, less those that are distrusted. */
+  update({ signing, ...fetched }: FetchedKeys): void {
     this.freshFor = fetched.freshFor;
-    this.transition(afterFetch(this.state, fetched, this.times(), this.clock.now()));
+    const isTrusted = this.distrusted.filterFor([...(signing ? [signing] : []), ...fetched.others]);
+    const isBlocked = signing !== undefined && !isTrusted(signing);
+    this.signingError = isBlocked ? new DistrustedKeyError(signing) : undefined;
+    const trusted = {
+      ...fetched,
+      ...(signing && !isBlocked && { signing }),
+      others: fetched.others.filter(isTrusted),
+    };
+    this.dropDistrusted();
+    this.transition(afterFetch(this.state, trusted, this.times(), this.clock.now()));
     // Even without a change: an earlier write may have failed, and `savedAt` tells how old the stored state is.
     this.persist();
   }
@@ -103,7 +153,7 @@ export class TrustedKeys {
     return true;
   }
 
-  /** @see KeyRing.recordLifetime */
+  /** Records how long a token lives that was signed here, as its key must verify for as long. */
   recordLifetime(seconds = ASSUMED_LIFETIME_SECONDS): void {
     if (this.longestLifetime === undefined || seconds > this.longestLifetime) this.longestLifetime = seconds;
   }
@@ -112,6 +162,22 @@ export class TrustedKeys {
   async stop(): Promise<void> {
     this.changeTimer.stop();
     await this.persistence.settle();
+  }
+
+  private restore(saved: SavedState): void {
+    if (saved.longestLifetime !== undefined) this.recordLifetime(saved.longestLifetime);
+    const now = this.clock.now();
+    const times = this.times();
+    const isRecent = now < saved.savedAt + times.activationDelay + RESUME_SLACK_MS;
+    const state = plausibleAt(saved.state, times, now);
+    const canResume = this.state === EMPTY_STATE && isRecent;
+    this.replaceState(canResume ? state : withPastKeys(this.state, state, now));
+  }
+
+  private dropDistrusted(): void {
+    const isTrusted = this.distrusted.filterFor(allKeysOf(this.state));
+    if (allKeysOf(this.state).every(isTrusted)) return;
+    this.transition(withoutKeys(this.state, isTrusted, this.times(), this.clock.now()));
   }
 
   /** Also restarts the timer, which may have run too early: the clock can be set back. */
@@ -130,19 +196,26 @@ export class TrustedKeys {
   private replaceState(state: RotationState): void {
     this.state = state;
     this.byKid = keysOf(state);
-    this.changesAt = nextChange(state);
+    this.changesAt = nextChange(state, this.times());
     if (this.changesAt === Infinity) this.changeTimer.clear();
     else this.changeTimer.restart(this.changesAt - this.clock.now());
   }
 
   private persist(): void {
     const { state, longestLifetime } = this;
-    this.persistence.write({ state, savedAt: this.clock.now(), longestLifetime });
+    this.persistence.write({
+      state,
+      savedAt: this.clock.now(),
+      longestLifetime,
+      distrusted: this.distrusted.all,
+    });
   }
 
   private times(): RotationTimes {
-    // By default a key retires with the longest-lived token that was seen here.
-    const { activationDelay, retireAfter = this.longestLifetime ?? ASSUMED_LIFETIME_SECONDS } = this.settings;
+    // By default a key retires with the longest-lived token that was signed here. What was only verified does not count:
+    // a thief could present a token of ten years.
+    const { activationDelay, expiresIn = ASSUMED_LIFETIME_SECONDS } = this.settings;
+    const { retireAfter = Math.max(expiresIn, this.longestLifetime ?? 0) } = this.settings;
     return {
       activationDelay: activationDelay * 1000,
       retireAfter: (retireAfter + this.propagationDelay()) * 1000,
@@ -151,6 +224,6 @@ export class TrustedKeys {
 
   /** How long another instance may take to see a change that was seen here, in seconds: it may still sign with the old key. */
   private propagationDelay(): number {
-    return (this.freshFor ?? 0) * (1 + REFRESH_JITTER);
+    return this.freshFor === undefined ? 0 : this.settings.refreshInterval * (1 + REFRESH_JITTER);
   }
 }

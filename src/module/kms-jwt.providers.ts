@@ -54,10 +54,9 @@ async function createService(name: string, options: KmsJwtModuleOptions): Promis
   const persistence = new RingPersistence(rotation.store, name, limits.timeout, (error) =>
     emit({ type: 'store_failed', error }),
   );
-  const keys = new TrustedKeys(persistence, rotation, emit);
+  const trust = { ...rotation, expiresIn: settings.sign.expiresIn };
+  const keys = new TrustedKeys(persistence, trust, emit);
   const ring = new KeyRing(sourceOf(settings, gateway), keys, emit);
-  // Tokens from before a restart, and those of other instances, live as long.
-  if (settings.sign.expiresIn !== undefined) ring.recordLifetime(settings.sign.expiresIn);
   const signer = gateway && new TokenSigner(ring, gateway, { ...settings, ...limits }, emit);
   const verifier = new TokenVerifier(ring, { ...settings, ...limits });
   return new KmsJwtService(settings, ring, signer, verifier, gateway, events);

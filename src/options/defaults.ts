@@ -12,7 +12,7 @@ export const JWKS_STALE_WHILE_REVALIDATE_SECONDS = 60;
 /** The share of `refreshInterval` by which a refresh may come earlier or later, so that a fleet does not refresh at once. */
 export const REFRESH_JITTER = 0.1;
 
-/** The assumed lifetime of a token without `exp`, and of all tokens if none is known: for `rotation.retireAfter`. */
+/** The assumed lifetime of a token without `exp`, and of all tokens without `signOptions.expiresIn`: for `rotation.retireAfter`. */
 export const ASSUMED_LIFETIME_SECONDS = 86_400;
 
 export const DEFAULT_KID = 'key-id';
@@ -22,6 +22,7 @@ export const DEFAULT_ROTATION = {
   /** In seconds. */
   refreshInterval: 300,
   verificationKeys: [],
+  distrustedKeys: [],
 } as const;
 
 /**

@@ -129,6 +129,10 @@ export const ROTATION_RULES: Rules<RotationOptions> = {
     (value) => Array.isArray(value) && value.every((key) => isNonEmptyString(key) || isVerificationKey(key)),
     `must be an array of KMS keys, in the form of keyId, and public JWKs for ${ALGORITHM_NAMES} with a kid`,
   ],
+  distrustedKeys: [
+    (value) => Array.isArray(value) && value.every(isNonEmptyString),
+    'must be an array of kids and thumbprints',
+  ],
   store: [
     (value) => isObject(value) && ['load', 'save'].every((method) => isFunction(Reflect.get(value, method))),
     'must have the methods load and save, like FileRingStore',

@@ -128,7 +128,7 @@ function checkKeys(given: KmsJwtModuleOptions): void {
 }
 
 function optionsThatSign(given: KmsJwtModuleOptions): [path: string, value: unknown][] {
-  const { refreshInterval: _, ...rotation } = given.rotation ?? {};
+  const { refreshInterval: _, distrustedKeys: _distrusted, ...rotation } = given.rotation ?? {};
   return [
     ['regions', given.regions],
     ['client', given.client],
@@ -176,7 +176,7 @@ export function readVerifyOptions(given: VerifyOptions, defaults: VerifySettings
 }
 
 function toRotationSettings(given: RotationOptions, requestAlias: boolean): RotationSettings {
-  const { refreshInterval, activationDelay, retireAfter, verificationKeys, store } = {
+  const { refreshInterval, activationDelay, retireAfter, verificationKeys, distrustedKeys, store } = {
     ...DEFAULT_ROTATION,
     ...given,
   };
@@ -187,6 +187,7 @@ function toRotationSettings(given: RotationOptions, requestAlias: boolean): Rota
     activationDelay: requestAlias ? 0 : toSeconds(activationDelay ?? defaultActivationDelay(interval)),
     retireAfter: retireAfter === undefined ? undefined : toSeconds(retireAfter),
     verificationKeys: [...verificationKeys],
+    distrustedKeys: [...distrustedKeys],
     store,
   };
 }

@@ -2,23 +2,25 @@ import type { JsonWebKey } from '../jwt/jwk.js';
 import type { Duration } from './duration.js';
 
 /**
- * The stored state of a rotation, as JSON: public keys only, and the times at which they change their role, in
- * milliseconds since 1970.
+ * The stored state of a rotation, as JSON: public keys only. Times are milliseconds since 1970. It says what has happened;
+ * how long a key verifies after that follows from the options of the process that reads it.
  */
 export interface StoredRing {
   /** The `name` of the module instance. */
   instance: string;
   savedAt: number;
-  /** In seconds. */
+  /** Of the tokens that were signed here, in seconds. */
   longestLifetime?: number;
   active?: { keyArn: string; jwk: JsonWebKey };
   next?: { keyArn: string; jwk: JsonWebKey; activatesAt: number };
-  retired: { jwk: JsonWebKey; retiresAt: number; knownAt: number }[];
+  retired: { jwk: JsonWebKey; stoppedSigningAt: number; knownAt: number }[];
+  /** The kids and thumbprints of the keys that are never trusted again: see `rotation.distrustedKeys`. */
+  distrusted: string[];
 }
 
 /**
  * Keeps the keys of a rotation over restarts. Write access to it is the power to have tokens accepted: protect it as
- * you protect the configuration.
+ * you protect the configuration. It is read at start, at every refresh of the keys and before every write.
  *
  * @example
  * const store: KmsJwtRingStore = {
@@ -34,7 +36,7 @@ export interface KmsJwtRingStore {
 }
 
 /**
- * How keys follow each other. Every option except `refreshInterval` needs a `keyId`.
+ * How keys follow each other. Every option except `refreshInterval` and `distrustedKeys` needs a `keyId`.
  *
  * @example
  * rotation: { refreshInterval: '1m', retireAfter: '1h', store: new FileRingStore('/var/lib/my-app/ring.json') }
@@ -53,9 +55,10 @@ export interface RotationOptions {
   activationDelay?: Duration | undefined;
   /**
    * How long a key verifies after another has replaced it. To it, one `refreshInterval` is added, in which other
-   * instances may still sign with the key. Default: the lifetime of the longest-lived token that was signed or verified
-   * here since the start, at least `signOptions.expiresIn`; 24 hours for tokens without `exp`. Set it if tokens live
-   * longer than `signOptions.expiresIn`.
+   * instances may still sign with the key. Default: `signOptions.expiresIn`, or 24 hours without it; longer if this
+   * instance has signed a token that lives longer (24 hours for a token without `exp`). Tokens that were only verified do
+   * not count, because anybody can present one. Set it if other instances sign tokens that live longer than
+   * `signOptions.expiresIn`.
    */
   retireAfter?: Duration | undefined;
   /**
@@ -63,6 +66,17 @@ export interface RotationOptions {
    * keys as for `keyId`, or public JWKs. Default: none.
    */
   verificationKeys?: (string | JsonWebKey)[] | undefined;
+  /**
+   * Keys that are never trusted again, such as stolen ones: by `kid` or by SHA-256 thumbprint (RFC 7638). They do not
+   * verify, sign or appear in the key set, wherever they come from, and the `store` keeps their names even after they are
+   * removed here. Instances that share a store take over the names at their next refresh. If the key that is to sign is one
+   * of them, the app does not start, and `sign` rejects with a `KmsKeyError` until the alias moves to another key. Also
+   * for `jwksUri` and `jwks`. See SECURITY.md. Default: none.
+   *
+   * @example
+   * distrustedKeys: ['1234abcd-12ab-34cd-56ef-1234567890ab']
+   */
+  distrustedKeys?: string[];
   /**
    * Keeps the keys of a rotation over restarts. Default: none; an instance that starts in the middle of a rotation then
    * signs with the new key at once, and knows the old one only from `verificationKeys`.

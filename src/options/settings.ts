@@ -49,9 +49,11 @@ export interface VerifySettings extends ClaimsToExpect {
 export interface RotationSettings {
   refreshInterval: number;
   activationDelay: number;
-  /** `undefined`: as long as the longest-lived token, which only the key ring knows. */
+  /** `undefined`: as long as the longest-lived token that was signed here, which only the key ring knows. */
   retireAfter: number | undefined;
   verificationKeys: readonly (string | JsonWebKey)[];
+  /** By kid or thumbprint. */
+  distrustedKeys: readonly string[];
   store: KmsJwtRingStore | undefined;
 }
 

@@ -49,8 +49,6 @@ export class TokenVerifier {
     }
 
     checkClaims(jws.payload, options, options.clockTimestamp ?? now);
-    // Others may sign tokens that live longer than those that are signed here.
-    if (jws.payload.exp !== undefined) this.ring.recordLifetime(jws.payload.exp - now);
     const claims = options.schema ? await this.parse(jws.payload, options.schema) : jws.payload;
     await this.checkRevocation(jws);
     return { jws, claims };

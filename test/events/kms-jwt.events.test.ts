@@ -8,6 +8,10 @@ test.each<[KmsJwtEvent, string]>([
   [{ type: 'key_published', kid: 'a' }, 'The key a is published and verifies'],
   [{ type: 'key_activated', kid: 'a' }, 'The key a signs from now on'],
   [{ type: 'key_removed', kid: 'a' }, 'The key a is no longer published and no longer verifies'],
+  [
+    { type: 'key_distrusted', kid: 'a' },
+    'The key a is distrusted: it does not verify, sign or appear in the key set',
+  ],
   [{ type: 'refresh_failed', error }, 'Could not refresh the keys; keeping the last known ones: the reason'],
   [{ type: 'refresh_recovered' }, 'The keys are up to date again'],
   [

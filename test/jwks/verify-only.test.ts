@@ -73,6 +73,13 @@ describe.each(['jwksUri', 'jwks'] as const)('with %s', (source) => {
     expect(await jwt.jwks()).toEqual(await issuer.jwks());
   });
 
+  test('a key that is distrusted here is not, and is not published further', async () => {
+    const distrustedKeys = [localKms.keys[0]?.keyId ?? ''];
+    const jwt = await start({ ...(await options()), rotation: { distrustedKeys } });
+    await expect(jwt.verify(await issuer.sign({}))).rejects.toMatchObject({ name: 'TokenKeyUnknownError' });
+    expect(await jwt.jwks()).toEqual({ keys: [] });
+  });
+
   test('nothing is signed', async () => {
     const jwt = await start(await options());
     await expect(jwt.sign({})).rejects.toMatchObject({ name: 'KmsJwtOptionsError', option: 'keyId' });

@@ -37,19 +37,26 @@ describe('a rotation', () => {
   });
 
   // Another instance may sign with the old key for one refresh longer: its last token must verify here until it expires.
-  test.each<[string, (number | undefined)[], number]>([
-    ['24 hours, if no token was signed', [], 86_400],
-    ['as long as the longest-lived token', [900, 3600, 60], 3600],
-    ['24 hours, if a token never expires', [60, undefined], 86_400],
-  ])('retires the old key by default after %s, plus a refresh interval', async (_, given, lives) => {
-    const { ring, events } = newRing([alias(A), alias(B)], { retireAfter: undefined, activationDelay: 0 });
-    await ring.active();
-    for (const lifetime of given) ring.recordLifetime(lifetime);
-    await seconds(300);
-    events.length = 0;
-    await seconds(lives + 329);
-    expect(events).toEqual([]);
-    await seconds(2);
-    expect(events).toEqual(['key_removed A']);
-  });
+  test.each<[string, number | undefined, (number | undefined)[], number]>([
+    ['24 hours, if neither expiresIn nor a token is known', undefined, [], 86_400],
+    ['24 hours, if shorter tokens were signed', undefined, [60, 3600], 86_400],
+    ['expiresIn, if no token was signed', 900, [], 900],
+    ['expiresIn, if shorter tokens were signed', 900, [60], 900],
+    ['as long as the longest-lived token', 60, [900, 3600, 60], 3600],
+    ['24 hours, if a token never expires', 60, [60, undefined], 86_400],
+  ])(
+    'retires the old key by default after %s, plus a refresh interval',
+    async (_, expiresIn, given, lives) => {
+      const settings = { retireAfter: undefined, activationDelay: 0, expiresIn };
+      const { ring, events } = newRing([alias(A), alias(B)], settings);
+      await ring.active();
+      for (const lifetime of given) ring.recordLifetime(lifetime);
+      await seconds(300);
+      events.length = 0;
+      await seconds(lives + 329);
+      expect(events).toEqual([]);
+      await seconds(2);
+      expect(events).toEqual(['key_removed A']);
+    },
+  );
 });

@@ -21,7 +21,7 @@ describe('a ring store', () => {
       instance: 'default',
       savedAt: 660_000,
       active: { keyArn: B.keyArn, jwk: B.jwk },
-      retired: [{ jwk: A.jwk, retiresAt: 1_590_000, knownAt: 660_000 }],
+      retired: [{ jwk: A.jwk, stoppedSigningAt: 660_000, knownAt: 660_000 }],
     });
     await seconds(930);
     expect(saved.at(-1)?.retired).toEqual([]);
@@ -63,7 +63,10 @@ describe('a ring store', () => {
     ['an empty object', {}],
     ['an invalid key', { active: { keyArn: A.keyArn, jwk: { kty: 'EC' } }, retired: [] }],
     ['a key without an ARN', { active: { jwk: A.jwk }, retired: [] }],
-    ['an invalid time', { retired: [{ jwk: A.jwk, retiresAt: 'soon' }] }],
+    ['an invalid time', { retired: [{ jwk: A.jwk, stoppedSigningAt: 'soon', knownAt: 0 }] }],
+    ['the shape of an earlier version', { retired: [{ jwk: A.jwk, retiresAt: 1e15, knownAt: 0 }] }],
+    ['no list of distrusted keys', { retired: [], distrusted: undefined }],
+    ['a distrusted key without a name', { retired: [], distrusted: [{ kid: 'A' }] }],
   ])('that contains %s is reported and ignored', async (_, content) => {
     const { store } = newStore(content);
     const { ring, events } = newRing([alias(B)], { store });

@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { FileRingStore, type StoredRing } from 'nestjs-kms-jwt';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-const ring = (retiresAt: number): StoredRing => ({
+const ring = (stoppedSigningAt: number): StoredRing => ({
   instance: 'default',
   savedAt: 0,
+  distrusted: [],
   retired: [
     {
-      retiresAt,
+      stoppedSigningAt,
       knownAt: 0,
       jwk: { kty: 'EC', crv: 'P-256', x: 'x', y: 'y', kid: 'k', alg: 'ES256', use: 'sig' },
     },

@@ -22,7 +22,9 @@ function stateAfter(...steps: [at: number, keys: FetchedKeys][]): RotationState 
 const partsOf = (state: RotationState) => ({
   active: state.active?.kid,
   next: state.next && `${state.next.key.kid} at ${state.next.activatesAt}`,
-  retired: state.retired.map(({ key: { kid }, retiresAt }) => `${kid} until ${retiresAt}`),
+  retired: state.retired.map(
+    ({ key: { kid }, stoppedSigningAt }) => `${kid} until ${stoppedSigningAt + TIMES.retireAfter}`,
+  ),
 });
 
 test('the first key signs at once', () => {
@@ -32,7 +34,7 @@ test('the first key signs at once', () => {
 test('nothing changes while the alias stays', () => {
   const state = stateAfter([0, fetched(A)], [50, fetched(A)]);
   expect(partsOf(state)).toEqual({ active: 'A', next: undefined, retired: [] });
-  expect(nextChange(state)).toBe(Infinity);
+  expect(nextChange(state, TIMES)).toBe(Infinity);
 });
 
 describe('when the alias has moved', () => {
@@ -41,7 +43,7 @@ describe('when the alias has moved', () => {
   test('the new key is published at once and signs after activationDelay', () => {
     expect(partsOf(moved)).toEqual({ active: 'A', next: 'B at 110', retired: [] });
     expect([...keysOf(moved).keys()]).toEqual(['A', 'B']);
-    expect(nextChange(moved)).toBe(110);
+    expect(nextChange(moved, TIMES)).toBe(110);
     expect(partsOf(afterTime(moved, TIMES, 109)).active).toBe('A');
   });
 
@@ -53,7 +55,7 @@ describe('when the alias has moved', () => {
     const activated = afterTime(moved, TIMES, 110);
     expect(partsOf(activated)).toEqual({ active: 'B', next: undefined, retired: ['A until 1110'] });
     expect([...keysOf(activated).keys()]).toEqual(['B', 'A']);
-    expect(nextChange(activated)).toBe(1110);
+    expect(nextChange(activated, TIMES)).toBe(1110);
     expect([...keysOf(afterTime(activated, TIMES, 1109)).keys()]).toEqual(['B', 'A']);
     expect([...keysOf(afterTime(activated, TIMES, 1110)).keys()]).toEqual(['B']);
   });

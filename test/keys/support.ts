@@ -5,8 +5,7 @@ import { KeyRing } from '../../src/keys/key-ring.js';
 import { RingPersistence } from '../../src/keys/ring-persistence.js';
 import type { FetchedKeys } from '../../src/keys/rotation.js';
 import type { SigningKey } from '../../src/keys/signing-key.js';
-import { TrustedKeys } from '../../src/keys/trusted-keys.js';
-import type { RotationSettings } from '../../src/options/settings.js';
+import { TrustedKeys, type TrustedKeysSettings } from '../../src/keys/trusted-keys.js';
 import { newKeyPair } from '../support/forge.js';
 
 export function newKey(kid: string): SigningKey {
@@ -24,7 +23,7 @@ export function alias(signing: SigningKey, ...others: SigningKey[]): FetchedKeys
   return { signing, others, freshFor: 300 };
 }
 
-interface RingOptions extends Partial<Pick<RotationSettings, 'activationDelay' | 'retireAfter'>> {
+interface RingOptions extends Partial<TrustedKeysSettings> {
   store?: KmsJwtRingStore;
   random?: number;
 }
@@ -46,8 +45,8 @@ export function newRing(answers: Answer[], { store, random = 0.5, ...settings }:
     emit({ type: 'store_failed', error }),
   );
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
-  const times = { activationDelay: 60, retireAfter: 600, ...settings };
-  const keys = new TrustedKeys(persistence, times, emit, clock);
+  const rotation = { activationDelay: 60, retireAfter: 600, refreshInterval: 300, distrustedKeys: [] };
+  const keys = new TrustedKeys(persistence, { ...rotation, ...settings }, emit, clock);
   const ring = new KeyRing(source, keys, emit, clock, () => random);
   return { state, ring, events, kids: async () => (await ring.all()).map(({ kid }) => kid) };
 }
@@ -60,7 +59,8 @@ function line(event: KmsJwtEvent): string {
 /** A store in memory that holds JSON, as a real one does. */
 export function newStore(content?: unknown) {
   const saved: StoredRing[] = [];
-  const first = typeof content === 'object' ? { instance: 'default', savedAt: 0, ...content } : content;
+  const first =
+    typeof content === 'object' ? { instance: 'default', savedAt: 0, distrusted: [], ...content } : content;
   const store: KmsJwtRingStore = {
     load: async () => structuredClone((saved.at(-1) ?? first) as StoredRing | undefined),
     save: async (ring) => void saved.push(structuredClone(ring)),

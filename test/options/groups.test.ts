@@ -32,6 +32,7 @@ test('reads the members of each group', () => {
       refreshInterval: '10m',
       retireAfter: '1h',
       verificationKeys: ['alias/next', jwk],
+      distrustedKeys: ['stolen'],
       store,
     },
     limits: { timeout: 1000, maxConcurrency: 1, maxQueue: 0, maxTokenLength: 100 },
@@ -48,6 +49,7 @@ test('reads the members of each group', () => {
     activationDelay: 1020,
     retireAfter: 3600,
     verificationKeys: ['alias/next', jwk],
+    distrustedKeys: ['stolen'],
     store,
   });
   expect(limits).toEqual({ timeout: 1000, maxConcurrency: 1, maxQueue: 0, maxTokenLength: 100 });
@@ -70,6 +72,7 @@ test.each([
   ['activationDelay', 'rotation.activationDelay'],
   ['retireAfter', 'rotation.retireAfter'],
   ['verificationKeys', 'rotation.verificationKeys'],
+  ['distrustedKeys', 'rotation.distrustedKeys'],
   ['ringStore', 'rotation.store'],
   ['timeout', 'limits.timeout'],
   ['maxConcurrency', 'limits.maxConcurrency'],

@@ -1,34 +1,28 @@
-import { UpdateAliasCommand } from '@aws-sdk/client-kms';
-import { Test } from '@nestjs/testing';
-import { KmsJwtModule, type StoredRing } from 'nestjs-kms-jwt';
-import { LocalKms } from 'nestjs-kms-jwt/local';
-import { expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { HOUR, now, pass, published, Simulation, storeInMemory, WEEK } from './simulation.js';
 
-const WEEK = 7 * 86_400_000;
+/** Until an instance sees a moved alias. */
+const LAG = 1.1 * HOUR;
+
+let simulation: Simulation;
+
+beforeEach(() => {
+  simulation = new Simulation();
+});
+afterEach(() => simulation.stop());
 
 test('an instance that has signed nothing keeps the old key for as long as the tokens of the others live', async () => {
-  const localKms = new LocalKms({ keys: [{ alias: 'auth' }, { alias: 'next' }] });
-  let stored: StoredRing | undefined;
-  const module = await Test.createTestingModule({
-    imports: [
-      KmsJwtModule.forRoot({
-        keyId: 'alias/auth',
-        client: localKms.client(),
-        signOptions: { expiresIn: '7d' },
-        rotation: {
-          refreshInterval: 1,
-          activationDelay: 0,
-          store: { load: async () => undefined, save: async (ring) => void (stored = ring) },
-        },
-      }),
-    ],
-  }).compile();
-  await module.init();
-  const started = Date.now();
-  await localKms
-    .client()
-    .send(new UpdateAliasCommand({ AliasName: 'alias/auth', TargetKeyId: localKms.keys[1]?.keyId }));
-  await expect.poll(() => stored?.retired[0]?.jwk.kid, { timeout: 5000 }).toBe(localKms.keys[0]?.keyId);
-  expect(stored?.retired[0]?.retiresAt).toBeGreaterThan(started + WEEK);
-  await module.close();
+  const { store, stored } = storeInMemory();
+  const instance = await simulation.start({
+    signOptions: { expiresIn: '7d' },
+    rotation: { refreshInterval: HOUR, activationDelay: 0, store },
+  });
+  const token = await simulation.steal(0, { sub: 'user-42', exp: now() + WEEK });
+  await simulation.moveAlias(1);
+  await pass(LAG);
+  expect(stored.ring?.retired[0]?.jwk.kid).toBe(simulation.keyId(0));
+  await pass(WEEK - LAG - 1);
+  await expect(instance.jwt.verify(token)).resolves.toMatchObject({ sub: 'user-42' });
+  await pass(LAG + LAG + 1);
+  expect(await published(instance)).toEqual([simulation.keyId(1)]);
 });

@@ -6,6 +6,7 @@ import {
   TokenMalformedError,
   TokenSignatureError,
 } from '../../src/errors/errors.js';
+import type { VerifySettings } from '../../src/options/settings.js';
 import { forge, newKeyPair } from '../support/forge.js';
 import { HEADER, newVerifier, NOW, tokenOf, verify } from './token-verifier.support.js';
 
@@ -122,20 +123,17 @@ describe('claims', () => {
   });
 });
 
-describe('the ring is told', () => {
-  test('how long a token lives on, as its key is needed for as long', async () => {
+describe('the ring is told nothing of how long a token lives that is only verified:', () => {
+  test.each<[string, string, VerifySettings]>([
+    ['one of ten years', tokenOf({ exp: NOW + 315_360_000 }), {}],
+    ['one with a second left', tokenOf({ exp: NOW + 1 }), {}],
+    ['one read with ignoreExpiration', tokenOf({ exp: NOW - 60 }), { ignoreExpiration: true }],
+    ['one without exp', tokenOf(), {}],
+    ['one that has expired', tokenOf({ exp: NOW }), {}],
+    ['one of another key', forge(HEADER, { exp: NOW + 60 }, newKeyPair().privateKey), {}],
+  ])('%s', async (_, token, options) => {
     const { ring, verifier } = newVerifier();
-    await verifier.verify(tokenOf({ exp: NOW + 60 }), { clockTimestamp: NOW - 1000 }, NOW);
-    expect(ring.recordLifetime.mock.calls).toEqual([[60]]);
-  });
-
-  test.each([
-    ['without exp', tokenOf()],
-    ['that has expired', tokenOf({ exp: NOW })],
-    ['of another key', forge(HEADER, { exp: NOW + 60 }, newKeyPair().privateKey)],
-  ])('nothing of a token %s', async (_, token) => {
-    const { ring, verifier } = newVerifier();
-    await verifier.verify(token, {}, NOW).catch(() => undefined);
+    await verifier.verify(token, options, NOW).catch(() => undefined);
     expect(ring.recordLifetime).not.toHaveBeenCalled();
   });
 });

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import * as fc from 'fast-check';
-import { KmsJwtError, KmsJwtOptionsError, type StoredRing } from 'nestjs-kms-jwt';
+import { KmsJwtError, type StoredRing } from 'nestjs-kms-jwt';
 import { LocalKms } from 'nestjs-kms-jwt/local';
 import { jwksOf, newKeys } from '../../support.js';
 import { anything, disturbed, json } from '../arbitraries.js';
@@ -10,7 +10,7 @@ import { must, outcomeOf, type Target } from '../target.js';
 
 const DAY = 86_400_000;
 
-/** Whatever a ring store holds, the service starts, trusts the keys in it that are some, and signs by its own. */
+/** Whatever a ring store holds, the service starts, trusts the keys in it that are some and not distrusted, and signs by its own. */
 export async function rings(): Promise<Target> {
   const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
   const client = localKms.client({ maxAttempts: 1 });
@@ -26,18 +26,20 @@ export async function rings(): Promise<Target> {
         verdict,
         value: service,
         error,
-      } = await outcomeOf(KmsJwtOptionsError, () =>
+      } = await outcomeOf(KmsJwtError, () =>
         startService({ keyId: 'alias/auth', client, rotation: { store } }),
       );
       if (error) return verdict;
       try {
         const kept = jwksIn(stored);
+        const distrusted = distrustedIn(stored);
         for (const key of (await service.jwt.jwks()).keys) {
           const isKept = kept.some(
             (jwk) =>
               jwk['kid'] === key.kid && pointOf(jwk) === pointOf(key) && verdictOnJwk(jwk) !== 'refuse',
           );
           must(isDeepStrictEqual(key, ownKey) || isKept, `It trusts ${key.kid}, which is not kept`);
+          must(!distrusted.includes(key.kid), `It trusts ${key.kid}, which is distrusted`);
         }
         const signed = await outcomeOf(KmsJwtError, () => service.jwt.sign({ sub: 'user-42' }));
         if (signed.error) return signed.verdict;
@@ -52,7 +54,7 @@ export async function rings(): Promise<Target> {
 }
 
 function storedRings(keyArn: string, active: unknown): fc.Arbitrary<unknown> {
-  const [next, retired] = [newKeys(), newKeys()].map((keys, index) => ({
+  const [next, retired, distrusted] = [newKeys(), newKeys(), newKeys()].map((keys, index) => ({
     ...jwksOf(keys).keys[0],
     kid: `kept-${index}`,
   }));
@@ -63,7 +65,11 @@ function storedRings(keyArn: string, active: unknown): fc.Arbitrary<unknown> {
     longestLifetime: 900,
     active: { keyArn, jwk: active },
     next: { keyArn, jwk: next, activatesAt: now + DAY },
-    retired: [{ jwk: retired, retiresAt: now + DAY, knownAt: now - DAY }],
+    retired: [
+      { jwk: retired, stoppedSigningAt: now - 60_000, knownAt: now - DAY },
+      { jwk: distrusted, stoppedSigningAt: now, knownAt: now - DAY },
+    ],
+    distrusted: ['kept-2'],
   };
   return fc.oneof(
     { weight: 8, arbitrary: disturbed(good, fc.oneof(json, time)) },
@@ -79,4 +85,9 @@ function jwksIn(stored: unknown): Record<string, unknown>[] {
   const { active, next, retired } = (stored ?? {}) as Partial<StoredRing>;
   const entries = [active, next, ...(Array.isArray(retired) ? retired : [])];
   return entries.flatMap((entry) => (entry?.jwk ? [entry.jwk as object as Record<string, unknown>] : []));
+}
+
+function distrustedIn(stored: unknown): unknown[] {
+  const { distrusted } = (stored ?? {}) as Partial<StoredRing>;
+  return Array.isArray(distrusted) ? distrusted : [];
 }

@@ -1,0 +1,59 @@
+import { KmsKeyError } from '../errors/errors.js';
+import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
+import { thumbprint, type VerificationKey } from '../jwt/jwk.js';
+import type { SigningKey } from './signing-key.js';
+
+/** The key that is to sign is distrusted. */
+export class DistrustedKeyError extends KmsKeyError {
+  override readonly name = 'KmsKeyError';
+
+  constructor({ keyArn }: SigningKey) {
+    super(`The KMS key ${keyArn} is distrusted (rotation.distrustedKeys): move the alias to another key`);
+  }
+}
+
+/**
+ * The keys that are never trusted again, by `kid` or by thumbprint (RFC 7638). It only grows: a key that was named by its
+ * `kid` is recognized by its thumbprint from then on, so that it does not come back under another `kid`.
+ */
+export class DistrustedKeys {
+  private readonly identifiers: Set<string>;
+  private readonly kids = new Set<string>();
+
+  /** @param emit receives each distrusted key when it is first seen */
+  constructor(
+    identifiers: readonly string[],
+    private readonly emit: (event: KmsJwtEvent) => void,
+  ) {
+    this.identifiers = new Set(identifiers);
+  }
+
+  /** Every kid and thumbprint, for the store. */
+  get all(): string[] {
+    return [...this.identifiers];
+  }
+
+  add(identifiers: readonly string[]): void {
+    for (const identifier of identifiers) this.identifiers.add(identifier);
+  }
+
+  /** Whether a token with that `kid` can only be one of a distrusted key, unless a trusted key has the same `kid`. */
+  hasKid(kid: string): boolean {
+    return this.identifiers.has(kid) || this.kids.has(kid);
+  }
+
+  /** @returns whether one of these keys is trusted */
+  filterFor(keys: readonly VerificationKey[]): (key: VerificationKey) => boolean {
+    const named = keys.map(({ kid, jwk }) => ({ kid, print: thumbprint(jwk) }));
+    // First all of them: a key may be named by its kid, and also be there under another.
+    for (const { kid, print } of named) if (this.identifiers.has(kid)) this.identifiers.add(print);
+    for (const { kid, print } of named) if (this.identifiers.has(print)) this.report(kid);
+    return ({ kid, jwk }) => !this.identifiers.has(kid) && !this.identifiers.has(thumbprint(jwk));
+  }
+
+  private report(kid: string): void {
+    if (this.kids.has(kid)) return;
+    this.kids.add(kid);
+    this.emit({ type: 'key_distrusted', kid });
+  }
+}

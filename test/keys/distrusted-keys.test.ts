@@ -1,0 +1,157 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { thumbprint } from '../../src/jwt/jwk.js';
+import type { SigningKey } from '../../src/keys/signing-key.js';
+import { A, alias, B, C, newRing, newStore, OUTAGE, seconds } from './support.js';
+
+beforeEach(() => void vi.useFakeTimers({ now: 0 }));
+afterEach(() => void vi.useRealTimers());
+
+const fixed = (signing: SigningKey, ...others: SigningKey[]) => ({ signing, others });
+const renamed = (key: SigningKey, kid: string): SigningKey => ({ ...key, kid, jwk: { ...key.jwk, kid } });
+
+describe('a distrusted key', () => {
+  test.each([
+    ['kid', ['C']],
+    ['thumbprint', [thumbprint(C.jwk)]],
+  ])('by its %s is in no set of keys', async (_, distrustedKeys) => {
+    const { ring, kids, events } = newRing([alias(A, C)], { distrustedKeys });
+    expect(await kids()).toEqual(['A']);
+    expect(await ring.find('C')).toBeUndefined();
+    expect(events).toContain('key_distrusted C');
+  });
+
+  test('does not come back under another kid', async () => {
+    const { kids } = newRing([alias(A, renamed(C, 'again'), C)], { distrustedKeys: ['C'] });
+    expect(await kids()).toEqual(['A']);
+  });
+
+  test('does not come back under another kid after a restart, from a store that it was in', async () => {
+    const { store } = newStore();
+    const first = newRing([alias(A, C)], { distrustedKeys: ['C'], store });
+    await first.kids();
+    await first.ring.stop();
+    const second = newRing([alias(A, renamed(C, 'again'))], { store });
+    expect(await second.kids()).toEqual(['A']);
+  });
+
+  test('does not hide a trusted key with the same kid', async () => {
+    const distrustedKeys = [thumbprint(C.jwk)];
+    const { ring } = newRing([alias(A, C), alias(A, renamed(B, 'C'))], { distrustedKeys });
+    await ring.active();
+    await seconds(300);
+    expect(await ring.find('C')).toMatchObject({ jwk: { x: B.jwk.x } });
+  });
+
+  test('triggers no refresh, and its tokens are refused during an outage', async () => {
+    const { ring, state } = newRing([alias(A, C), OUTAGE], { distrustedKeys: ['C'] });
+    await ring.active();
+    await seconds(300);
+    expect(ring.health.refresh).toBe('failed');
+    const { loads } = state;
+    for (let count = 0; count < 100; count += 1) expect(await ring.find('C')).toBeUndefined();
+    expect(state.loads).toBe(loads);
+  });
+
+  test('that signed gives way to the next key at once', async () => {
+    const { store, saved } = newStore();
+    const first = newRing([alias(A), alias(B)], { store });
+    await first.ring.active();
+    await seconds(300);
+    await first.ring.stop();
+    expect(saved.at(-1)).toMatchObject({ active: { jwk: { kid: 'A' } }, next: { jwk: { kid: 'B' } } });
+    const second = newRing([alias(B)], { store, distrustedKeys: ['A'] });
+    expect(await second.ring.active()).toMatchObject({ kid: 'B' });
+    expect(await second.kids()).toEqual(['B']);
+    expect(second.events).toEqual(['key_distrusted A', 'key_activated B', 'key_removed A']);
+  });
+});
+
+describe('the key that is to sign, if distrusted,', () => {
+  const error = { name: 'KmsKeyError', code: 'kms_key_invalid' };
+
+  test('stops the start, and nothing is written to the store', async () => {
+    const { store, saved } = newStore({ active: { keyArn: A.keyArn, jwk: A.jwk }, retired: [] });
+    const { ring } = newRing([alias(B)], { store, distrustedKeys: ['B'] });
+    await expect(ring.all()).rejects.toMatchObject(error);
+    await seconds(1);
+    expect(saved).toEqual([]);
+    await expect(ring.active()).rejects.toMatchObject(error);
+  });
+
+  test('ends signing while the alias points at it; other keys go on verifying', async () => {
+    const { ring, events, kids } = newRing([alias(A), alias(B), alias(A)], { distrustedKeys: ['B'] });
+    await ring.active();
+    await seconds(300);
+    expect(events.at(-1)).toMatch(/^refresh_failed .*distrusted.*move the alias to another key/);
+    await expect(ring.active()).rejects.toMatchObject(error);
+    expect(ring.health).not.toHaveProperty('signing');
+    expect(await kids()).toEqual(['A']);
+    await seconds(300);
+    expect(await ring.active()).toBe(A);
+    expect(ring.health.signing).toBe('A');
+  });
+});
+
+describe('the decision of one instance', () => {
+  test.each([
+    ['an alias', alias],
+    ['a key that cannot change', fixed],
+  ])('reaches another with %s at its next refresh, by their store', async (_, keys) => {
+    const { store } = newStore();
+    const second = newRing([keys(A, C)], { store });
+    expect(await second.kids()).toEqual(['A', 'C']);
+    await seconds(1);
+    const first = newRing([keys(A, C)], { store, distrustedKeys: ['C'] });
+    await first.kids();
+    await seconds(330);
+    expect(await second.kids()).toEqual(['A']);
+    expect(second.events).toContain('key_removed C');
+  });
+
+  test('reaches another while its source is unavailable', async () => {
+    const { store } = newStore();
+    const second = newRing([alias(A, C), OUTAGE], { store });
+    await second.kids();
+    await seconds(1);
+    const first = newRing([alias(A)], { store, distrustedKeys: ['A', 'C'] });
+    await expect(first.kids()).rejects.toMatchObject({ name: 'KmsKeyError' });
+    const third = newRing([alias(B)], { store, distrustedKeys: ['A', 'C'] });
+    await third.kids();
+    await seconds(330);
+    expect(await second.kids()).toEqual([]);
+    await expect(second.ring.active()).rejects.toThrow('outage');
+  });
+
+  test('is not overwritten by another that writes before it reads', async () => {
+    const { store, saved } = newStore();
+    const second = newRing([alias(A, C), alias(B, C)], { store });
+    await second.kids();
+    await seconds(310);
+    const first = newRing([alias(A, C)], { store, distrustedKeys: ['C'] });
+    await first.kids();
+    await seconds(60);
+    expect(second.events).toContain('key_activated B');
+    expect(saved.at(-1)).toMatchObject({ active: { jwk: { kid: 'B' } } });
+    expect(saved.at(-1)?.distrusted).toEqual(expect.arrayContaining(['C', thumbprint(C.jwk)]));
+  });
+
+  test('stays when the store fails or is of another instance later: that is reported, and the ring works on', async () => {
+    const { store } = newStore();
+    const { ring, events, kids } = newRing([alias(A, C), alias(A, B, C)], { store, distrustedKeys: ['C'] });
+    await kids();
+    await seconds(1);
+    const load = vi.spyOn(store, 'load');
+    load.mockResolvedValue({ instance: 'other', savedAt: 0, retired: [], distrusted: [] });
+    const save = vi.spyOn(store, 'save');
+    await seconds(330);
+    expect(await kids()).toEqual(['A', 'B']);
+    expect(events).toContainEqual(expect.stringMatching(/^store_failed .*belongs to another instance/));
+    expect(save).not.toHaveBeenCalled();
+    expect((await ring.active()).kid).toBe('A');
+  });
+});
+
+test('keys are distrusted in a service that only verifies too', async () => {
+  const { kids } = newRing([{ others: [A, C], freshFor: 300 }], { distrustedKeys: ['C'] });
+  expect(await kids()).toEqual(['A']);
+});

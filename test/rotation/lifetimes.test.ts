@@ -1,0 +1,129 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  DAY,
+  HOUR,
+  type Instance,
+  now,
+  pass,
+  published,
+  Simulation,
+  storeInMemory,
+  TEN_YEARS,
+} from './simulation.js';
+
+/** Until an instance sees a moved alias, and until the new key signs. */
+const REFRESH = 330;
+const ACTIVATION = 690;
+
+let simulation: Simulation;
+
+beforeEach(() => {
+  simulation = new Simulation();
+});
+afterEach(() => simulation.stop());
+
+/** Moves the alias and waits until the second key signs. */
+async function rotate(instance: Instance): Promise<void> {
+  await simulation.moveAlias(1);
+  await pass(REFRESH + ACTIVATION);
+  expect(instance.jwt.health().signing).toBe(simulation.keyId(1));
+}
+
+describe('how long an old key verifies is not decided by the tokens that are presented', () => {
+  test("a thief's token of ten years does not keep its key for ten years", async () => {
+    const instance = await simulation.start();
+    const stolen = await simulation.steal(0, { sub: 'root', iat: now(), exp: now() + TEN_YEARS });
+    await expect(instance.jwt.verify(stolen)).resolves.toMatchObject({ sub: 'root' });
+
+    await rotate(instance);
+    await pass(60 + REFRESH);
+    expect(await published(instance)).toEqual([simulation.keyId(1)]);
+    await expect(instance.jwt.verify(stolen)).rejects.toMatchObject({ name: 'TokenKeyUnknownError' });
+  });
+
+  test('five minutes with kms:UpdateAlias give a key no more than the trust of any retired key', async () => {
+    const instance = await simulation.start();
+    await simulation.moveAlias(1);
+    await pass(REFRESH);
+    const stolen = await simulation.steal(1, { sub: 'root', exp: now() + TEN_YEARS });
+    await expect(instance.jwt.verify(stolen)).resolves.toMatchObject({ sub: 'root' });
+    await simulation.moveAlias(0);
+    await pass(REFRESH + 60 + REFRESH);
+    await expect(instance.jwt.verify(stolen)).rejects.toMatchObject({ name: 'TokenKeyUnknownError' });
+    expect(await published(instance)).toEqual([simulation.keyId(0)]);
+  });
+
+  test.each<[string, (token: string, instance: Instance) => Promise<unknown>]>([
+    ['with a second left', (token, { jwt }) => jwt.verify(token)],
+    ['read with ignoreExpiration', (token, { jwt }) => jwt.verify(token, { ignoreExpiration: true })],
+  ])('a token %s does not shrink the default of 24 hours', async (_, read) => {
+    const instance = await simulation.start({ signOptions: {} });
+    const exp = now() + 1;
+    await read(await simulation.steal(0, { exp }), instance);
+    const lasting = await simulation.steal(0, { sub: 'user-42', exp: now() + DAY });
+    await rotate(instance);
+    await pass(DAY - REFRESH - ACTIVATION - 60);
+    await expect(instance.jwt.verify(lasting)).resolves.toMatchObject({ sub: 'user-42' });
+  });
+});
+
+describe('the lifetimes that count are', () => {
+  test('those of tokens that this service signed, where longer than expiresIn', async () => {
+    const instance = await simulation.start();
+    const token = await instance.jwt.sign({ sub: 'user-42' }, { expiresIn: 2 * HOUR });
+    await rotate(instance);
+    await pass(2 * HOUR - REFRESH - ACTIVATION - 60);
+    await expect(instance.jwt.verify(token)).resolves.toMatchObject({ sub: 'user-42' });
+  });
+
+  test('24 hours where expiresIn is not set, though shorter tokens were signed', async () => {
+    const instance = await simulation.start({ signOptions: {} });
+    await instance.jwt.sign({}, { expiresIn: 1 });
+    const elsewhere = await simulation.steal(0, { sub: 'user-42', exp: now() + DAY });
+    await rotate(instance);
+    await pass(DAY - REFRESH - ACTIVATION - 60);
+    await expect(instance.jwt.verify(elsewhere)).resolves.toMatchObject({ sub: 'user-42' });
+  });
+});
+
+describe('the configuration wins over the store', () => {
+  test('a shorter retireAfter ends a key that is stored as retired', async () => {
+    const { store, stored } = storeInMemory();
+    const before = await simulation.start({ rotation: { store, retireAfter: '365d' } });
+    const stolen = await simulation.steal(0, { sub: 'root', exp: now() + TEN_YEARS });
+    await before.jwt.verify(stolen);
+    await rotate(before);
+    expect(await published(before)).toHaveLength(2);
+    await before.stop();
+    expect(JSON.stringify(stored.ring)).not.toContain('retiresAt');
+
+    await pass(60);
+    const after = await simulation.start({ rotation: { store, retireAfter: 60, refreshInterval: 30 } });
+    await pass(60);
+    expect(await published(after)).toEqual([simulation.keyId(1)]);
+    await expect(after.jwt.verify(stolen)).rejects.toMatchObject({ name: 'TokenKeyUnknownError' });
+  });
+
+  test('a longer retireAfter keeps a key that is stored as retired', async () => {
+    const { store } = storeInMemory();
+    const before = await simulation.start({ rotation: { store, retireAfter: 60 } });
+    const token = await simulation.steal(0, { sub: 'user-42', exp: now() + DAY });
+    await rotate(before);
+    await before.stop();
+    const after = await simulation.start({ rotation: { store, retireAfter: '1d' } });
+    await pass(3600);
+    await expect(after.jwt.verify(token)).resolves.toMatchObject({ sub: 'user-42' });
+  });
+
+  test('a key that a wrong clock retired in the future does not verify until then', async () => {
+    const { store, stored } = storeInMemory();
+    const before = await simulation.start({ rotation: { store } });
+    await rotate(before);
+    await before.stop();
+    const [retired] = stored.ring?.retired ?? [];
+    Object.assign(retired ?? {}, { stoppedSigningAt: (now() + TEN_YEARS) * 1000 });
+    const after = await simulation.start({ rotation: { store } });
+    await pass(60 + REFRESH);
+    expect(await published(after)).toEqual([simulation.keyId(1)]);
+  });
+});

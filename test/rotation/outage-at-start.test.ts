@@ -1,0 +1,40 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { pass, Simulation, storeInMemory, WEEK } from './simulation.js';
+
+let simulation: Simulation;
+
+beforeEach(() => {
+  simulation = new Simulation();
+});
+afterEach(() => simulation.stop());
+
+test('with an old store and KMS away at start, sign is a 503 until KMS is back, and no longer', async () => {
+  const { store } = storeInMemory();
+  const before = await simulation.start({ rotation: { store } });
+  const token = await before.jwt.sign({ sub: 'user-42' }, { expiresIn: 2 * WEEK });
+  await before.stop();
+
+  await pass(WEEK);
+  const outage = simulation.localKms.inject({ kind: 'drop' });
+  const after = await simulation.start({ rotation: { store } });
+  await expect(after.jwt.verify(token)).resolves.toMatchObject({ sub: 'user-42' });
+  await expect(after.jwt.sign({})).rejects.toMatchObject({ name: 'KmsUnavailableError', reason: 'network' });
+  await expect(after.jwt.sign({})).rejects.toMatchObject({ code: 'kms_unavailable' });
+
+  outage.stop();
+  await expect(after.jwt.sign({ sub: 'user-43' })).resolves.toBeDefined();
+  expect(after.jwt.health()).toMatchObject({ signing: simulation.keyId(0), refresh: 'ok' });
+});
+
+test('a flood of signatures meanwhile shares the calls to KMS', async () => {
+  const { store } = storeInMemory();
+  const before = await simulation.start({ rotation: { store } });
+  await before.stop();
+  await pass(WEEK);
+  simulation.localKms.inject({ kind: 'drop' });
+  const after = await simulation.start({ rotation: { store } });
+  simulation.localKms.resetCalls();
+  const results = await Promise.allSettled(Array.from({ length: 100 }, () => after.jwt.sign({})));
+  expect(new Set(results.map(({ status }) => status))).toEqual(new Set(['rejected']));
+  expect(simulation.localKms.calls.GetPublicKey).toBe(1);
+});
