@@ -154,4 +154,28 @@ describe('@VerifyWith()', () => {
     );
     expect(verifyWith).toThrow(remedy);
   });
+
+  test.each([
+    ['inherited', Object.create({ audience: 'admin' }) as object],
+    ['undefined', { audience: undefined }],
+  ])('refuses an option that is %s at once', (problem, given) => {
+    const verifyWith = () => VerifyWith(given);
+    expect(verifyWith).toThrow(expect.objectContaining({ option: 'audience' }));
+    expect(verifyWith).toThrow(`audience is ${problem}`);
+  });
+
+  test('takes an object of a class with fields of its own', async () => {
+    class AdminOptions {
+      audience = 'admin';
+    }
+    @Controller()
+    class ClassController {
+      @VerifyWith(new AdminOptions()) @Get() read() {
+        return {};
+      }
+    }
+    const get = await startGuardedApp(ClassController);
+    expect((await get('/', { aud: 'admin' }))[0]).toBe(200);
+    expect((await get('/', { aud: 'orders' }))[0]).toBe(401);
+  });
 });
