@@ -16,6 +16,8 @@ const UNITS = [
   'test/kms/**/!(sdk-load-error).test.ts',
   'test/service/token-*.test.ts',
 ];
+/** Apps of Nest inside the process of the test. */
+const APPS = ['test/{auth,jwks,module,service,terminus,transports}/**/*.test.ts'];
 const OWN_CONFIG = ['test/faults/**', 'test/package/**'];
 
 export default defineConfig({
@@ -33,16 +35,22 @@ export default defineConfig({
     // By default Vitest leaves one core idle, which on two cores is half of the machine.
     maxWorkers: '100%',
     projects: [
+      // Without isolation Nest and the AWS SDK load once per worker, not once per file: half of the time.
       {
         extends: true,
-        test: { name: 'units', include: UNITS, exclude: TIMED },
+        test: { name: 'units', include: UNITS, exclude: TIMED, isolate: false },
       },
       {
         extends: true,
+        test: { name: 'apps', include: APPS, exclude: [...TIMED, ...UNITS], isolate: false },
+      },
+      // Tests of processes, memory, output and whole documents.
+      {
+        extends: true,
         test: {
-          name: 'apps',
+          name: 'isolated',
           include: ['test/**/*.test.ts'],
-          exclude: [...TIMED, ...UNITS, ...OWN_CONFIG],
+          exclude: [...TIMED, ...UNITS, ...APPS, ...OWN_CONFIG],
         },
       },
       {
