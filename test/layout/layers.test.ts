@@ -62,6 +62,11 @@ for (const from of FOLDERS) {
     add(`${from}/imports-${to}.ts`, `../${to}/x.js`, levelOf(from) < levelOf(to));
     add(`${from}/nested/imports-${to}.ts`, `../../${to}/x.js`, levelOf(from) < levelOf(to));
   }
+  for (const to of FOLDERS.filter((folder) => levelOf(folder) < levelOf(from))) {
+    add(`${from}/detour-to-${to}.ts`, `./../${to}/x.js`, false);
+    add(`${from}/source-of-${to}.ts`, `../../src/${to}/x.js`, false);
+  }
+  add(`${from}/imports-dist.ts`, '../../dist/esm/x.js', false);
   add(`${from}/imports-index.ts`, '../index.js', false);
   add(`${from}/imports-itself.ts`, './x.js', true);
   add(`${from}/imports-local.ts`, '../local/x.js', false);
@@ -70,6 +75,13 @@ for (const from of FOLDERS) {
   add(`local/nested/imports-${from}.ts`, `../../${from}/x.js`, false);
 }
 for (const kind of Object.keys(KINDS)) add(`jwt/${kind}-of-keys.ts`, '../keys/x.js', false, kind);
+add('jwt/imports-nest.ts', '@nestjs/common', false);
+const LOCAL = ['http', 'faults', 'operations', 'store'];
+for (const from of LOCAL) {
+  for (const to of LOCAL.filter((folder) => folder !== from)) {
+    add(`local/${from}/imports-${to}.ts`, `../${to}/x.js`, LOCAL.indexOf(from) < LOCAL.indexOf(to));
+  }
+}
 add('local/imports-index.ts', '../index.js', false);
 add('local/nested/imports-local.ts', '../x.js', true);
 add('index.ts', './local/x.js', false);
