@@ -188,7 +188,8 @@ export interface GuardOptions {
 /**
  * The options of `KmsJwtModule.forRoot`, also returned from the factory of `forRootAsync`. Exactly one of `keyId`,
  * `jwksUri` and `jwks` says which keys are trusted; the latter two are for services that only verify. `undefined` counts as
- * left out, except for `signOptions`, `verifyOptions` and `isRevoked` and within the first two, where it is refused.
+ * left out, except for `signOptions`, `verifyOptions`, `isRevoked`, `rotation.distrustedKeys` and `guard.allowedOrigins`, and
+ * within the first two, where it is refused.
  */
 export interface KmsJwtModuleOptions {
   /**
