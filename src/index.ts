@@ -2,6 +2,8 @@ export { Claims, OptionalAuth, Public, Scopes, VerifyWith } from './auth/decorat
 export { KmsJwtExpiryInterceptor } from './auth/kms-jwt.expiry-interceptor.js';
 export { KmsJwtExceptionFilter } from './auth/kms-jwt.filter.js';
 export { KmsJwtGuard } from './auth/kms-jwt.guard.js';
+export type { ReferenceOptions } from './auth/transports/graphql-reference.js';
+export type { ConnectionOptions } from './auth/transports/transport.js';
 export { claimsOf } from './auth/request-claims.js';
 export { fromAuthHeader, fromBody, fromCookie, fromHeader, fromQuery } from './auth/token-extractors.js';
 export {

@@ -20,8 +20,8 @@ export function levelsOf(context: ExecutionContext): Levels {
 }
 
 /**
- * What a guard has to require of a call; `elsewhere` when a guard of another instance stands nearer to the handler and
- * decides in its place. `@Public()` and `@OptionalAuth()` count only when they stand nearer than the guard (or, for the
+ * The access that a guard must enforce; `elsewhere` when a guard of another instance stands nearer to the handler and
+ * decides. `@Public()` and `@OptionalAuth()` count only when they stand nearer than the guard (or, for the
  * latter, beside it), and `@Public()` only when nothing as near requires more of the token.
  */
 export function accessFor(guard: object, levels: Levels): Access | 'elsewhere' {
@@ -65,7 +65,7 @@ export function rememberAllowed(guard: object, context: ExecutionContext): void 
   allowedBy.set(context, (allowedBy.get(context) ?? new Set()).add(identity));
 }
 
-/** What tells one guard from another within a call: its class when Nest made the instance, itself when the app did. */
+/** Identifies a guard within a call: by its class when Nest made the instance, by itself when the app did. */
 function identityIn(guard: object, levels: Levels): object {
   const guards = new Set(levels.flatMap(guardsOn));
   return guards.has(guard.constructor) && !guards.has(guard) ? guard.constructor : guard;

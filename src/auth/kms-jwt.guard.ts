@@ -116,8 +116,8 @@ export class KmsJwtGuard implements CanActivate {
   }
 
   /**
-   * Lets a connection that `acceptConnection` accepted go on by a new token, before its own expires. The messages that
-   * follow have the new claims. After an error the connection goes on by its old token.
+   * Replaces the token of a connection that `acceptConnection` accepted, before it expires. The messages that follow have
+   * the new claims. After an error the connection keeps its old token.
    *
    * @param client as the gateway received it
    * @param token of the same issuer and subject (`iss` and `sub`) as the one before
@@ -204,7 +204,7 @@ export class KmsJwtGuard implements CanActivate {
   }
 
   /**
-   * Makes of an error what is thrown.
+   * Converts an error to the exception to throw.
    *
    * @returns an HttpException, WsException, RpcException or GraphQL error, as the transport passes on
    *

@@ -4,7 +4,7 @@ import { reportRefusal } from './refusal.js';
 import type { OpenConnection } from './transports/transport.js';
 import type { Verified } from './verified-token.js';
 
-/** The token that a connection or stream goes on by. */
+/** The current token of a connection or stream. */
 interface Current {
   readonly token: string;
   /** The one before, by which messages may still be under way. */
@@ -49,7 +49,7 @@ export function watchConnection(connection: OpenConnection, verified: Verified):
 }
 
 /**
- * The connection goes on by another token.
+ * Replaces the token of a connection.
  *
  * @param check throws unless the token may follow the current one
  * @throws KmsJwtOptionsError for a connection without a token, and what `check` throws

@@ -58,7 +58,7 @@ function ambiguousClaims(): KmsJwtOptionsError {
 /** Where the claims at the property of a request come from; undefined once there were several sources. */
 interface Owner {
   readonly instance: string;
-  /** The connection, for the token that it goes on by, otherwise the token. */
+  /** The connection, for its current token; otherwise the token. */
   readonly source: object | string;
 }
 

@@ -74,7 +74,7 @@ export class TokenSignatureError extends TokenError {
 export class TokenKeyUnknownError extends TokenError {
   readonly code = 'token_key_unknown';
 
-  constructor(message = 'The token names no known key') {
+  constructor(message = 'The kid of the token is missing or unknown') {
     super(message);
   }
 }

@@ -25,7 +25,7 @@ export type SignerSettings = Pick<KmsJwtSettings, 'keyId' | 'messageType' | 'req
 
 /** How a token is signed, from its claims to its last character. */
 export class TokenSigner {
-  /** How many tokens were withheld, as KMS's signature was not the token's by this key. */
+  /** How many tokens were withheld because the signature from KMS did not verify. */
   refusedSignatures = 0;
 
   private readonly signatures = new InFlight();
@@ -39,14 +39,14 @@ export class TokenSigner {
     private readonly emit: (event: KmsJwtEvent) => void,
   ) {}
 
-  /** Refuses what comes now, and waits for what is being signed. */
+  /** Refuses new calls, and waits for pending signatures. */
   async close(): Promise<void> {
     this.isClosed = true;
     await this.signatures.ended();
   }
 
   /**
-   * One deadline stands over all of it: the wait for the key, for a turn and for KMS, twice where the key has changed.
+   * One deadline covers the wait for the key, for a slot and for KMS, and the second attempt after a change of the key.
    *
    * @param now seconds since 1970
    */
@@ -85,7 +85,7 @@ export class TokenSigner {
     }
   }
 
-  /** Once more, with the key that is there then, where the rotation was faster than the ring. */
+  /** Retries once if the key has changed since the last refresh. */
   private async signWithActive(claims: string, options: SignSettings): Promise<string> {
     const key = await untilAborted(this.ring.active(), options.signal);
     try {
@@ -101,7 +101,7 @@ export class TokenSigner {
     key: SigningKey,
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
-    // The old key was put away before its time.
+    // The old key was disabled too early.
     if (error instanceof KmsKeyError) return this.ring.retireEarly(key);
     // The alias that was sent stands for another key by now.
     if (!(error instanceof OtherKeyError) || !this.settings.requestAlias) return false;
@@ -159,6 +159,6 @@ function allowManyListeners(signal: AbortSignal | undefined): void {
   try {
     setMaxListeners(0, signal);
   } catch {
-    // A signal of another make, as in jsdom: Node does not count its listeners.
+    // A foreign AbortSignal, such as jsdom's: Node does not count its listeners.
   }
 }

@@ -26,7 +26,7 @@ export interface VerifiedToken {
 export type VerifierSettings = Pick<KmsJwtSettings, 'isRevoked'> &
   Pick<LimitSettings, 'maxTokenLength' | 'timeout'>;
 
-/** How a token is verified, from its length to its last claim. Only for an unknown name of a key may the ring ask KMS. */
+/** Verifies a token, from its length to its last claim. Only an unknown `kid` can trigger a look-up. */
 export class TokenVerifier {
   constructor(
     private readonly ring: KeyRing,
@@ -61,7 +61,7 @@ export class TokenVerifier {
     const ask = async () => isRevoked(payload, header);
     const answer: unknown = await askWithin(timeout, ask, 'isRevoked', RevocationUnavailableError);
     if (answer === true) throw new TokenRevokedError();
-    if (answer !== false) throw new RevocationUnavailableError('isRevoked answered neither true nor false');
+    if (answer !== false) throw new RevocationUnavailableError('isRevoked must return true or false');
   }
 
   private async parse(claims: JwtClaims, schema: StandardSchemaV1): Promise<unknown> {
@@ -101,17 +101,17 @@ async function askWithin<Answer>(
 function checkHeader(header: JwtHeader, typ: string | undefined): void {
   // RFC 7515, section 4.1.11: an extension that is not understood must be refused, and none is; RFC 7797 is one.
   if (Object.hasOwn(header, 'crit') || Object.hasOwn(header, 'b64')) {
-    throw new TokenMalformedError('The token asks for extensions that are not supported');
+    throw new TokenMalformedError('The header parameters crit and b64 are not supported');
   }
-  // RFC 7516, section 9: by this parameter a JWE is told from a JWS.
-  if (Object.hasOwn(header, 'enc')) throw new TokenMalformedError('The token says that it is encrypted');
+  // RFC 7516, section 9: this parameter distinguishes a JWE from a JWS.
+  if (Object.hasOwn(header, 'enc')) throw new TokenMalformedError('Encrypted tokens (JWE) are not supported');
   const given = typeof header.typ === 'string' ? canonicalType(header.typ) : header.typ;
   const isExpected = typ === undefined ? given === undefined || given === 'jwt' : given === typ;
   if (!isExpected) throw new TokenMalformedError('The token is not of the expected typ');
 }
 
 function kidOf({ kid }: JwtHeader): string {
-  // No key is called so, whatever a refresh may bring.
+  // No key can have such a kid: a refresh would be in vain.
   if (typeof kid !== 'string' || kid === '' || kid.length > MAX_KID_LENGTH) throw new TokenKeyUnknownError();
   return kid;
 }

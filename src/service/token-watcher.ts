@@ -8,7 +8,7 @@ import {
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
 import { MAX_TIMER_MS } from '../options/defaults.js';
 
-/** By which part of it, up or down, the time to the next check is drawn, so that connections do not ask all at once. */
+/** The share by which `recheckInterval` varies, so that connections do not ask all at once. */
 const RECHECK_JITTER = 0.1;
 /** How many checks in a row may fail to get an answer. */
 const MAX_FAILED_RECHECKS = 3;
@@ -49,7 +49,7 @@ const SYSTEM_CLOCK: WatcherClock = {
   },
 };
 
-/** Reports when tokens that were valid cease to be: by their `exp`, by revocation, or with the trust in their key. */
+/** Reports when a token expires, is revoked, or its key is no longer trusted. */
 export class TokenWatcher {
   private readonly watches = new Set<Watch>();
   private readonly subscription: Subscription;

@@ -34,7 +34,7 @@ describe('isRevoked', () => {
 
   test.each([[undefined], [0], ['false'], [null]])('that answers %o cannot tell', async (answer) => {
     await expect(ask(() => answer)).rejects.toThrow(
-      new RevocationUnavailableError('isRevoked answered neither true nor false'),
+      new RevocationUnavailableError('isRevoked must return true or false'),
     );
   });
 

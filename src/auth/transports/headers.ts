@@ -1,6 +1,6 @@
 import type { TokenCarrier } from '../../options/kms-jwt.options.js';
 
-/** A record with more names than this is ignored: it is no set of headers. Of a list, so many values are kept. */
+/** Records with more names are ignored; lists are truncated to this length. */
 const MAX_HEADERS = 100;
 
 /** The records with too many names, such as a client can send. Each of its calls would have to enumerate them again. */
