@@ -87,6 +87,22 @@ function defersToNearerGuard(guard: object, nearer: readonly object[]): boolean 
   });
 }
 
+/** Whether a `KmsJwtGuard` stands on the handler or on its class. */
+export function hasGuard(levels: Levels): boolean {
+  return levels.flatMap(guardsOn).some(isKmsJwtGuard);
+}
+
+/** Whether a guard, or its class, is a `KmsJwtGuard`, also one of another copy of this package. */
+export function isKmsJwtGuard(guard: unknown): boolean {
+  return instanceOf(guard) !== undefined;
+}
+
+/** What `@Public()` and `@OptionalAuth()` say, the nearest of them; undefined without any. */
+export function declaredAccess(levels: Levels): Access | undefined {
+  const declaring = levels.find((level) => Reflect.hasMetadata(ACCESS, level));
+  return declaring && (Reflect.getMetadata(ACCESS, declaring) as Access);
+}
+
 function hasRequirements(level: object): boolean {
   return Reflect.hasMetadata(SCOPES, level) || Reflect.hasMetadata(VERIFY_OPTIONS, level);
 }

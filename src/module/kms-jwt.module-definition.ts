@@ -3,6 +3,7 @@ import { KmsJwtGuard } from '../auth/kms-jwt.guard.js';
 import type { KmsJwtModuleOptions } from '../options/kms-jwt.options.js';
 import type { KmsJwtModuleExtras } from '../options/module-extras.js';
 import { jwksRoutesProvider, serviceProvider } from './kms-jwt.providers.js';
+import { startupReportProvider } from './startup-report.js';
 import { DEFAULT_NAME, getKmsJwtServiceToken } from '../service/inject-kms-jwt.js';
 
 export const INSTANCE_NAME = 'KMS_JWT_INSTANCE_NAME';
@@ -25,6 +26,7 @@ export const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
             ...(definition.providers ?? []),
             { provide: INSTANCE_NAME, useValue: name },
             serviceProvider(name, OPTIONS),
+            startupReportProvider(name),
             ...guards,
             ...(jwksPath ? [jwksRoutesProvider(name, { jwksPath, discovery })] : []),
           ],

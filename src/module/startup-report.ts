@@ -1,0 +1,80 @@
+import type { FactoryProvider, OnApplicationBootstrap } from '@nestjs/common';
+import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
+import { type Handler, handlersOf, gatewaysOf } from '../auth/handlers.js';
+import { readsCookies } from '../auth/token-extractors.js';
+import { type StartedApp, unguardedHandlers } from '../auth/unguarded-handlers.js';
+import { type Log, logOf } from '../events/log.js';
+import { getKmsJwtServiceToken } from '../service/inject-kms-jwt.js';
+import type { KmsJwtService } from '../service/kms-jwt.service.js';
+
+const STARTUP_REPORT = 'KMS_JWT_STARTUP_REPORT';
+
+/** The provider that logs, when the app has started, what in it is open. */
+export function startupReportProvider(name: string): FactoryProvider<StartupReport> {
+  return {
+    provide: STARTUP_REPORT,
+    inject: [getKmsJwtServiceToken(name), ModulesContainer, ApplicationConfig, HttpAdapterHost],
+    useFactory: (
+      jwt: KmsJwtService,
+      modules: ModulesContainer,
+      config: ApplicationConfig,
+      { httpAdapter }: HttpAdapterHost,
+    ) => new StartupReport(jwt, { modules, config, hasHttp: Boolean(httpAdapter) }, logOf(name)),
+  };
+}
+
+/** The apps whose handlers are reported: one report for all instances of an app. */
+const reported = new WeakSet<ModulesContainer>();
+
+class StartupReport implements OnApplicationBootstrap {
+  constructor(
+    private readonly jwt: KmsJwtService,
+    private readonly app: StartedApp,
+    private readonly log: Pick<Log, 'info' | 'warn'>,
+  ) {}
+
+  /** Only then Nest knows all guards of the app. */
+  onApplicationBootstrap(): void {
+    this.reportCookies();
+    if (reported.has(this.app.modules)) return;
+    reported.add(this.app.modules);
+    this.reportHandlers(unguardedHandlers(this.app));
+  }
+
+  private reportCookies(): void {
+    const { tokenFrom = [], allowedOrigins } = this.jwt.guardSettings;
+    if (allowedOrigins || !tokenFrom.some(readsCookies)) return;
+    const { modules } = this.app;
+    const hasSubscriptions = handlersOf(modules).some(({ kind }) => kind === 'GraphQL subscription');
+    if (!hasSubscriptions && gatewaysOf(modules).length === 0) return;
+    this.log.warn(
+      'guard.tokenFrom has fromCookie: a WebSocket from a browser with its token in a cookie is refused until guard.allowedOrigins lists the origin of its page',
+    );
+  }
+
+  private reportHandlers(handlers: readonly Handler[]): void {
+    const fields = new Map<string, string[]>();
+    for (const handler of handlers) {
+      const { kind, className, method } = handler;
+      if (kind === 'GraphQL field') fields.set(className, [...(fields.get(className) ?? []), method]);
+      else if (kind === 'WebSocket connection') this.log.info(describe(handler));
+      else this.log.warn(describe(handler));
+    }
+    for (const [className, names] of fields) {
+      this.log.info(
+        `Nest asks no guard for the fields of ${className} (${names.join(', ')}): the field above them needs one, or GraphQLModule fieldResolverEnhancers: ['guards']`,
+      );
+    }
+  }
+}
+
+function describe({ kind, className, method }: Handler): string {
+  const name = `${className}.${method}`;
+  if (kind === 'WebSocket connection') {
+    return `Nest asks no guard for ${name}: call acceptConnection there, unless anybody may connect`;
+  }
+  if (kind === 'GraphQL reference') {
+    return `Nest asks no guard for the reference resolver ${name}: call verifyReference there, or add @Public() if it needs no token`;
+  }
+  return `No KmsJwtGuard covers the ${kind} ${name}: add @UseGuards(KmsJwtGuard), or @Public() if it needs no token`;
+}
