@@ -1,5 +1,7 @@
 import type { KmsSignatureError } from '../errors/errors.js';
 
+const SECONDS_PER_MINUTE = 60;
+
 /** A change of the keys of a service, or of its connection to KMS, as emitted by `KmsJwtService.events`. */
 export type KmsJwtEvent =
   /** A key is published in the key set, and its tokens verify. */
@@ -12,6 +14,11 @@ export type KmsJwtEvent =
   | { readonly type: 'key_distrusted'; readonly kid: string }
   /** The keys, or some of `verificationKeys`, could not be fetched; the last known ones stay in use. */
   | { readonly type: 'refresh_failed'; readonly error: Error }
+  /**
+   * The key set of `jwksUri` could not be fetched for a quarter, half or three quarters of `rotation.maxStale`, or for all of
+   * it. In `staleIn` seconds, now if it is 0, all tokens are refused with a 503. `error` is that of the last fetch.
+   */
+  | { readonly type: 'keys_stale'; readonly staleIn: number; readonly error: Error }
   /** `rotation.store` could not be read or written. */
   | { readonly type: 'store_failed'; readonly error: Error }
   /** The keys were fetched, for the first time since a `refresh_failed`. */
@@ -39,6 +46,8 @@ export function describeEvent(event: KmsJwtEvent): string {
       return `The key ${event.kid} is distrusted: it does not verify, sign or appear in the key set`;
     case 'refresh_failed':
       return `Could not refresh the keys; keeping the last known ones: ${event.error.message}`;
+    case 'keys_stale':
+      return `${stateOf(event.staleIn)} (rotation.maxStale): ${event.error.message}`;
     case 'store_failed':
       return `The ring store failed; after a restart the last known keys may be missing: ${event.error.message}`;
     case 'refresh_recovered':
@@ -50,6 +59,12 @@ export function describeEvent(event: KmsJwtEvent): string {
     default:
       return `${kmsIn(event.region)} is available again`;
   }
+}
+
+function stateOf(staleIn: number): string {
+  if (staleIn === 0) return 'The key set is too old: all tokens are refused with 503 until it can be fetched';
+  const minutes = Math.ceil(staleIn / SECONDS_PER_MINUTE);
+  return `The key set cannot be fetched: in ${minutes} minutes it is too old, and all tokens are refused with 503`;
 }
 
 function kmsIn(region: string | undefined): string {

@@ -60,12 +60,15 @@ export function verificationKeyFrom(jwk: unknown): VerificationKey | undefined {
 /** Reading a key takes about 0.1 ms, and issuers have a few. */
 export const MAX_KEYS = 100;
 
+/** Whether this is a JWK Set, of any keys or none (RFC 7517, section 5). */
+export function isKeySet(value: unknown): value is { keys: unknown[] } {
+  return typeof value === 'object' && value !== null && 'keys' in value && Array.isArray(value.keys);
+}
+
 /** The keys of a set that can verify tokens, among its first `MAX_KEYS`. */
 export function keysIn(keySet: unknown): VerificationKey[] {
-  const keys: unknown =
-    typeof keySet === 'object' && keySet !== null && 'keys' in keySet ? keySet.keys : undefined;
-  if (!Array.isArray(keys)) return [];
-  return keys
+  if (!isKeySet(keySet)) return [];
+  return keySet.keys
     .slice(0, MAX_KEYS)
     .map(verificationKeyFrom)
     .filter((key) => key !== undefined);

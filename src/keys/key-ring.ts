@@ -1,8 +1,9 @@
-import { KmsJwtOptionsError } from '../errors/errors.js';
+import { JwksUnavailableError, KmsJwtOptionsError } from '../errors/errors.js';
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
 import type { VerificationKey } from '../jwt/jwk.js';
 import { REFRESH_JITTER } from '../options/defaults.js';
 import { type Clock, SYSTEM_CLOCK } from './clock.js';
+import { KeyAge } from './key-age.js';
 import { RestartableTimer } from './restartable-timer.js';
 import { DistrustedKeyError } from './distrusted-keys.js';
 import type { FetchedKeys } from './rotation.js';
@@ -19,6 +20,8 @@ const RETRY_SECONDS = 30;
 /** Where a ring gets its keys. */
 export interface KeySource {
   load(): Promise<FetchedKeys>;
+  /** In seconds: keys that were fetched longer ago are not used. Absent if they never become too old. */
+  readonly maxStale?: number;
 }
 
 /** The state of the keys. */
@@ -29,6 +32,11 @@ export interface RingHealth {
   signing?: string;
   /** Whether the last fetch of the keys succeeded. */
   refresh: 'ok' | 'failed';
+  /**
+   * With `jwksUri`: in how many seconds all tokens will be refused with a 503 unless the key set is fetched again. 0 while they
+   * are: see `rotation.maxStale`.
+   */
+  staleIn?: number;
 }
 
 /**
@@ -43,6 +51,7 @@ export class KeyRing {
   /** Why the last fetch failed, and when by the monotonic clock. */
   private failure: { error: unknown; at: number } | undefined;
   private unknownKidRefreshAt = -Infinity;
+  private readonly age: KeyAge;
   private readonly refreshTimer = new RestartableTimer(() => void this.refresh());
 
   /**
@@ -55,7 +64,9 @@ export class KeyRing {
     private readonly emit: (event: KmsJwtEvent) => void,
     private readonly clock: Clock = SYSTEM_CLOCK,
     private readonly random: () => number = Math.random,
-  ) {}
+  ) {
+    this.age = new KeyAge(source.maxStale, clock);
+  }
 
   /**
    * The key that signs. Concurrent calls without a key share one fetch; if it fails, the next call tries again.
@@ -77,29 +88,32 @@ export class KeyRing {
    * The key with that `kid`; undefined if this service trusts none. As anybody can send any `kid`, a failed first fetch is
    * remembered for a moment, and an unknown `kid` triggers a refresh at most every 30 seconds, shared by all callers.
    *
-   * @throws what the source threw, if the key is unknown and the last fetch failed
+   * @throws what the source threw, if the key is unknown and the last fetch failed; JwksUnavailableError if the keys are too
+   * old
    */
   async find(kid: string): Promise<VerificationKey | undefined> {
     this.throwRecentFirstFailure();
     await this.ready();
     if (this.keys.isDistrusted(kid)) return undefined;
+    this.refuseStaleKeys();
     if (!this.keys.all.has(kid) && this.keys.freshFor !== undefined) await this.refreshForUnknownKid();
     const key = this.keys.all.get(kid);
     if (!key && this.failure) throw this.failure.error;
     return key;
   }
 
-  /** Every key that verifies. @throws what the source threw at the first fetch */
+  /** Every key that verifies. @throws what the source threw at the first fetch; JwksUnavailableError if they are too old */
   async all(): Promise<VerificationKey[]> {
     this.throwRecentFirstFailure();
     await this.ready();
+    this.refuseStaleKeys();
     return [...this.keys.all.values()];
   }
 
   /** Fetches the keys; concurrent calls share one fetch. It never rejects: a failure is emitted, and kept for `find`. */
   refresh(): Promise<void> {
     this.refreshing ??= this.fetch()
-      .catch((error: unknown) => this.emit({ type: 'refresh_failed', error: error as Error }))
+      .catch((error: unknown) => this.report(error as Error))
       .finally(() => {
         this.refreshing = undefined;
         this.scheduleRefresh();
@@ -132,6 +146,7 @@ export class KeyRing {
       keys: [...all.keys()],
       ...(active && !signingError && { signing: active.kid }),
       refresh: this.failure ? 'failed' : 'ok',
+      ...(this.age.staleIn !== undefined && { staleIn: this.age.staleIn }),
     };
   }
 
@@ -187,10 +202,24 @@ export class KeyRing {
     if (signing) this.keys.refuseReusedKid(signing);
     if (this.failure && this.isLoaded) this.emit({ type: 'refresh_recovered' });
     this.failure = undefined;
+    this.age.renew();
     this.keys.update(fetched);
     for (const error of [problem, this.keys.signingError]) {
       if (error) this.emit({ type: 'refresh_failed', error });
     }
+  }
+
+  private report(error: Error): void {
+    this.emit({ type: 'refresh_failed', error });
+    const { staleIn } = this.age;
+    if (staleIn !== undefined && this.age.takeWarning()) this.emit({ type: 'keys_stale', staleIn, error });
+  }
+
+  private refuseStaleKeys(): void {
+    if (this.age.staleIn !== 0) return;
+    const { error } = this.failure ?? {};
+    const reason = error instanceof Error ? `: ${error.message}` : '';
+    throw new JwksUnavailableError(`The key set is older than rotation.maxStale${reason}`);
   }
 
   private throwRecentFirstFailure(): void {

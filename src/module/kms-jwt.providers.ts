@@ -78,7 +78,7 @@ function write(event: KmsJwtEvent, log: Log): void {
 function sourceOf(settings: KmsJwtSettings, gateway: KmsGateway | undefined): KeySource {
   const { keyId, kid, jwksUri, jwks, rotation, limits } = settings;
   if (keyId !== undefined && gateway) return new KmsKeySource(gateway, { ...rotation, keyId, kid });
-  if (jwksUri !== undefined) return new JwksKeySource(jwksUri, limits.timeout, rotation.refreshInterval);
+  if (jwksUri !== undefined) return new JwksKeySource(jwksUri, { ...rotation, timeout: limits.timeout });
   return { load: async () => ({ others: keysIn(jwks) }) };
 }
 

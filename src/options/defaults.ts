@@ -23,6 +23,8 @@ export const DEFAULT_ROTATION = {
   refreshInterval: 300,
   verificationKeys: [],
   distrustedKeys: [],
+  /** In seconds. */
+  maxStale: 86_400,
 } as const;
 
 /**

@@ -199,7 +199,8 @@ export interface KmsJwtModuleOptions {
   keyId?: string | undefined;
   /**
    * The URL of the issuer's key set, for a service that only verifies: it needs neither AWS nor its SDK. https, or http on
-   * loopback. It is fetched again as its `Cache-Control` says; if that fails, the last keys remain in use.
+   * loopback. It is fetched again as its `Cache-Control` says; if that fails, the last keys remain in use for
+   * `rotation.maxStale`. A key that it no longer contains is dropped once a second answer, 30 seconds later, lacks it too.
    */
   jwksUri?: string | undefined;
   /** The key set itself, for a service that only verifies. */

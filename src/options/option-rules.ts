@@ -133,6 +133,7 @@ export const ROTATION_RULES: Rules<RotationOptions> = {
     (value) => Array.isArray(value) && value.every(isNonEmptyString),
     'must be an array of kids and thumbprints',
   ],
+  maxStale: duration,
   store: [
     (value) => isObject(value) && ['load', 'save'].every((method) => isFunction(Reflect.get(value, method))),
     'must have the methods load and save, like FileRingStore',

@@ -115,6 +115,9 @@ function checkKeys(given: KmsJwtModuleOptions): void {
   if (sources.length > 1) throw new KmsJwtOptionsError('keyId', 'and jwksUri and jwks exclude each other');
   const needsKey = optionsThatSign(given).find(([, value]) => value !== undefined)?.[0];
   if (keyId === undefined && needsKey !== undefined) throw new KmsJwtOptionsError(needsKey, 'needs a keyId');
+  if (jwksUri === undefined && given.rotation?.maxStale !== undefined) {
+    throw new KmsJwtOptionsError('rotation.maxStale', 'needs a jwksUri: keys in KMS do not become stale');
+  }
   if (keyId !== undefined && given.requestAlias && !isAlias(keyId)) {
     throw new KmsJwtOptionsError('requestAlias', 'needs a keyId that is an alias');
   }
@@ -128,7 +131,12 @@ function checkKeys(given: KmsJwtModuleOptions): void {
 }
 
 function optionsThatSign(given: KmsJwtModuleOptions): [path: string, value: unknown][] {
-  const { refreshInterval: _, distrustedKeys: _distrusted, ...rotation } = given.rotation ?? {};
+  const {
+    refreshInterval: _,
+    distrustedKeys: _distrusted,
+    maxStale: _maxStale,
+    ...rotation
+  } = given.rotation ?? {};
   return [
     ['regions', given.regions],
     ['client', given.client],
@@ -176,10 +184,8 @@ export function readVerifyOptions(given: VerifyOptions, defaults: VerifySettings
 }
 
 function toRotationSettings(given: RotationOptions, requestAlias: boolean): RotationSettings {
-  const { refreshInterval, activationDelay, retireAfter, verificationKeys, distrustedKeys, store } = {
-    ...DEFAULT_ROTATION,
-    ...given,
-  };
+  const { verificationKeys, distrustedKeys, ...rotation } = { ...DEFAULT_ROTATION, ...given };
+  const { refreshInterval, activationDelay, retireAfter, maxStale, store } = rotation;
   const interval = toSeconds(refreshInterval);
   return {
     refreshInterval: interval,
@@ -188,6 +194,7 @@ function toRotationSettings(given: RotationOptions, requestAlias: boolean): Rota
     retireAfter: retireAfter === undefined ? undefined : toSeconds(retireAfter),
     verificationKeys: [...verificationKeys],
     distrustedKeys: [...distrustedKeys],
+    maxStale: toSeconds(maxStale),
     store,
   };
 }

@@ -36,7 +36,8 @@ export interface KmsJwtRingStore {
 }
 
 /**
- * How keys follow each other. Every option except `refreshInterval` and `distrustedKeys` needs a `keyId`.
+ * How keys follow each other. Every option needs a `keyId`, except `refreshInterval`, `distrustedKeys`
+ * and `maxStale`.
  *
  * @example
  * rotation: { refreshInterval: '1m', retireAfter: '1h', store: new FileRingStore('/var/lib/my-app/ring.json') }
@@ -77,6 +78,13 @@ export interface RotationOptions {
    * distrustedKeys: ['1234abcd-12ab-34cd-56ef-1234567890ab']
    */
   distrustedKeys?: string[];
+  /**
+   * How long the keys of `jwksUri` are used without a successful fetch. Then tokens are refused with a
+   * `JwksUnavailableError`, a 503, until the key set can be fetched; warnings in the log, in `events` and in `health()`
+   * begin at a quarter of this time. The key set is fetched at least four times in it, whatever its `max-age`. Only with
+   * `jwksUri`: keys in KMS do not become stale. Default: 24 hours.
+   */
+  maxStale?: Duration;
   /**
    * Keeps the keys of a rotation over restarts. Default: none; an instance that starts in the middle of a rotation then
    * signs with the new key at once, and knows the old one only from `verificationKeys`.

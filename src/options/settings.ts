@@ -54,6 +54,7 @@ export interface RotationSettings {
   verificationKeys: readonly (string | JsonWebKey)[];
   /** By kid or thumbprint. */
   distrustedKeys: readonly string[];
+  maxStale: number;
   store: KmsJwtRingStore | undefined;
 }
 

@@ -7,8 +7,9 @@ export type KmsJwtHealthResult<Key extends string> = Record<Key, { status: 'up' 
 
 /**
  * Reports to @nestjs/terminus whether tokens can be verified. The status is `up` as long as there are keys, even if they could
- * not be refreshed or KMS is unavailable, as the last known keys still verify: see `refresh` and `circuit` in the result. It
- * makes no call to KMS.
+ * not be refreshed or KMS is unavailable, as the last known keys still verify: see `refresh`, `staleIn` and `circuit` in the
+ * result. It is `down` without keys, and while the key set of `jwksUri` is older than `rotation.maxStale`. It makes no call
+ * to KMS.
  *
  * @example
  * constructor(private readonly health: HealthCheckService, private readonly kmsJwt: KmsJwtHealthIndicator) {}
@@ -41,7 +42,7 @@ export class KmsJwtHealthIndicator {
   /** @param key the name of the entry in the health report; default: `'kms-jwt'` */
   isHealthy<Key extends string = 'kms-jwt'>(key: Key = 'kms-jwt' as Key): KmsJwtHealthResult<Key> {
     const health = this.jwt.health();
-    const status = health.keys.length > 0 ? 'up' : 'down';
+    const status = health.keys.length > 0 && health.staleIn !== 0 ? 'up' : 'down';
     return { [key]: { status, ...health } } as KmsJwtHealthResult<Key>;
   }
 }

@@ -13,6 +13,14 @@ test.each<[KmsJwtEvent, string]>([
     'The key a is distrusted: it does not verify, sign or appear in the key set',
   ],
   [{ type: 'refresh_failed', error }, 'Could not refresh the keys; keeping the last known ones: the reason'],
+  [
+    { type: 'keys_stale', staleIn: 3601, error },
+    'The key set cannot be fetched: in 61 minutes it is too old, and all tokens are refused with 503 (rotation.maxStale): the reason',
+  ],
+  [
+    { type: 'keys_stale', staleIn: 0, error },
+    'The key set is too old: all tokens are refused with 503 until it can be fetched (rotation.maxStale): the reason',
+  ],
   [{ type: 'refresh_recovered' }, 'The keys are up to date again'],
   [
     { type: 'store_failed', error },

@@ -33,8 +33,9 @@ interface Answer {
 function answerWith(body: string, { status = 200, headers = {} }: Answer = {}): void {
   listener = (_, response) => response.writeHead(status, headers).end(body);
 }
-const source = (timeout = 2000) => new JwksKeySource(uri, timeout, 300);
-const sourceWith = (fetcher: typeof fetch) => new JwksKeySource(uri, 2000, 300, fetcher);
+const SETTINGS = { timeout: 2000, refreshInterval: 300, maxStale: 864_000 };
+const source = (timeout = 2000) => new JwksKeySource(uri, { ...SETTINGS, timeout });
+const sourceWith = (fetcher: typeof fetch) => new JwksKeySource(uri, SETTINGS, undefined, fetcher);
 const load = () => source().load();
 
 test('gives the keys of the set, and none that signs', async () => {
@@ -69,6 +70,30 @@ describe('the answer is fresh', () => {
     answerWith(KEY_SET, { headers: cacheControl ? { 'cache-control': cacheControl } : {} });
     expect((await load()).freshFor).toBe(expected);
   });
+});
+
+test('the key set is fetched at least four times in maxStale', async () => {
+  answerWith(KEY_SET, { headers: { 'cache-control': 'max-age=86400' } });
+  const { freshFor } = await new JwksKeySource(uri, { ...SETTINGS, maxStale: 3600 }).load();
+  expect(freshFor).toBe(900);
+});
+
+test('an answer that nobody waits for any more drops no key', async () => {
+  let time = 0;
+  const clock = { monotonic: () => time };
+  const late = new JwksKeySource(uri, { ...SETTINGS, timeout: 200 }, clock);
+  await late.load();
+  answerWith('{"keys":[]}');
+  expect((await late.load()).others).toHaveLength(1);
+  time = 30_000;
+  listener = (_, response) => {
+    response.write('{"keys":');
+    setTimeout(() => response.end('[]}'), 400);
+  };
+  await expect(late.load()).rejects.toMatchObject({ name: 'JwksUnavailableError' });
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  answerWith(KEY_SET);
+  expect((await late.load()).others).toHaveLength(1);
 });
 
 test('the answer is as old as it says', async () => {
@@ -218,7 +243,10 @@ describe('the cause', () => {
         return source();
       },
     ],
-    ['the query of the URL', async () => new JwksKeySource(`${uri}?token=s3cret`, 100, 300, refuse)],
+    [
+      'the query of the URL',
+      async () => new JwksKeySource(`${uri}?token=s3cret`, SETTINGS, undefined, refuse),
+    ],
     ['the request', async () => sourceWith(refuse)],
   ])('quotes nothing of %s, nor does the error', async (_, from) => {
     const error = await (await from()).load().catch((reason: unknown) => reason);

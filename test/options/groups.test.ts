@@ -50,6 +50,7 @@ test('reads the members of each group', () => {
     retireAfter: 3600,
     verificationKeys: ['alias/next', jwk],
     distrustedKeys: ['stolen'],
+    maxStale: 86_400,
     store,
   });
   expect(limits).toEqual({ timeout: 1000, maxConcurrency: 1, maxQueue: 0, maxTokenLength: 100 });
@@ -73,6 +74,7 @@ test.each([
   ['retireAfter', 'rotation.retireAfter'],
   ['verificationKeys', 'rotation.verificationKeys'],
   ['distrustedKeys', 'rotation.distrustedKeys'],
+  ['maxStale', 'rotation.maxStale'],
   ['ringStore', 'rotation.store'],
   ['timeout', 'limits.timeout'],
   ['maxConcurrency', 'limits.maxConcurrency'],

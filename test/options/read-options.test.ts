@@ -32,6 +32,7 @@ describe('readModuleOptions', () => {
         retireAfter: undefined,
         verificationKeys: [],
         distrustedKeys: [],
+        maxStale: 86_400,
         store: undefined,
       },
       limits: { timeout: 3000, maxConcurrency: 50, maxQueue: 1000, maxTokenLength: 16_384 },
@@ -58,15 +59,6 @@ describe('readModuleOptions', () => {
     const { guard } = readModuleOptions({ keyId, guard: { allowedOrigins } });
     expect(guard.allowedOrigins).toEqual(allowedOrigins);
     expect(guard.allowedOrigins).not.toBe(allowedOrigins);
-  });
-
-  test.each(['jwksUri', 'jwks'] as const)('takes distrusted keys with %s too', (source) => {
-    const keys = { jwksUri: 'https://issuer.example/jwks.json', jwks: { keys: [jwk] } };
-    const { rotation } = readModuleOptions({
-      [source]: keys[source],
-      rotation: { distrustedKeys: ['stolen'] },
-    });
-    expect(rotation.distrustedKeys).toEqual(['stolen']);
   });
 
   test('reads durations in seconds', () => {
@@ -127,10 +119,6 @@ describe('readModuleOptions', () => {
     ['client', { jwksUri: 'https://issuer.example/jwks.json', client: {} }],
     ['rotation.verificationKeys', { keyId, rotation: { verificationKeys: 'alias/next' } }],
     ['rotation.verificationKeys', { keyId, rotation: { verificationKeys: [{ kty: 'EC' }] } }],
-    ['rotation.distrustedKeys', { keyId, rotation: { distrustedKeys: undefined } }],
-    ['rotation.distrustedKeys', { keyId, rotation: { distrustedKeys: 'stolen' } }],
-    ['rotation.distrustedKeys', { keyId, rotation: { distrustedKeys: [''] } }],
-    ['rotation.distrustedKeys', { jwksUri: 'https://a.example', rotation: { distrustedKeys: [undefined] } }],
     ['regions', { keyId, regions: [] }],
     ['regions', { keyId, regions: ['eu-west-1', 'eu-west-1'] }],
     ['client', { keyId, client: () => undefined }],

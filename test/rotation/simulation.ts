@@ -24,6 +24,10 @@ export const TEN_YEARS = 3650 * DAY;
 export const pass = (seconds: number) => vi.advanceTimersByTimeAsync(seconds * 1000);
 export const now = () => Math.floor(Date.now() / 1000);
 
+const nothing = () => {};
+/** Simulated weeks have many lines. */
+const SILENT = { log: nothing, warn: nothing, error: nothing };
+
 export interface Instance {
   jwt: KmsJwtService;
   events: KmsJwtEvent[];
@@ -57,7 +61,7 @@ export class Simulation {
       ...options,
     });
     const module = await Test.createTestingModule({ imports: [kmsJwt] })
-      .setLogger(false as never)
+      .setLogger(SILENT)
       .compile();
     this.modules.add(module);
     const events: KmsJwtEvent[] = [];

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { HealthCheckService, TerminusModule } from '@nestjs/terminus';
 import { Test } from '@nestjs/testing';
-import { KmsJwtModule, KmsJwtService } from 'nestjs-kms-jwt';
+import { type KmsJwtHealth, KmsJwtModule, KmsJwtService } from 'nestjs-kms-jwt';
 import { LocalKms } from 'nestjs-kms-jwt/local';
 import { KmsJwtHealthIndicator } from 'nestjs-kms-jwt/terminus';
 import { expect, onTestFinished, test } from 'vitest';
@@ -58,6 +58,15 @@ test('a service that has no key yet is down', async () => {
   await expect(check()).rejects.toMatchObject({
     response: { status: 'error', error: { tokens: { status: 'down', keys: [] } } },
   });
+});
+
+test.each([
+  ['up while its key set can still be used', 1, 'up'],
+  ['down while its key set is too old, and every token is refused', 0, 'down'],
+])('a service that only verifies is %s', (_, staleIn, status) => {
+  const health: KmsJwtHealth = { keys: ['a'], refresh: 'failed', staleIn, refusedSignatures: 0 };
+  const indicator = new KmsJwtHealthIndicator({ health: () => health } as KmsJwtService);
+  expect(indicator.isHealthy()).toEqual({ 'kms-jwt': { status, ...health } });
 });
 
 const InternalHealthIndicator = KmsJwtHealthIndicator.named('internal');

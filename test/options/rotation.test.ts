@@ -1,0 +1,45 @@
+import { describe, expect, test } from 'vitest';
+import { ES256 } from '../../src/jwt/algorithms.js';
+import { toJwk } from '../../src/jwt/jwk.js';
+import type { KmsJwtModuleOptions } from '../../src/options/kms-jwt.options.js';
+import { readModuleOptions } from '../../src/options/read-options.js';
+import { newKeyPair } from '../support/forge.js';
+
+const keyId = 'alias/auth';
+const jwksUri = 'https://issuer.example/jwks.json';
+const jwk = { ...toJwk(newKeyPair().publicKey, ES256), kid: 'a' };
+
+describe('rotation.distrustedKeys', () => {
+  test.each<KmsJwtModuleOptions>([{ keyId }, { jwksUri }, { jwks: { keys: [jwk] } }])(
+    'is taken with %j',
+    (keys) => {
+      const distrustedKeys = ['stolen'];
+      const { rotation } = readModuleOptions({ ...keys, rotation: { distrustedKeys } });
+      expect(rotation.distrustedKeys).toEqual(['stolen']);
+      expect(rotation.distrustedKeys).not.toBe(distrustedKeys);
+    },
+  );
+
+  test.each([undefined, 'stolen', [''], [undefined], [{ kid: 'stolen' }]])(
+    'is refused as %j',
+    (distrustedKeys) => {
+      const given = { keyId, rotation: { distrustedKeys } } as KmsJwtModuleOptions;
+      const refusal = expect.objectContaining({ option: 'rotation.distrustedKeys' });
+      expect(() => readModuleOptions(given)).toThrow(refusal);
+    },
+  );
+});
+
+describe('rotation.maxStale', () => {
+  test('is taken with jwksUri', () => {
+    expect(readModuleOptions({ jwksUri, rotation: { maxStale: '12h' } }).rotation.maxStale).toBe(43_200);
+  });
+
+  test.each<[string, KmsJwtModuleOptions]>([
+    ['a key in KMS', { keyId, rotation: { maxStale: '1d' } }],
+    ['a key set that is given', { jwks: { keys: [jwk] }, rotation: { maxStale: '1d' } }],
+    ['no time', { jwksUri, rotation: { maxStale: 0 } }],
+  ])('is refused with %s', (_, given) => {
+    expect(() => readModuleOptions(given)).toThrow(expect.objectContaining({ option: 'rotation.maxStale' }));
+  });
+});
