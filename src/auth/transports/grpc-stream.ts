@@ -7,6 +7,7 @@ import type { OpenConnection } from './transport.js';
 interface GrpcStream extends EventEmitter {
   write(message: unknown): boolean;
   cancelled: boolean;
+  push?(end: null): unknown;
 }
 
 /** @param statusOf the status of an error, with its trailers */
@@ -21,12 +22,15 @@ export function grpcStreamOf(
     hasCalls: false,
     isClosed: call.cancelled,
     end(error) {
-      // Nest passes an error on to the handler as one of the client's stream, which it may not handle; one that reads
-      // "cancelled", and before Nest 12 not at the beginning, ends the client's stream instead.
-      call.emit('error', { ...statusOf(error), toString: () => 'call cancelled' });
+      // To grpc-js's own listener alone, the first, which sends the status. Nest passes an error event on to the handler:
+      // by `for await` a @GrpcStreamCall() would reject, which nothing handles and which ends the process.
+      const [sendStatus] = call.listeners('error');
+      sendStatus?.call(call, statusOf(error));
       // Nest stops the producer at this event.
       call.cancelled = true;
       call.emit('cancelled', 'cancelled');
+      // The client's stream ends for its handler as if the client had ended it.
+      call.push?.(null);
     },
     onClosed(listener) {
       for (const event of ['cancelled', 'finish', 'close']) call.once(event, listener);

@@ -1,0 +1,86 @@
+import { fileURLToPath } from 'node:url';
+import { type Client, credentials, loadPackageDefinition, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { Controller, UseGuards } from '@nestjs/common';
+import { Ctx, GrpcStreamCall, type MicroserviceOptions, Payload, Transport } from '@nestjs/microservices';
+import { KmsJwtGuard } from 'nestjs-kms-jwt';
+import { expect, onTestFinished, test } from 'vitest';
+import { freePort } from '../../transports/free-port.js';
+import { watchRejections } from '../../transports/rejections.js';
+import { startApp } from '../support.js';
+import { soon } from './support.js';
+
+const PROTO = fileURLToPath(new URL('./prices.proto', import.meta.url));
+
+interface Price {
+  sub: string;
+}
+
+interface ServerCall extends AsyncIterable<Price> {
+  write(price: Price): unknown;
+  end(): unknown;
+}
+
+/** The handlers that have read their client's stream to its end. */
+const ended: string[] = [];
+
+/** Nest passes on no error of these handlers: a rejection would end the process. */
+@Controller()
+@UseGuards(KmsJwtGuard)
+class GrpcController {
+  @GrpcStreamCall('Prices') async collectCall(
+    @Payload() call: ServerCall,
+    @Ctx() callback: (error: null, price: Price) => void,
+  ) {
+    for await (const _ of call);
+    ended.push('collectCall');
+    callback(null, { sub: 'too late' });
+  }
+  @GrpcStreamCall('Prices') async echoCall(@Payload() call: ServerCall) {
+    for await (const price of call) call.write(price);
+    ended.push('echoCall');
+    call.end();
+  }
+}
+
+interface PricesClient extends Client {
+  collectCall(
+    metadata: Metadata,
+    callback: (error: ServiceError | null) => void,
+  ): NodeJS.WritableStream & { write(price: Price): unknown };
+  echoCall(metadata: Metadata): NodeJS.ReadWriteStream & { write(price: Price): unknown };
+}
+
+test.each(['collectCall', 'echoCall'] as const)(
+  'the end of %s by the token of its client is the end of its stream for a handler by @GrpcStreamCall()',
+  async (method) => {
+    const rejections = watchRejections();
+    const { app, jwt } = await startApp({ controllers: [GrpcController] });
+    const url = `127.0.0.1:${await freePort()}`;
+    app.connectMicroservice<MicroserviceOptions>({
+      transport: Transport.GRPC,
+      options: { package: 'prices', protoPath: PROTO, url },
+    });
+    await app.startAllMicroservices();
+    const { prices } = loadPackageDefinition(loadSync(PROTO)) as unknown as {
+      prices: { Prices: new (...args: ConstructorParameters<typeof Client>) => PricesClient };
+    };
+    const client = new prices.Prices(url, credentials.createInsecure());
+    onTestFinished(() => client.close());
+
+    const metadata = new Metadata();
+    metadata.set('authorization', `Bearer ${await jwt.sign({ exp: soon() })}`);
+    const error = await new Promise((resolve) => {
+      if (method === 'collectCall') return client.collectCall(metadata, resolve).write({ sub: 'question' });
+      const call = client.echoCall(metadata);
+      call.on('data', () => {});
+      call.on('error', resolve);
+      return call.write({ sub: 'question' });
+    });
+    expect(error).toMatchObject({ code: 16, details: 'The token has expired' });
+    await expect.poll(() => ended).toContain(method);
+    // What a handler throws arrives a moment later.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(rejections).toEqual([]);
+  },
+);
