@@ -1,7 +1,6 @@
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import { Observable } from 'rxjs';
 import type { KmsJwtError } from '../errors/errors.js';
-import { logOf } from '../events/log.js';
 import { reportRefusal } from './refusal.js';
 import { verifiedFor } from './request-claims.js';
 import { transportOf } from './transports/index.js';
@@ -18,10 +17,10 @@ export class KmsJwtExpiryInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const verified = verifiedFor(context);
     if (!verified) return next.handle();
-    const { token, claims, options, jwt, instance } = verified;
+    const { token, claims, options, jwt } = verified;
     return new Observable((subscriber) => {
       const end = async (error: KmsJwtError) => {
-        reportRefusal(error, logOf(instance));
+        reportRefusal(error, jwt.log);
         subscriber.error(await transportOf(context).refuse(error, context));
       };
       const stopWatching = jwt.watch(token, claims, options, (error) => void end(error));

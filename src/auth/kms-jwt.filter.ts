@@ -1,7 +1,7 @@
 import { type ArgumentsHost, Catch } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
 import { KmsJwtError } from '../errors/errors.js';
-import { DEFAULT_NAME, logOf } from '../events/log.js';
+import { DEFAULT_NAME, Log } from '../events/log.js';
 import { reportRefusal, reportUnsent } from './refusal.js';
 import { findTransport } from './transports/index.js';
 
@@ -15,12 +15,14 @@ import { findTransport } from './transports/index.js';
  */
 @Catch(KmsJwtError)
 export class KmsJwtExceptionFilter extends BaseExceptionFilter {
+  // An error does not say which instance it came from.
+  private readonly log = new Log(DEFAULT_NAME);
+
   /** @throws the error itself on a transport that this library does not support */
   override catch(error: KmsJwtError, host: ArgumentsHost): unknown {
-    const log = logOf(DEFAULT_NAME);
     const transport = findTransport(host);
-    if (transport?.cutOff?.(host)) return reportUnsent(error, log);
-    reportRefusal(error, log);
+    if (transport?.cutOff?.(host)) return reportUnsent(error, this.log);
+    reportRefusal(error, this.log);
     if (!transport) throw error;
     return transport.respond(error, host, (exception) => super.catch(exception, host));
   }

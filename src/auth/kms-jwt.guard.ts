@@ -1,7 +1,6 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable, type Type } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { KmsJwtError, TokenMissingError } from '../errors/errors.js';
-import { logOf } from '../events/log.js';
 import type { JwtClaims } from '../jwt/claims.js';
 import type { RouteVerifyOptions } from '../options/kms-jwt.options.js';
 import { DEFAULT_NAME, InjectKmsJwt } from '../service/inject-kms-jwt.js';
@@ -108,7 +107,7 @@ export class KmsJwtGuard implements CanActivate {
       return verified?.claims;
     } catch (error) {
       // Nest logs what a guard throws, but nothing sees what happens here.
-      if (!(error instanceof KmsJwtError)) reportRefusal(error, logOf(this.instance));
+      if (!(error instanceof KmsJwtError)) reportRefusal(error, this.jwt.log);
       await this.refuse(error, context);
       CONNECTIONS.refuse(error, client);
       return undefined;
@@ -274,7 +273,7 @@ export class KmsJwtGuard implements CanActivate {
   /** Reports a refusal, and returns what to throw; what an overridden `handleError` throws counts as returned. */
   private async refuse(error: unknown, context: ExecutionContext): Promise<unknown> {
     if (!(error instanceof KmsJwtError)) return error;
-    reportRefusal(error, logOf(this.instance));
+    reportRefusal(error, this.jwt.log);
     try {
       return await this.handleError(error, context);
     } catch (thrown) {

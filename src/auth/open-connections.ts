@@ -1,5 +1,4 @@
 import { KmsJwtOptionsError } from '../errors/errors.js';
-import { logOf } from '../events/log.js';
 import { reportRefusal } from './refusal.js';
 import type { OpenConnection } from './transports/transport.js';
 import type { Verified } from './verified-token.js';
@@ -73,9 +72,9 @@ export function renewWatch(
   });
 }
 
-function watch(connection: OpenConnection, { token, claims, options, jwt, instance }: Verified) {
+function watch(connection: OpenConnection, { token, claims, options, jwt }: Verified) {
   const stopWatching = jwt.watch(token, claims, options, (error) => {
-    reportRefusal(error, logOf(instance));
+    reportRefusal(error, jwt.log);
     connection.end(error);
   });
   return { token, stopWatching };

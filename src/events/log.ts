@@ -55,14 +55,3 @@ export class Log {
 function contextOf(instance: string): string {
   return instance === DEFAULT_NAME ? 'KmsJwt' : `KmsJwt:${instance}`;
 }
-
-const logs = new Map<string, Log>();
-
-/** The log of an instance: the same object for the same name, so that all who log for it share what counts as repeated. */
-export function logOf(instance: string): Log {
-  const known = logs.get(instance);
-  if (known) return known;
-  const created = new Log(instance);
-  logs.set(instance, created);
-  return created;
-}

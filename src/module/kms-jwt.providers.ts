@@ -16,7 +16,7 @@ import type { KmsJwtSettings } from '../options/settings.js';
 import { readModuleOptions } from '../options/read-options.js';
 import { KmsJwtService } from '../service/kms-jwt.service.js';
 import { getKmsJwtServiceToken } from '../service/inject-kms-jwt.js';
-import { type Log, logOf } from '../events/log.js';
+import { Log } from '../events/log.js';
 import { TokenSigner } from '../service/token-signer.js';
 import { TokenVerifier } from '../service/token-verifier.js';
 
@@ -35,7 +35,7 @@ export function jwksRoutesProvider(name: string, options: JwksRouteOptions): Fac
     provide: JWKS_ROUTES,
     inject: [getKmsJwtServiceToken(name), HttpAdapterHost],
     useFactory: (jwt: KmsJwtService, adapterHost: HttpAdapterHost) =>
-      new JwksRoutes(options, jwt, adapterHost, logOf(name)),
+      new JwksRoutes(options, jwt, adapterHost, jwt.log),
   };
 }
 
@@ -43,7 +43,7 @@ export function jwksRoutesProvider(name: string, options: JwksRouteOptions): Fac
 async function createService(name: string, options: KmsJwtModuleOptions): Promise<KmsJwtService> {
   const settings = readModuleOptions(options);
   const events = new Subject<KmsJwtEvent>();
-  const log = logOf(name);
+  const log = new Log(name);
   warnIfUnscoped(settings, log);
   events.subscribe((event) => write(event, log));
   const emit = (event: KmsJwtEvent) => events.next(event);
@@ -59,7 +59,7 @@ async function createService(name: string, options: KmsJwtModuleOptions): Promis
   const ring = new KeyRing(sourceOf(settings, gateway), keys, emit);
   const signer = gateway && new TokenSigner(ring, gateway, { ...settings, ...limits }, emit);
   const verifier = new TokenVerifier(ring, { ...settings, ...limits });
-  return new KmsJwtService(settings, ring, signer, verifier, gateway, events);
+  return new KmsJwtService(settings, ring, signer, verifier, gateway, events, log);
 }
 
 function warnIfUnscoped({ keyId, verify }: KmsJwtSettings, log: Log): void {

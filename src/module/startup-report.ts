@@ -3,9 +3,9 @@ import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/co
 import { type Handler, handlersOf, gatewaysOf } from '../auth/handlers.js';
 import { readsCookies } from '../auth/token-extractors.js';
 import { type StartedApp, unguardedHandlers } from '../auth/unguarded-handlers.js';
-import { type Log, logOf } from '../events/log.js';
+import type { Log } from '../events/log.js';
 import { getKmsJwtServiceToken } from '../service/inject-kms-jwt.js';
-import type { KmsJwtService } from '../service/kms-jwt.service.js';
+import { KmsJwtService } from '../service/kms-jwt.service.js';
 
 const STARTUP_REPORT = 'KMS_JWT_STARTUP_REPORT';
 
@@ -19,7 +19,7 @@ export function startupReportProvider(name: string): FactoryProvider<StartupRepo
       modules: ModulesContainer,
       config: ApplicationConfig,
       { httpAdapter }: HttpAdapterHost,
-    ) => new StartupReport(jwt, { modules, config, hasHttp: Boolean(httpAdapter) }, logOf(name)),
+    ) => new StartupReport(jwt, { modules, config, hasHttp: Boolean(httpAdapter) }, jwt.log),
   };
 }
 
@@ -35,6 +35,8 @@ class StartupReport implements OnApplicationBootstrap {
 
   /** Only then Nest knows all guards of the app. */
   onApplicationBootstrap(): void {
+    // A test may have put its own service there, which has neither options nor a log.
+    if (!(this.jwt instanceof KmsJwtService)) return;
     this.reportCookies();
     if (reported.has(this.app.modules)) return;
     reported.add(this.app.modules);

@@ -9,6 +9,7 @@ import type { Observable, Subject } from 'rxjs';
 import type { KeyRing, RingHealth } from '../keys/key-ring.js';
 import type { KmsGateway } from '../kms/kms-gateway.js';
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
+import type { Log } from '../events/log.js';
 import type { DecodeOptions, SignOptions, VerifyOptions } from '../options/kms-jwt.options.js';
 import { readDecodeOptions, readSignOptions, readVerifyOptions } from '../options/read-options.js';
 import type { GuardSettings, KmsJwtSettings } from '../options/settings.js';
@@ -64,6 +65,8 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
     private readonly verifier: TokenVerifier,
     private readonly gateway: Pick<KmsGateway, 'circuit' | 'close'> | undefined,
     private readonly subject: Subject<KmsJwtEvent>,
+    /** @internal The log of this instance, for the guard and the routes. */
+    readonly log: Log,
   ) {
     this.events = subject.asObservable();
     this.watcher = new TokenWatcher(settings.guard, this.events);
