@@ -51,7 +51,7 @@ export function toStored(
   { state, savedAt, longestLifetime, distrusted }: SavedState,
   instance: string,
 ): StoredRing {
-  const { active, next, retired } = state;
+  const { active, next, retired, published } = state;
   return {
     instance,
     savedAt,
@@ -63,13 +63,14 @@ export function toStored(
       stoppedSigningAt,
       knownAt,
     })),
+    published: published.map((entry) => ({ jwk: entry.key.jwk, publishedAt: entry.publishedAt })),
     distrusted: [...distrusted],
   };
 }
 
 /** @throws TypeError if the content of the store is invalid */
 export function fromStored(stored: StoredRing): SavedState {
-  const { instance, active, next, retired, savedAt, longestLifetime, distrusted } = stored;
+  const { instance, active, next, retired, published, savedAt, longestLifetime, distrusted } = stored;
   readString(instance);
   return {
     savedAt: readTime(savedAt),
@@ -89,6 +90,10 @@ export function fromStored(stored: StoredRing): SavedState {
         knownAt: readTime(knownAt),
       })),
       others: [],
+      published: published.map((entry) => ({
+        key: readKey(entry.jwk),
+        publishedAt: readTime(entry.publishedAt),
+      })),
     },
   };
 }

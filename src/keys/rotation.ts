@@ -23,6 +23,13 @@ export interface RotationState {
   readonly retired: readonly RetiredKey[];
   /** Verify and are published as long as the source lists them. */
   readonly others: readonly VerificationKey[];
+  /** Since when `others` have been published. After a restart also of keys that are not trusted any more, until the next fetch. */
+  readonly published: readonly PublishedKey[];
+}
+
+export interface PublishedKey {
+  readonly key: VerificationKey;
+  readonly publishedAt: number;
 }
 
 export interface RetiredKey {
@@ -33,7 +40,7 @@ export interface RetiredKey {
   readonly knownAt: number;
 }
 
-export const EMPTY_STATE: RotationState = { retired: [], others: [] };
+export const EMPTY_STATE: RotationState = { retired: [], others: [], published: [] };
 
 /** How long the phases of a rotation last, in milliseconds. */
 export interface RotationTimes {
@@ -49,7 +56,8 @@ export function afterFetch(
   times: RotationTimes,
   now: number,
 ): RotationState {
-  const current = afterTime({ ...state, others: fetched.others }, times, now);
+  const published = fetched.others.map((key) => ({ key, publishedAt: publishedAt(key, state, now) }));
+  const current = afterTime({ ...state, others: fetched.others, published }, times, now);
   const { signing } = fetched;
   if (!signing) return current;
   if (!current.active) return { ...current, active: signing };
@@ -57,9 +65,9 @@ export function afterFetch(
   if (signing.kid === current.next?.key.kid) return current;
 
   // A key that was published before waits only for the rest of its delay.
-  const knownAt = state.retired.find(({ key }) => key.kid === signing.kid)?.knownAt;
-  const isKnown = state.others.some(({ kid }) => kid === signing.kid);
-  const activatesAt = isKnown ? now : Math.max(now, knownAt ?? now + times.activationDelay);
+  const knownAt = state.retired.find(({ key }) => key.kid === signing.kid)?.knownAt ?? Infinity;
+  const publishedLongEnoughAt = publishedAt(signing, current, now) + times.activationDelay;
+  const activatesAt = Math.max(now, Math.min(knownAt, publishedLongEnoughAt));
   return afterTime({ ...withoutNext(current, now), next: { key: signing, activatesAt } }, times, now);
 }
 
@@ -96,13 +104,14 @@ export function withoutKeys(
     ...(next && isTrusted(next.key) && { next }),
     retired: state.retired.filter(({ key }) => isTrusted(key)),
     others: state.others.filter(isTrusted),
+    published: state.published.filter(({ key }) => isTrusted(key)),
   };
   return active && !isActiveTrusted ? afterEarlyRetirement(kept, times, now) : kept;
 }
 
 /** A stored state without times that lie too far ahead, as a clock that was wrong may have stored them. */
 export function plausibleAt(state: RotationState, times: RotationTimes, now: number): RotationState {
-  const { next, retired } = state;
+  const { next, retired, published } = state;
   const latest = now + times.activationDelay;
   return {
     ...state,
@@ -112,6 +121,7 @@ export function plausibleAt(state: RotationState, times: RotationTimes, now: num
       stoppedSigningAt: Math.min(stoppedSigningAt, now),
       knownAt: Math.min(knownAt, latest),
     })),
+    published: published.map((entry) => ({ ...entry, publishedAt: Math.min(entry.publishedAt, now) })),
   };
 }
 
@@ -124,7 +134,11 @@ export function withPastKeys(state: RotationState, past: RotationState, now: num
     stoppedSigningAt: past.retired.find((entry) => entry.key.kid === key.kid)?.stoppedSigningAt ?? now,
     knownAt: now,
   }));
-  return { ...state, retired: [...state.retired, ...retired] };
+  return {
+    ...state,
+    retired: [...state.retired, ...retired],
+    published: [...state.published, ...past.published],
+  };
 }
 
 /** When the state next changes by the passing of time alone; Infinity if it does not. */
@@ -160,6 +174,12 @@ function retire(
 ): RotationState['retired'] {
   if (!key) return retired;
   return [...retired.filter((entry) => entry.key.kid !== key.kid), { key, stoppedSigningAt: now, knownAt }];
+}
+
+/** Since when a key has been published as one of `others`; `now` if it was not. */
+function publishedAt({ kid, jwk }: VerificationKey, { published }: RotationState, now: number): number {
+  const same = published.filter(({ key }) => key.kid === kid && key.jwk.x === jwk.x);
+  return Math.min(now, ...same.map((entry) => entry.publishedAt));
 }
 
 function retiresAt({ stoppedSigningAt }: RetiredKey, times: RotationTimes): number {

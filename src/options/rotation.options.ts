@@ -14,6 +14,8 @@ export interface StoredRing {
   active?: { keyArn: string; jwk: JsonWebKey };
   next?: { keyArn: string; jwk: JsonWebKey; activatesAt: number };
   retired: { jwk: JsonWebKey; stoppedSigningAt: number; knownAt: number }[];
+  /** Since when further keys have been published; they are not trusted for being listed here. */
+  published: { jwk: JsonWebKey; publishedAt: number }[];
   /** The kids and thumbprints of the keys that are never trusted again: see `rotation.distrustedKeys`. */
   distrusted: string[];
 }
@@ -50,7 +52,8 @@ export interface RotationOptions {
   refreshInterval?: Duration | undefined;
   /**
    * How long a key is published before it signs, once the alias has moved to it; 0 for at once. A key that was published
-   * before signs at once, and so does any key with `requestAlias`. Default: `refreshInterval` and 10 % of it, until every
+   * before, as a former key or in `verificationKeys`, waits only for the rest of this time; with `requestAlias` any key
+   * signs at once. Default: `refreshInterval` and 10 % of it, until every
    * instance publishes the key, and 360 seconds, until no cache has an older key set: 690 seconds in all.
    */
   activationDelay?: Duration | undefined;
@@ -64,7 +67,8 @@ export interface RotationOptions {
   retireAfter?: Duration | undefined;
   /**
    * Further keys that verify and are published, such as the next key before the alias moves to it, or former keys. KMS
-   * keys as for `keyId`, or public JWKs. Default: none.
+   * keys as for `keyId`, or public JWKs. A key that has been listed here for `activationDelay` signs as soon as the alias
+   * moves to it. Default: none.
    */
   verificationKeys?: (string | JsonWebKey)[] | undefined;
   /**

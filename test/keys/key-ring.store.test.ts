@@ -49,6 +49,29 @@ describe('a ring store', () => {
     expect(await third.kids()).toEqual(['B']);
   });
 
+  test('remembers since when a key has been published', async () => {
+    const { store, saved } = newStore();
+    const first = newRing([alias(A, B)], { store });
+    await first.ring.active();
+    await seconds(50);
+    await first.ring.stop();
+    expect(saved.at(-1)?.published).toEqual([{ jwk: B.jwk, publishedAt: 0 }]);
+    const second = newRing([alias(B, B)], { store });
+    expect((await second.ring.active()).kid).toBe('A');
+    await seconds(10);
+    expect((await second.ring.active()).kid).toBe('B');
+  });
+
+  test('trusts no key because it was published once', async () => {
+    const { store } = newStore();
+    const first = newRing([alias(A, C)], { store });
+    await first.ring.active();
+    await first.ring.stop();
+    const second = newRing([OUTAGE, alias(A)], { store });
+    expect(await second.kids()).toEqual(['A']);
+    expect(await second.ring.find('A')).toBeDefined();
+  });
+
   test('replaces a source that is unavailable at start, until that recovers', async () => {
     const { store } = newStore({ active: { keyArn: A.keyArn, jwk: A.jwk }, retired: [] });
     const { ring, events } = newRing([OUTAGE, alias(A, C)], { store });
@@ -66,6 +89,7 @@ describe('a ring store', () => {
     ['an invalid time', { retired: [{ jwk: A.jwk, stoppedSigningAt: 'soon', knownAt: 0 }] }],
     ['the shape of an earlier version', { retired: [{ jwk: A.jwk, retiresAt: 1e15, knownAt: 0 }] }],
     ['no list of distrusted keys', { retired: [], distrusted: undefined }],
+    ['a publication without a time', { retired: [], published: [{ jwk: A.jwk }] }],
     ['a distrusted key without a name', { retired: [], distrusted: [{ kid: 'A' }] }],
   ])('that contains %s is reported and ignored', async (_, content) => {
     const { store } = newStore(content);

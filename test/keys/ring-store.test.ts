@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 const ring = (stoppedSigningAt: number): StoredRing => ({
   instance: 'default',
   savedAt: 0,
+  published: [],
   distrusted: [],
   retired: [
     {

@@ -10,7 +10,7 @@ import {
 } from '../../src/keys/rotation.js';
 import type { SigningKey } from '../../src/keys/signing-key.js';
 
-const key = (kid: string) => ({ kid, keyArn: `arn:${kid}` }) as SigningKey;
+const key = (kid: string, x = kid) => ({ kid, keyArn: `arn:${kid}`, jwk: { kid, x } }) as SigningKey;
 const [A, B, C] = [key('A'), key('B'), key('C')];
 const TIMES = { activationDelay: 100, retireAfter: 1000 };
 const fetched = (signing: SigningKey, ...others: SigningKey[]): FetchedKeys => ({ signing, others });
@@ -60,9 +60,30 @@ describe('when the alias has moved', () => {
     expect([...keysOf(afterTime(activated, TIMES, 1110)).keys()]).toEqual(['B']);
   });
 
-  test('a key that was published before signs as soon as the alias moves', () => {
-    const state = stateAfter([0, fetched(A, B)], [10, fetched(B, B)]);
-    expect(partsOf(state)).toEqual({ active: 'B', next: undefined, retired: ['A until 1010'] });
+  test('a key that was published for activationDelay before signs as soon as the alias moves', () => {
+    const state = stateAfter([0, fetched(A, B)], [100, fetched(B, B)]);
+    expect(partsOf(state)).toEqual({ active: 'B', next: undefined, retired: ['A until 1100'] });
+  });
+
+  test('a key that was published for less than that waits for the rest', () => {
+    const state = stateAfter([0, fetched(A)], [10, fetched(A, B)], [11, fetched(B, B)]);
+    expect(partsOf(state)).toEqual({ active: 'A', next: 'B at 110', retired: [] });
+    expect(partsOf(afterTime(state, TIMES, 110)).active).toBe('B');
+  });
+
+  test('a key that was not published all the time waits from when it was published again', () => {
+    const state = stateAfter([0, fetched(A, B)], [50, fetched(A)], [90, fetched(A, B)], [120, fetched(B, B)]);
+    expect(partsOf(state).next).toBe('B at 190');
+  });
+
+  test('a key that was published under another kid, or another key under its kid, is not known', () => {
+    expect(partsOf(stateAfter([0, fetched(A, key('b', 'B'))], [500, fetched(B)])).next).toBe('B at 600');
+    expect(partsOf(stateAfter([0, fetched(A, key('B', 'b'))], [500, fetched(B)])).next).toBe('B at 600');
+  });
+
+  test('the delay that counts is the one that is configured now', () => {
+    const state = stateAfter([0, fetched(A, B)]);
+    expect(partsOf(afterFetch(state, fetched(B, B), { ...TIMES, activationDelay: 5 }, 10)).active).toBe('B');
   });
 
   test('a key that appears in the configuration and at the alias in one fetch was not known before', () => {

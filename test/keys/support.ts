@@ -60,7 +60,9 @@ function line(event: KmsJwtEvent): string {
 export function newStore(content?: unknown) {
   const saved: StoredRing[] = [];
   const first =
-    typeof content === 'object' ? { instance: 'default', savedAt: 0, distrusted: [], ...content } : content;
+    typeof content === 'object'
+      ? { instance: 'default', savedAt: 0, published: [], distrusted: [], ...content }
+      : content;
   const store: KmsJwtRingStore = {
     load: async () => structuredClone((saved.at(-1) ?? first) as StoredRing | undefined),
     save: async (ring) => void saved.push(structuredClone(ring)),

@@ -54,7 +54,7 @@ export async function rings(): Promise<Target> {
 }
 
 function storedRings(keyArn: string, active: unknown): fc.Arbitrary<unknown> {
-  const [next, retired, distrusted] = [newKeys(), newKeys(), newKeys()].map((keys, index) => ({
+  const [next, retired, distrusted, published] = Array.from({ length: 4 }, newKeys).map((keys, index) => ({
     ...jwksOf(keys).keys[0],
     kid: `kept-${index}`,
   }));
@@ -69,6 +69,7 @@ function storedRings(keyArn: string, active: unknown): fc.Arbitrary<unknown> {
       { jwk: retired, stoppedSigningAt: now - 60_000, knownAt: now - DAY },
       { jwk: distrusted, stoppedSigningAt: now, knownAt: now - DAY },
     ],
+    published: [{ jwk: published, publishedAt: now - DAY }],
     distrusted: ['kept-2'],
   };
   return fc.oneof(
