@@ -16,7 +16,7 @@ import {
 } from './access.js';
 import { findToken } from './find-token.js';
 import { reportRefusal } from './refusal.js';
-import { isTokenOf, isWatched, renewedToken, renewWatch, watchConnection } from './open-connections.js';
+import { isWatched, renewedToken, renewWatch, watchConnection } from './open-connections.js';
 import { placeOnRequest, recordClaims } from './request-claims.js';
 import { checkScopes } from './scopes.js';
 import { referenceContext, type ReferenceOptions } from './transports/graphql-reference.js';
@@ -246,8 +246,7 @@ export class KmsJwtGuard implements CanActivate {
 
     const connection = transport.connectionOf?.(context);
     if (connection && !isWatched(connection, instance)) this.watchFor(connection, verified, context);
-    const isOfConnection = connection?.hasCalls && isTokenOf(connection, instance, token);
-    const source = isOfConnection ? connection.key : token;
+    const source = claims.sub === undefined ? token : `${claims.iss} ${claims.sub}`;
     const { property } = this.jwt.guardSettings;
     placeOnRequest(transport.requestOf(context), property, claims, { instance, source });
   }

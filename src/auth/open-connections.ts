@@ -6,8 +6,6 @@ import type { Verified } from './verified-token.js';
 /** The current token of a connection or stream. */
 interface Current {
   readonly token: string;
-  /** The one before, by which messages may still be under way. */
-  readonly previous?: string;
   /** Whether it came after the connection had been opened, so that the handshake does not have it. */
   readonly isRenewed: boolean;
   readonly stopWatching: () => void;
@@ -18,12 +16,6 @@ const connections = new WeakMap<object, Map<string, Current>>();
 
 export function isWatched(connection: OpenConnection, instance: string): boolean {
   return connections.get(connection.key)?.has(instance) ?? false;
-}
-
-/** Whether a token is that of the connection, and not that of one of its messages. */
-export function isTokenOf(connection: OpenConnection, instance: string, token: string): boolean {
-  const current = connections.get(connection.key)?.get(instance);
-  return current !== undefined && (current.token === token || current.previous === token);
 }
 
 /** The token that `renewConnection` gave the connection, if it did. */
@@ -67,7 +59,6 @@ export function renewWatch(
   current.stopWatching();
   byInstance.set(renewed.instance, {
     ...watch(connection, renewed),
-    previous: current.token,
     isRenewed: true,
   });
 }
@@ -75,7 +66,12 @@ export function renewWatch(
 function watch(connection: OpenConnection, { token, claims, options, jwt }: Verified) {
   const stopWatching = jwt.watch(token, claims, options, (error) => {
     reportRefusal(error, jwt.log);
-    connection.end(error);
+    try {
+      connection.end(error);
+    } catch (failure) {
+      // It runs in a timer, where a throw would end the process.
+      reportRefusal(failure, jwt.log);
+    }
   });
   return { token, stopWatching };
 }

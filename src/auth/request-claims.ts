@@ -58,8 +58,8 @@ function ambiguousClaims(): KmsJwtOptionsError {
 /** Where the claims at the property of a request come from; undefined once there were several sources. */
 interface Owner {
   readonly instance: string;
-  /** The connection, for its current token; otherwise the token. */
-  readonly source: object | string;
+  /** The user, by `iss` and `sub`, otherwise the token. */
+  readonly source: string;
 }
 
 const owners = new WeakMap<object, Map<string, Owner | undefined>>();

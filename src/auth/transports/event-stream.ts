@@ -9,6 +9,9 @@ const SSE = '__sse__';
 /** How long the client may take to read the end of the stream. */
 const CLOSE_TIMEOUT_MS = 1000;
 
+/** The streams that Nest pipes into responses. */
+const sources = new WeakMap<RawResponse, Readable>();
+
 type RawResponse = ServerResponse | Http2ServerResponse;
 
 /** The stream of a handler with `@Sse()`; a download is not cut off. */
@@ -17,26 +20,27 @@ export function eventStreamOf(context: ExecutionContext): OpenConnection | undef
   // Fastify's reply has Node's response inside.
   const response = context.switchToHttp().getResponse<RawResponse & { raw?: RawResponse }>();
   const raw = response.raw ?? response;
-  let source: Readable | undefined;
   return {
     key: raw,
     hasCalls: false,
     isClosed: raw.destroyed,
-    end: () => end(raw, source),
+    end: () => end(raw),
     onClosed(listener) {
-      raw.once('pipe', (readable: Readable) => (source = readable));
+      raw.once('pipe', (source: Readable) => sources.set(raw, source));
       raw.once('close', listener);
     },
   };
 }
 
 /** Nest stops the producer once the socket, or the stream of HTTP/2, is closed: to end the response is not enough. */
-function end(response: RawResponse, source: Readable | undefined): void {
+function end(response: RawResponse): void {
   // A response that has ended has let go of its socket.
   const { socket } = response;
   const close = () => ('stream' in response ? response.stream.close() : socket?.destroy());
   // What the producer still emits must not be written after the end, which would be an unhandled error.
-  source?.unpipe(response);
-  response.end(close);
+  sources.get(response)?.unpipe(response);
+  response.once('finish', close);
+  // Without a callback: middleware that wraps `end` may take it for a chunk.
+  response.end();
   setTimeout(close, CLOSE_TIMEOUT_MS).unref();
 }

@@ -3,6 +3,7 @@ import type { KmsJwtError } from '../../errors/errors.js';
 import type { TokenCarrier } from '../../options/kms-jwt.options.js';
 import { type Refusal, refusalOf } from '../refusal.js';
 import { headersFrom } from './headers.js';
+import { CLOSE_TIMEOUT_MS } from './websocket-connection.js';
 import type { OpenConnection, Transport } from './transport.js';
 
 /** The third argument of a resolver: `(root, args, context, info)`. */
@@ -16,6 +17,8 @@ interface Connection {
     request: TokenCarrier;
     socket?: {
       readyState?: number;
+      removeAllListeners?(event: string): unknown;
+      terminate?(): unknown;
       close(code: number, reason: string): unknown;
       once(event: 'close', listener: () => void): unknown;
     };
@@ -135,6 +138,9 @@ function socketOf(connection: Connection): OpenConnection | undefined {
     isClosed: (socket.readyState ?? 1) > 1,
     end(error) {
       const { status, errorCode } = refusalOf(error);
+      // A client that ignores the close frame must not be served in the meantime.
+      socket.removeAllListeners?.('message');
+      setTimeout(() => socket.terminate?.(), CLOSE_TIMEOUT_MS).unref();
       socket.close(status === 503 ? CLOSE_CODES.unavailable : CLOSE_CODES.invalid, errorCode);
     },
     onClosed: (listener) => void socket.once('close', listener),

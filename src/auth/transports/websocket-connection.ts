@@ -29,6 +29,7 @@ export interface Client {
   pause?(): unknown;
   resume?(): unknown;
   removeAllListeners?(event: string): unknown;
+  terminate?(): unknown;
   /** socket.io's middleware of a socket. */
   use?(middleware: (message: unknown[], next: () => void) => void): unknown;
 }
@@ -42,12 +43,18 @@ const CLOSE_CODES: Record<Refusal['status'], number> = {
   503: 1013,
 };
 
+/** How long a client may take to answer the close frame. */
+export const CLOSE_TIMEOUT_MS = 1000;
+
 /** Sends the event `exception` with the reason, and closes the connection. */
 export function closeClient(client: Client, error: unknown): void {
   const { status, errorCode } = refusalOf(error);
   sendException(client, error);
-  if (client.disconnect) client.disconnect(true);
-  else client.close?.(CLOSE_CODES[status], errorCode);
+  if (client.disconnect) return void client.disconnect(true);
+  // A client that ignores the close frame must not be served in the meantime.
+  client.removeAllListeners?.('message');
+  client.close?.(CLOSE_CODES[status], errorCode);
+  setTimeout(() => client.terminate?.(), CLOSE_TIMEOUT_MS).unref();
 }
 
 /** Sends the event `exception`, as Nest's own filter does. */

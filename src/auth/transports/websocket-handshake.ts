@@ -11,7 +11,7 @@ export const websocketHandshake: ConnectionTransport = {
   open(client: Client, { request, gateway }) {
     if (request) rememberHandshake(client, request);
     if (gateway) gateways.set(client, gateway);
-    hold(client);
+    hold(client, request);
     return connectionContext(client);
   },
   accept: release,

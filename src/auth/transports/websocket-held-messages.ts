@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import type { Client } from './websocket-connection.js';
 
 /** socket.io hands on each message by `next`; without a bound, a client could fill the memory before its verdict. */
@@ -14,13 +15,13 @@ interface Held {
 const heldBy = new WeakMap<Client, Held>();
 
 /** Holds a client's messages back, until `release` or `drop` has been called for each `hold`. Call it synchronously. */
-export function hold(client: Client): void {
+export function hold(client: Client, request?: object): void {
   const known = heldBy.get(client);
   if (known) known.verdicts += 1;
   else heldBy.set(client, { verdicts: 1, isRefused: false, messages: [] });
   if (known) return;
   if (client.disconnect) holdMessagesOfSocketIo(client);
-  else client.pause?.();
+  else holdMessagesOfWs(client, request);
 }
 
 /** The client is accepted: once no other verdict is awaited, its messages reach their handlers. */
@@ -44,6 +45,14 @@ function settle(client: Client): Held | undefined {
   const held = heldBy.get(client);
   if (held) held.verdicts -= 1;
   return held;
+}
+
+/** `ws` flushes paused frames to the handlers when the connection is reset: nothing must listen then. */
+function holdMessagesOfWs(client: Client, request: { socket?: EventEmitter } | undefined): void {
+  client.pause?.();
+  request?.socket?.prependOnceListener('close', () => {
+    if ((heldBy.get(client)?.verdicts ?? 0) > 0) client.removeAllListeners?.('message');
+  });
 }
 
 function holdMessagesOfSocketIo(client: Client): void {
