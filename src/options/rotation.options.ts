@@ -88,7 +88,7 @@ export interface RotationOptions {
    * begin at a quarter of this time. The key set is fetched at least four times in it, whatever its `max-age`. Only with
    * `jwksUri`: keys in KMS do not become stale. Default: 24 hours.
    */
-  maxStale?: Duration;
+  maxStale?: Duration | undefined;
   /**
    * Keeps the keys of a rotation over restarts. Default: none; an instance that starts in the middle of a rotation then
    * signs with the new key at once, and knows the old one only from `verificationKeys`.

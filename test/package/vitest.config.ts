@@ -6,7 +6,7 @@ export default defineConfig({
     dir: fileURLToPath(new URL('.', import.meta.url)),
     include: ['*.test.ts'],
     globalSetup: fileURLToPath(new URL('./support/pack.ts', import.meta.url)),
-    testTimeout: 120_000,
+    testTimeout: 400_000,
     hookTimeout: 300_000,
   },
 });

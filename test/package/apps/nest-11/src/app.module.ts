@@ -6,7 +6,13 @@ import { AuthController } from './auth.controller';
 const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
 
 @Module({
-  imports: [KmsJwtModule.forRoot({ keyId: 'alias/auth', client: localKms.client() })],
+  imports: [
+    KmsJwtModule.forRoot({
+      keyId: 'alias/auth',
+      client: localKms.client(),
+      signOptions: { issuer: 'https://auth.example.com', audience: 'my-app' },
+    }),
+  ],
   controllers: [AuthController],
 })
 export class AppModule {}
