@@ -34,7 +34,7 @@ export {
   TokenRevokedError,
   TokenSignatureError,
 } from './errors/errors.js';
-export { FileRingStore } from './keys/ring-store.js';
+export { FileRingStore } from './keys/file-ring-store.js';
 export type { Expected, JwtClaims } from './jwt/claims.js';
 export type { JwtHeader } from './jwt/compact.js';
 export type { JsonWebKey, JsonWebKeySet } from './jwt/jwk.js';

@@ -21,6 +21,8 @@ export type KmsJwtEvent =
   | { readonly type: 'keys_stale'; readonly staleIn: number; readonly error: Error }
   /** `rotation.store` could not be read or written. */
   | { readonly type: 'store_failed'; readonly error: Error }
+  /** `rotation.store` is used, but its `warning` says that others might write to it. */
+  | { readonly type: 'store_unsafe'; readonly warning: string }
   /** The keys were fetched, for the first time since a `refresh_failed`. */
   | { readonly type: 'refresh_recovered' }
   /** The KMS reply contains no valid signature of the token by the expected key: `sign` rejected. */
@@ -50,6 +52,8 @@ export function describeEvent(event: KmsJwtEvent): string {
       return `${stateOf(event.staleIn)} (rotation.maxStale): ${event.error.message}`;
     case 'store_failed':
       return `The ring store failed; after a restart the last known keys may be missing: ${event.error.message}`;
+    case 'store_unsafe':
+      return event.warning;
     case 'refresh_recovered':
       return 'The keys are up to date again';
     case 'signature_refused':

@@ -198,6 +198,7 @@ export class KeyRing {
 
   private take(fetched: FetchedKeys): void {
     const { signing, problem } = fetched;
+    if (signing) this.keys.refuseForeignStore(signing);
     if (signing && !this.isLoaded) this.keys.refuseDistrusted(signing);
     if (signing) this.keys.refuseReusedKid(signing);
     if (this.failure && this.isLoaded) this.emit({ type: 'refresh_recovered' });

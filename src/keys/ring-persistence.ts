@@ -1,25 +1,27 @@
 import { withDeadline } from '../async/deadline.js';
 import { KmsJwtOptionsError } from '../errors/errors.js';
+import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
 import type { KmsJwtRingStore } from '../options/rotation.options.js';
-import { fromStored, type SavedState, toStored } from './ring-store.js';
+import { fromStored, isForeign, type RingBinding, type SavedState, toStored } from './ring-store.js';
 
 /** The user's ring store, with a deadline for each call. It is never written before it was read. */
 export class RingPersistence {
   /** Whether the content of the store is known: if not, writing could destroy keys that still verify. */
   isRead: boolean;
   private writing = Promise.resolve();
+  private lastWarning: string | undefined;
 
   /**
    * @param store undefined if the keys need not survive a restart
-   * @param instance the name of the module's instance, which never takes over the keys of another one
+   * @param binding what the store belongs to: the keys of another instance or another source are never taken over
    * @param timeout of each call of the store, in milliseconds
-   * @param onFailure receives the error of each failed call
+   * @param emit receives each failure of a call, and each new warning
    */
   constructor(
     private readonly store: KmsJwtRingStore | undefined,
-    private readonly instance: string,
+    private readonly binding: RingBinding,
     private readonly timeout: number,
-    private readonly onFailure: (error: Error) => void,
+    private readonly emit: (event: KmsJwtEvent) => void,
   ) {
     this.isRead = store === undefined;
   }
@@ -32,7 +34,7 @@ export class RingPersistence {
   /**
    * The state that was written last; undefined if there is none, or if the store failed.
    *
-   * @throws KmsJwtOptionsError if the store belongs to another instance
+   * @throws KmsJwtOptionsError if the store belongs to another instance or another source, or is not safe
    */
   async read(): Promise<SavedState | undefined> {
     const { store } = this;
@@ -46,7 +48,7 @@ export class RingPersistence {
         this.isRead = false;
         throw error;
       }
-      this.onFailure(error as Error);
+      this.reportFailure(error);
       if (isInvalidContent(error)) this.isRead = true;
       return undefined;
     }
@@ -58,7 +60,7 @@ export class RingPersistence {
     if (!store || !this.isRead) return;
     this.writing = this.writing
       .then(() => this.save(store, saved))
-      .catch((error: unknown) => this.onFailure(error as Error));
+      .catch((error: unknown) => this.reportFailure(error));
   }
 
   /** Resolves when all writes have succeeded or failed. */
@@ -68,14 +70,27 @@ export class RingPersistence {
 
   private async load(store: KmsJwtRingStore): Promise<SavedState | undefined> {
     const stored = await this.withinTimeout('load', () => store.load());
-    const saved = stored && fromStored(stored);
-    if (stored && stored.instance !== this.instance) {
+    this.warn(store.warning);
+    if (isForeign(stored, this.binding)) {
       throw new KmsJwtOptionsError(
         'rotation.store',
-        'belongs to another instance: give each instance its own store',
+        'belongs to another instance or another keyId: give each service its own store',
       );
     }
-    return saved;
+    try {
+      return stored && fromStored(stored);
+    } catch (error) {
+      throw new InvalidRingError('The stored ring is invalid', { cause: error });
+    }
+  }
+
+  private reportFailure(error: unknown): void {
+    this.emit({ type: 'store_failed', error: error as Error });
+  }
+
+  private warn(warning: string | undefined): void {
+    if (warning !== undefined && warning !== this.lastWarning) this.emit({ type: 'store_unsafe', warning });
+    this.lastWarning = warning;
   }
 
   /** Keeps the distrusted keys that another instance has written since the last read: they must never be lost. */
@@ -85,7 +100,7 @@ export class RingPersistence {
       throw error;
     });
     const distrusted = new Set([...saved.distrusted, ...(current?.distrusted ?? [])]);
-    const stored = toStored({ ...saved, distrusted: [...distrusted] }, this.instance);
+    const stored = toStored({ ...saved, distrusted: [...distrusted] }, this.binding);
     await this.withinTimeout('save', () => store.save(stored));
   }
 
@@ -96,7 +111,9 @@ export class RingPersistence {
   }
 }
 
+class InvalidRingError extends Error {}
+
 /** Invalid content will not become valid: it may be overwritten. */
 function isInvalidContent(error: unknown): boolean {
-  return error instanceof TypeError || error instanceof SyntaxError;
+  return error instanceof InvalidRingError || error instanceof SyntaxError;
 }

@@ -1,39 +1,13 @@
-import { randomUUID } from 'node:crypto';
-import { chmod, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { verificationKeyFrom, type VerificationKey } from '../jwt/jwk.js';
-import type { KmsJwtRingStore, StoredRing } from '../options/rotation.options.js';
+import type { StoredRing } from '../options/rotation.options.js';
 import type { RotationState } from './rotation.js';
 
-/**
- * Stores the keys of a rotation in a file with mode 0600. Each write goes to a temporary file that then replaces the old one,
- * so that no reader sees an incomplete file.
- *
- * @example
- * KmsJwtModule.forRoot({ keyId: 'alias/auth', rotation: { store: new FileRingStore('/var/lib/my-app/ring.json') } })
- */
-export class FileRingStore implements KmsJwtRingStore {
-  constructor(private readonly path: string) {}
-
-  async load(): Promise<StoredRing | undefined> {
-    try {
-      return JSON.parse(await readFile(this.path, 'utf8')) as StoredRing;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error;
-    }
-  }
-
-  async save(ring: StoredRing): Promise<void> {
-    const draft = `${this.path}.${randomUUID()}`;
-    try {
-      await writeFile(draft, JSON.stringify(ring, undefined, 2), { mode: 0o600 });
-      await chmod(draft, 0o600);
-      await rename(draft, this.path);
-    } catch (error) {
-      await rm(draft, { force: true });
-      throw error;
-    }
-  }
+/** What a stored ring belongs to. */
+export interface RingBinding {
+  /** The name of the module's instance. */
+  readonly instance: string;
+  /** The option that says where the keys come from. */
+  readonly source: string;
 }
 
 /** A state, with what is needed to resume it after a restart. */
@@ -49,11 +23,12 @@ export interface SavedState {
 
 export function toStored(
   { state, savedAt, longestLifetime, distrusted }: SavedState,
-  instance: string,
+  { instance, source }: RingBinding,
 ): StoredRing {
   const { active, next, retired, published } = state;
   return {
     instance,
+    source,
     savedAt,
     ...(longestLifetime !== undefined && { longestLifetime }),
     ...(active && { active: { keyArn: active.keyArn, jwk: active.jwk } }),
@@ -68,10 +43,22 @@ export function toStored(
   };
 }
 
+/** Whether a stored ring says that it belongs to another instance or another key. */
+export function isForeign(stored: unknown, binding: RingBinding): boolean {
+  if (typeof stored !== 'object' || stored === null) return false;
+  const { instance, source } = stored as Partial<StoredRing>;
+  return differs(instance, binding.instance) || differs(source, binding.source);
+}
+
+function differs(value: unknown, own: string): boolean {
+  return typeof value === 'string' && value !== own;
+}
+
 /** @throws TypeError if the content of the store is invalid */
 export function fromStored(stored: StoredRing): SavedState {
-  const { instance, active, next, retired, published, savedAt, longestLifetime, distrusted } = stored;
+  const { instance, source, active, next, retired, published, savedAt, longestLifetime, distrusted } = stored;
   readString(instance);
+  readString(source);
   return {
     savedAt: readTime(savedAt),
     longestLifetime: longestLifetime === undefined ? undefined : readTime(longestLifetime),

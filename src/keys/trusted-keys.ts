@@ -1,6 +1,7 @@
 import { type KmsKeyError, KmsJwtOptionsError } from '../errors/errors.js';
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
 import type { VerificationKey } from '../jwt/jwk.js';
+import { isSameOwner } from '../kms/key-arn.js';
 import { ASSUMED_LIFETIME_SECONDS, REFRESH_JITTER } from '../options/defaults.js';
 import type { RotationSettings } from '../options/settings.js';
 import { type Clock, SYSTEM_CLOCK } from './clock.js';
@@ -59,6 +60,8 @@ export class TrustedKeys {
   private readonly changeTimer = new RestartableTimer(() => this.advance());
   private longestLifetime: number | undefined;
   private isRestored = false;
+  /** The ARNs of the keys in the store that was read at start. */
+  private restoredArns: string[] = [];
   private readonly distrusted: DistrustedKeys;
 
   /** @param emit receives each change */
@@ -94,7 +97,7 @@ export class TrustedKeys {
   /**
    * Reads the store; undefined if it is empty or failed.
    *
-   * @throws KmsJwtOptionsError if the store belongs to another instance
+   * @throws KmsJwtOptionsError if the store belongs to another instance or another source, or is not safe
    */
   readStore(): Promise<SavedState | undefined> {
     return this.persistence.read();
@@ -116,6 +119,20 @@ export class TrustedKeys {
     const known = this.byKid.get(key.kid);
     if (!known || known.jwk.x === key.jwk.x) return;
     throw new KmsJwtOptionsError('kid', `must differ from key to key, but ${key.kid} names two`);
+  }
+
+  /**
+   * The same alias names another key in another account or Region, whose store must not be used here.
+   *
+   * @throws KmsJwtOptionsError if the keys that were restored are of another account or Region, after they were dropped
+   */
+  refuseForeignStore(key: SigningKey): void {
+    if (this.restoredArns.every((arn) => isSameOwner(arn, key.keyArn))) return;
+    this.transition(EMPTY_STATE);
+    throw new KmsJwtOptionsError(
+      'rotation.store',
+      'has keys of another AWS account or Region: give each service its own store',
+    );
   }
 
   /** @throws KmsKeyError for the key that is to sign */
@@ -170,6 +187,7 @@ export class TrustedKeys {
     const times = this.times();
     const isRecent = now < saved.savedAt + times.activationDelay + RESUME_SLACK_MS;
     const state = plausibleAt(saved.state, times, now);
+    this.restoredArns = [state.active, state.next?.key].flatMap((key) => (key ? [key.keyArn] : []));
     const canResume = this.state === EMPTY_STATE && isRecent;
     this.replaceState(canResume ? state : withPastKeys(this.state, state, now));
   }

@@ -33,3 +33,20 @@ export function isSameKey(one: string, other: string): boolean {
   const isMultiRegion = keyIdOf(one).startsWith('mrk-');
   return areArns && !isMultiRegion ? one === other : keyIdOf(one) === keyIdOf(other);
 }
+
+/**
+ * Whether two key ARNs are of the same account and Region. The Region of a Multi-Region key does not count, and a bare key
+ * id, as some emulators return, may be of any.
+ */
+export function isSameOwner(one: string, other: string): boolean {
+  const [a, b] = [ownerOf(one), ownerOf(other)];
+  if (!a || !b) return true;
+  const isMultiRegion = [one, other].some((arn) => keyIdOf(arn).startsWith('mrk-'));
+  return a.account === b.account && (isMultiRegion || a.region === b.region);
+}
+
+function ownerOf(keyArn: string): { account: string; region: string } | undefined {
+  const [, partition, region, account] = /^arn:([^:]+):kms:([^:]*):([^:]*):/.exec(keyArn) ?? [];
+  if (partition === undefined || region === undefined || account === undefined) return undefined;
+  return { account: `${partition}:${account}`, region };
+}

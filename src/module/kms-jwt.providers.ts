@@ -51,9 +51,8 @@ async function createService(name: string, options: KmsJwtModuleOptions): Promis
   const gateway =
     settings.keyId === undefined ? undefined : await openGateway(settings.keyId, settings, emit);
   const { rotation, limits } = settings;
-  const persistence = new RingPersistence(rotation.store, name, limits.timeout, (error) =>
-    emit({ type: 'store_failed', error }),
-  );
+  const binding = { instance: name, source: settings.keyId ?? settings.jwksUri ?? '' };
+  const persistence = new RingPersistence(rotation.store, binding, limits.timeout, emit);
   const trust = { ...rotation, expiresIn: settings.sign.expiresIn };
   const keys = new TrustedKeys(persistence, trust, emit);
   const ring = new KeyRing(sourceOf(settings, gateway), keys, emit);
@@ -72,6 +71,7 @@ function warnIfUnscoped({ keyId, verify }: KmsJwtSettings, log: Log): void {
 
 function write(event: KmsJwtEvent, log: Log): void {
   if ('error' in event) log.error(describeEvent(event));
+  else if (event.type === 'store_unsafe') log.warn(describeEvent(event));
   else log.info(describeEvent(event));
 }
 

@@ -8,6 +8,8 @@ import type { Duration } from './duration.js';
 export interface StoredRing {
   /** The `name` of the module instance. */
   instance: string;
+  /** The `keyId`, as it is configured. */
+  source: string;
   savedAt: number;
   /** Of the tokens that were signed here, in seconds. */
   longestLifetime?: number;
@@ -22,7 +24,8 @@ export interface StoredRing {
 
 /**
  * Keeps the keys of a rotation over restarts. Write access to it is the power to have tokens accepted: protect it as
- * you protect the configuration. It is read at start, at every refresh of the keys and before every write.
+ * you protect the configuration. It belongs to one instance name and one `keyId`; elsewhere it is refused with a
+ * `KmsJwtOptionsError`. It is read at start, at every refresh of the keys and before every write.
  *
  * @example
  * const store: KmsJwtRingStore = {
@@ -31,6 +34,8 @@ export interface StoredRing {
  * };
  */
 export interface KmsJwtRingStore {
+  /** What is unsafe about the store, known after `load`; written to the log as a warning. */
+  readonly warning?: string | undefined;
   /** Returns the state that was saved last; `undefined` if there is none. */
   load(): Promise<StoredRing | undefined>;
   /** Replaces the saved state. */

@@ -26,6 +26,7 @@ test.each<[KmsJwtEvent, string]>([
     { type: 'store_failed', error },
     'The ring store failed; after a restart the last known keys may be missing: the reason',
   ],
+  [{ type: 'store_unsafe', warning: 'the reason' }, 'the reason'],
   [{ type: 'signature_refused', error }, 'A token was withheld: the reason'],
   [
     { type: 'circuit_opened', error },

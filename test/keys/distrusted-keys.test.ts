@@ -141,7 +141,14 @@ describe('the decision of one instance', () => {
     await kids();
     await seconds(1);
     const load = vi.spyOn(store, 'load');
-    load.mockResolvedValue({ instance: 'other', savedAt: 0, retired: [], published: [], distrusted: [] });
+    load.mockResolvedValue({
+      instance: 'other',
+      source: 'alias/auth',
+      savedAt: 0,
+      retired: [],
+      published: [],
+      distrusted: [],
+    });
     const save = vi.spyOn(store, 'save');
     await seconds(330);
     expect(await kids()).toEqual(['A', 'B']);

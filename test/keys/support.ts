@@ -16,6 +16,8 @@ export function newKey(kid: string): SigningKey {
 export const [A, B, C] = [newKey('A'), newKey('B'), newKey('C')];
 export const OUTAGE = new Error('outage');
 
+export const BINDING = { instance: 'default', source: 'alias/auth' };
+
 type Answer = FetchedKeys | Error | Promise<FetchedKeys>;
 
 /** The keys of an alias: the source is asked for them again after 300 seconds. */
@@ -41,9 +43,7 @@ export function newRing(answers: Answer[], { store, random = 0.5, ...settings }:
   };
   const events: string[] = [];
   const emit = (event: KmsJwtEvent) => void events.push(line(event));
-  const persistence = new RingPersistence(store, 'default', 1000, (error) =>
-    emit({ type: 'store_failed', error }),
-  );
+  const persistence = new RingPersistence(store, BINDING, 1000, emit);
   const clock = { now: () => Date.now(), monotonic: () => performance.now() };
   const rotation = { activationDelay: 60, retireAfter: 600, refreshInterval: 300, distrustedKeys: [] };
   const keys = new TrustedKeys(persistence, { ...rotation, ...settings }, emit, clock);
@@ -61,7 +61,7 @@ export function newStore(content?: unknown) {
   const saved: StoredRing[] = [];
   const first =
     typeof content === 'object'
-      ? { instance: 'default', savedAt: 0, published: [], distrusted: [], ...content }
+      ? { ...BINDING, savedAt: 0, published: [], distrusted: [], ...content }
       : content;
   const store: KmsJwtRingStore = {
     load: async () => structuredClone((saved.at(-1) ?? first) as StoredRing | undefined),

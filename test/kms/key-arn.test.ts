@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { inRegion, isAlias, isSameKey, keyIdOf, regionOf } from '../../src/kms/key-arn.js';
+import { inRegion, isAlias, isSameKey, isSameOwner, keyIdOf, regionOf } from '../../src/kms/key-arn.js';
 
 const UUID = '11111111-2222-4333-8444-555555555555';
 const MRK = `mrk-${'1'.repeat(32)}`;
@@ -78,5 +78,22 @@ describe('isSameKey', () => {
     ['a key id with the same end', ARN, UUID.slice(1)],
   ])('refuses %s', (_, one, other) => {
     expect(isSameKey(one, other)).toBe(false);
+  });
+});
+
+const arn = (region: string, account: string, id = 'a') => `arn:aws:kms:${region}:${account}:key/${id}`;
+
+describe('isSameOwner', () => {
+  test.each<[boolean, string, string]>([
+    [true, arn('eu-west-1', '1'), arn('eu-west-1', '1', 'b')],
+    [false, arn('eu-west-1', '1'), arn('eu-west-1', '2')],
+    [false, arn('eu-west-1', '1'), arn('us-east-1', '1')],
+    [false, arn('eu-west-1', '1'), arn('eu-west-1', '1').replace('aws', 'aws-cn')],
+    [true, arn('eu-west-1', '1', 'mrk-a'), arn('us-east-1', '1', 'mrk-a')],
+    [false, arn('eu-west-1', '1', 'mrk-a'), arn('us-east-1', '2', 'mrk-a')],
+    [true, arn('eu-west-1', '1'), 'a-bare-key-id'],
+  ])('is %s for %s and %s', (expected, one, other) => {
+    expect(isSameOwner(one, other)).toBe(expected);
+    expect(isSameOwner(other, one)).toBe(expected);
   });
 });

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { KmsJwtOptionsError } from '../../src/errors/errors.js';
 import { ES256 } from '../../src/jwt/algorithms.js';
 import { toJwk } from '../../src/jwt/jwk.js';
-import { FileRingStore } from '../../src/keys/ring-store.js';
+import { FileRingStore } from '../../src/keys/file-ring-store.js';
 import type { KmsJwtModuleOptions } from '../../src/options/kms-jwt.options.js';
 import { fromAuthHeader } from '../../src/auth/token-extractors.js';
 import { readModuleOptions } from '../../src/options/read-options.js';

@@ -2,7 +2,7 @@ import { expect, describe, test } from 'vitest';
 import { z } from 'zod';
 import { ES256 } from '../../src/jwt/algorithms.js';
 import { toJwk } from '../../src/jwt/jwk.js';
-import { FileRingStore } from '../../src/keys/ring-store.js';
+import { FileRingStore } from '../../src/keys/file-ring-store.js';
 import type { KmsJwtModuleOptions, SignOptions, VerifyOptions } from '../../src/options/kms-jwt.options.js';
 import { readModuleOptions, readSignOptions, readVerifyOptions } from '../../src/options/read-options.js';
 import { newKeyPair } from '../support/forge.js';

@@ -61,6 +61,7 @@ function storedRings(keyArn: string, active: unknown): fc.Arbitrary<unknown> {
   const now = Date.now();
   const good = {
     instance: 'default',
+    source: 'alias/auth',
     savedAt: now,
     longestLifetime: 900,
     active: { keyArn, jwk: active },
@@ -76,6 +77,7 @@ function storedRings(keyArn: string, active: unknown): fc.Arbitrary<unknown> {
     { weight: 8, arbitrary: disturbed(good, fc.oneof(json, time)) },
     { weight: 2, arbitrary: disturbed(good, anything) },
     { weight: 1, arbitrary: disturbed({ ...good, instance: 'other' }, time) },
+    { weight: 1, arbitrary: disturbed({ ...good, source: 'alias/other' }, time) },
     { weight: 1, arbitrary: anything },
   );
 }

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 const ring = (stoppedSigningAt: number): StoredRing => ({
   instance: 'default',
+  source: 'alias/auth',
   savedAt: 0,
   published: [],
   distrusted: [],

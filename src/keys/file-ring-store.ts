@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto';
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { KmsJwtOptionsError } from '../errors/errors.js';
+import type { KmsJwtRingStore, StoredRing } from '../options/rotation.options.js';
+
+const OWNER_ONLY = 0o600;
+const WRITABLE_BY_GROUP = 0o020;
+const WRITABLE_BY_ALL = 0o002;
+const PERMISSIONS = 0o7777;
+
+/**
+ * Stores the keys of a rotation in a file with mode 0600. Each write goes to a temporary file that then replaces the old one,
+ * so that no reader sees an incomplete file, and none is left after a loss of power.
+ *
+ * Whoever can write the file can have tokens accepted. A file or directory that every user can write, or that belongs to
+ * neither root nor the user of this process, is refused at start; one that its group can write is a warning in the log.
+ *
+ * @example
+ * KmsJwtModule.forRoot({ keyId: 'alias/auth', rotation: { store: new FileRingStore('/var/lib/my-app/ring.json') } })
+ */
+export class FileRingStore implements KmsJwtRingStore {
+  /** What is unsafe about the file or its directory, though not refused; undefined if nothing is. Known after `load`. */
+  warning: string | undefined;
+
+  constructor(private readonly path: string) {}
+
+  /** @throws KmsJwtOptionsError if others could have written the file */
+  async load(): Promise<StoredRing | undefined> {
+    try {
+      const directory = dirname(this.path);
+      const directoryWarning = this.check(directory, await stat(directory));
+      this.warning = directoryWarning;
+      // Without O_NONBLOCK, opening a pipe waits for its other end.
+      const file = await open(this.path, constants.O_RDONLY | constants.O_NONBLOCK);
+      try {
+        const fileWarning = this.check(this.path, await this.fileStats(file));
+        this.warning = directoryWarning ?? fileWarning;
+        return JSON.parse(await file.readFile('utf8')) as StoredRing;
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw await this.withOwners(error);
+    }
+  }
+
+  async save(ring: StoredRing): Promise<void> {
+    const draft = `${this.path}.${randomUUID()}`;
+    try {
+      const file = await open(draft, 'wx', OWNER_ONLY);
+      try {
+        await file.writeFile(JSON.stringify(ring, undefined, 2));
+        // The umask may have taken permissions away.
+        await file.chmod(OWNER_ONLY);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(draft, this.path);
+    } catch (error) {
+      await rm(draft, { force: true }).catch(() => undefined);
+      throw await this.withOwners(error);
+    }
+  }
+
+  private async fileStats(file: FileHandle): Promise<Stats> {
+    const stats = await file.stat();
+    if (!stats.isFile())
+      throw new KmsJwtOptionsError('rotation.store', `is not safe: ${this.path} is not a file`);
+    return stats;
+  }
+
+  /**
+   * @returns a warning
+   * @throws KmsJwtOptionsError if others can write the file or directory
+   */
+  private check(path: string, stats: Stats): string | undefined {
+    const user = process.geteuid?.();
+    // Windows has other permissions.
+    if (user === undefined) return undefined;
+    const reason = `(${ownerOf(stats)}; this process: uid ${user}): a user who can write it can have tokens accepted`;
+    if (stats.mode & WRITABLE_BY_ALL) {
+      throw new KmsJwtOptionsError(
+        'rotation.store',
+        `is not safe: ${path} is writable by every user ${reason}`,
+      );
+    }
+    if (stats.uid !== 0 && stats.uid !== user) {
+      throw new KmsJwtOptionsError(
+        'rotation.store',
+        `is not safe: ${path} belongs to another user ${reason}`,
+      );
+    }
+    if (!(stats.mode & WRITABLE_BY_GROUP)) return undefined;
+    return `rotation.store: ${path} is writable by its group ${reason}. With fsGroup, no other pod should have that group`;
+  }
+
+  /** Adds to an error of the file system who owns the file and the directory, and what they permit. */
+  private async withOwners(error: unknown): Promise<unknown> {
+    if (!(error instanceof Error) || typeof (error as NodeJS.ErrnoException).code !== 'string') return error;
+    if (error instanceof KmsJwtOptionsError) return error;
+    const paths = [this.path, dirname(this.path)];
+    const owners = await Promise.all(
+      paths.map(async (path) => `${path}: ${await stat(path).then(ownerOf, () => 'missing')}`),
+    );
+    error.message += ` (${owners.join('; ')}; this process: uid ${process.geteuid?.() ?? 'unknown'})`;
+    return error;
+  }
+}
+
+function ownerOf({ uid, mode }: Stats): string {
+  return `uid ${uid}, mode 0${(mode & PERMISSIONS).toString(8).padStart(3, '0')}`;
+}
