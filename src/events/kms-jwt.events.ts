@@ -1,8 +1,12 @@
 import type { KmsSignatureError } from '../errors/errors.js';
+import { printableName } from '../errors/printable.js';
 
 const SECONDS_PER_MINUTE = 60;
 
-/** A change of the keys of a service, or of its connection to KMS, as emitted by `KmsJwtService.events`. */
+/**
+ * A change of the keys of a service, or of its connection to KMS, as emitted by `KmsJwtService.events`. A `kid` is as the
+ * key set has it: one of a foreign key set may contain any characters.
+ */
 export type KmsJwtEvent =
   /** A key is published in the key set, and its tokens verify. */
   | { readonly type: 'key_published'; readonly kid: string }
@@ -35,17 +39,17 @@ export type KmsJwtEvent =
   /** KMS is available again. */
   | { readonly type: 'circuit_closed'; readonly region?: string };
 
-/** The log line of an event. */
+/** The log line of an event, in which a `kid` is one word of visible characters. */
 export function describeEvent(event: KmsJwtEvent): string {
   switch (event.type) {
     case 'key_published':
-      return `The key ${event.kid} is published and verifies`;
+      return `The key ${printableName(event.kid)} is published and verifies`;
     case 'key_activated':
-      return `The key ${event.kid} signs from now on`;
+      return `The key ${printableName(event.kid)} signs from now on`;
     case 'key_removed':
-      return `The key ${event.kid} is no longer published and no longer verifies`;
+      return `The key ${printableName(event.kid)} is no longer published and no longer verifies`;
     case 'key_distrusted':
-      return `The key ${event.kid} is distrusted: it does not verify, sign or appear in the key set`;
+      return `The key ${printableName(event.kid)} is distrusted: it does not verify, sign or appear in the key set`;
     case 'refresh_failed':
       return `Could not refresh the keys; keeping the last known ones: ${event.error.message}`;
     case 'keys_stale':

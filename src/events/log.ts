@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { printableLine } from '../errors/printable.js';
 
 /** The name of the instance that `forRoot` was given no `name` for. */
 export const DEFAULT_NAME = 'default';
@@ -34,7 +35,9 @@ export class Log {
     this.write('error', line);
   }
 
-  private write(level: 'log' | 'warn' | 'error', line: string): void {
+  private write(level: 'log' | 'warn' | 'error', text: string): void {
+    // It may quote a foreign key set, a reply of KMS or an error of the app.
+    const line = printableLine(text);
     const now = this.now();
     const last = this.written.get(line);
     if (last && now < last.at + REPEAT_WINDOW_MS) {

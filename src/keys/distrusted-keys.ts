@@ -1,4 +1,5 @@
 import { KmsKeyError } from '../errors/errors.js';
+import { printableName } from '../errors/printable.js';
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
 import { thumbprint, type VerificationKey } from '../jwt/jwk.js';
 import type { SigningKey } from './signing-key.js';
@@ -8,7 +9,9 @@ export class DistrustedKeyError extends KmsKeyError {
   override readonly name = 'KmsKeyError';
 
   constructor({ keyArn }: SigningKey) {
-    super(`The KMS key ${keyArn} is distrusted (rotation.distrustedKeys): move the alias to another key`);
+    super(
+      `The KMS key ${printableName(keyArn)} is distrusted (rotation.distrustedKeys): move the alias to another key`,
+    );
   }
 }
 

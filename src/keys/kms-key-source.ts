@@ -1,5 +1,6 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { KmsJwtOptionsError, KmsKeyError } from '../errors/errors.js';
+import { printableLine, printableName } from '../errors/printable.js';
 import { ALGORITHMS, KEY_SPECS } from '../jwt/algorithms.js';
 import {
   algorithmOf,
@@ -106,9 +107,9 @@ function readPublicKey({ spki }: KmsPublicKey): KeyObject | undefined {
 }
 
 function wrongKeyError({ keyArn, keySpec, keyUsage }: KmsPublicKey): KmsKeyError {
-  const actual = `${keySpec ?? 'of an unknown spec'} for ${keyUsage ?? 'an unknown usage'}`;
+  const actual = printableLine(`${keySpec ?? 'of an unknown spec'} for ${keyUsage ?? 'an unknown usage'}`);
   const remedy = `create one with aws kms create-key --key-spec ${ALGORITHMS[0].keySpec} --key-usage SIGN_VERIFY`;
   return new KmsKeyError(
-    `The KMS key ${keyArn} is ${actual}; it must be ${KEY_SPECS} for SIGN_VERIFY (${remedy})`,
+    `The KMS key ${printableName(keyArn)} is ${actual}; it must be ${KEY_SPECS} for SIGN_VERIFY (${remedy})`,
   );
 }

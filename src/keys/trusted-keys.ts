@@ -1,4 +1,5 @@
 import { type KmsKeyError, KmsJwtOptionsError } from '../errors/errors.js';
+import { printableName } from '../errors/printable.js';
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
 import type { VerificationKey } from '../jwt/jwk.js';
 import { isSameOwner } from '../kms/key-arn.js';
@@ -118,7 +119,10 @@ export class TrustedKeys {
   refuseReusedKid(key: SigningKey): void {
     const known = this.byKid.get(key.kid);
     if (!known || known.jwk.x === key.jwk.x) return;
-    throw new KmsJwtOptionsError('kid', `must differ from key to key, but ${key.kid} names two`);
+    throw new KmsJwtOptionsError(
+      'kid',
+      `must differ from key to key, but ${printableName(key.kid)} names two`,
+    );
   }
 
   /**

@@ -1,5 +1,6 @@
 import { withDeadline } from '../async/deadline.js';
 import { KmsKeyError, KmsUnavailableError } from '../errors/errors.js';
+import { printableName } from '../errors/printable.js';
 import { inRegion } from './key-arn.js';
 import type { KmsGateway, KmsPublicKey, KmsSignature, KmsSignRequest } from './kms-gateway.js';
 
@@ -62,7 +63,9 @@ export class MultiRegionGateway implements KmsGateway {
 
     const other = replies.find(({ spki }) => !Buffer.from(spki).equals(first.spki));
     if (other) {
-      throw new KmsKeyError(`${first.keyArn} and ${other.keyArn} are not replicas of one Multi-Region key`);
+      throw new KmsKeyError(
+        `${printableName(first.keyArn)} and ${printableName(other.keyArn)} are not replicas of one Multi-Region key`,
+      );
     }
     // The ARN in the first Region, whichever Region replied: the `kid` may be derived from it.
     const home = this.regions[0]?.name ?? '';

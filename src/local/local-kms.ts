@@ -59,7 +59,7 @@ export class LocalKms {
   /**
    * @param options default: no keys, nothing kept in a file
    * @throws TypeError that names the unknown or invalid option
-   * @throws Error if `NODE_ENV` is `production`, or if the file is invalid or accessible to other users
+   * @throws Error if `NODE_ENV` is `production` or `prod`, in any case, or if the file is invalid or accessible to other users
    *
    * @example
    * const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
@@ -172,7 +172,8 @@ export class LocalKms {
 }
 
 function refuseProduction(): void {
-  if (process.env.NODE_ENV !== 'production') return;
+  // `Production` and `prod` mean the same to those who write them.
+  if (!/^prod(uction)?$/i.test(process.env.NODE_ENV?.trim() ?? '')) return;
   throw new Error(
     'LocalKms refuses to start under NODE_ENV=production: it holds private keys in the process and checks no ' +
       'permissions. Use a KMSClient of @aws-sdk/client-kms and a key in AWS KMS.',

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { KmsJwtOptionsError, KmsKeyError, KmsSignatureError, KmsUnavailableError } from '../errors/errors.js';
+import { printableName } from '../errors/printable.js';
 import { InFlight } from '../async/in-flight.js';
 import { decodeBase64url, encodeBase64url } from '../jwt/base64url.js';
 import { makeClaims, serializeClaims } from '../jwt/claims.js';
@@ -127,7 +128,7 @@ export class TokenSigner {
       signal,
     });
     if (!isSameKey(keyArn, key.keyArn)) {
-      throw new OtherKeyError(`KMS signed with the key ${keyArn} instead of ${key.keyArn}`);
+      throw new OtherKeyError(`KMS signed with the key ${printableName(keyArn)} instead of ${key.keyArn}`);
     }
 
     const signature = derToJoseSignature(der, key.algorithm);

@@ -38,9 +38,9 @@ export class Example {
     return { child, exit, output: () => output, errors: () => errors };
   }
 
-  /** Until it has said all that it says at its start. */
+  /** As `npm start` does, until it has said all that it says at its start. */
   async start(env: Record<string, string> = {}) {
-    const service = this.run(env);
+    const service = this.run({ NODE_ENV: 'development', ...env });
     const url = await new Promise<string>((resolve, reject) => {
       service.child.stdout.on('data', () => {
         const [, found] = /Listening on (\S+)[^]*Bearer <access_token>/.exec(service.output()) ?? [];

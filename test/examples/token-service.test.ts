@@ -17,6 +17,9 @@ interface ProfileClient {
   close(): void;
 }
 
+/** Where the example may sign with LocalKms. */
+const DEVELOPMENT = { NODE_ENV: 'development' };
+
 const example = new Example('token-service');
 const failure = async (env: Record<string, string>) =>
   example.failure({ GRPC_PORT: await freePort(), ...env });
@@ -171,7 +174,7 @@ describe('what stops it is one clear line and code 1:', () => {
     const blocker = createServer().listen(0, '127.0.0.1');
     await once(blocker, 'listening');
     const { port } = blocker.address() as { port: number };
-    expect(await failure({ PORT: String(port) })).toBe(
+    expect(await failure({ ...DEVELOPMENT, PORT: String(port) })).toBe(
       `token-service: port ${port} is in use: set PORT to another`,
     );
     blocker.close();
@@ -219,5 +222,14 @@ describe('what stops it is one clear line and code 1:', () => {
 
   test('production without a key', async () => {
     expect(await failure({ NODE_ENV: 'production' })).toMatch(/LocalKms.*production/);
+  });
+
+  test.each<Record<string, string>>([
+    {},
+    { NODE_ENV: 'Production' },
+    { NODE_ENV: 'staging' },
+    { NODE_ENV: '' },
+  ])('no key and an environment that is not development: %j', async (env) => {
+    expect(await failure(env)).toMatch(/KMS_KEY_ID is missing.*NODE_ENV=development/);
   });
 });

@@ -93,6 +93,14 @@ describe('a LocalKms', () => {
     expect(() => new LocalKms()).toThrow(
       /refuses to start under NODE_ENV=production: .*private keys.* Use a KMSClient of @aws-sdk\/client-kms/,
     );
+    for (const spelling of ['Production', 'PRODUCTION', ' production ', 'prod', 'Prod']) {
+      process.env.NODE_ENV = spelling;
+      expect(() => new LocalKms()).toThrow(/refuses to start/);
+    }
+    for (const other of ['test', 'development', 'reproduction']) {
+      process.env.NODE_ENV = other;
+      expect(() => new LocalKms()).not.toThrow();
+    }
   });
 
   test('creates clients of the SDK with further configuration', async () => {

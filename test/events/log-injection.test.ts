@@ -1,0 +1,71 @@
+import { Test } from '@nestjs/testing';
+import { KmsJwtModule, KmsJwtService } from 'nestjs-kms-jwt';
+import { expect, onTestFinished, test } from 'vitest';
+import { describeEvent } from '../../src/events/kms-jwt.events.js';
+import { Log } from '../../src/events/log.js';
+import { KmsKeySource } from '../../src/keys/kms-key-source.js';
+import { newKeyPair } from '../support/forge.js';
+import { A, newSigner } from '../service/token-signer.support.js';
+
+/** A line of its own, a terminal escape in one byte and in two, a line separator, and text that runs the other way. */
+const HOSTILE = 'key\n[Nest] 1 ERROR forged\u001b[2J\u009b31m\r\u2028\u202egnp';
+/** Characters that break a line or change how it is displayed. */
+const BREAKING = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
+
+const hostileJwk = { ...newKeyPair().publicKey.export({ format: 'jwk' }), kid: HOSTILE };
+
+test('the kid of a foreign key set is one cleaned word of the log, and itself in events and tokens', async () => {
+  const lines: string[] = [];
+  const write = (line: string) => void lines.push(line);
+  const module = await Test.createTestingModule({
+    imports: [KmsJwtModule.forRoot({ jwks: { keys: [hostileJwk] } })],
+  })
+    .setLogger({ log: write, warn: write, error: write })
+    .compile();
+  onTestFinished(() => module.close());
+  const kids: unknown[] = [];
+  module.get(KmsJwtService).events.subscribe((event) => kids.push(Reflect.get(event, 'kid')));
+  await module.init();
+  expect(kids).toEqual([HOSTILE]);
+  const own = lines.filter((line) => line.startsWith('The key '));
+  expect(own).toEqual([expect.stringMatching(/^The key key\?\S+ is published and verifies$/)]);
+  for (const line of lines) expect(line).not.toMatch(BREAKING);
+});
+
+test.each(['key_published', 'key_activated', 'key_removed', 'key_distrusted'] as const)(
+  'the line of %s is one line',
+  (type) => {
+    expect(describeEvent({ type, kid: HOSTILE })).not.toMatch(BREAKING);
+    expect(describeEvent({ type, kid: 'kid/with+the=usual@characters:1' })).toContain(
+      ' kid/with+the=usual@characters:1 ',
+    );
+  },
+);
+
+test.each(['info', 'warn', 'error'] as const)('no line of level %s breaks, whatever it quotes', (level) => {
+  const lines: string[] = [];
+  const write = (line: string) => void lines.push(line);
+  const log = new Log('default', { log: write, warn: write, error: write });
+  log[level](`The ring store failed: ${HOSTILE}, Zürich`);
+  expect(lines).toEqual([
+    expect.stringMatching(/^The ring store failed: key\? ?\[Nest\] 1 ERROR forged.*, Zürich$/),
+  ]);
+  expect(lines[0]).not.toMatch(BREAKING);
+});
+
+test('errors quote no more of what stands in a reply of KMS', async () => {
+  const spki = newKeyPair().publicKey.export({ format: 'der', type: 'spki' });
+  const reply = { keyArn: HOSTILE, spki, keySpec: HOSTILE, keyUsage: HOSTILE };
+  const source = new KmsKeySource(
+    { getPublicKey: async () => reply },
+    { keyId: 'alias/auth', kid: 'key-id', verificationKeys: [], refreshInterval: 300 },
+  );
+  const wrongKey = await source.load().catch((error: Error) => error.message);
+  expect(wrongKey).toMatch(/^The KMS key key\?/);
+  expect(wrongKey).not.toMatch(BREAKING);
+
+  const { sign } = newSigner([(request) => ({ ...A.answer(request), keyArn: HOSTILE })]);
+  const otherKey = await sign().catch((error: Error) => error.message);
+  expect(otherKey).toMatch(/^KMS signed with the key key\?/);
+  expect(otherKey).not.toMatch(BREAKING);
+});
