@@ -209,13 +209,13 @@ export class KmsUnavailableError extends KmsJwtError {
   }
 }
 
-/** The key set of the issuer is unavailable: a 503 from the guard and the filter, never a 401. */
+/** The key set of the issuer is unavailable, or older than `rotation.maxStale`: a 503 from the guard and the filter, never a 401. */
 export class JwksUnavailableError extends KmsJwtError {
   readonly code = 'jwks_unavailable';
   override readonly retryable = true;
 }
 
-/** The key does not exist, is disabled or pending deletion, or has the wrong spec or usage. */
+/** The key does not exist, is disabled or pending deletion, has the wrong spec or usage, or is distrusted. */
 export class KmsKeyError extends KmsJwtError {
   readonly code = 'kms_key_invalid';
 }

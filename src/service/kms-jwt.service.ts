@@ -46,9 +46,9 @@ export interface KmsJwtHealth extends RingHealth {
 @Injectable()
 export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   /**
-   * What happens to the keys and to KMS calls: a key published, activated or removed, a refresh that failed or recovered, a
-   * failed store, a refused signature, the circuit opened or closed. Each is also a line of the log; a repeated line is
-   * written once in ten seconds. Completes at shutdown.
+   * What happens to the keys and to KMS calls: a key published, activated, removed or distrusted, a refresh that failed or
+   * recovered, a key set that becomes too old, a store that failed or is not safe, a refused signature, the circuit opened
+   * or closed. Each is also a line of the log; a repeated line is written once in ten seconds. Completes at shutdown.
    *
    * @example
    * this.jwt.events.subscribe((event) => this.metrics.count(event.type));
@@ -154,6 +154,7 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * TokenClaimError, TokenRevokedError: all of them are TokenErrors
    * @throws KmsUnavailableError, KmsAccessDeniedError, KmsKeyError, JwksUnavailableError for a token with an unknown `kid`
    * while the keys cannot be refreshed; with `lazy`, for any token if the first fetch of the keys fails
+   * @throws JwksUnavailableError for any token while the key set of `jwksUri` is older than `rotation.maxStale`
    * @throws RevocationUnavailableError if the module's `isRevoked` fails
    * @throws SchemaUnavailableError if an asynchronous `schema` rejects or exceeds `limits.timeout`
    * @throws KmsJwtOptionsError for wrong options
