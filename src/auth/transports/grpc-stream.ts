@@ -26,6 +26,8 @@ export function grpcStreamOf(
       // by `for await` a @GrpcStreamCall() would reject, which nothing handles and which ends the process.
       const [sendStatus] = call.listeners('error');
       sendStatus?.call(call, statusOf(error));
+      // What the handler still writes is dropped: written after the end, it would be an error event too.
+      call.write = () => true;
       // Nest stops the producer at this event.
       call.cancelled = true;
       call.emit('cancelled', 'cancelled');

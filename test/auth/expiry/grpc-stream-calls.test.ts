@@ -1,3 +1,4 @@
+import { type EventEmitter, once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { type Client, credentials, loadPackageDefinition, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
@@ -16,7 +17,8 @@ interface Price {
   sub: string;
 }
 
-interface ServerCall extends AsyncIterable<Price> {
+interface ServerCall extends EventEmitter, AsyncIterable<Price> {
+  cancelled: boolean;
   write(price: Price): unknown;
   end(): unknown;
 }
@@ -37,7 +39,10 @@ class GrpcController {
     callback(null, { sub: 'too late' });
   }
   @GrpcStreamCall('Prices') async echoCall(@Payload() call: ServerCall) {
-    for await (const price of call) call.write(price);
+    for await (const price of call) {
+      if (price.sub === 'late' && !call.cancelled) await once(call, 'cancelled');
+      call.write(price);
+    }
     ended.push('echoCall');
     call.end();
   }
@@ -51,9 +56,17 @@ interface PricesClient extends Client {
   echoCall(metadata: Metadata): NodeJS.ReadWriteStream & { write(price: Price): unknown };
 }
 
-test.each(['collectCall', 'echoCall'] as const)(
-  'the end of %s by the token of its client is the end of its stream for a handler by @GrpcStreamCall()',
-  async (method) => {
+/** A message at which the handler waits for the end, and writes after it. */
+const LATE = { sub: 'late' };
+
+test.each([
+  ['collectCall', []],
+  ['echoCall', []],
+  ['echoCall', [LATE, LATE]],
+] as const)(
+  'the end of %s by the token of its client is the end of its stream for a handler by @GrpcStreamCall(): %j',
+  async (method, further) => {
+    ended.length = 0;
     const rejections = watchRejections();
     const { app, jwt } = await startApp({ controllers: [GrpcController] });
     const url = `127.0.0.1:${await freePort()}`;
@@ -71,11 +84,16 @@ test.each(['collectCall', 'echoCall'] as const)(
     const metadata = new Metadata();
     metadata.set('authorization', `Bearer ${await jwt.sign({ exp: soon() })}`);
     const error = await new Promise((resolve) => {
-      if (method === 'collectCall') return client.collectCall(metadata, resolve).write({ sub: 'question' });
-      const call = client.echoCall(metadata);
-      call.on('data', () => {});
-      call.on('error', resolve);
-      return call.write({ sub: 'question' });
+      const messages = [{ sub: 'question' }, ...further];
+      if (method === 'collectCall') {
+        const call = client.collectCall(metadata, resolve);
+        for (const price of messages) call.write(price);
+      } else {
+        const call = client.echoCall(metadata);
+        call.on('data', () => {});
+        call.on('error', resolve);
+        for (const price of messages) call.write(price);
+      }
     });
     expect(error).toMatchObject({ code: 16, details: 'The token has expired' });
     await expect.poll(() => ended).toContain(method);
