@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { finished } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import type { ServiceError } from '@grpc/grpc-js';
 import { Controller, UseGuards } from '@nestjs/common';
@@ -29,6 +29,21 @@ interface Question {
 interface ServerCall extends NodeJS.ReadableStream {
   write(answer: Answer): unknown;
   end(): void;
+}
+
+/** Reads a client's stream until it ends, or the client leaves: a handler that rejects then would end the process. */
+async function readAll<Result>(
+  questions: ServerCall,
+  work: (question: Question) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Promise<Result>[] = [];
+  questions.on('data', (question: Question) => void results.push(work(question)));
+  try {
+    await finished(questions, { writable: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
+  }
+  return Promise.all(results);
 }
 
 @Controller()
@@ -100,23 +115,15 @@ class CallsController {
     @Claims() claims: JwtClaims,
     @Claims('sub', SlowPipe) sub: string,
   ) {
-    let answered: Answer | undefined;
-    for await (const { call } of questions as AsyncIterable<Question>)
-      answered = await answer(call, claims, sub);
-    callback(null, answered);
+    const answered = await readAll(questions, ({ call }) => answer(call, claims, sub));
+    callback(null, answered.at(-1));
   }
   @Scopes(SCOPE) @Witnessed() @GrpcStreamCall('Calls') async chatCall(
     @Payload() questions: ServerCall,
     @Claims() claims: JwtClaims,
     @Claims('sub', SlowPipe) sub: string,
   ) {
-    const written: Promise<unknown>[] = [];
-    // Not by `for await`, which destroys a stream that is still to be written.
-    questions.on('data', ({ call }: Question) => {
-      written.push(answer(call, claims, sub).then((answered) => questions.write(answered)));
-    });
-    await once(questions, 'end');
-    await Promise.all(written);
+    await readAll(questions, async ({ call }) => questions.write(await answer(call, claims, sub)));
     questions.end();
   }
 }
