@@ -204,6 +204,7 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
     return this.watcher.watch(
       {
         kid: typeof jws?.header.kid === 'string' ? jws.header.kid : undefined,
+        // Claims that the app made of a token that is no JWT may have an `exp` of any type: it then never expires here.
         expiresAt: expiryOf(jws?.payload ?? claims, settings),
         recheck: async () => jws && this.verifier.checkRevocation(jws),
       },

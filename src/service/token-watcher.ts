@@ -49,10 +49,14 @@ const SYSTEM_CLOCK: WatcherClock = {
   },
 };
 
+/** How often the watched tokens are compared with the wall clock. */
+const TICK_MS = 500;
+
 /** Reports when a token expires, is revoked, or its key is no longer trusted. */
 export class TokenWatcher {
   private readonly watches = new Set<Watch>();
   private readonly subscription: Subscription;
+  private cancelTick: (() => void) | undefined;
 
   constructor(
     private readonly settings: TokenWatcherSettings,
@@ -69,12 +73,12 @@ export class TokenWatcher {
    * @returns a function that ends the watch
    */
   watch(token: WatchedToken, onInvalid: (error: KmsJwtError) => void): () => void {
-    const watch = new Watch(token, this.settings, this.clock, (error) => {
+    const watch = new Watch(token, this.settings.recheckInterval, this.clock, (error) => {
       this.watches.delete(watch);
       onInvalid(error);
     });
     this.watches.add(watch);
-    watch.start();
+    this.scheduleTick();
     return () => {
       this.watches.delete(watch);
       watch.stop();
@@ -84,8 +88,27 @@ export class TokenWatcher {
   /** Ends every watch without a report. */
   stop(): void {
     this.subscription.unsubscribe();
+    this.cancelTick?.();
     for (const watch of this.watches) watch.stop();
     this.watches.clear();
+  }
+
+  /** One timer for all tokens: a timer for each would be late after a step of the wall clock, and after a suspension. */
+  private scheduleTick(): void {
+    if (!this.settings.endAtExpiry || this.cancelTick || this.watches.size === 0) return;
+    this.cancelTick = this.clock.setTimer(() => {
+      this.cancelTick = undefined;
+      this.endExpiredTokens();
+      this.scheduleTick();
+    }, TICK_MS);
+  }
+
+  private endExpiredTokens(): void {
+    const now = this.clock.now() / 1000;
+    for (const watch of this.watches) {
+      const { expiresAt } = watch.token;
+      if (expiresAt <= now) watch.end(new TokenExpiredError(new Date(expiresAt * 1000)));
+    }
   }
 
   private endTokensOf(kid: string): void {
@@ -94,25 +117,22 @@ export class TokenWatcher {
 }
 
 class Watch {
-  private readonly timers = new Map<'expiry' | 'recheck', () => void>();
+  private cancelRecheck: (() => void) | undefined;
   private failedRechecks = 0;
   private isOver = false;
 
   constructor(
     readonly token: WatchedToken,
-    private readonly settings: TokenWatcherSettings,
+    recheckInterval: number | undefined,
     private readonly clock: WatcherClock,
     private readonly onInvalid: (error: KmsJwtError) => void,
-  ) {}
-
-  start(): void {
-    if (this.settings.endAtExpiry && this.token.expiresAt !== Infinity) this.awaitExpiry();
-    if (this.settings.recheckInterval !== undefined) this.awaitRecheck(this.settings.recheckInterval);
+  ) {
+    if (recheckInterval !== undefined) this.scheduleRecheck(recheckInterval);
   }
 
   stop(): void {
     this.isOver = true;
-    for (const cancel of this.timers.values()) cancel();
+    this.cancelRecheck?.();
   }
 
   end(error: KmsJwtError): void {
@@ -121,21 +141,14 @@ class Watch {
     this.onInvalid(error);
   }
 
-  /** By the wall clock, as `verify`: a timer that fires early, after a step back or at its limit, is set again. */
-  private awaitExpiry(): void {
-    const remaining = this.token.expiresAt * 1000 - this.clock.now();
-    if (remaining <= 0) return this.end(new TokenExpiredError(new Date(this.token.expiresAt * 1000)));
-    // Whole milliseconds: a timer of a fraction less would fire just before.
-    this.setTimer('expiry', () => this.awaitExpiry(), Math.ceil(remaining));
-  }
-
-  private awaitRecheck(interval: number): void {
+  private scheduleRecheck(interval: number): void {
     const jitter = 1 + RECHECK_JITTER * (2 * this.clock.random() - 1);
     const recheck = async () => {
       await this.recheck();
-      if (!this.isOver) this.awaitRecheck(interval);
+      if (!this.isOver) this.scheduleRecheck(interval);
     };
-    this.setTimer('recheck', () => void recheck(), interval * 1000 * jitter);
+    const delay = Math.min(interval * 1000 * jitter, MAX_TIMER_MS);
+    this.cancelRecheck = this.clock.setTimer(() => void recheck(), delay);
   }
 
   private async recheck(): Promise<void> {
@@ -147,9 +160,5 @@ class Watch {
       const isUnanswered = error instanceof RevocationUnavailableError;
       if (!isUnanswered || this.failedRechecks >= MAX_FAILED_RECHECKS) this.end(error as KmsJwtError);
     }
-  }
-
-  private setTimer(name: 'expiry' | 'recheck', run: () => void, milliseconds: number): void {
-    this.timers.set(name, this.clock.setTimer(run, Math.min(milliseconds, MAX_TIMER_MS)));
   }
 }
