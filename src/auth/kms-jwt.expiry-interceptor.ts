@@ -1,6 +1,7 @@
 import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import { Observable } from 'rxjs';
 import type { KmsJwtError } from '../errors/errors.js';
+import { levelsOf, verifyOptionsOf } from './access.js';
 import { reportRefusal } from './refusal.js';
 import { verifiedFor } from './request-claims.js';
 import { transportOf } from './transports/index.js';
@@ -17,7 +18,8 @@ export class KmsJwtExpiryInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const verified = verifiedFor(context);
     if (!verified) return next.handle();
-    const { token, claims, options, jwt } = verified;
+    const { token, claims, jwt } = verified;
+    const options = verifyOptionsOf(levelsOf(context));
     return new Observable((subscriber) => {
       const end = async (error: KmsJwtError) => {
         reportRefusal(error, jwt.log);

@@ -102,7 +102,7 @@ export class KmsJwtGuard implements CanActivate {
     const access = accessFor(this, levelsOf(context));
     try {
       const verified = await this.verify(context, access === 'elsewhere' ? 'required' : access);
-      if (verified) watchConnection(CONNECTIONS.connectionOf(client), verified);
+      if (verified) watchConnection(CONNECTIONS.connectionOf(client), verified, this.optionsOf(context));
       CONNECTIONS.accept(client);
       return verified?.claims;
     } catch (error) {
@@ -120,7 +120,8 @@ export class KmsJwtGuard implements CanActivate {
    *
    * @param client as the gateway received it
    * @param token of the same issuer and subject (`iss` and `sub`) as the one before
-   * @throws TokenError when the token is invalid, or of another issuer or subject
+   * @throws TokenError when the token is invalid, of another issuer or subject, or without a subject
+   * @throws InsufficientScopeError as `acceptConnection` refuses it
    * @throws KmsJwtOptionsError for a connection that was not accepted, or is closed
    *
    * @example
@@ -131,12 +132,11 @@ export class KmsJwtGuard implements CanActivate {
   async renewConnection(client: object, token: string): Promise<JwtClaims> {
     const context = CONNECTIONS.contextOf(client);
     const connection = CONNECTIONS.connectionOf(client);
-    const claims = checkAuthenticated(await this.authenticate(token, context));
-    const renewed = this.verified(token, claims, context);
-    renewWatch(connection, renewed, (current) =>
+    const renewed = await this.verifyToken(token, context);
+    renewWatch(connection, renewed, this.optionsOf(context), (current) =>
       checkSameSubject(this.jwt.decode(current), this.jwt.decode(token)),
     );
-    return claims;
+    return renewed.claims;
   }
 
   /**
@@ -180,8 +180,10 @@ export class KmsJwtGuard implements CanActivate {
   protected getToken(context: ExecutionContext): string | undefined {
     const transport = transportOf(context);
     const connection = transport.connectionOf?.(context);
-    const renewed = connection?.hasCalls ? renewedToken(connection, this.instance) : undefined;
-    return renewed ?? findToken(transport, context, this.jwt.guardSettings);
+    const found = findToken(transport, context, this.jwt.guardSettings);
+    // A handshake without a token any more means a logout, also of the token that renewed it.
+    if (found === undefined || !connection?.hasCalls) return found;
+    return renewedToken(connection, this.instance) ?? found;
   }
 
   /**
@@ -223,19 +225,18 @@ export class KmsJwtGuard implements CanActivate {
   private async verify(context: ExecutionContext, access: Access): Promise<Verified | undefined>;
   private async verify(context: ExecutionContext, access: Access): Promise<Verified | undefined> {
     if (access === 'public') return undefined;
-    const scopes = scopesOf(levelsOf(context));
     const token = this.getToken(context);
-    if (!token && access === 'optional' && scopes.length === 0) return undefined;
-    if (!token) throw new TokenMissingError();
-
-    const claims = checkAuthenticated(await this.authenticate(token, context));
-    // Those of the token itself: a schema may have left them out.
-    if (scopes.length > 0) checkScopes(this.jwt.decode(token), scopes);
-    return this.verified(token, claims, context);
+    if (token) return this.verifyToken(token, context);
+    if (access === 'optional' && scopesOf(levelsOf(context)).length === 0) return undefined;
+    throw new TokenMissingError();
   }
 
-  private verified(token: string, claims: JwtClaims, context: ExecutionContext): Verified {
-    return { token, claims, options: this.optionsOf(context), jwt: this.jwt, instance: this.instance };
+  private async verifyToken(token: string, context: ExecutionContext): Promise<Verified> {
+    const claims = checkAuthenticated(await this.authenticate(token, context));
+    const scopes = scopesOf(levelsOf(context));
+    // Those of the token itself: a schema may have left them out.
+    if (scopes.length > 0) checkScopes(this.jwt.decode(token), scopes);
+    return { token, claims, jwt: this.jwt, instance: this.instance };
   }
 
   private record(context: ExecutionContext, verified: Verified): void {
@@ -253,10 +254,10 @@ export class KmsJwtGuard implements CanActivate {
 
   /** Ends a stream with the token of its call, and a connection with the token of its handshake. */
   private watchFor(connection: OpenConnection, verified: Verified, context: ExecutionContext): void {
-    if (!connection.hasCalls) return watchConnection(connection, verified);
+    if (!connection.hasCalls) return watchConnection(connection, verified, this.optionsOf(context));
     if (!this.isTokenOfHandshake(context, verified.token)) return;
     // The options of one message, or of one field, are not those of its connection.
-    watchConnection(connection, { ...verified, options: undefined });
+    watchConnection(connection, verified, undefined);
   }
 
   /** The token of a single message never ends a connection. */

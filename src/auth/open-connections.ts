@@ -1,4 +1,5 @@
 import { KmsJwtOptionsError } from '../errors/errors.js';
+import type { RouteVerifyOptions } from '../options/kms-jwt.options.js';
 import { reportRefusal } from './refusal.js';
 import type { OpenConnection } from './transports/transport.js';
 import type { Verified } from './verified-token.js';
@@ -24,8 +25,16 @@ export function renewedToken(connection: OpenConnection, instance: string): stri
   return current?.isRenewed ? current.token : undefined;
 }
 
-/** Ends the connection, or stream, once its token is no longer valid. */
-export function watchConnection(connection: OpenConnection, verified: Verified): void {
+/**
+ * Ends the connection, or stream, once its token is no longer valid.
+ *
+ * @param options that the token was verified by, beside the module's
+ */
+export function watchConnection(
+  connection: OpenConnection,
+  verified: Verified,
+  options: RouteVerifyOptions | undefined,
+): void {
   // The client may have left while its token was verified, and each gateway of a server accepts it.
   if (connection.isClosed || isWatched(connection, verified.instance)) return;
   const byInstance = connections.get(connection.key) ?? new Map<string, Current>();
@@ -36,7 +45,7 @@ export function watchConnection(connection: OpenConnection, verified: Verified):
       byInstance.clear();
     });
   }
-  byInstance.set(verified.instance, { ...watch(connection, verified), isRenewed: false });
+  byInstance.set(verified.instance, { ...watch(connection, verified, options), isRenewed: false });
 }
 
 /**
@@ -48,6 +57,7 @@ export function watchConnection(connection: OpenConnection, verified: Verified):
 export function renewWatch(
   connection: OpenConnection,
   renewed: Verified,
+  options: RouteVerifyOptions | undefined,
   check: (current: string) => void,
 ): void {
   const byInstance = connections.get(connection.key);
@@ -58,12 +68,16 @@ export function renewWatch(
   check(current.token);
   current.stopWatching();
   byInstance.set(renewed.instance, {
-    ...watch(connection, renewed),
+    ...watch(connection, renewed, options),
     isRenewed: true,
   });
 }
 
-function watch(connection: OpenConnection, { token, claims, options, jwt }: Verified) {
+function watch(
+  connection: OpenConnection,
+  { token, claims, jwt }: Verified,
+  options: RouteVerifyOptions | undefined,
+) {
   const stopWatching = jwt.watch(token, claims, options, (error) => {
     reportRefusal(error, jwt.log);
     try {

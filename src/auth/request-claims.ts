@@ -66,8 +66,8 @@ const owners = new WeakMap<object, Map<string, Owner | undefined>>();
 
 /**
  * Sets the app's property of the request, `user` by default. In GraphQL and on sockets several calls share the request:
- * there the property has the claims of the last admitted call. It is never deleted; once calls with different tokens, or
- * of different instances, share the request, reading it throws.
+ * there the property has the claims of the last admitted call. It is never deleted; once calls of different users, or of
+ * different instances, share the request, reading it throws.
  */
 export function placeOnRequest(request: object, property: string, claims: JwtClaims, owner: Owner): void {
   const byProperty = owners.get(request) ?? new Map<string, Owner | undefined>();
@@ -90,7 +90,7 @@ function refuseToRead(request: object, property: string): void {
     get() {
       throw new KmsJwtOptionsError(
         `request.${property}`,
-        'is ambiguous, as calls with different tokens share the request: use @Claims() or claimsOf(context)',
+        'is ambiguous, as calls of different users share the request: use @Claims() or claimsOf(context)',
       );
     },
     set(value: unknown) {

@@ -1,15 +1,12 @@
 import { KmsJwtOptionsError, TokenClaimError, TokenRejectedError } from '../errors/errors.js';
 import type { JwtClaims } from '../jwt/claims.js';
 import { isPlainObject } from '../jwt/json.js';
-import type { RouteVerifyOptions } from '../options/kms-jwt.options.js';
 import type { KmsJwtService } from '../service/kms-jwt.service.js';
 
 /** A token that was verified, and the claims that it stands for. */
 export interface Verified {
   readonly token: string;
   readonly claims: JwtClaims;
-  /** The options that it was verified by, beside the module's. */
-  readonly options: RouteVerifyOptions | undefined;
   /** The service that verified it, and the name of its instance. */
   readonly jwt: KmsJwtService;
   readonly instance: string;
@@ -30,10 +27,11 @@ export function checkAuthenticated(claims: unknown): JwtClaims {
   );
 }
 
-/** @throws TokenClaimError unless both tokens are of one issuer and subject */
+/** @throws TokenClaimError unless both tokens are of one issuer and subject; two without `sub` may be of two users */
 export function checkSameSubject(current: JwtClaims, renewed: JwtClaims): void {
   for (const claim of ['iss', 'sub']) {
-    if (current[claim] !== renewed[claim]) {
+    const isUnknown = claim === 'sub' && current[claim] === undefined;
+    if (isUnknown || current[claim] !== renewed[claim]) {
       throw new TokenClaimError(claim, 'mismatch', `The ${claim} claim does not match the connection`);
     }
   }

@@ -1,7 +1,6 @@
-import type { ServerResponse } from 'node:http';
-import type { Http2ServerResponse } from 'node:http2';
 import type { Readable } from 'node:stream';
 import type { ExecutionContext } from '@nestjs/common';
+import { type RawResponse, rawResponseOf } from './http-response.js';
 import type { OpenConnection } from './transport.js';
 
 /** The key under which Nest keeps what `@Sse()` says of a handler. */
@@ -12,14 +11,10 @@ const CLOSE_TIMEOUT_MS = 1000;
 /** The streams that Nest pipes into responses. */
 const sources = new WeakMap<RawResponse, Readable>();
 
-type RawResponse = ServerResponse | Http2ServerResponse;
-
 /** The stream of a handler with `@Sse()`; a download is not cut off. */
 export function eventStreamOf(context: ExecutionContext): OpenConnection | undefined {
   if (!Reflect.hasMetadata(SSE, context.getHandler())) return undefined;
-  // Fastify's reply has Node's response inside.
-  const response = context.switchToHttp().getResponse<RawResponse & { raw?: RawResponse }>();
-  const raw = response.raw ?? response;
+  const raw = rawResponseOf(context);
   return {
     key: raw,
     hasCalls: false,

@@ -3,8 +3,9 @@ import type { KmsJwtError } from '../../errors/errors.js';
 import type { TokenCarrier } from '../../options/kms-jwt.options.js';
 import { type Refusal, refusalOf } from '../refusal.js';
 import { headersFrom } from './headers.js';
-import { CLOSE_TIMEOUT_MS } from './websocket-connection.js';
+import { Pairs } from './pairs.js';
 import type { OpenConnection, Transport } from './transport.js';
+import { closeSocket } from './websocket-connection.js';
 
 /** The third argument of a resolver: `(root, args, context, info)`. */
 interface GraphqlContext {
@@ -96,30 +97,21 @@ function* pathOf({ path }: Info): Iterable<Path> {
   for (let node: Path | undefined = path; node; node = node.prev) yield node;
 }
 
-/** The object that stands for two others together, as long as both live. */
-function pairIn(pairs: WeakMap<object, WeakMap<object, object>>, one: object, other: object): object {
-  const byOther = pairs.get(one) ?? new WeakMap<object, object>();
-  pairs.set(one, byOther);
-  const pair = byOther.get(other) ?? {};
-  byOther.set(other, pair);
-  return pair;
-}
-
 /** By the context of an operation, and the operation: one connection may have one context for all of its operations. */
-const subscriptions = new WeakMap<object, WeakMap<object, object>>();
+const subscriptions = new Pairs();
 
 /** What identifies a subscription to the fields of its events, whose paths begin anew. */
 function subscriptionOf(host: ArgumentsHost, { operation }: Info): object[] {
-  return operation.operation === 'subscription' ? [pairIn(subscriptions, contextOf(host), operation)] : [];
+  return operation.operation === 'subscription' ? [subscriptions.of(contextOf(host), operation)] : [];
 }
 
 /** By the path of the field `_entities`, which its references share, and the reference. */
-const references = new WeakMap<object, WeakMap<object, object>>();
+const references = new Pairs();
 
 /** What identifies the call of a `__resolveReference`; nothing where the reference is not known. */
 function referenceOf(host: ArgumentsHost, { path }: Info): object[] {
   const reference = host.getArgByIndex<unknown>(0);
-  return typeof reference === 'object' && reference !== null ? [pairIn(references, path, reference)] : [];
+  return typeof reference === 'object' && reference !== null ? [references.of(path, reference)] : [];
 }
 
 function isConnection(request: object): request is Connection {
@@ -138,10 +130,7 @@ function socketOf(connection: Connection): OpenConnection | undefined {
     isClosed: (socket.readyState ?? 1) > 1,
     end(error) {
       const { status, errorCode } = refusalOf(error);
-      // A client that ignores the close frame must not be served in the meantime.
-      socket.removeAllListeners?.('message');
-      setTimeout(() => socket.terminate?.(), CLOSE_TIMEOUT_MS).unref();
-      socket.close(status === 503 ? CLOSE_CODES.unavailable : CLOSE_CODES.invalid, errorCode);
+      closeSocket(socket, status === 503 ? CLOSE_CODES.unavailable : CLOSE_CODES.invalid, errorCode);
     },
     onClosed: (listener) => void socket.once('close', listener),
   };

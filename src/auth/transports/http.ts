@@ -1,5 +1,4 @@
-import type { ServerResponse } from 'node:http';
-import { constants as http2, type Http2ServerResponse } from 'node:http2';
+import { constants as http2 } from 'node:http2';
 import { type ArgumentsHost, HttpException } from '@nestjs/common';
 import {
   InsufficientScopeError,
@@ -11,6 +10,7 @@ import {
 import type { TokenCarrier } from '../../options/kms-jwt.options.js';
 import { refusalOf } from '../refusal.js';
 import { eventStreamOf } from './event-stream.js';
+import { rawResponseOf } from './http-response.js';
 import type { Transport } from './transport.js';
 
 /** The response of Express and of Fastify, as far as both set a header in the same way. */
@@ -18,17 +18,9 @@ interface HttpResponse {
   header(name: string, value: string): unknown;
 }
 
-type RawResponse = ServerResponse | Http2ServerResponse;
-
 const RETRY_AFTER_SECONDS = '1';
 
 const requestOf = (host: ArgumentsHost) => host.switchToHttp().getRequest<TokenCarrier>();
-
-/** Node's response: Fastify's reply has it inside. */
-function rawResponseOf(host: ArgumentsHost): RawResponse {
-  const response = host.switchToHttp().getResponse<RawResponse & { raw?: RawResponse }>();
-  return response.raw ?? response;
-}
 
 function cutOff(host: ArgumentsHost): boolean {
   const response = rawResponseOf(host);

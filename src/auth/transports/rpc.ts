@@ -5,6 +5,7 @@ import type { TokenCarrier } from '../../options/kms-jwt.options.js';
 import { type Refusal, refusalOf } from '../refusal.js';
 import { headersFrom } from './headers.js';
 import { grpcStreamOf } from './grpc-stream.js';
+import { Pairs } from './pairs.js';
 import type { Transport } from './transport.js';
 
 /** The parts of Nest's RPC contexts, and of gRPC's Metadata, that tell one transport from another. */
@@ -76,16 +77,9 @@ function contextOf(host: ArgumentsHost): RpcContext {
   return grpcCallOf(host)?.metadata ?? rpcContext.getContext<RpcContext>() ?? fallback;
 }
 
-const calls = new WeakMap<object, WeakMap<object, object>>();
-
 /** By context and handler: an event may have several handlers, and all of them receive one context. */
-function callOf(context: ExecutionContext): object {
-  const byHandler = calls.get(contextOf(context)) ?? new WeakMap<object, object>();
-  calls.set(contextOf(context), byHandler);
-  const call = byHandler.get(context.getHandler()) ?? {};
-  byHandler.set(context.getHandler(), call);
-  return call;
-}
+const calls = new Pairs();
+const callOf = (context: ExecutionContext) => calls.of(contextOf(context), context.getHandler());
 
 export const rpc: Transport = {
   carriersOf: (host) => [

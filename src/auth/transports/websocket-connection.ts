@@ -10,8 +10,15 @@ export interface Handshake {
   auth?: Record<string, unknown> | null;
 }
 
+/** The parts of a socket of `ws` that end it. */
+interface ClosableSocket {
+  removeAllListeners?(event: string): unknown;
+  close?(code: number, reason: string): unknown;
+  terminate?(): unknown;
+}
+
 /** The parts of a socket that are used here: those of socket.io, or those of `ws`. */
-export interface Client {
+export interface Client extends ClosableSocket {
   handshake?: Handshake;
   /** The request of the handshake, on a socket of socket.io. */
   request?: { rawHeaders?: string[] };
@@ -25,11 +32,8 @@ export interface Client {
   disconnect?(close: boolean): unknown;
   on?(event: string, listener: (body: object) => void): unknown;
   send?(message: string): unknown;
-  close?(code: number, reason: string): unknown;
   pause?(): unknown;
   resume?(): unknown;
-  removeAllListeners?(event: string): unknown;
-  terminate?(): unknown;
   /** socket.io's middleware of a socket. */
   use?(middleware: (message: unknown[], next: () => void) => void): unknown;
 }
@@ -44,17 +48,22 @@ const CLOSE_CODES: Record<Refusal['status'], number> = {
 };
 
 /** How long a client may take to answer the close frame. */
-export const CLOSE_TIMEOUT_MS = 1000;
+const CLOSE_TIMEOUT_MS = 1000;
 
 /** Sends the event `exception` with the reason, and closes the connection. */
 export function closeClient(client: Client, error: unknown): void {
   const { status, errorCode } = refusalOf(error);
   sendException(client, error);
   if (client.disconnect) return void client.disconnect(true);
-  // A client that ignores the close frame must not be served in the meantime.
-  client.removeAllListeners?.('message');
-  client.close?.(CLOSE_CODES[status], errorCode);
-  setTimeout(() => client.terminate?.(), CLOSE_TIMEOUT_MS).unref();
+  closeSocket(client, CLOSE_CODES[status], errorCode);
+}
+
+/** Closes a socket of `ws`. A client that ignores the close frame is served no more, and cut off after a second. */
+export function closeSocket(socket: ClosableSocket, code: number, reason: string): void {
+  // Also of the frames that a paused socket holds: `ws` hands them out when it is closed or terminated.
+  socket.removeAllListeners?.('message');
+  socket.close?.(code, reason);
+  setTimeout(() => socket.terminate?.(), CLOSE_TIMEOUT_MS).unref();
 }
 
 /** Sends the event `exception`, as Nest's own filter does. */

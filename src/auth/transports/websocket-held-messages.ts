@@ -37,8 +37,6 @@ export function drop(client: Client): void {
   const held = settle(client);
   if (held) held.isRefused = true;
   held?.messages.splice(0);
-  // `ws` passes on the frames that it holds, also when the socket is closed or terminated: nothing must listen then.
-  client.removeAllListeners?.('message');
 }
 
 function settle(client: Client): Held | undefined {

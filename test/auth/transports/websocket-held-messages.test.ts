@@ -1,6 +1,4 @@
 import { once } from 'node:events';
-import { request as httpRequest } from 'node:http';
-import type { Socket } from 'node:net';
 import { Inject, type INestApplication } from '@nestjs/common';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import { WsAdapter } from '@nestjs/platform-ws';
@@ -9,6 +7,7 @@ import { KmsJwtGuard } from 'nestjs-kms-jwt';
 import { io } from 'socket.io-client';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { connectRaw, frameOf } from '../../support/raw-websocket.js';
 import { startApp } from '../support.js';
 
 const nap = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -51,42 +50,12 @@ const slowly = (answer: boolean) => async () => {
   return answer;
 };
 
-/** A text frame as a client sends it, masked with zeros (RFC 6455, section 5.2); of up to 125 bytes. */
-function frameOf(message: string): Buffer {
-  return Buffer.concat([Buffer.from([0x81, 0x80 | message.length, 0, 0, 0, 0]), Buffer.from(message)]);
-}
-
-/** Sends two frames in the same packet as the handshake, before the server can answer it. */
-async function connectWithFrames(url: string, headers: Record<string, string>) {
-  const request = httpRequest(url, {
-    headers: {
-      connection: 'Upgrade',
-      upgrade: 'websocket',
-      'sec-websocket-key': Buffer.alloc(16).toString('base64'),
-      'sec-websocket-version': '13',
-      ...headers,
-    },
-  });
-  const frames = ['first', 'second'].map((data) => frameOf(JSON.stringify({ event: 'order', data })));
-  request.on('socket', (socket) => {
-    socket.on('connect', () => {
-      socket.cork();
-      process.nextTick(() => {
-        for (const frame of frames) socket.write(frame);
-        socket.uncork();
-      });
-    });
-  });
-  request.end();
-  const [, socket] = (await once(request, 'upgrade')) as [unknown, Socket];
-  onTestFinished(() => void socket.destroy());
-  return socket;
-}
+const FRAMES = ['first', 'second'].map((data) => frameOf(JSON.stringify({ event: 'order', data })));
 
 describe('a client of ws', () => {
   test('without a token has none of the frames served that came with its handshake', async () => {
     const { url } = await start('ws', async () => false);
-    const socket = await connectWithFrames(url, {});
+    const socket = await connectRaw(url, {}, FRAMES);
     await Promise.race([once(socket, 'end'), once(socket, 'close'), nap(1000)]);
     expect(served).toEqual([]);
   });
@@ -103,6 +72,15 @@ describe('a client of ws', () => {
     expect(served).toEqual([]);
   });
 
+  test('that resets its connection before the verdict has none of its frames served', async () => {
+    const { url, jwt } = await start('ws', slowly(true));
+    const authorization = `Bearer ${await jwt.sign({})}`;
+    const socket = await connectRaw(url, { authorization }, FRAMES);
+    socket.resetAndDestroy();
+    await nap(300);
+    expect(served).toEqual([]);
+  });
+
   test.each([
     ['one gateway', [Gateway]],
     ['two gateways', [Gateway, SecondGateway]],
@@ -110,7 +88,7 @@ describe('a client of ws', () => {
     'with a valid token has its messages served after the verdict, in their order: %s',
     async (_, gateways) => {
       const { url, jwt } = await start('ws', slowly(false), gateways);
-      const socket = await connectWithFrames(url, { authorization: `Bearer ${await jwt.sign({})}` });
+      const socket = await connectRaw(url, { authorization: `Bearer ${await jwt.sign({})}` }, FRAMES);
       await nap(100);
       expect(served).toEqual([]);
       await once(socket, 'data');
