@@ -160,7 +160,7 @@ export interface GuardOptions {
   tokenFrom?: TokenExtractor | TokenExtractor[] | undefined;
   /**
    * The property of the request in which the guard puts the claims. In GraphQL and on sockets, where several calls share
-   * the request, it has the claims of the last admitted call, and reading it throws once calls with different tokens
+   * the request, it has the claims of the last admitted call, and reading it throws once calls of different users
    * shared it: `@Claims()` and `claimsOf(context)` belong to the call. Default: `'user'`, as in passport.
    */
   property?: string | undefined;
