@@ -1,15 +1,9 @@
 import { constants as http2 } from 'node:http2';
 import { type ArgumentsHost, HttpException } from '@nestjs/common';
-import {
-  InsufficientScopeError,
-  type KmsJwtError,
-  TokenAmbiguousError,
-  TokenError,
-  TokenMissingError,
-} from '../../errors/errors.js';
+import type { KmsJwtError } from '../../errors/errors.js';
 import type { TokenCarrier } from '../../options/kms-jwt.options.js';
-import { refusalOf } from '../refusal.js';
 import { eventStreamOf } from './event-stream.js';
+import { headersOfRefusal, httpBody } from './http-refusal.js';
 import { rawResponseOf } from './http-response.js';
 import type { Transport } from './transport.js';
 
@@ -17,8 +11,6 @@ import type { Transport } from './transport.js';
 interface HttpResponse {
   header(name: string, value: string): unknown;
 }
-
-const RETRY_AFTER_SECONDS = '1';
 
 const requestOf = (host: ArgumentsHost) => host.switchToHttp().getRequest<TokenCarrier>();
 
@@ -34,16 +26,14 @@ function cutOff(host: ArgumentsHost): boolean {
 
 /** The exception has the status and the body; the headers are set on the response at once, unless it has begun. */
 function refuse(error: KmsJwtError, host: ArgumentsHost): HttpException {
-  const { status, message, errorCode } = refusalOf(error);
-  if (!rawResponseOf(host).headersSent) setHeaders(error, status, host);
-  return new HttpException({ statusCode: status, message, errorCode }, status, { cause: error, errorCode });
+  if (!rawResponseOf(host).headersSent) setHeaders(error, host);
+  const body = httpBody(error);
+  return new HttpException(body, body.statusCode, { cause: error, errorCode: body.errorCode });
 }
 
-function setHeaders(error: KmsJwtError, status: number, host: ArgumentsHost): void {
+function setHeaders(error: KmsJwtError, host: ArgumentsHost): void {
   const response = host.switchToHttp().getResponse<HttpResponse>();
-  const authenticate = challengeOf(error);
-  if (authenticate) response.header('WWW-Authenticate', authenticate);
-  if (status === 503) response.header('Retry-After', RETRY_AFTER_SECONDS);
+  for (const [name, value] of Object.entries(headersOfRefusal(error))) response.header(name, value);
 }
 
 export const http: Transport = {
@@ -56,21 +46,3 @@ export const http: Transport = {
   cutOff,
   respond: (error, host, next) => next(refuse(error, host)),
 };
-
-/** The challenge in `WWW-Authenticate`, if the answer has one (RFC 6750, section 3). */
-function challengeOf(error: KmsJwtError): string | undefined {
-  if (error instanceof TokenMissingError) return 'Bearer';
-  if (error instanceof TokenError) return challenge('invalid_token', error.message);
-  if (error instanceof TokenAmbiguousError) return challenge('invalid_request', error.message);
-  if (!(error instanceof InsufficientScopeError)) return undefined;
-  return `${challenge('insufficient_scope', error.message)}, scope="${printable(error.scopes.join(' '))}"`;
-}
-
-function challenge(error: string, description: string): string {
-  return `Bearer error="${error}", error_description="${printable(description)}"`;
-}
-
-// RFC 6750, section 3: printable ASCII without quotation mark and backslash.
-function printable(value: string): string {
-  return value.replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, '?');
-}

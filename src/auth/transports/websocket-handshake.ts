@@ -21,13 +21,12 @@ export const websocketHandshake: ConnectionTransport = {
     // A paused socket of `ws` would not see the client's answer to the close frame.
     client.resume?.();
   },
-  contextOf: connectionContext,
+  contextOf: (client) => connectionContext(client),
   connectionOf: socketConnection,
 };
 
 /** The context of the gateway's `handleConnection`, as if a guard were asked. */
-function connectionContext(client: Client): ExecutionContext {
-  const gateway = gateways.get(client) ?? {};
+export function connectionContext(client: Client, gateway = gateways.get(client) ?? {}): ExecutionContext {
   const args = [client];
   const ws = { getClient: () => client, getData: () => undefined, getPattern: () => 'connection' };
   const handler: unknown = Reflect.get(gateway, 'handleConnection');

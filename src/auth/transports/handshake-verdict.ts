@@ -1,0 +1,59 @@
+import type { Type } from '@nestjs/common';
+import { withDeadline } from '../../async/deadline.js';
+import { KmsJwtError, RevocationUnavailableError } from '../../errors/errors.js';
+import { accessFor, levelsOf } from '../access.js';
+import type { KmsJwtGuard } from '../kms-jwt.guard.js';
+import { reportRefusal } from '../refusal.js';
+import { connectionContext } from './websocket-handshake.js';
+
+/** How `guardHandshakes` and `handshakeMiddleware` verify tokens. */
+export interface HandshakeOptions {
+  /** The class of a gateway, if its decorators and those of its `handleConnection` are to count. Default: none count. */
+  gateway?: Type;
+}
+
+/** A refused handshake. An object, as an app may throw anything. */
+interface Refused {
+  readonly error: unknown;
+}
+
+/** For an overridden `authenticate` that never settles. The library's own waits end earlier, each by `limits.timeout`. */
+const HANDSHAKE_TIMEOUT_MS = 20_000;
+
+/**
+ * Verifies the token of a handshake, before there is a connection, as `acceptConnection` does afterwards. Reports a
+ * refusal. It never rejects.
+ *
+ * @param client stands for the client that does not exist yet: it has its handshake
+ * @param check throws for a mistake in the configuration
+ * @returns the refusal; undefined when the handshake may go on
+ */
+export async function refusalOfHandshake(
+  guard: KmsJwtGuard,
+  client: object,
+  { gateway }: HandshakeOptions,
+  check?: () => void,
+): Promise<Refused | undefined> {
+  const context = connectionContext(client, gateway?.prototype as object | undefined);
+  try {
+    check?.();
+    const access = accessFor(guard, levelsOf(context));
+    // Of a guard, these members are private to the library.
+    const verify = () => guard['verify'](context, access === 'elsewhere' ? 'required' : access);
+    await withDeadline(verify, HANDSHAKE_TIMEOUT_MS, lateAnswer);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof KmsJwtError)) reportFailure(guard, error);
+    await guard['refuse'](error, context);
+    return { error };
+  }
+}
+
+/** Logs an error of the app, where a throw would end the process. */
+export function reportFailure(guard: KmsJwtGuard, error: unknown): void {
+  reportRefusal(error, guard['jwt'].log);
+}
+
+function lateAnswer(): Error {
+  return new RevocationUnavailableError(`A handshake was not verified within ${HANDSHAKE_TIMEOUT_MS} ms`);
+}

@@ -1,0 +1,42 @@
+import {
+  InsufficientScopeError,
+  TokenAmbiguousError,
+  TokenError,
+  TokenMissingError,
+} from '../../errors/errors.js';
+import { refusalOf } from '../refusal.js';
+
+const RETRY_AFTER_SECONDS = '1';
+
+/** The body of a refusal over HTTP. */
+export function httpBody(error: unknown) {
+  const { status, message, errorCode } = refusalOf(error);
+  return { statusCode: status, message, errorCode };
+}
+
+/** The headers that belong to the status of a refusal. */
+export function headersOfRefusal(error: unknown): Record<string, string> {
+  const authenticate = challengeOf(error);
+  return {
+    ...(authenticate !== undefined && { 'WWW-Authenticate': authenticate }),
+    ...(refusalOf(error).status === 503 && { 'Retry-After': RETRY_AFTER_SECONDS }),
+  };
+}
+
+/** The challenge in `WWW-Authenticate`, if the answer has one (RFC 6750, section 3). */
+function challengeOf(error: unknown): string | undefined {
+  if (error instanceof TokenMissingError) return 'Bearer';
+  if (error instanceof TokenError) return challenge('invalid_token', error.message);
+  if (error instanceof TokenAmbiguousError) return challenge('invalid_request', error.message);
+  if (!(error instanceof InsufficientScopeError)) return undefined;
+  return `${challenge('insufficient_scope', error.message)}, scope="${printable(error.scopes.join(' '))}"`;
+}
+
+function challenge(error: string, description: string): string {
+  return `Bearer error="${error}", error_description="${printable(description)}"`;
+}
+
+// RFC 6750, section 3: printable ASCII without quotation mark and backslash.
+function printable(value: string): string {
+  return value.replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, '?');
+}

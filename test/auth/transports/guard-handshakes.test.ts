@@ -1,0 +1,230 @@
+import type { ExecutionContext } from '@nestjs/common';
+import { ConsoleLogger, Injectable, Logger, UseGuards } from '@nestjs/common';
+import { WebSocketGateway } from '@nestjs/websockets';
+import {
+  fromAuthHeader,
+  fromCookie,
+  type KmsJwtError,
+  KmsJwtGuard,
+  type KmsJwtService,
+  OptionalAuth,
+  Scopes,
+  VerifyWith,
+} from 'nestjs-kms-jwt';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { watchRejections } from '../../transports/rejections.js';
+import { bearer } from '../support.js';
+import { type Guarded, handshake, startGuarded, WAYS } from './handshakes.support.js';
+
+@WebSocketGateway()
+class Gateway {}
+
+const ADMITTED = { status: 'admitted' };
+const unauthorized = (errorCode: string, message: string) => ({
+  status: 401,
+  'www-authenticate': `Bearer error="invalid_token", error_description="${message}"`,
+  body: { statusCode: 401, message, errorCode },
+});
+const COOKIES: Guarded = {
+  module: {
+    guard: {
+      tokenFrom: [fromAuthHeader(), fromCookie('token')],
+      allowedOrigins: ['https://app.example.com'],
+    },
+  },
+};
+const unavailable: Guarded = { module: { isRevoked: () => Promise.reject(new Error('away')) } };
+const inCookie = async (jwt: KmsJwtService) => ({ cookie: `token=${await jwt.sign({})}` });
+
+interface Case {
+  name: string;
+  headers: (jwt: KmsJwtService) => Promise<Record<string, string | string[]>>;
+  expected: object;
+  guarded?: Guarded;
+}
+
+const CASES: Case[] = [
+  { name: 'valid', headers: async (jwt) => bearer(await jwt.sign({})), expected: ADMITTED },
+  {
+    name: 'missing',
+    headers: async () => ({}),
+    expected: {
+      status: 401,
+      'www-authenticate': 'Bearer',
+      body: {
+        statusCode: 401,
+        message: 'The request carries no bearer token',
+        errorCode: 'token_missing',
+      },
+    },
+  },
+  {
+    name: 'expired',
+    headers: async (jwt) => bearer(await jwt.sign({ iat: 1, exp: 2 })),
+    expected: unauthorized('token_expired', 'The token has expired'),
+  },
+  {
+    name: 'revoked',
+    headers: async (jwt) => bearer(await jwt.sign({})),
+    expected: unauthorized('token_revoked', 'The token has been revoked'),
+    guarded: { module: { isRevoked: async () => true } },
+  },
+  {
+    name: 'not to be judged while the denylist is down',
+    headers: async (jwt) => bearer(await jwt.sign({})),
+    expected: {
+      status: 503,
+      'retry-after': '1',
+      body: { statusCode: 503, message: 'Service Unavailable', errorCode: 'revocation_unavailable' },
+    },
+    guarded: unavailable,
+  },
+  {
+    name: 'in two lines Authorization',
+    headers: async (jwt) => ({ authorization: [`Bearer ${await jwt.sign({})}`, 'Basic dXNlcjpwYXNz'] }),
+    expected: {
+      status: 400,
+      'www-authenticate':
+        'Bearer error="invalid_request", error_description="The request carries more than one bearer token"',
+      body: {
+        statusCode: 400,
+        message: 'The request carries more than one bearer token',
+        errorCode: 'token_ambiguous',
+      },
+    },
+  },
+  {
+    name: 'in a cookie, from a foreign page',
+    headers: async (jwt) => ({ ...(await inCookie(jwt)), origin: 'https://evil.example' }),
+    expected: {
+      status: 403,
+      body: {
+        statusCode: 403,
+        message: 'The origin of the connection is not allowed',
+        errorCode: 'origin_not_allowed',
+      },
+    },
+    guarded: COOKIES,
+  },
+  {
+    name: "in a cookie, from the app's page",
+    headers: async (jwt) => ({ ...(await inCookie(jwt)), origin: 'https://app.example.com' }),
+    expected: ADMITTED,
+    guarded: COOKIES,
+  },
+];
+
+describe.each(WAYS)('guardHandshakes answers %s', (way) => {
+  test.each(CASES)('with a token that is $name', async ({ headers, expected, guarded }) => {
+    const { url, jwt } = await startGuarded(way, [Gateway], guarded);
+    expect(await handshake(way, url, await headers(jwt))).toEqual(expected);
+  });
+
+  test('by the decorators of the gateway that it was given', async () => {
+    @VerifyWith({ audience: 'sockets' })
+    @Scopes('orders:read')
+    @WebSocketGateway()
+    class Decorated {}
+    const { url, jwt } = await startGuarded(way, [Decorated], { handshakes: { gateway: Decorated } });
+    const visit = async (claims: object) => handshake(way, url, bearer(await jwt.sign(claims)));
+    expect(await visit({ aud: 'sockets', scope: 'orders:read' })).toEqual(ADMITTED);
+    expect(await visit({ aud: 'sockets' })).toMatchObject({
+      status: 403,
+      'www-authenticate': expect.stringContaining('scope="orders:read"') as string,
+    });
+    expect(await visit({ scope: 'orders:read' })).toMatchObject({
+      body: { errorCode: 'token_claim_invalid' },
+    });
+  });
+
+  test('without a token where the gateway allows that, but not with a bad one', async () => {
+    @WebSocketGateway()
+    @UseGuards(KmsJwtGuard)
+    @OptionalAuth()
+    class Open {}
+    const { url } = await startGuarded(way, [Open], { handshakes: { gateway: Open } });
+    expect(await handshake(way, url)).toEqual(ADMITTED);
+    expect(await handshake(way, url, bearer('x.y.z'))).toMatchObject({ status: 401 });
+  });
+
+  test('by what a subclass overrides, once each', async () => {
+    const calls: string[] = [];
+    @Injectable()
+    class CountingGuard extends KmsJwtGuard {
+      protected override getToken(context: ExecutionContext) {
+        calls.push('getToken');
+        const { handshake: known, request } = context.switchToWs().getClient<Record<string, object>>();
+        expect(known ?? request).toHaveProperty('headers.authorization');
+        return super.getToken(context);
+      }
+      protected override authenticate(token: string, context: ExecutionContext) {
+        calls.push('authenticate');
+        return super.authenticate(token, context);
+      }
+      protected override handleError(error: KmsJwtError): never {
+        calls.push(error.code);
+        throw new RangeError('the metrics are away');
+      }
+    }
+    const { url, jwt } = await startGuarded(way, [Gateway], { guard: CountingGuard });
+    expect(await handshake(way, url, bearer(await jwt.sign({})))).toEqual(ADMITTED);
+    expect(calls.splice(0)).toEqual(['getToken', 'authenticate']);
+    expect(await handshake(way, url, bearer(await jwt.sign({ exp: 2, iat: 1 })))).toMatchObject({
+      status: 401,
+    });
+    expect(calls).toEqual(['getToken', 'authenticate', 'token_expired']);
+  });
+
+  test.each([[undefined], [new RangeError('the user database is away')]])(
+    'with 500 where a subclass throws %s',
+    async (thrown) => {
+      const rejections = watchRejections();
+      @Injectable()
+      class BrokenGuard extends KmsJwtGuard {
+        protected override authenticate(): never {
+          throw thrown as Error;
+        }
+      }
+      const { url, jwt } = await startGuarded(way, [Gateway], { guard: BrokenGuard });
+      expect(await handshake(way, url, bearer(await jwt.sign({})))).toEqual({
+        status: 500,
+        body: { statusCode: 500, message: 'Internal Server Error', errorCode: 'internal_error' },
+      });
+      expect(rejections).toEqual([]);
+    },
+  );
+
+  test('within 20 seconds, although a subclass never answers', async () => {
+    @Injectable()
+    class SilentGuard extends KmsJwtGuard {
+      asked = 0;
+      protected override authenticate() {
+        this.asked += 1;
+        return new Promise<never>(() => {});
+      }
+    }
+    const { app, url, jwt } = await startGuarded(way, [Gateway], { guard: SilentGuard });
+    const token = await jwt.sign({});
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const answer = handshake(way, url, bearer(token));
+    while (app.get(SilentGuard).asked === 0) await new Promise(setImmediate);
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(await answer).toMatchObject({ status: 503, 'retry-after': '1' });
+  });
+
+  test('and logs once what is not the fault of its client', async () => {
+    const lines: unknown[] = [];
+    const { url, jwt } = await startGuarded(way, [Gateway], unavailable);
+    class Lines extends ConsoleLogger {
+      override error(line: unknown) {
+        lines.push(line);
+      }
+    }
+    Logger.overrideLogger(new Lines());
+    onTestFinished(() => Logger.overrideLogger(false));
+    await handshake(way, url, bearer(await jwt.sign({})));
+    await handshake(way, url);
+    expect(lines).toEqual([expect.stringContaining('RevocationUnavailableError')]);
+  });
+});
