@@ -2,18 +2,34 @@ import { join } from 'node:path';
 import { credentials, loadPackageDefinition, Metadata } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
-import { Module } from '@nestjs/common';
+import { type INestApplication, Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { GraphQLModule } from '@nestjs/graphql';
 import { Transport } from '@nestjs/microservices';
+import { WebSocketGateway } from '@nestjs/websockets';
 import { KmsJwtGuard, KmsJwtModule, KmsJwtService } from 'nestjs-kms-jwt';
 import { io } from 'socket.io-client';
 import { describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
 import { freePort } from '../transports/free-port.js';
 import { compile, init, localKms, ROOT, useKms } from './readme.support.js';
 
 const { load } = await compile('routes');
 useKms({ alias: 'auth' });
+
+/** Starts an app with one gateway, and signs a token. */
+async function startGateway(gateway: unknown, prepare: (app: INestApplication) => unknown) {
+  @Module({
+    imports: [KmsJwtModule.forRoot({ keyId: 'alias/auth', client: localKms.client() })],
+    providers: [KmsJwtGuard, gateway as never],
+  })
+  class SocketsModule {}
+  const app = (await init(SocketsModule as never)).createNestApplication({ logger: false });
+  prepare(app);
+  await app.listen(0, '127.0.0.1');
+  const token = await app.get(KmsJwtService, { strict: false }).sign({});
+  return { app, url: await app.getUrl(), token };
+}
 
 describe('recipes', () => {
   test('what a route may say', async () => {
@@ -99,5 +115,38 @@ describe('recipes', () => {
     expect(reply).toEqual({ name: 'user-42' });
     client['close']?.();
     await app.close();
+  });
+
+  test('handshakes', async () => {
+    const { useSockets, NewsGateway } = await load('src/recipes/handshakes.js');
+    @WebSocketGateway()
+    class WsGateway {}
+    const ofWs = await startGateway(WsGateway, useSockets as never);
+    const open = async (headers: Record<string, string>) => {
+      const client = new WebSocket(ofWs.url, { headers });
+      const outcome = await new Promise((resolve) => {
+        client.on('open', () => resolve('open')).on('error', ({ message }) => resolve(message));
+      });
+      client.terminate();
+      return outcome;
+    };
+    expect(await open({})).toBe('Unexpected server response: 401');
+    expect(await open({ authorization: `Bearer ${ofWs.token}` })).toBe('open');
+    await ofWs.app.close();
+
+    const ofSocketIo = await startGateway(NewsGateway, () => {});
+    const connect = async (auth: object) => {
+      const client = io(ofSocketIo.url, { auth, forceNew: true });
+      const outcome = await new Promise((resolve) => {
+        client.on('connect', () => resolve('connect'));
+        client.on('connect_error', (error: Error & { data?: unknown }) => resolve(error.data));
+      });
+      const isRetrying = client.active && !client.connected;
+      client.disconnect();
+      return { outcome, isRetrying };
+    };
+    expect(await connect({})).toMatchObject({ outcome: { errorCode: 'token_missing' }, isRetrying: false });
+    expect(await connect({ token: ofSocketIo.token })).toMatchObject({ outcome: 'connect' });
+    await ofSocketIo.app.close();
   });
 });

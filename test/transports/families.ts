@@ -1,6 +1,7 @@
 import type { EndpointFamily } from './app-under-test.js';
 import { graphql, graphqlSubscriptions } from './graphql.js';
 import { grpc } from './grpc.js';
+import { handshakes, namespaces } from './handshakes.js';
 import { http } from './http.js';
 import { tcp } from './tcp.js';
 import { socketIoConnections, socketIoMessages, wsConnections, wsMessages } from './websocket.js';
@@ -13,6 +14,8 @@ export const FAMILIES: readonly EndpointFamily[] = [
   socketIoConnections,
   wsMessages,
   wsConnections,
+  handshakes,
+  namespaces,
   grpc,
   tcp,
 ];

@@ -70,7 +70,7 @@ export async function handshake(way: Way, url: string, headers?: Headers, method
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     request.on('response', resolve).on('error', reject);
     request.on('upgrade', (upgraded, socket) => {
-      onTestFinished(() => void socket.destroy());
+      socket.destroy();
       resolve(upgraded);
     });
   });
