@@ -24,6 +24,7 @@ export {
   OriginNotAllowedError,
   RevocationUnavailableError,
   SchemaUnavailableError,
+  AuthenticationTimeoutError,
   TokenAmbiguousError,
   TokenClaimError,
   type TokenClaimErrorReason,

@@ -25,9 +25,12 @@ export class KmsJwtExpiryInterceptor implements NestInterceptor {
         reportRefusal(error, jwt.log);
         subscriber.error(await transportOf(context).refuse(error, context));
       };
-      const stopWatching = jwt.watch(token, claims, options, (error) => void end(error));
-      subscriber.add(stopWatching);
-      subscriber.add(next.handle().subscribe(subscriber));
+      try {
+        subscriber.add(jwt.watch(token, claims, options, (error) => void end(error)));
+        subscriber.add(next.handle().subscribe(subscriber));
+      } catch (error) {
+        void end(error as KmsJwtError);
+      }
     });
   }
 }

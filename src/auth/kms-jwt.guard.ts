@@ -1,6 +1,7 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable, type Type } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { KmsJwtError, TokenMissingError } from '../errors/errors.js';
+import { withDeadline } from '../async/deadline.js';
+import { AuthenticationTimeoutError, KmsJwtError, TokenMissingError } from '../errors/errors.js';
 import type { JwtClaims } from '../jwt/claims.js';
 import type { RouteVerifyOptions } from '../options/kms-jwt.options.js';
 import { DEFAULT_NAME, InjectKmsJwt } from '../service/inject-kms-jwt.js';
@@ -16,12 +17,12 @@ import {
 } from './access.js';
 import { findToken } from './find-token.js';
 import { reportRefusal } from './refusal.js';
-import { isWatched, renewedToken, renewWatch, watchConnection } from './open-connections.js';
-import { placeOnRequest, recordClaims } from './request-claims.js';
+import { renewedToken, renewWatch, watchCall, watchConnection } from './open-connections.js';
+import { placeOnRequest, recordClaims, recordNoClaims } from './request-claims.js';
 import { checkScopes } from './scopes.js';
 import { referenceContext, type ReferenceOptions } from './transports/graphql-reference.js';
 import { CONNECTIONS, transportOf } from './transports/index.js';
-import type { ConnectionOptions, OpenConnection } from './transports/transport.js';
+import type { ConnectionOptions } from './transports/transport.js';
 import { checkAuthenticated, checkSameSubject, type Verified } from './verified-token.js';
 
 /**
@@ -73,6 +74,7 @@ export class KmsJwtGuard implements CanActivate {
     try {
       const verified = await this.verify(context, access);
       if (verified) this.record(context, verified);
+      else if (access === 'optional') recordNoClaims(transport, context);
     } catch (error) {
       const thrown = await this.refuse(error, context);
       throw transport.deliver ? await transport.deliver(thrown, context) : thrown;
@@ -101,7 +103,7 @@ export class KmsJwtGuard implements CanActivate {
     const context = CONNECTIONS.open(client, options);
     const access = accessFor(this, levelsOf(context));
     try {
-      const verified = await this.verify(context, access === 'elsewhere' ? 'required' : access);
+      const verified = await this.verifyInTime(context, access === 'elsewhere' ? 'required' : access);
       if (verified) watchConnection(CONNECTIONS.connectionOf(client), verified, this.optionsOf(context));
       CONNECTIONS.accept(client);
       return verified?.claims;
@@ -130,10 +132,10 @@ export class KmsJwtGuard implements CanActivate {
    * }
    */
   async renewConnection(client: object, token: string): Promise<JwtClaims> {
-    const context = CONNECTIONS.contextOf(client);
-    const connection = CONNECTIONS.connectionOf(client);
+    const [context, ...others] = CONNECTIONS.contextsOf(client);
     const renewed = await this.verifyToken(token, context);
-    renewWatch(connection, renewed, this.optionsOf(context), (current) =>
+    for (const other of others) await this.verifyToken(token, other);
+    renewWatch(CONNECTIONS.connectionOf(client), renewed, this.optionsOf(context), (current) =>
       checkSameSubject(this.jwt.decode(current), this.jwt.decode(token)),
     );
     return renewed.claims;
@@ -231,6 +233,13 @@ export class KmsJwtGuard implements CanActivate {
     throw new TokenMissingError();
   }
 
+  /** `verify` for a connection, whose messages wait: an overridden `authenticate` may never settle. */
+  private verifyInTime(context: ExecutionContext, access: Access): Promise<Verified | undefined> {
+    const limit = this.jwt.verdictTimeout;
+    const late = () => new AuthenticationTimeoutError(`The token was not verified within ${limit} ms`);
+    return withDeadline(() => this.verify(context, access), limit, late);
+  }
+
   private async verifyToken(token: string, context: ExecutionContext): Promise<Verified> {
     const claims = checkAuthenticated(await this.authenticate(token, context));
     const scopes = scopesOf(levelsOf(context));
@@ -246,28 +255,15 @@ export class KmsJwtGuard implements CanActivate {
     recordClaims(transport, context, verified);
 
     const connection = transport.connectionOf?.(context);
-    if (connection && !isWatched(connection, instance)) this.watchFor(connection, verified, context);
+    if (connection) {
+      watchCall(connection, verified, {
+        options: () => this.optionsOf(context),
+        handshakeToken: () => KmsJwtGuard.prototype.getToken.call(this, context),
+      });
+    }
     const source = claims.sub === undefined ? token : `${claims.iss} ${claims.sub}`;
     const { property } = this.jwt.guardSettings;
-    placeOnRequest(transport.requestOf(context), property, claims, { instance, source });
-  }
-
-  /** Ends a stream with the token of its call, and a connection with the token of its handshake. */
-  private watchFor(connection: OpenConnection, verified: Verified, context: ExecutionContext): void {
-    if (!connection.hasCalls) return watchConnection(connection, verified, this.optionsOf(context));
-    if (!this.isTokenOfHandshake(context, verified.token)) return;
-    // The options of one message, or of one field, are not those of its connection.
-    watchConnection(connection, verified, undefined);
-  }
-
-  /** The token of a single message never ends a connection. */
-  private isTokenOfHandshake(context: ExecutionContext, token: string): boolean {
-    try {
-      return KmsJwtGuard.prototype.getToken.call(this, context) === token;
-    } catch {
-      // A handshake with two tokens, next to a message with its own.
-      return false;
-    }
+    placeOnRequest(transport, context, property, claims, { instance, source });
   }
 
   /** Reports a refusal, and returns what to throw; what an overridden `handleError` throws counts as returned. */

@@ -15,7 +15,7 @@ interface Current {
 /** By connection and instance: guards of two instances may each have verified a token of one connection. */
 const connections = new WeakMap<object, Map<string, Current>>();
 
-export function isWatched(connection: OpenConnection, instance: string): boolean {
+function isWatched(connection: OpenConnection, instance: string): boolean {
   return connections.get(connection.key)?.has(instance) ?? false;
 }
 
@@ -29,6 +29,7 @@ export function renewedToken(connection: OpenConnection, instance: string): stri
  * Ends the connection, or stream, once its token is no longer valid.
  *
  * @param options that the token was verified by, beside the module's
+ * @throws TokenExpiredError, TokenKeyUnknownError if it is not valid now
  */
 export function watchConnection(
   connection: OpenConnection,
@@ -48,11 +49,40 @@ export function watchConnection(
   byInstance.set(verified.instance, { ...watch(connection, verified, options), isRenewed: false });
 }
 
+/** What `watchCall` needs of a call, where its connection is not watched yet. */
+interface Call {
+  /** Those that the token was verified by, beside the module's. */
+  options(): RouteVerifyOptions | undefined;
+  handshakeToken(): string | undefined;
+}
+
+/**
+ * Ends a stream with the token of its call, and a connection with the token of its handshake. The token of a single message
+ * never ends a connection.
+ *
+ * @throws what `watchConnection` throws
+ */
+export function watchCall(connection: OpenConnection, verified: Verified, call: Call): void {
+  if (isWatched(connection, verified.instance)) return;
+  if (!connection.hasCalls) return watchConnection(connection, verified, call.options());
+  // The options of one message, or of one field, are not those of its connection.
+  if (isTokenOfHandshake(call, verified.token)) watchConnection(connection, verified, undefined);
+}
+
+function isTokenOfHandshake(call: Call, token: string): boolean {
+  try {
+    return call.handshakeToken() === token;
+  } catch {
+    // A handshake with two tokens, next to a message with its own.
+    return false;
+  }
+}
+
 /**
  * Replaces the token of a connection.
  *
  * @param check throws unless the token may follow the current one
- * @throws KmsJwtOptionsError for a connection without a token, and what `check` throws
+ * @throws KmsJwtOptionsError for a connection without a token, and what `check` and `watchConnection` throw
  */
 export function renewWatch(
   connection: OpenConnection,
@@ -66,11 +96,9 @@ export function renewWatch(
     throw new KmsJwtOptionsError('renewConnection', 'needs a connection that acceptConnection has accepted');
   }
   check(current.token);
+  const next = { ...watch(connection, renewed, options), isRenewed: true };
   current.stopWatching();
-  byInstance.set(renewed.instance, {
-    ...watch(connection, renewed, options),
-    isRenewed: true,
-  });
+  byInstance.set(renewed.instance, next);
 }
 
 function watch(

@@ -5,8 +5,8 @@ import { transportOf } from './transports/index.js';
 import type { Transport } from './transports/transport.js';
 import type { Verified } from './verified-token.js';
 
-/** What was verified for each call, by the object that its transport identifies it by. */
-const verifiedByCall = new WeakMap<object, Verified>();
+/** What was verified for each call, by the object that its transport identifies it by; null for a call without a token. */
+const verifiedByCall = new WeakMap<object, Verified | null>();
 /** What several calls share that were verified with different tokens, or by different instances. */
 const ambiguous = new WeakSet<object>();
 
@@ -17,6 +17,14 @@ export function recordClaims(transport: Transport, context: ExecutionContext, ve
     const known = verifiedByCall.get(call);
     if (known && (known.token !== verified.token || known.jwt !== verified.jwt)) ambiguous.add(call);
     verifiedByCall.set(call, verified);
+  }
+}
+
+/** Records that a call was allowed without a token: it has not the claims of the GraphQL field above it. */
+export function recordNoClaims(transport: Transport, context: ExecutionContext): void {
+  for (const call of transport.callsToRecord(context)) {
+    // Another guard of this call may have verified a token.
+    if (!verifiedByCall.has(call)) verifiedByCall.set(call, null);
   }
 }
 
@@ -43,7 +51,7 @@ export function verifiedFor(context: ExecutionContext): Verified | undefined {
   for (const call of transportOf(context).callsToRead(context)) {
     if (ambiguous.has(call)) throw ambiguousClaims();
     const verified = verifiedByCall.get(call);
-    if (verified) return verified;
+    if (verified !== undefined) return verified ?? undefined;
   }
   return undefined;
 }
@@ -67,27 +75,36 @@ const owners = new WeakMap<object, Map<string, Owner | undefined>>();
 /**
  * Sets the app's property of the request, `user` by default. In GraphQL and on sockets several calls share the request:
  * there the property has the claims of the last admitted call. It is never deleted; once calls of different users, or of
- * different instances, share the request, reading it throws.
+ * different instances, share the request, reading it throws. After the response, or the connection, has ended it is
+ * undefined then: an error in a listener of an access log would end the process.
  */
-export function placeOnRequest(request: object, property: string, claims: JwtClaims, owner: Owner): void {
+export function placeOnRequest(
+  transport: Transport,
+  context: ExecutionContext,
+  property: string,
+  claims: JwtClaims,
+  owner: Owner,
+): void {
+  const request = transport.requestOf(context);
   const byProperty = owners.get(request) ?? new Map<string, Owner | undefined>();
   owners.set(request, byProperty);
   const isFree = !byProperty.has(property) || isSame(byProperty.get(property), owner);
   byProperty.set(property, isFree ? owner : undefined);
   if (isFree) Reflect.set(request, property, claims);
-  else refuseToRead(request, property);
+  else refuseToRead(request, property, () => transport.hasEnded?.(context) ?? false);
 }
 
 function isSame(one: Owner | undefined, other: Owner): boolean {
   return one?.source === other.source && one.instance === other.instance;
 }
 
-function refuseToRead(request: object, property: string): void {
+function refuseToRead(request: object, property: string, hasEnded: () => boolean): void {
   // An error and not undefined: a query `where: { ownerId: undefined }` would find the rows of everybody.
   Reflect.defineProperty(request, property, {
     configurable: true,
     enumerable: false,
     get() {
+      if (hasEnded()) return undefined;
       throw new KmsJwtOptionsError(
         `request.${property}`,
         'is ambiguous, as calls of different users share the request: use @Claims() or claimsOf(context)',

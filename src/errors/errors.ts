@@ -14,6 +14,7 @@ export type KmsJwtErrorCode =
   | 'origin_not_allowed'
   | 'revocation_unavailable'
   | 'schema_unavailable'
+  | 'authentication_timeout'
   | 'kms_unavailable'
   | 'jwks_unavailable'
   | 'kms_key_invalid'
@@ -187,6 +188,12 @@ export class SchemaUnavailableError extends KmsJwtError {
   override readonly retryable = true;
 }
 
+/** An overridden `authenticate` kept the client of a WebSocket waiting for five times `limits.timeout`. */
+export class AuthenticationTimeoutError extends KmsJwtError {
+  readonly code = 'authentication_timeout';
+  override readonly retryable = true;
+}
+
 /**
  * Why a KMS call failed: KMS throttled it, exceeded `limits.timeout`, could not be reached or failed. Or why no call was made:
  * `limits.maxConcurrency` and `limits.maxQueue` were exhausted (`overloaded`), the circuit was open, or the app was shutting
@@ -274,6 +281,7 @@ export type AnyKmsJwtError =
   | OriginNotAllowedError
   | RevocationUnavailableError
   | SchemaUnavailableError
+  | AuthenticationTimeoutError
   | KmsUnavailableError
   | JwksUnavailableError
   | KmsKeyError

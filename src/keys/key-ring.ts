@@ -102,6 +102,11 @@ export class KeyRing {
     return key;
   }
 
+  /** Whether a key that was found before is still trusted. Makes no call. */
+  trusts({ kid }: VerificationKey): boolean {
+    return this.keys.all.has(kid);
+  }
+
   /** Every key that verifies. @throws what the source threw at the first fetch; JwksUnavailableError if they are too old */
   async all(): Promise<VerificationKey[]> {
     this.throwRecentFirstFailure();

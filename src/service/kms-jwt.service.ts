@@ -17,6 +17,9 @@ import type { TokenSigner } from './token-signer.js';
 import type { TokenVerifier } from './token-verifier.js';
 import { TokenWatcher } from './token-watcher.js';
 
+/** A look-up of the key, the schema and `isRevoked` may each take `limits.timeout`; the rest is for the app's own checks. */
+const VERDICT_TIMEOUT_FACTOR = 5;
+
 /** What `verify` and `decode` return for `{ complete: true }`. */
 export interface CompleteJwt<Claims = JwtClaims> {
   header: JwtHeader;
@@ -89,6 +92,11 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   /** @internal For the discovery documents. */
   get issuer(): string | undefined {
     return this.settings.sign.issuer;
+  }
+
+  /** @internal How long a connection may wait for the verdict of KmsJwtGuard, in milliseconds. */
+  get verdictTimeout(): number {
+    return VERDICT_TIMEOUT_FACTOR * this.settings.limits.timeout;
   }
 
   /** @internal For KmsJwtGuard. */
@@ -182,7 +190,7 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   async verify(token: string, options?: VerifyOptions): Promise<unknown> {
     const settings =
       options !== undefined ? readVerifyOptions(options, this.settings.verify) : this.settings.verify;
-    const { jws, claims } = await this.verifier.verify(token, settings, secondsNow());
+    const { jws, claims } = await this.verifier.verify(token, settings, secondsNow);
     return settings.complete ? complete(jws, claims) : claims;
   }
 
@@ -192,6 +200,7 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    *
    * @param claims as they were returned: those of a token that is no JWT, such as an API key
    * @returns a function that ends the watch
+   * @throws TokenExpiredError, TokenKeyUnknownError if the token has ceased to be valid since it was verified
    */
   watch(
     token: string,

@@ -33,8 +33,8 @@ export class TokenVerifier {
     private readonly settings: VerifierSettings,
   ) {}
 
-  /** @param now seconds since 1970 */
-  async verify(token: unknown, options: VerifySettings, now: number): Promise<VerifiedToken> {
+  /** @param now the time, in seconds since 1970 */
+  async verify(token: unknown, options: VerifySettings, now: () => number): Promise<VerifiedToken> {
     const jws = parseCompact(token, this.settings.maxTokenLength);
     checkHeader(jws.header, options.typ);
 
@@ -48,9 +48,14 @@ export class TokenVerifier {
       throw new TokenSignatureError();
     }
 
-    checkClaims(jws.payload, options, options.clockTimestamp ?? now);
+    checkClaims(jws.payload, options, options.clockTimestamp ?? now());
+    if (!options.schema && !this.settings.isRevoked) return { jws, claims: jws.payload };
+
     const claims = options.schema ? await this.parse(jws.payload, options.schema) : jws.payload;
     await this.checkRevocation(jws);
+    // While the app's own checks ran, the token may have expired, and its key may have been distrusted.
+    checkClaims(jws.payload, options, options.clockTimestamp ?? now());
+    if (!this.ring.trusts(key)) throw new TokenKeyUnknownError();
     return { jws, claims };
   }
 

@@ -51,10 +51,14 @@ const SYSTEM_CLOCK: WatcherClock = {
 
 /** How often the watched tokens are compared with the wall clock. */
 const TICK_MS = 500;
+/** More than a source removes while one token is verified. */
+const MAX_REMOVED_KIDS = 100;
 
 /** Reports when a token expires, is revoked, or its key is no longer trusted. */
 export class TokenWatcher {
   private readonly watches = new Set<Watch>();
+  /** The keys removed last, the oldest first: a token may have been verified by one just before its watch begins. */
+  private readonly removedKids = new Set<string>();
   private readonly subscription: Subscription;
   private cancelTick: (() => void) | undefined;
 
@@ -64,15 +68,18 @@ export class TokenWatcher {
     private readonly clock: WatcherClock = SYSTEM_CLOCK,
   ) {
     this.subscription = events.subscribe((event) => {
-      if (event.type === 'key_removed' && settings.endAtExpiry) this.endTokensOf(event.kid);
+      if (event.type === 'key_removed') this.removeKey(event.kid);
+      if (event.type === 'key_published') this.removedKids.delete(event.kid);
     });
   }
 
   /**
    * @param onInvalid is called once, with the error that `verify` would throw now
    * @returns a function that ends the watch
+   * @throws TokenExpiredError, TokenKeyUnknownError if it would end at once
    */
   watch(token: WatchedToken, onInvalid: (error: KmsJwtError) => void): () => void {
+    this.refuseInvalid(token);
     const watch = new Watch(token, this.settings.recheckInterval, this.clock, (error) => {
       this.watches.delete(watch);
       onInvalid(error);
@@ -104,16 +111,30 @@ export class TokenWatcher {
   }
 
   private endExpiredTokens(): void {
-    const now = this.clock.now() / 1000;
-    for (const watch of this.watches) {
-      const { expiresAt } = watch.token;
-      if (expiresAt <= now) watch.end(new TokenExpiredError(new Date(expiresAt * 1000)));
-    }
+    for (const watch of this.watches) if (this.hasExpired(watch.token)) watch.end(expired(watch.token));
   }
 
-  private endTokensOf(kid: string): void {
+  private removeKey(kid: string): void {
+    if (!this.settings.endAtExpiry) return;
     for (const watch of this.watches) if (watch.token.kid === kid) watch.end(new TokenKeyUnknownError());
+    this.removedKids.add(kid);
+    const [oldest] = this.removedKids;
+    if (oldest !== undefined && this.removedKids.size > MAX_REMOVED_KIDS) this.removedKids.delete(oldest);
   }
+
+  private refuseInvalid(token: WatchedToken): void {
+    if (!this.settings.endAtExpiry) return;
+    if (this.hasExpired(token)) throw expired(token);
+    if (token.kid !== undefined && this.removedKids.has(token.kid)) throw new TokenKeyUnknownError();
+  }
+
+  private hasExpired({ expiresAt }: WatchedToken): boolean {
+    return expiresAt <= this.clock.now() / 1000;
+  }
+}
+
+function expired({ expiresAt }: WatchedToken): TokenExpiredError {
+  return new TokenExpiredError(new Date(expiresAt * 1000));
 }
 
 class Watch {

@@ -2,11 +2,12 @@ import { describe, expect, test, vi } from 'vitest';
 import {
   RevocationUnavailableError,
   TokenExpiredError,
+  TokenKeyUnknownError,
   TokenRevokedError,
   TokenSignatureError,
 } from '../../src/errors/errors.js';
 import { part } from '../support/forge.js';
-import { HEADER, tokenOf, verify } from './token-verifier.support.js';
+import { HEADER, newVerifier, NOW, tokenOf, verify } from './token-verifier.support.js';
 
 const ask = (isRevoked: unknown, token = tokenOf({ jti: 'a' })) =>
   verify(token, {}, { isRevoked: isRevoked as never, timeout: 200 });
@@ -76,5 +77,35 @@ describe('isRevoked', () => {
     await expect(ask(isRevoked, tokenOf({ exp: 1 }))).rejects.toBeInstanceOf(TokenExpiredError);
     await expect(ask(isRevoked, `${part(HEADER)}.${part({})}.`)).rejects.toBeInstanceOf(TokenSignatureError);
     expect(isRevoked).not.toHaveBeenCalled();
+  });
+});
+
+describe('while isRevoked is asked', () => {
+  test('the token may expire', async () => {
+    let now = NOW;
+    const { verifier } = newVerifier({
+      isRevoked: async () => {
+        now = NOW + 60;
+        return false;
+      },
+    });
+    const verified = verifier.verify(tokenOf({ exp: NOW + 60 }), {}, () => now);
+    await expect(verified).rejects.toThrow(TokenExpiredError);
+  });
+
+  test('its key may be distrusted', async () => {
+    const { ring, verifier } = newVerifier({
+      isRevoked: async () => {
+        ring.trusts.mockReturnValue(false);
+        return false;
+      },
+    });
+    await expect(verifier.verify(tokenOf(), {}, () => NOW)).rejects.toThrow(TokenKeyUnknownError);
+  });
+
+  test('neither is asked again where nothing took time', async () => {
+    const { ring, verifier } = newVerifier();
+    await verifier.verify(tokenOf(), {}, () => NOW);
+    expect(ring.trusts).not.toHaveBeenCalled();
   });
 });

@@ -23,6 +23,7 @@ export function newVerifier(settings: Partial<VerifierSettings> = {}) {
   const ring = {
     find: vi.fn<KeyRing['find']>(async (kid) => (kid === KEY.kid ? KEY : undefined)),
     recordLifetime: vi.fn<KeyRing['recordLifetime']>(),
+    trusts: vi.fn<KeyRing['trusts']>(() => true),
   };
   const given = { maxTokenLength: 1000, timeout: 1000, isRevoked: undefined, ...settings };
   return { ring, verifier: new TokenVerifier(ring as unknown as KeyRing, given) };
@@ -33,5 +34,5 @@ export function verify(
   options: VerifySettings = {},
   settings: Partial<VerifierSettings> = {},
 ) {
-  return newVerifier(settings).verifier.verify(token, options, NOW);
+  return newVerifier(settings).verifier.verify(token, options, () => NOW);
 }

@@ -39,7 +39,9 @@ describe('the key', () => {
   test('is looked for under a kid as long as that of a key may be', async () => {
     const { ring, verifier } = newVerifier();
     const kid = 'k'.repeat(256);
-    await expect(verifier.verify(tokenOf({}, { kid }), {}, NOW)).rejects.toThrow(new TokenKeyUnknownError());
+    await expect(verifier.verify(tokenOf({}, { kid }), {}, () => NOW)).rejects.toThrow(
+      new TokenKeyUnknownError(),
+    );
     expect(ring.find).toHaveBeenCalledWith(kid);
   });
 
@@ -47,7 +49,7 @@ describe('the key', () => {
     'is not looked for under a kid of %o',
     async (kid) => {
       const { ring, verifier } = newVerifier();
-      await expect(verifier.verify(tokenOf({}, { kid }), {}, NOW)).rejects.toThrow(
+      await expect(verifier.verify(tokenOf({}, { kid }), {}, () => NOW)).rejects.toThrow(
         new TokenKeyUnknownError(),
       );
       expect(ring.find).not.toHaveBeenCalled();
@@ -133,7 +135,7 @@ describe('the ring is told nothing of how long a token lives that is only verifi
     ['one of another key', forge(HEADER, { exp: NOW + 60 }, newKeyPair().privateKey), {}],
   ])('%s', async (_, token, options) => {
     const { ring, verifier } = newVerifier();
-    await verifier.verify(token, options, NOW).catch(() => undefined);
+    await verifier.verify(token, options, () => NOW).catch(() => undefined);
     expect(ring.recordLifetime).not.toHaveBeenCalled();
   });
 });

@@ -3,6 +3,8 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import {
   KmsUnavailableError,
   RevocationUnavailableError,
+  TokenExpiredError,
+  TokenKeyUnknownError,
   TokenRevokedError,
 } from '../../src/errors/errors.js';
 import type { KmsJwtEvent } from '../../src/events/kms-jwt.events.js';
@@ -154,6 +156,39 @@ describe('a key that is no longer trusted', () => {
     watcherWith().watch(token(), ({ code }) => invalid.push(code));
     events.next({ type: 'key_published', kid: 'key-1' });
     expect(invalid).toEqual([]);
+  });
+});
+
+const watch = (watcher: TokenWatcher, watched: WatchedToken) => () =>
+  watcher.watch(watched, ({ code }) => invalid.push(code));
+
+describe('a watch of a token that is no longer valid', () => {
+  test('is refused when it has expired', () => {
+    expect(watch(watcherWith(), inSeconds(0))).toThrow(TokenExpiredError);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('is refused when its key was removed while it was verified, unless the key has come back', () => {
+    const watcher = watcherWith();
+    events.next({ type: 'key_removed', kid: 'key-1' });
+    expect(watch(watcher, token())).toThrow(TokenKeyUnknownError);
+    events.next({ type: 'key_published', kid: 'key-1' });
+    expect(watch(watcher, token())).not.toThrow();
+    expect(watch(watcher, token({ kid: undefined }))).not.toThrow();
+  });
+
+  test('is refused for the last hundred keys alone: their number is bounded', () => {
+    const watcher = watcherWith();
+    for (let index = 0; index <= 100; index += 1) events.next({ type: 'key_removed', kid: `key-${index}` });
+    expect(watch(watcher, token({ kid: 'key-0' }))).not.toThrow();
+    expect(watch(watcher, token({ kid: 'key-1' }))).toThrow(TokenKeyUnknownError);
+  });
+
+  test('is not refused with endAtExpiry: false', () => {
+    const watcher = watcherWith({ endAtExpiry: false });
+    events.next({ type: 'key_removed', kid: 'key-1' });
+    expect(watch(watcher, token())).not.toThrow();
+    expect(watch(watcher, inSeconds(0))).not.toThrow();
   });
 });
 

@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import type { ExecutionContext } from '@nestjs/common';
 import { type RawResponse, rawResponseOf } from './http-response.js';
@@ -19,7 +21,7 @@ export function eventStreamOf(context: ExecutionContext): OpenConnection | undef
     key: raw,
     hasCalls: false,
     isClosed: raw.destroyed,
-    end: () => end(raw),
+    end: () => end(raw, socketOf(context)),
     onClosed(listener) {
       raw.once('pipe', (source: Readable) => sources.set(raw, source));
       raw.once('close', listener);
@@ -27,11 +29,14 @@ export function eventStreamOf(context: ExecutionContext): OpenConnection | undef
   };
 }
 
+/** That of the request: a response has none once it has ended, or behind a slow answer to a pipelined request. */
+function socketOf(context: ExecutionContext): Socket {
+  return context.switchToHttp().getRequest<IncomingMessage>().socket;
+}
+
 /** Nest stops the producer once the socket, or the stream of HTTP/2, is closed: to end the response is not enough. */
-function end(response: RawResponse): void {
-  // A response that has ended has let go of its socket.
-  const { socket } = response;
-  const close = () => ('stream' in response ? response.stream.close() : socket?.destroy());
+function end(response: RawResponse, socket: Socket): void {
+  const close = () => ('stream' in response ? response.stream.close() : socket.destroy());
   // What the producer still emits must not be written after the end, which would be an unhandled error.
   sources.get(response)?.unpipe(response);
   response.once('finish', close);

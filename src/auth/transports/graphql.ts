@@ -1,8 +1,10 @@
+import type { Duplex } from 'node:stream';
 import { type ArgumentsHost, HttpException } from '@nestjs/common';
 import type { KmsJwtError } from '../../errors/errors.js';
 import type { TokenCarrier } from '../../options/kms-jwt.options.js';
 import { type Refusal, refusalOf } from '../refusal.js';
 import { headersFrom } from './headers.js';
+import type { RawResponse } from './http-response.js';
 import { Pairs } from './pairs.js';
 import type { OpenConnection, Transport } from './transport.js';
 import { closeSocket } from './websocket-connection.js';
@@ -10,6 +12,8 @@ import { closeSocket } from './websocket-connection.js';
 /** The third argument of a resolver: `(root, args, context, info)`. */
 interface GraphqlContext {
   req?: object;
+  /** Of Apollo on Fastify. */
+  res?: { raw?: RawResponse };
 }
 
 /** graphql-ws's own context of a connection, which @nestjs/graphql passes on as `req`. */
@@ -136,6 +140,30 @@ function socketOf(connection: Connection): OpenConnection | undefined {
   };
 }
 
+/** The request of a handshake, which the app's own `context` may pass on in place of the connection. */
+interface Upgrade {
+  headers: TokenCarrier['headers'];
+  socket: Duplex;
+}
+
+/** Not a request over HTTP with the headers of a handshake: Express's has `res`, Fastify's has `raw`. */
+function isUpgrade(request: object): request is Upgrade {
+  const { headers } = request as Partial<Upgrade>;
+  return headers?.['sec-websocket-key'] !== undefined && !('res' in request || 'raw' in request);
+}
+
+/** Without the socket of graphql-ws there is no close frame: the client sees an abnormal end, and connects again. */
+function upgradedSocketOf(request: Upgrade): OpenConnection {
+  const { socket } = request;
+  return {
+    key: request,
+    hasCalls: true,
+    isClosed: socket.destroyed,
+    end: () => void socket.destroy(),
+    onClosed: (listener) => void socket.once('close', listener),
+  };
+}
+
 export const graphql: Transport = {
   carriersOf,
   originOf,
@@ -160,7 +188,15 @@ export const graphql: Transport = {
   },
   connectionOf(context) {
     const request = requestOf(context);
-    return isConnection(request) ? socketOf(request) : undefined;
+    if (isConnection(request)) return socketOf(request);
+    return isUpgrade(request) ? upgradedSocketOf(request) : undefined;
+  },
+  hasEnded(host) {
+    const request = requestOf(host);
+    if (isConnection(request)) return socketOf(request)?.isClosed ?? false;
+    if (isUpgrade(request)) return request.socket.destroyed;
+    const { res } = request as { res?: RawResponse };
+    return (contextOf(host).res?.raw ?? res)?.writableEnded ?? false;
   },
   refuse,
   respond: refuse,

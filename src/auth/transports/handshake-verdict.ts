@@ -1,6 +1,5 @@
 import type { Type } from '@nestjs/common';
-import { withDeadline } from '../../async/deadline.js';
-import { KmsJwtError, RevocationUnavailableError } from '../../errors/errors.js';
+import { KmsJwtError } from '../../errors/errors.js';
 import { accessFor, levelsOf } from '../access.js';
 import type { KmsJwtGuard } from '../kms-jwt.guard.js';
 import { reportRefusal } from '../refusal.js';
@@ -16,9 +15,6 @@ export interface HandshakeOptions {
 interface Refused {
   readonly error: unknown;
 }
-
-/** For an overridden `authenticate` that never settles. The library's own waits end earlier, each by `limits.timeout`. */
-const HANDSHAKE_TIMEOUT_MS = 20_000;
 
 /**
  * Verifies the token of a handshake, before there is a connection, as `acceptConnection` does afterwards. Reports a
@@ -39,8 +35,7 @@ export async function refusalOfHandshake(
     check?.();
     const access = accessFor(guard, levelsOf(context));
     // Of a guard, these members are private to the library.
-    const verify = () => guard['verify'](context, access === 'elsewhere' ? 'required' : access);
-    await withDeadline(verify, HANDSHAKE_TIMEOUT_MS, lateAnswer);
+    await guard['verifyInTime'](context, access === 'elsewhere' ? 'required' : access);
     return undefined;
   } catch (error) {
     if (!(error instanceof KmsJwtError)) reportFailure(guard, error);
@@ -52,8 +47,4 @@ export async function refusalOfHandshake(
 /** Logs an error of the app, where a throw would end the process. */
 export function reportFailure(guard: KmsJwtGuard, error: unknown): void {
   reportRefusal(error, guard['jwt'].log);
-}
-
-function lateAnswer(): Error {
-  return new RevocationUnavailableError(`A handshake was not verified within ${HANDSHAKE_TIMEOUT_MS} ms`);
 }

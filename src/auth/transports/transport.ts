@@ -41,6 +41,8 @@ export interface Transport {
   connectionOf?(context: ExecutionContext): OpenConnection | undefined;
   /** Sends what cannot be thrown, and then never returns; absent where everything can be thrown. */
   deliver?(thrown: unknown, context: ExecutionContext): Promise<unknown>;
+  /** Whether the response, or the connection, has ended: then no handler waits for what a call gives; absent where that is not known. */
+  hasEnded?(host: ArgumentsHost): boolean;
   /**
    * Cuts off a response that has begun and is not complete; absent where an answer can always be sent.
    *
@@ -75,7 +77,7 @@ export interface ConnectionTransport {
   accept(client: object): void;
   /** Sends the reason to the client and closes the connection; its messages reach no handler. */
   refuse(error: unknown, client: object): void;
-  /** The context that `open` returned. */
-  contextOf(client: object): ExecutionContext;
+  /** The contexts that `open` returned, one for each gateway that accepts the client; never empty. */
+  contextsOf(client: object): [ExecutionContext, ...ExecutionContext[]];
   connectionOf(client: object): OpenConnection;
 }

@@ -5,14 +5,14 @@ import { type Client, closeClient } from './websocket-connection.js';
 import { rememberHandshake, socketConnection } from './websocket.js';
 
 /** The gateways that clients were accepted by, for their decorators. */
-const gateways = new WeakMap<Client, object>();
+const gateways = new WeakMap<Client, Set<object>>();
 
 export const websocketHandshake: ConnectionTransport = {
   open(client: Client, { request, gateway }) {
     if (request) rememberHandshake(client, request);
-    if (gateway) gateways.set(client, gateway);
+    if (gateway) gateways.set(client, (gateways.get(client) ?? new Set()).add(gateway));
     hold(client, request);
-    return connectionContext(client);
+    return connectionContext(client, gateway);
   },
   accept: release,
   refuse(error, client: Client) {
@@ -21,12 +21,15 @@ export const websocketHandshake: ConnectionTransport = {
     // A paused socket of `ws` would not see the client's answer to the close frame.
     client.resume?.();
   },
-  contextOf: (client) => connectionContext(client),
+  contextsOf(client: Client) {
+    const [first, ...others] = gateways.get(client) ?? [];
+    return [connectionContext(client, first), ...others.map((gateway) => connectionContext(client, gateway))];
+  },
   connectionOf: socketConnection,
 };
 
 /** The context of the gateway's `handleConnection`, as if a guard were asked. */
-export function connectionContext(client: Client, gateway = gateways.get(client) ?? {}): ExecutionContext {
+export function connectionContext(client: Client, gateway: object = {}): ExecutionContext {
   const args = [client];
   const ws = { getClient: () => client, getData: () => undefined, getPattern: () => 'connection' };
   const handler: unknown = Reflect.get(gateway, 'handleConnection');

@@ -22,6 +22,7 @@ import {
   KmsJwtGuard,
   KmsJwtModule,
   type KmsJwtService,
+  OptionalAuth,
   Public,
   Scopes,
   VerifyWith,
@@ -40,6 +41,7 @@ const nap = (milliseconds: number) => new Promise((resolve) => setTimeout(resolv
 @ObjectType()
 class Order {
   @Field(() => String) owner = '';
+  @Field(() => String) viewer = '';
 }
 
 /** An app's own guard after the convention of passport: it reads the property of the request. */
@@ -100,9 +102,15 @@ class OrdersResolver {
   @ResolveField(() => String) owner(@Claims('sub') sub?: string) {
     return sub ?? 'nobody';
   }
+  @UseGuards(KmsJwtGuard) @OptionalAuth() @ResolveField(() => String) viewer(@Claims('sub') sub?: string) {
+    return sub ?? 'nobody';
+  }
+  @UseGuards(Internal) @Query(() => Order) internalOrder() {
+    return new Order();
+  }
 }
 
-async function startGraphql() {
+async function startGraphql(graphql: Partial<ApolloDriverConfig> = {}) {
   const localKms = new LocalKms({ keys: [{ alias: 'internal' }] });
   const started = await startApp({
     imports: [
@@ -116,6 +124,7 @@ async function startGraphql() {
       GraphQLModule.forRoot<ApolloDriverConfig>({
         driver: ApolloDriver,
         autoSchemaFile: true,
+        ...graphql,
         subscriptions: { 'graphql-ws': true },
       }),
     ],
@@ -188,6 +197,13 @@ describe('fields of one operation', () => {
     const { data } = await ask('{ list { owner } open admin }', headers);
     expect(data['list']).toEqual([{ owner: 'user-42' }, { owner: 'user-42' }]);
   });
+});
+
+test('a field that is allowed without a token has not the claims of another instance above it', async () => {
+  const { internal, ask } = await startGraphql({ fieldResolverEnhancers: ['guards'] });
+  const headers = { 'x-internal': await internal.sign({ sub: 'service' }) };
+  const { data } = await ask('{ internalOrder { viewer } }', headers);
+  expect(data).toEqual({ internalOrder: { viewer: 'nobody' } });
 });
 
 test('the fields of each event of a subscription have the claims of its own operation', async () => {

@@ -1,7 +1,7 @@
-import { Inject, UseGuards } from '@nestjs/common';
+import { Inject, type Type, UseGuards } from '@nestjs/common';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import { ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
-import { Claims, KmsJwtGuard, Scopes } from 'nestjs-kms-jwt';
+import { Claims, KmsJwtGuard, Scopes, VerifyWith } from 'nestjs-kms-jwt';
 import { io } from 'socket.io-client';
 import { expect, onTestFinished, test } from 'vitest';
 import { startApp } from '../support.js';
@@ -33,9 +33,21 @@ class Gateway {
   }
 }
 
-async function connect(claims: object) {
+/** A second gateway of the same server. */
+@VerifyWith({ audience: 'admin' })
+@WebSocketGateway()
+class AdminGateway {
+  constructor(@Inject(KmsJwtGuard) private readonly guard: KmsJwtGuard) {}
+
+  async handleConnection(client: object) {
+    await this.guard.acceptConnection(client, { gateway: this });
+  }
+  @SubscribeMessage('admin') admin() {}
+}
+
+async function connect(claims: object, gateways: Type[] = [Gateway]) {
   const { url, jwt } = await startApp({
-    providers: [KmsJwtGuard, Gateway],
+    providers: [KmsJwtGuard, ...gateways],
     prepare: (app) => app.useWebSocketAdapter(new IoAdapter(app)),
   });
   const token = await jwt.sign({ scope: 'orders:read', ...claims });
@@ -53,6 +65,18 @@ test('a renewal needs the scopes of the gateway, as the connection did', async (
     'The request needs the scope orders:read',
   );
   expect(await ask('renew', await jwt.sign({ sub: 'user-42', scope: 'orders:read' }))).toBe('renewed');
+});
+
+test.each([
+  ['first', [AdminGateway, Gateway]],
+  ['last', [Gateway, AdminGateway]],
+])('a renewal is held against every gateway of the connection: the strict one %s', async (_, gateways) => {
+  const { jwt, ask } = await connect({ sub: 'user-42', aud: 'admin' }, gateways);
+  const renewed = { sub: 'user-42', scope: 'orders:read' };
+  expect(await ask('renew', await jwt.sign({ ...renewed, aud: 'shop' }))).toBe(
+    'The aud claim does not match the expected audience',
+  );
+  expect(await ask('renew', await jwt.sign({ ...renewed, aud: 'admin' }))).toBe('renewed');
 });
 
 test('a token without a subject renews no connection: it may be of another user', async () => {

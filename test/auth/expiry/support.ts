@@ -1,4 +1,46 @@
+import { finalize, interval, map, type Observable } from 'rxjs';
+import { afterEach, beforeEach, expect } from 'vitest';
+import { watchRejections } from '../../transports/rejections.js';
+
 /** A whole second that is one to two seconds away, for `exp`. */
 export function soon(): number {
   return Math.ceil(Date.now() / 1000) + 1;
+}
+
+export const nap = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+export const secondsSince = (exp: number) => Date.now() / 1000 - exp;
+
+export function expectEndWithinASecondOf(exp: number) {
+  expect(secondsSince(exp)).toBeGreaterThanOrEqual(-0.05);
+  expect(secondsSince(exp)).toBeLessThan(1);
+}
+
+/** Observables that emit until they are stopped, and are counted as long as they run. No test may leave a rejection. */
+export function countProducers() {
+  const producers = new Set<object>();
+  let rejections: unknown[];
+  beforeEach(() => {
+    producers.clear();
+    rejections = watchRejections();
+  });
+  afterEach(() => expect(rejections).toEqual([]));
+
+  return {
+    produce: (): Observable<{ data: string; sub: string }> => {
+      const producer = {};
+      producers.add(producer);
+      return interval(20).pipe(
+        map(() => ({ data: 'x', sub: 'x' })),
+        finalize(() => producers.delete(producer)),
+      );
+    },
+    count: () => producers.size,
+    /** How many still run, once they have had a second to stop. */
+    running: async () => {
+      const deadline = Date.now() + 1000;
+      while (producers.size > 0 && Date.now() < deadline) await nap(10);
+      return producers.size;
+    },
+  };
 }

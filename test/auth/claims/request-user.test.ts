@@ -1,0 +1,128 @@
+import { once } from 'node:events';
+import { Controller, type ExecutionContext, Get, Injectable, Req, UseGuards } from '@nestjs/common';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { WsAdapter } from '@nestjs/platform-ws';
+import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import {
+  fromHeader,
+  getKmsJwtServiceToken,
+  type JwtClaims,
+  KmsJwtGuard,
+  KmsJwtModule,
+  type KmsJwtService,
+} from 'nestjs-kms-jwt';
+import { LocalKms } from 'nestjs-kms-jwt/local';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { watchRejections } from '../../transports/rejections.js';
+import { bearer, startApp } from '../support.js';
+
+const Internal = KmsJwtGuard.named('internal');
+
+let failures: unknown[];
+const note = (error: unknown) => void failures.push(error);
+
+beforeEach(() => {
+  failures = watchRejections();
+  process.on('uncaughtException', note);
+});
+afterEach(() => {
+  process.off('uncaughtException', note);
+  expect(failures).toEqual([]);
+});
+
+const internalModule = () =>
+  KmsJwtModule.forRoot({
+    name: 'internal',
+    isGlobal: true,
+    keyId: 'alias/internal',
+    client: new LocalKms({ keys: [{ alias: 'internal' }] }).client(),
+    guard: { tokenFrom: fromHeader('x-internal') },
+  });
+
+interface Request {
+  user?: JwtClaims;
+}
+
+@Controller()
+@UseGuards(KmsJwtGuard, Internal)
+class BothController {
+  @Get('both') both(@Req() request: Request) {
+    try {
+      return [request.user];
+    } catch (error) {
+      return [(error as Error).message];
+    }
+  }
+}
+
+test.each([
+  ['Express', () => new ExpressAdapter()],
+  ['Fastify', () => new FastifyAdapter()],
+])('on %s request.user of two instances cannot be read, except by an access log', async (_, newAdapter) => {
+  const logged: unknown[] = [];
+  const { app, get, jwt } = await startApp({
+    controllers: [BothController],
+    imports: [internalModule()],
+    adapter: newAdapter(),
+    prepare: (started) => {
+      const server = started.getHttpAdapter().getInstance() as {
+        addHook?(name: 'onResponse', hook: (request: Request, reply: object, done: () => void) => void): void;
+      };
+      server.addHook?.('onResponse', (request, _reply, done) => {
+        logged.push(request.user);
+        done();
+      });
+      if (server.addHook) return;
+      started.use((request: Request, response: NodeJS.EventEmitter, next: () => void) => {
+        response.on('finish', () => logged.push(request.user));
+        next();
+      });
+    },
+  });
+  const internal = app.get<KmsJwtService>(getKmsJwtServiceToken('internal'), { strict: false });
+  const tokens = { ...bearer(await jwt.sign({ sub: 'user-42' })), 'x-internal': await internal.sign({}) };
+  expect(await (await get('/both', tokens)).json()).toEqual([expect.stringContaining('is ambiguous')]);
+  await expect.poll(() => logged).toEqual([undefined]);
+});
+
+/** A token in each message. */
+@Injectable()
+class MessageGuard extends KmsJwtGuard {
+  protected override getToken(context: ExecutionContext) {
+    return context.switchToWs().getData<string>();
+  }
+}
+
+test('the property of a socket with tokens of two users is undefined once it is closed', async () => {
+  const seen: unknown[] = [];
+  @WebSocketGateway()
+  class Gateway {
+    handleDisconnect(client: Request) {
+      seen.push(client.user);
+    }
+    @UseGuards(MessageGuard) @SubscribeMessage('greet') greet(client: Request, _token: string) {
+      try {
+        seen.push(client.user?.sub);
+      } catch {
+        seen.push('ambiguous');
+      }
+    }
+  }
+  const { url, jwt } = await startApp({
+    providers: [MessageGuard, Gateway],
+    prepare: (app) => app.useWebSocketAdapter(new WsAdapter(app)),
+  });
+  const socket = new WebSocket(url);
+  onTestFinished(() => socket.terminate());
+  await once(socket, 'open');
+  const greet = async (sub: string) =>
+    socket.send(JSON.stringify({ event: 'greet', data: await jwt.sign({ sub }) }));
+  await greet('user-1');
+  await expect.poll(() => seen).toEqual(['user-1']);
+  await greet('user-2');
+  await expect.poll(() => seen).toEqual(['user-1', 'ambiguous']);
+  socket.close();
+  await expect.poll(() => seen).toEqual(['user-1', 'ambiguous', undefined]);
+});

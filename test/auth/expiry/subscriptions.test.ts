@@ -1,0 +1,78 @@
+import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
+import { UseGuards } from '@nestjs/common';
+import { GraphQLModule, Query, Resolver, Subscription } from '@nestjs/graphql';
+import { KmsJwtGuard } from 'nestjs-kms-jwt';
+import { expect, onTestFinished, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { ENDS } from '../../transports/ends.js';
+import { startApp } from '../support.js';
+import { expectEndWithinASecondOf, soon } from './support.js';
+
+@Resolver()
+class PricesResolver {
+  @Query(() => String) price() {
+    return '1';
+  }
+  @UseGuards(KmsJwtGuard) @Subscription(() => String) async *prices() {
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      yield { prices: '1' };
+    }
+  }
+}
+
+/** A subscription whose token is in `connectionParams`, or in the handshake for a `context` of the app: how it is closed, and when. */
+async function subscribe(graphql: Partial<ApolloDriverConfig> = {}) {
+  const { url, jwt } = await startApp({
+    providers: [PricesResolver],
+    imports: [
+      GraphQLModule.forRoot<ApolloDriverConfig>({
+        driver: ApolloDriver,
+        autoSchemaFile: true,
+        subscriptions: { 'graphql-ws': true },
+        ...graphql,
+      }),
+    ],
+  });
+  const exp = soon();
+  const authorization = `Bearer ${await jwt.sign({ exp })}`;
+  const path = `${url.replace('http', 'ws')}/graphql`;
+  const headers = graphql.context ? { authorization } : {};
+  const socket = new WebSocket(path, 'graphql-transport-ws', { headers });
+  onTestFinished(() => socket.terminate());
+  const payload = graphql.context ? {} : { authorization };
+  socket.on('open', () => socket.send(JSON.stringify({ type: 'connection_init', payload })));
+  let events = 0;
+  socket.on('message', (message: Buffer) => {
+    const { type } = JSON.parse(message.toString()) as { type: string };
+    if (type === 'next') events += 1;
+    if (type !== 'connection_ack') return;
+    socket.send(
+      JSON.stringify({ id: '1', type: 'subscribe', payload: { query: 'subscription { prices }' } }),
+    );
+  });
+  const [code, reason] = await new Promise<[number, string]>((resolve) =>
+    socket.on('close', (...why) => resolve([why[0], why[1].toString()])),
+  );
+  return { closed: `${code} ${reason}`, events, exp };
+}
+
+test('a subscription over graphql-ws ends within a second of exp by 4403, at which clients connect again', async () => {
+  const { closed, events, exp } = await subscribe();
+  expect(closed).toBe(ENDS['graphql-ws'].closed);
+  expect(events).toBeGreaterThan(0);
+  expectEndWithinASecondOf(exp);
+});
+
+/** A `context` of the app that hides the connection. */
+const context = ({ extra, req }: { extra?: { request: object }; req?: object }) => ({
+  req: extra ? extra.request : req,
+});
+
+test('a subscription ends too where the context has the request of the handshake in place of the connection', async () => {
+  const { closed, events, exp } = await subscribe({ context });
+  // RFC 6455, section 7.1.5: closed without a close frame.
+  expect(closed).toBe('1006 ');
+  expect(events).toBeGreaterThan(0);
+  expectEndWithinASecondOf(exp);
+});
