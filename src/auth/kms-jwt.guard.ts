@@ -88,6 +88,9 @@ export class KmsJwtGuard implements CanActivate {
    * valid one, after an event `exception` with the reason. Until then the client's messages are held back, if it is called
    * synchronously: before anything is awaited. Sockets of `ws` need it for the guard on their messages too.
    *
+   * The gateway must be a singleton: for a request-scoped one Nest delivers the first messages before it calls
+   * `handleConnection`. The client is refused after five times `limits.timeout`.
+   *
    * @param client as the gateway received it
    * @returns the claims, or undefined when the client was disconnected, or came without a token and the gateway's
    * decorators allow that. It never rejects: nothing would handle the rejection

@@ -160,8 +160,8 @@ export interface GuardOptions {
   tokenFrom?: TokenExtractor | TokenExtractor[] | undefined;
   /**
    * The property of the request in which the guard puts the claims. In GraphQL and on sockets, where several calls share
-   * the request, it has the claims of the last admitted call, and reading it throws once calls of different users
-   * shared it: `@Claims()` and `claimsOf(context)` belong to the call. Default: `'user'`, as in passport.
+   * the request, it has the claims of the last admitted call. Once calls of different users shared it, reading it throws,
+   * and gives undefined after the response or the connection has ended: `@Claims()` and `claimsOf(context)` belong to the call. Default: `'user'`, as in passport.
    */
   property?: string | undefined;
   /**
