@@ -3,7 +3,6 @@ import { Reflector } from '@nestjs/core';
 import { withDeadline } from '../async/deadline.js';
 import { AuthenticationTimeoutError, KmsJwtError, TokenMissingError } from '../errors/errors.js';
 import type { JwtClaims } from '../jwt/claims.js';
-import type { RouteVerifyOptions } from '../options/kms-jwt.options.js';
 import { DEFAULT_NAME, InjectKmsJwt } from '../service/inject-kms-jwt.js';
 import type { KmsJwtService } from '../service/kms-jwt.service.js';
 import {
@@ -15,6 +14,7 @@ import {
   scopesOf,
   verifyOptionsOf,
 } from './access.js';
+import { bindCall, type Call } from './call.js';
 import { findToken } from './find-token.js';
 import { reportRefusal } from './refusal.js';
 import { renewedToken, renewWatch, watchCall, watchConnection } from './open-connections.js';
@@ -66,14 +66,15 @@ export class KmsJwtGuard implements CanActivate {
   }
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const transport = transportOf(context);
-    const access = accessFor(this, levelsOf(context));
+    const call = bindCall(context);
+    const { transport, levels } = call;
+    const access = accessFor(this, levels);
     // The same guard may stand on several levels.
     if (access === 'elsewhere' || hasAllowed(this, context)) return true;
 
     try {
-      const verified = await this.verify(context, access);
-      if (verified) this.record(context, verified);
+      const verified = await this.verify(call, access);
+      if (verified) this.record(call, verified);
       else if (access === 'optional') recordNoClaims(transport, context);
     } catch (error) {
       const thrown = await this.refuse(error, context);
@@ -102,12 +103,12 @@ export class KmsJwtGuard implements CanActivate {
    *   if (claims) this.join(claims.sub, client);
    * }
    */
-  async acceptConnection(client: object, options: ConnectionOptions = {}): Promise<JwtClaims | undefined> {
-    const context = CONNECTIONS.open(client, options);
-    const access = accessFor(this, levelsOf(context));
+  async acceptConnection(client: object, parts: ConnectionOptions = {}): Promise<JwtClaims | undefined> {
+    const context = CONNECTIONS.open(client, parts);
     try {
-      const verified = await this.verifyInTime(context, access === 'elsewhere' ? 'required' : access);
-      if (verified) watchConnection(CONNECTIONS.connectionOf(client), verified, this.optionsOf(context));
+      const verified = await this.verifyHandshake(context);
+      const options = verifyOptionsOf(levelsOf(context));
+      if (verified) watchConnection(CONNECTIONS.connectionOf(client), verified, options);
       CONNECTIONS.accept(client);
       return verified?.claims;
     } catch (error) {
@@ -136,9 +137,10 @@ export class KmsJwtGuard implements CanActivate {
    */
   async renewConnection(client: object, token: string): Promise<JwtClaims> {
     const [context, ...others] = CONNECTIONS.contextsOf(client);
-    const renewed = await this.verifyToken(token, context);
-    for (const other of others) await this.verifyToken(token, other);
-    renewWatch(CONNECTIONS.connectionOf(client), renewed, this.optionsOf(context), (current) =>
+    const call = bindCall(context);
+    const renewed = await this.verifyToken(token, call);
+    for (const other of others) await this.verifyToken(token, bindCall(other));
+    renewWatch(CONNECTIONS.connectionOf(client), renewed, verifyOptionsOf(call.levels), (current) =>
       checkSameSubject(this.jwt.decode(current), this.jwt.decode(token)),
     );
     return renewed.claims;
@@ -162,8 +164,9 @@ export class KmsJwtGuard implements CanActivate {
   async verifyReference(context: object, info: object, options: ReferenceOptions = {}): Promise<JwtClaims> {
     const host = referenceContext(context, info, options.resolver);
     try {
-      const verified = await this.verify(host, 'required');
-      this.record(host, verified);
+      const call = bindCall(host);
+      const verified = await this.verify(call, 'required');
+      this.record(call, verified);
       return verified.claims;
     } catch (error) {
       throw await this.refuse(error, host);
@@ -206,7 +209,7 @@ export class KmsJwtGuard implements CanActivate {
    * }
    */
   protected authenticate(token: string, context: ExecutionContext): Promise<JwtClaims> {
-    return this.jwt.verify(token, this.optionsOf(context));
+    return this.jwt.verify(token, verifyOptionsOf(levelsOf(context)));
   }
 
   /**
@@ -226,33 +229,34 @@ export class KmsJwtGuard implements CanActivate {
   }
 
   /** The token of a call and its claims; undefined when the call passes without. */
-  private async verify(context: ExecutionContext, access: 'required'): Promise<Verified>;
-  private async verify(context: ExecutionContext, access: Access): Promise<Verified | undefined>;
-  private async verify(context: ExecutionContext, access: Access): Promise<Verified | undefined> {
+  private async verify(call: Call, access: 'required'): Promise<Verified>;
+  private async verify(call: Call, access: Access): Promise<Verified | undefined>;
+  private async verify(call: Call, access: Access): Promise<Verified | undefined> {
     if (access === 'public') return undefined;
-    const token = this.getToken(context);
-    if (token) return this.verifyToken(token, context);
-    if (access === 'optional' && scopesOf(levelsOf(context)).length === 0) return undefined;
+    const token = this.getToken(call.context);
+    if (token) return this.verifyToken(token, call);
+    if (access === 'optional' && scopesOf(call.levels).length === 0) return undefined;
     throw new TokenMissingError();
   }
 
-  /** `verify` for a connection, whose messages wait: an overridden `authenticate` may never settle. */
-  private verifyInTime(context: ExecutionContext, access: Access): Promise<Verified | undefined> {
+  /** `verify` for a WebSocket, whose client waits: an overridden `authenticate` may never settle. */
+  private verifyHandshake(context: ExecutionContext): Promise<Verified | undefined> {
+    const call = bindCall(context);
+    const access = accessFor(this, call.levels);
     const limit = this.jwt.verdictTimeout;
     const late = () => new AuthenticationTimeoutError(`The token was not verified within ${limit} ms`);
-    return withDeadline(() => this.verify(context, access), limit, late);
+    return withDeadline(() => this.verify(call, access === 'elsewhere' ? 'required' : access), limit, late);
   }
 
-  private async verifyToken(token: string, context: ExecutionContext): Promise<Verified> {
+  private async verifyToken(token: string, { context, levels }: Call): Promise<Verified> {
     const claims = checkAuthenticated(await this.authenticate(token, context));
-    const scopes = scopesOf(levelsOf(context));
+    const scopes = scopesOf(levels);
     // Those of the token itself: a schema may have left them out.
     if (scopes.length > 0) checkScopes(this.jwt.decode(token), scopes);
     return { token, claims, jwt: this.jwt, instance: this.instance };
   }
 
-  private record(context: ExecutionContext, verified: Verified): void {
-    const transport = transportOf(context);
+  private record({ context, transport, levels }: Call, verified: Verified): void {
     const { token, claims } = verified;
     const { instance } = this;
     recordClaims(transport, context, verified);
@@ -260,7 +264,7 @@ export class KmsJwtGuard implements CanActivate {
     const connection = transport.connectionOf?.(context);
     if (connection) {
       watchCall(connection, verified, {
-        options: () => this.optionsOf(context),
+        options: () => verifyOptionsOf(levels),
         handshakeToken: () => KmsJwtGuard.prototype.getToken.call(this, context),
       });
     }
@@ -282,9 +286,5 @@ export class KmsJwtGuard implements CanActivate {
 
   private get instance(): string {
     return (this.constructor as typeof KmsJwtGuard).kmsJwtInstance;
-  }
-
-  private optionsOf(context: ExecutionContext): RouteVerifyOptions | undefined {
-    return verifyOptionsOf(levelsOf(context));
   }
 }

@@ -1,6 +1,5 @@
 import type { Type } from '@nestjs/common';
 import { KmsJwtError } from '../../errors/errors.js';
-import { accessFor, levelsOf } from '../access.js';
 import type { KmsJwtGuard } from '../kms-jwt.guard.js';
 import { reportRefusal } from '../refusal.js';
 import { connectionContext } from './websocket-handshake.js';
@@ -33,9 +32,8 @@ export async function refusalOfHandshake(
   const context = connectionContext(client, gateway?.prototype as object | undefined);
   try {
     check?.();
-    const access = accessFor(guard, levelsOf(context));
     // Of a guard, these members are private to the library.
-    await guard['verifyInTime'](context, access === 'elsewhere' ? 'required' : access);
+    await guard['verifyHandshake'](context);
     return undefined;
   } catch (error) {
     if (!(error instanceof KmsJwtError)) reportFailure(guard, error);
