@@ -94,7 +94,8 @@ export const withAwsEnvironment = async <T>(run: () => Promise<T>): Promise<T> =
   try {
     return await run();
   } finally {
-    process.env = before;
+    for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name];
+    Object.assign(process.env, before);
   }
 };
 

@@ -54,7 +54,9 @@ test.each(Object.entries(ECHOES))('a proxy that answers with %s', async (_, echo
 test('signing that is given up', async () => {
   const { jwt, kms, claims, secrets, thrownBy, eavesdropper } = await setUp({ messageType: 'RAW' });
   await thrownBy(() => jwt.sign(claims, { signal: AbortSignal.abort() }));
-  kms.localKms.inject({ kind: 'hang', operation: 'Sign' });
+  const away = kms.localKms.inject({ kind: 'hang', operation: 'Sign' });
   await thrownBy(() => jwt.sign(claims, { signal: AbortSignal.timeout(5) }));
+  // The app waits for the call at its shutdown.
+  away.stop();
   expect(secrets.foundIn(eavesdropper.heard)).toEqual([]);
 });
