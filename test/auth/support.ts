@@ -10,7 +10,7 @@ import { type AbstractHttpAdapter, APP_GUARD, NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { KmsJwtGuard, KmsJwtModule, type KmsJwtModuleOptions, KmsJwtService } from 'nestjs-kms-jwt';
 import { LocalKms } from 'nestjs-kms-jwt/local';
-import { onTestFinished } from 'vitest';
+import { onTestFinished as onAnyTestFinished, type TestContext } from 'vitest';
 
 export interface TestApp {
   app: INestApplication;
@@ -28,11 +28,14 @@ export interface AppParts {
   adapter?: AbstractHttpAdapter;
   /** What has to happen before the app listens, such as a cookie parser. */
   prepare?: (app: INestApplication) => unknown;
+  /** That of the context, if tests run concurrently: Vitest's global hook would belong to any of them. */
+  onTestFinished?: TestContext['onTestFinished'];
 }
 
 /** Starts an app on a port of its own, until the end of the test. */
 export async function startApp(parts: AppParts): Promise<TestApp> {
   const { imports = [], controllers = [], providers = [], options, adapter, prepare } = parts;
+  const { onTestFinished = onAnyTestFinished } = parts;
   const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
   const client = localKms.client({ maxAttempts: 1 });
   @Module({

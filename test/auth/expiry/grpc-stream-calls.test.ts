@@ -5,7 +5,7 @@ import { loadSync } from '@grpc/proto-loader';
 import { Controller, UseGuards } from '@nestjs/common';
 import { Ctx, GrpcStreamCall, type MicroserviceOptions, Payload, Transport } from '@nestjs/microservices';
 import { KmsJwtGuard } from 'nestjs-kms-jwt';
-import { expect, onTestFinished, test } from 'vitest';
+import { test } from 'vitest';
 import { freePort } from '../../transports/free-port.js';
 import { watchRejections } from '../../transports/rejections.js';
 import { startApp } from '../support.js';
@@ -23,29 +23,33 @@ interface ServerCall extends EventEmitter, AsyncIterable<Price> {
   end(): unknown;
 }
 
-/** The handlers that have read their client's stream to its end. */
-const ended: string[] = [];
-
-/** Nest passes on no error of these handlers: a rejection would end the process. */
-@Controller()
-@UseGuards(KmsJwtGuard)
-class GrpcController {
-  @GrpcStreamCall('Prices') async collectCall(
-    @Payload() call: ServerCall,
-    @Ctx() callback: (error: null, price: Price) => void,
-  ) {
-    for await (const _ of call);
-    ended.push('collectCall');
-    callback(null, { sub: 'too late' });
-  }
-  @GrpcStreamCall('Prices') async echoCall(@Payload() call: ServerCall) {
-    for await (const price of call) {
-      if (price.sub === 'late' && !call.cancelled) await once(call, 'cancelled');
-      call.write(price);
+/**
+ * Nest passes on no error of these handlers: a rejection would end the process.
+ *
+ * @param ended the handlers that have read their client's stream to its end
+ */
+function grpcController(ended: string[]) {
+  @Controller()
+  @UseGuards(KmsJwtGuard)
+  class GrpcController {
+    @GrpcStreamCall('Prices') async collectCall(
+      @Payload() call: ServerCall,
+      @Ctx() callback: (error: null, price: Price) => void,
+    ) {
+      for await (const _ of call);
+      ended.push('collectCall');
+      callback(null, { sub: 'too late' });
     }
-    ended.push('echoCall');
-    call.end();
+    @GrpcStreamCall('Prices') async echoCall(@Payload() call: ServerCall) {
+      for await (const price of call) {
+        if (price.sub === 'late' && !call.cancelled) await once(call, 'cancelled');
+        call.write(price);
+      }
+      ended.push('echoCall');
+      call.end();
+    }
   }
+  return GrpcController;
 }
 
 interface PricesClient extends Client {
@@ -59,16 +63,17 @@ interface PricesClient extends Client {
 /** A message at which the handler waits for the end, and writes after it. */
 const LATE = { sub: 'late' };
 
-test.each([
+// Concurrent, because they wait for the real time to pass.
+test.concurrent.for([
   ['collectCall', []],
   ['echoCall', []],
   ['echoCall', [LATE, LATE]],
 ] as const)(
   'the end of %s by the token of its client is the end of its stream for a handler by @GrpcStreamCall(): %j',
-  async (method, further) => {
-    ended.length = 0;
-    const rejections = watchRejections();
-    const { app, jwt } = await startApp({ controllers: [GrpcController] });
+  async ([method, further], { expect, onTestFinished }) => {
+    const ended: string[] = [];
+    const rejections = watchRejections(onTestFinished);
+    const { app, jwt } = await startApp({ controllers: [grpcController(ended)], onTestFinished });
     const url = `127.0.0.1:${await freePort()}`;
     app.connectMicroservice<MicroserviceOptions>({
       transport: Transport.GRPC,
@@ -82,7 +87,7 @@ test.each([
     onTestFinished(() => client.close());
 
     const metadata = new Metadata();
-    metadata.set('authorization', `Bearer ${await jwt.sign({ exp: soon() })}`);
+    metadata.set('authorization', `Bearer ${await jwt.sign({ exp: soon(2) })}`);
     const error = await new Promise((resolve) => {
       const messages = [{ sub: 'question' }, ...further];
       if (method === 'collectCall') {

@@ -2,9 +2,13 @@ import { finalize, interval, map, type Observable } from 'rxjs';
 import { afterEach, beforeEach, expect } from 'vitest';
 import { watchRejections } from '../../transports/rejections.js';
 
-/** A whole second that is one to two seconds away, for `exp`. */
-export function soon(): number {
-  return Math.ceil(Date.now() / 1000) + 1;
+/**
+ * A whole second that lies ahead, for `exp`.
+ *
+ * @param least how many seconds at least; at most one more. Concurrent tests need 2, as each has to connect before it.
+ */
+export function soon(least = 1): number {
+  return Math.ceil(Date.now() / 1000) + least;
 }
 
 export const nap = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
