@@ -2,6 +2,7 @@ import { connect as connectHttp2 } from 'node:http2';
 import { connect as connectTcp } from 'node:net';
 import { Readable } from 'node:stream';
 import { Controller, Get, Sse, StreamableFile, UseGuards } from '@nestjs/common';
+import type { AbstractHttpAdapter } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import {
@@ -13,11 +14,17 @@ import {
   OptionalAuth,
 } from 'nestjs-kms-jwt';
 import { LocalKms } from 'nestjs-kms-jwt/local';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, test, type TestContext } from 'vitest';
+import { watchRejections } from '../../transports/rejections.js';
 import { bearer, startApp } from '../support.js';
-import { countProducers, expectEndWithinASecondOf, nap, secondsSince, soon } from './support.js';
-
-const { produce, count, running } = countProducers();
+import {
+  expectEndWithinASecondOf,
+  nap,
+  newProducers,
+  type Producers,
+  secondsSince,
+  soon,
+} from './support.js';
 
 const internalModule = () =>
   KmsJwtModule.forRoot({
@@ -29,7 +36,7 @@ const internalModule = () =>
   });
 
 async function* chunks() {
-  for (let index = 0; index < 25; index += 1) {
+  for (let index = 0; index < 35; index += 1) {
     await nap(100);
     yield 'x';
   }
@@ -37,49 +44,68 @@ async function* chunks() {
 
 const Internal = KmsJwtGuard.named('internal');
 
-@Controller()
-@UseGuards(KmsJwtGuard)
-class HttpController {
-  @Sse('events') events() {
-    return produce();
+function httpController(producers: Producers) {
+  @Controller()
+  @UseGuards(KmsJwtGuard)
+  class HttpController {
+    @Sse('events') events() {
+      return producers.produce();
+    }
+    @OptionalAuth() @Get('slow') async slow() {
+      await nap(5000);
+    }
+    @Get('download') download() {
+      return new StreamableFile(Readable.from(chunks()));
+    }
   }
-  @OptionalAuth() @Get('slow') async slow() {
-    await nap(5000);
-  }
-  @Get('download') download() {
-    return new StreamableFile(Readable.from(chunks()));
-  }
+  return HttpController;
 }
 
-@Controller()
-@UseGuards(KmsJwtGuard, Internal)
-class InternalController {
-  @Sse('internal') internal() {
-    return produce();
+function internalController(producers: Producers) {
+  @Controller()
+  @UseGuards(KmsJwtGuard, Internal)
+  class InternalController {
+    @Sse('internal') internal() {
+      return producers.produce();
+    }
   }
+  return InternalController;
 }
 
-describe.each([
+/** An app of its own for each test, as they run concurrently: they wait for the real time to pass. */
+async function start(onTestFinished: TestContext['onTestFinished'], adapter: AbstractHttpAdapter) {
+  const producers = newProducers();
+  const rejections = watchRejections(onTestFinished);
+  const controllers = [httpController(producers), internalController(producers)];
+  const imports = [internalModule()];
+  const started = await startApp({ controllers, imports, adapter, onTestFinished });
+  const internal = started.app.get<KmsJwtService>(getKmsJwtServiceToken('internal'), { strict: false });
+  return { ...started, internal, producers, rejections };
+}
+
+describe.concurrent.each([
   ['Express', () => new ExpressAdapter()],
   ['Fastify', () => new FastifyAdapter()],
 ])('over HTTP/1 on %s', (_, newAdapter) => {
-  test('events of @Sse() end within a second of exp, and so does their producer', async () => {
-    const { get, jwt } = await startApp({ controllers: [HttpController], adapter: newAdapter() });
-    const exp = soon();
+  test('events of @Sse() end within a second of exp, and so does their producer', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const { get, jwt, producers, rejections } = await start(onTestFinished, newAdapter());
+    const exp = soon(2);
     const response = await get('/events', bearer(await jwt.sign({ exp })));
     expect(await response.text()).toContain('data: x');
     expectEndWithinASecondOf(exp);
-    expect(await running()).toBe(0);
+    expect(await producers.running()).toBe(0);
+    expect(rejections).toEqual([]);
   });
 
-  test('events whose call two instances verified end with the token that expires first', async () => {
-    const { app, get, jwt } = await startApp({
-      controllers: [InternalController],
-      adapter: newAdapter(),
-      imports: [internalModule()],
-    });
-    const internal = app.get<KmsJwtService>(getKmsJwtServiceToken('internal'), { strict: false });
-    const exp = soon();
+  test('events whose call two instances verified end with the token that expires first', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const { get, jwt, internal, producers, rejections } = await start(onTestFinished, newAdapter());
+    const exp = soon(2);
     const headers = {
       ...bearer(await jwt.sign({ exp: exp + 60 })),
       'x-internal': await internal.sign({ exp }),
@@ -87,12 +113,16 @@ describe.each([
     const response = await get('/internal', headers);
     expect(await response.text()).toContain('data: x');
     expectEndWithinASecondOf(exp);
-    expect(await running()).toBe(0);
+    expect(await producers.running()).toBe(0);
+    expect(rejections).toEqual([]);
   });
 
-  test('the producer of events behind a slow answer of the same connection ends too', async () => {
-    const { url, jwt } = await startApp({ controllers: [HttpController], adapter: newAdapter() });
-    const exp = soon();
+  test('the producer of events behind a slow answer of the same connection ends too', async ({
+    expect,
+    onTestFinished,
+  }) => {
+    const { url, jwt, producers, rejections } = await start(onTestFinished, newAdapter());
+    const exp = soon(2);
     const socket = connectTcp(Number(new URL(url).port), '127.0.0.1');
     onTestFinished(() => void socket.destroy());
     const closed = new Promise((resolve) => socket.once('close', resolve));
@@ -100,34 +130,40 @@ describe.each([
     socket.write('GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n');
     const { authorization } = bearer(await jwt.sign({ exp }));
     socket.write(`GET /events HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${authorization}\r\n\r\n`);
-    await expect.poll(count).toBe(1);
+    await expect.poll(() => producers.count).toBe(1);
     await closed;
     expect(secondsSince(exp)).toBeLessThan(2);
-    expect(await running()).toBe(0);
+    expect(await producers.running()).toBe(0);
+    expect(rejections).toEqual([]);
   });
 
-  test('a download is not cut off', async () => {
-    const { get, jwt } = await startApp({ controllers: [HttpController], adapter: newAdapter() });
-    const exp = soon();
+  test('a download is not cut off', async ({ expect, onTestFinished }) => {
+    const { get, jwt, producers, rejections } = await start(onTestFinished, newAdapter());
+    const exp = soon(2);
     const response = await get('/download', bearer(await jwt.sign({ exp })));
-    expect(await response.text()).toHaveLength(25);
+    expect(await response.text()).toHaveLength(35);
     expect(secondsSince(exp)).toBeGreaterThan(0);
+    expect([producers.count, rejections]).toEqual([0, []]);
   });
 });
 
-test('over HTTP/2 events of @Sse() end within a second of exp, and other streams of the session go on', async () => {
-  const adapter = new FastifyAdapter({ http2: true } as never);
-  const { url, jwt } = await startApp({ controllers: [HttpController], adapter });
-  const session = connectHttp2(url);
-  onTestFinished(() => session.destroy());
-  const exp = soon();
-  const open = async (seconds: number) => {
-    const stream = session.request({ ':path': '/events', ...bearer(await jwt.sign({ exp: seconds })) });
-    stream.resume();
-    return { stream, closed: new Promise((resolve) => stream.once('close', resolve)) };
-  };
-  const [short, long] = [await open(exp), await open(exp + 60)];
-  await short.closed;
-  expectEndWithinASecondOf(exp);
-  expect(long.stream.closed).toBe(false);
-});
+test.concurrent(
+  'over HTTP/2 events of @Sse() end within a second of exp, and other streams of the session go on',
+  async ({ expect, onTestFinished }) => {
+    const adapter = new FastifyAdapter({ http2: true } as never);
+    const { url, jwt, rejections } = await start(onTestFinished, adapter);
+    const session = connectHttp2(url);
+    onTestFinished(() => session.destroy());
+    const exp = soon(2);
+    const open = async (seconds: number) => {
+      const stream = session.request({ ':path': '/events', ...bearer(await jwt.sign({ exp: seconds })) });
+      stream.resume();
+      return { stream, closed: new Promise((resolve) => stream.once('close', resolve)) };
+    };
+    const [short, long] = [await open(exp), await open(exp + 60)];
+    await short.closed;
+    expectEndWithinASecondOf(exp);
+    expect(long.stream.closed).toBe(false);
+    expect(rejections).toEqual([]);
+  },
+);

@@ -12,34 +12,36 @@ import {
 } from '@nestjs/microservices';
 import { fromBody, KmsJwtExpiryInterceptor, KmsJwtGuard } from 'nestjs-kms-jwt';
 import { lastValueFrom, map, merge, type Observable, tap } from 'rxjs';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, test } from 'vitest';
+import { watchRejections } from '../../transports/rejections.js';
 import { freePort } from '../../transports/free-port.js';
 import { ENDS } from '../../transports/ends.js';
 import { startApp } from '../support.js';
-import { countProducers, expectEndWithinASecondOf, soon } from './support.js';
+import { expectEndWithinASecondOf, newProducers, type Producers, soon } from './support.js';
 
-const { produce, running } = countProducers();
-
-describe('over gRPC', () => {
+describe.concurrent('over gRPC', () => {
   const PROTO = fileURLToPath(new URL('./prices.proto', import.meta.url));
 
-  @Controller()
-  @UseGuards(KmsJwtGuard)
-  class GrpcController {
-    @GrpcMethod('Prices', 'Watch') watch() {
-      return produce();
+  function grpcController(producers: Producers) {
+    @Controller()
+    @UseGuards(KmsJwtGuard)
+    class GrpcController {
+      @GrpcMethod('Prices', 'Watch') watch() {
+        return producers.produce();
+      }
+      @GrpcStreamMethod('Prices', 'Talk') talk(messages: Observable<unknown>) {
+        // Errors of the client's stream are not handled here: the end must not be one.
+        messages.subscribe(() => {});
+        return merge(
+          producers.produce(),
+          messages.pipe(
+            tap(() => {}),
+            map(() => ({ sub: 'answer' })),
+          ),
+        );
+      }
     }
-    @GrpcStreamMethod('Prices', 'Talk') talk(messages: Observable<unknown>) {
-      // Errors of the client's stream are not handled here: the end must not be one.
-      messages.subscribe(() => {});
-      return merge(
-        produce(),
-        messages.pipe(
-          tap(() => {}),
-          map(() => ({ sub: 'answer' })),
-        ),
-      );
-    }
+    return GrpcController;
   }
 
   interface PricesClient extends Client {
@@ -47,10 +49,12 @@ describe('over gRPC', () => {
     talk(metadata: Metadata): NodeJS.ReadWriteStream;
   }
 
-  test.each(['watch', 'talk'] as const)(
+  test.for(['watch', 'talk'] as const)(
     'the stream of %s ends within a second of exp with status 16',
-    async (method) => {
-      const { app, jwt } = await startApp({ controllers: [GrpcController] });
+    async (method, { expect, onTestFinished }) => {
+      const producers = newProducers();
+      const rejections = watchRejections(onTestFinished);
+      const { app, jwt } = await startApp({ controllers: [grpcController(producers)], onTestFinished });
       const url = `127.0.0.1:${await freePort()}`;
       app.connectMicroservice<MicroserviceOptions>({
         transport: Transport.GRPC,
@@ -62,7 +66,7 @@ describe('over gRPC', () => {
       };
       const client = new prices.Prices(url, credentials.createInsecure());
       onTestFinished(() => client.close());
-      const exp = soon();
+      const exp = soon(2);
       const metadata = new Metadata();
       metadata.set('authorization', `Bearer ${await jwt.sign({ exp })}`);
       const stream = method === 'watch' ? client.watch({}, metadata) : client.talk(metadata);
@@ -74,33 +78,41 @@ describe('over gRPC', () => {
       expect(error).toMatchObject({ code: status, details });
       expect(messages).toBeGreaterThan(0);
       expectEndWithinASecondOf(exp);
-      expect(await running()).toBe(0);
+      expect(await producers.running()).toBe(0);
+      expect(rejections).toEqual([]);
     },
   );
 });
 
-test('over TCP an Observable ends within a second of exp with KmsJwtExpiryInterceptor', async () => {
-  @Controller()
-  @UseGuards(KmsJwtGuard)
-  class TcpController {
-    @UseInterceptors(KmsJwtExpiryInterceptor) @MessagePattern('prices') prices() {
-      return produce();
+test.concurrent(
+  'over TCP an Observable ends within a second of exp with KmsJwtExpiryInterceptor',
+  async ({ expect, onTestFinished }) => {
+    const producers = newProducers();
+    const rejections = watchRejections(onTestFinished);
+    @Controller()
+    @UseGuards(KmsJwtGuard)
+    class TcpController {
+      @UseInterceptors(KmsJwtExpiryInterceptor) @MessagePattern('prices') prices() {
+        return producers.produce();
+      }
     }
-  }
-  const { app, jwt } = await startApp({
-    controllers: [TcpController],
-    options: { guard: { tokenFrom: fromBody('token') } },
-  });
-  const options = { host: '127.0.0.1', port: await freePort() };
-  app.connectMicroservice<MicroserviceOptions>({ transport: Transport.TCP, options });
-  await app.startAllMicroservices();
-  const client = ClientProxyFactory.create({ transport: Transport.TCP, options });
-  onTestFinished(() => void client.close());
-  const exp = soon();
-  const answer = lastValueFrom(client.send('prices', { token: await jwt.sign({ exp }) }));
-  await expect(answer).rejects.toEqual(
-    ENDS['Observables over TCP, Redis, NATS, with `KmsJwtExpiryInterceptor`'].error,
-  );
-  expectEndWithinASecondOf(exp);
-  expect(await running()).toBe(0);
-});
+    const { app, jwt } = await startApp({
+      controllers: [TcpController],
+      options: { guard: { tokenFrom: fromBody('token') } },
+      onTestFinished,
+    });
+    const options = { host: '127.0.0.1', port: await freePort() };
+    app.connectMicroservice<MicroserviceOptions>({ transport: Transport.TCP, options });
+    await app.startAllMicroservices();
+    const client = ClientProxyFactory.create({ transport: Transport.TCP, options });
+    onTestFinished(() => void client.close());
+    const exp = soon(2);
+    const answer = lastValueFrom(client.send('prices', { token: await jwt.sign({ exp }) }));
+    await expect(answer).rejects.toEqual(
+      ENDS['Observables over TCP, Redis, NATS, with `KmsJwtExpiryInterceptor`'].error,
+    );
+    expectEndWithinASecondOf(exp);
+    expect(await producers.running()).toBe(0);
+    expect(rejections).toEqual([]);
+  },
+);

@@ -1,6 +1,5 @@
 import { finalize, interval, map, type Observable } from 'rxjs';
-import { afterEach, beforeEach, expect } from 'vitest';
-import { watchRejections } from '../../transports/rejections.js';
+import { expect } from 'vitest';
 
 /**
  * A whole second that lies ahead, for `exp`.
@@ -20,18 +19,11 @@ export function expectEndWithinASecondOf(exp: number) {
   expect(secondsSince(exp)).toBeLessThan(1);
 }
 
-/** Observables that emit until they are stopped, and are counted as long as they run. No test may leave a rejection. */
-export function countProducers() {
+/** Observables that emit until they are stopped, and are counted as long as they run. */
+export function newProducers() {
   const producers = new Set<object>();
-  let rejections: unknown[];
-  beforeEach(() => {
-    producers.clear();
-    rejections = watchRejections();
-  });
-  afterEach(() => expect(rejections).toEqual([]));
-
   return {
-    produce: (): Observable<{ data: string; sub: string }> => {
+    produce(): Observable<{ data: string; sub: string }> {
       const producer = {};
       producers.add(producer);
       return interval(20).pipe(
@@ -39,12 +31,16 @@ export function countProducers() {
         finalize(() => producers.delete(producer)),
       );
     },
-    count: () => producers.size,
+    get count() {
+      return producers.size;
+    },
     /** How many still run, once they have had a second to stop. */
-    running: async () => {
+    async running() {
       const deadline = Date.now() + 1000;
       while (producers.size > 0 && Date.now() < deadline) await nap(10);
       return producers.size;
     },
   };
 }
+
+export type Producers = ReturnType<typeof newProducers>;
