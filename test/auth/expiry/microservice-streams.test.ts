@@ -19,30 +19,30 @@ import { ENDS } from '../../transports/ends.js';
 import { startApp } from '../support.js';
 import { expectEndWithinASecondOf, newProducers, type Producers, soon } from './support.js';
 
+function grpcController(producers: Producers) {
+  @Controller()
+  @UseGuards(KmsJwtGuard)
+  class GrpcController {
+    @GrpcMethod('Prices', 'Watch') watch() {
+      return producers.produce();
+    }
+    @GrpcStreamMethod('Prices', 'Talk') talk(messages: Observable<unknown>) {
+      // Errors of the client's stream are not handled here: the end must not be one.
+      messages.subscribe(() => {});
+      return merge(
+        producers.produce(),
+        messages.pipe(
+          tap(() => {}),
+          map(() => ({ sub: 'answer' })),
+        ),
+      );
+    }
+  }
+  return GrpcController;
+}
+
 describe.concurrent('over gRPC', () => {
   const PROTO = fileURLToPath(new URL('./prices.proto', import.meta.url));
-
-  function grpcController(producers: Producers) {
-    @Controller()
-    @UseGuards(KmsJwtGuard)
-    class GrpcController {
-      @GrpcMethod('Prices', 'Watch') watch() {
-        return producers.produce();
-      }
-      @GrpcStreamMethod('Prices', 'Talk') talk(messages: Observable<unknown>) {
-        // Errors of the client's stream are not handled here: the end must not be one.
-        messages.subscribe(() => {});
-        return merge(
-          producers.produce(),
-          messages.pipe(
-            tap(() => {}),
-            map(() => ({ sub: 'answer' })),
-          ),
-        );
-      }
-    }
-    return GrpcController;
-  }
 
   interface PricesClient extends Client {
     watch(request: object, metadata: Metadata): NodeJS.ReadableStream;
