@@ -75,8 +75,8 @@ const owners = new WeakMap<object, Map<string, Owner | undefined>>();
 /**
  * Sets the app's property of the request, `user` by default. In GraphQL and on sockets several calls share the request:
  * there the property has the claims of the last admitted call. It is never deleted; once calls of different users, or of
- * different instances, share the request, reading it throws. After the response, or the connection, has ended it is
- * undefined then: an error in a listener of an access log would end the process.
+ * different instances, share the request, reading it throws. After an HTTP response has ended it is undefined then: an error
+ * in a listener of an access log would end the process. On sockets it throws also then, as handlers may still run.
  */
 export function placeOnRequest(
   transport: Transport,

@@ -192,10 +192,7 @@ export const graphql: Transport = {
     return isUpgrade(request) ? upgradedSocketOf(request) : undefined;
   },
   hasEnded(host) {
-    const request = requestOf(host);
-    if (isConnection(request)) return socketOf(request)?.isClosed ?? false;
-    if (isUpgrade(request)) return request.socket.destroyed;
-    const { res } = request as { res?: RawResponse };
+    const { res } = requestOf(host) as { res?: RawResponse };
     return (contextOf(host).res?.raw ?? res)?.writableEnded ?? false;
   },
   refuse,

@@ -41,7 +41,7 @@ export interface Transport {
   connectionOf?(context: ExecutionContext): OpenConnection | undefined;
   /** Sends what cannot be thrown, and then never returns; absent where everything can be thrown. */
   deliver?(thrown: unknown, context: ExecutionContext): Promise<unknown>;
-  /** Whether the response, or the connection, has ended: then no handler waits for what a call gives; absent where that is not known. */
+  /** Whether the response has ended, so that no handler runs any more; absent where handlers can outlive their connection. */
   hasEnded?(host: ArgumentsHost): boolean;
   /**
    * Cuts off a response that has begun and is not complete; absent where an answer can always be sent.

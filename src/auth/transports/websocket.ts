@@ -66,7 +66,6 @@ export const websocket: Transport = {
     return call ? [call] : [];
   },
   connectionOf: (context) => socketConnection(clientOf(context)),
-  hasEnded: (host) => isClosed(clientOf(host)),
   async refuse(error, host) {
     const { WsException } = await import('@nestjs/websockets');
     const body = exceptionBody(error);
