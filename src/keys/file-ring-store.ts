@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { KmsJwtOptionsError } from '../errors/errors.js';
 import type { KmsJwtRingStore, StoredRing } from '../options/rotation.options.js';
@@ -29,14 +29,16 @@ export class FileRingStore implements KmsJwtRingStore {
   /** @throws KmsJwtOptionsError if others could have written the file */
   async load(): Promise<StoredRing | undefined> {
     try {
-      const directory = dirname(this.path);
-      const directoryWarning = this.check(directory, await stat(directory));
-      this.warning = directoryWarning;
+      const ofLink = await this.checkDirectoryOf(this.path);
+      this.warning = ofLink;
+      // Who can replace the file that a symbolic link leads to can replace the ring too.
+      const ofTarget = await this.checkDirectoryOf(await realpath(this.path));
+      this.warning = ofLink ?? ofTarget;
       // Without O_NONBLOCK, opening a pipe waits for its other end.
       const file = await open(this.path, constants.O_RDONLY | constants.O_NONBLOCK);
       try {
         const fileWarning = this.check(this.path, await this.fileStats(file));
-        this.warning = directoryWarning ?? fileWarning;
+        this.warning ??= fileWarning;
         return JSON.parse(await file.readFile('utf8')) as StoredRing;
       } finally {
         await file.close();
@@ -64,6 +66,11 @@ export class FileRingStore implements KmsJwtRingStore {
       await rm(draft, { force: true }).catch(() => undefined);
       throw await this.withOwners(error);
     }
+  }
+
+  private async checkDirectoryOf(path: string): Promise<string | undefined> {
+    const directory = dirname(path);
+    return this.check(directory, await stat(directory));
   }
 
   private async fileStats(file: FileHandle): Promise<Stats> {

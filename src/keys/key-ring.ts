@@ -103,8 +103,8 @@ export class KeyRing {
   }
 
   /** Whether a key that was found before is still trusted. Makes no call. */
-  trusts({ kid }: VerificationKey): boolean {
-    return this.keys.all.has(kid);
+  trusts({ kid, publicKey }: VerificationKey): boolean {
+    return this.keys.all.get(kid)?.publicKey.equals(publicKey) ?? false;
   }
 
   /** Every key that verifies. @throws what the source threw at the first fetch; JwksUnavailableError if they are too old */

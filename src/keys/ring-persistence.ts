@@ -1,7 +1,8 @@
 import { withDeadline } from '../async/deadline.js';
 import { KmsJwtOptionsError } from '../errors/errors.js';
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
-import type { KmsJwtRingStore } from '../options/rotation.options.js';
+import type { KmsJwtRingStore, StoredRing } from '../options/rotation.options.js';
+import { EMPTY_STATE } from './rotation.js';
 import { fromStored, isForeign, type RingBinding, type SavedState, toStored } from './ring-store.js';
 
 /** The user's ring store, with a deadline for each call. It is never written before it was read. */
@@ -49,8 +50,10 @@ export class RingPersistence {
         throw error;
       }
       this.reportFailure(error);
-      if (isInvalidContent(error)) this.isRead = true;
-      return undefined;
+      if (!isInvalidContent(error)) return undefined;
+      this.isRead = true;
+      const distrusted = distrustedIn(error);
+      return distrusted.length > 0 ? { ...EMPTY_RING, distrusted } : undefined;
     }
   }
 
@@ -80,7 +83,7 @@ export class RingPersistence {
     try {
       return stored && fromStored(stored);
     } catch (error) {
-      throw new InvalidRingError('The stored ring is invalid', { cause: error });
+      throw new InvalidRingError(stored, error);
     }
   }
 
@@ -93,14 +96,15 @@ export class RingPersistence {
     this.lastWarning = warning;
   }
 
-  /** Keeps the distrusted keys that another instance has written since the last read: they must never be lost. */
+  /** Keeps what another instance has written since the last read: its distrusted keys must never be lost. */
   private async save(store: KmsJwtRingStore, saved: SavedState): Promise<void> {
     const current = await this.load(store).catch((error: unknown) => {
-      if (isInvalidContent(error)) return undefined;
+      if (isInvalidContent(error)) return { ...EMPTY_RING, distrusted: distrustedIn(error) };
       throw error;
     });
-    const distrusted = new Set([...saved.distrusted, ...(current?.distrusted ?? [])]);
-    const stored = toStored({ ...saved, distrusted: [...distrusted] }, this.binding);
+    const distrusted = [...new Set([...saved.distrusted, ...(current?.distrusted ?? [])])];
+    const longestLifetime = longest(saved.longestLifetime, current?.longestLifetime);
+    const stored = toStored({ ...saved, distrusted, longestLifetime }, this.binding);
     await this.withinTimeout('save', () => store.save(stored));
   }
 
@@ -111,7 +115,28 @@ export class RingPersistence {
   }
 }
 
-class InvalidRingError extends Error {}
+const EMPTY_RING: SavedState = { state: EMPTY_STATE, savedAt: 0, longestLifetime: undefined, distrusted: [] };
+
+class InvalidRingError extends Error {
+  /** What can still be read of the distrusted keys: nothing else would know them. */
+  readonly distrusted: readonly string[];
+
+  constructor(stored: unknown, cause: unknown) {
+    super('The stored ring is invalid', { cause });
+    const distrusted: unknown = (stored as Partial<StoredRing> | null)?.distrusted;
+    const members: unknown[] = Array.isArray(distrusted) ? distrusted : [];
+    this.distrusted = members.filter((member) => typeof member === 'string');
+  }
+}
+
+function distrustedIn(error: unknown): readonly string[] {
+  return error instanceof InvalidRingError ? error.distrusted : [];
+}
+
+/** Another instance may sign tokens that live longer: the keys of both verify them. */
+function longest(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.max(one, other);
+}
 
 /** Invalid content will not become valid: it may be overwritten. */
 function isInvalidContent(error: unknown): boolean {

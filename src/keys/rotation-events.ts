@@ -1,15 +1,23 @@
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
+import type { VerificationKey } from '../jwt/jwk.js';
 import { keysOf, type RotationState } from './rotation.js';
+
+type Keys = ReadonlyMap<string, VerificationKey>;
 
 /** The events that a change of state gives rise to. */
 export function eventsBetween(before: RotationState, after: RotationState): KmsJwtEvent[] {
   const [old, current] = [keysOf(before), keysOf(after)];
-  const published = [...current.keys()].filter((kid) => !old.has(kid));
-  const removed = [...old.keys()].filter((kid) => !current.has(kid));
+  const published = [...current.values()].filter((key) => !contains(old, key));
+  const removed = [...old.values()].filter((key) => !contains(current, key));
   const activated = after.active && after.active.kid !== before.active?.kid ? [after.active.kid] : [];
   return [
-    ...published.map((kid): KmsJwtEvent => ({ type: 'key_published', kid })),
+    // First, as an issuer may give the kid of a removed key to another.
+    ...removed.map(({ kid }): KmsJwtEvent => ({ type: 'key_removed', kid })),
+    ...published.map(({ kid }): KmsJwtEvent => ({ type: 'key_published', kid })),
     ...activated.map((kid): KmsJwtEvent => ({ type: 'key_activated', kid })),
-    ...removed.map((kid): KmsJwtEvent => ({ type: 'key_removed', kid })),
   ];
+}
+
+function contains(keys: Keys, { kid, publicKey }: VerificationKey): boolean {
+  return keys.get(kid)?.publicKey.equals(publicKey) ?? false;
 }

@@ -126,18 +126,24 @@ export function plausibleAt(state: RotationState, times: RotationTimes, now: num
 }
 
 /** The state with all keys of a past one as retired keys: used if that is too old to resume. */
-export function withPastKeys(state: RotationState, past: RotationState, now: number): RotationState {
+export function withPastKeys(
+  state: RotationState,
+  past: RotationState,
+  times: RotationTimes,
+  now: number,
+): RotationState {
   const known = keysOf(state);
   const older = [...keysOf(past).values()].filter(({ kid }) => !known.has(kid));
   const retired = older.map((key) => ({
     key,
     stoppedSigningAt: past.retired.find((entry) => entry.key.kid === key.kid)?.stoppedSigningAt ?? now,
-    knownAt: now,
+    // Nobody else may have published it meanwhile.
+    knownAt: now + times.activationDelay,
   }));
   return {
     ...state,
     retired: [...state.retired, ...retired],
-    published: [...state.published, ...past.published],
+    published: [...state.published, ...past.published.map((entry) => ({ ...entry, publishedAt: now }))],
   };
 }
 

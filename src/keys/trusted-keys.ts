@@ -110,6 +110,7 @@ export class TrustedKeys {
    */
   takeStored(saved: SavedState | undefined): void {
     this.distrusted.add(saved?.distrusted ?? []);
+    if (saved?.longestLifetime !== undefined) this.recordLifetime(saved.longestLifetime);
     if (saved && !this.isRestored) this.restore(saved);
     this.isRestored ||= this.persistence.isRead;
     this.dropDistrusted();
@@ -186,14 +187,13 @@ export class TrustedKeys {
   }
 
   private restore(saved: SavedState): void {
-    if (saved.longestLifetime !== undefined) this.recordLifetime(saved.longestLifetime);
     const now = this.clock.now();
     const times = this.times();
     const isRecent = now < saved.savedAt + times.activationDelay + RESUME_SLACK_MS;
     const state = plausibleAt(saved.state, times, now);
     this.restoredArns = [state.active, state.next?.key].flatMap((key) => (key ? [key.keyArn] : []));
     const canResume = this.state === EMPTY_STATE && isRecent;
-    this.replaceState(canResume ? state : withPastKeys(this.state, state, now));
+    this.replaceState(canResume ? state : withPastKeys(this.state, state, times, now));
   }
 
   private dropDistrusted(): void {

@@ -161,7 +161,7 @@ export interface GuardOptions {
   /**
    * The property of the request in which the guard puts the claims. In GraphQL and on sockets, where several calls share
    * the request, it has the claims of the last admitted call. Once calls of different users shared it, reading it throws,
-   * in `handleDisconnect` too; after an HTTP response has ended, as in an access log, it is undefined then: `@Claims()` and `claimsOf(context)` belong to the call. Default: `'user'`, as in passport.
+   * in `handleDisconnect` and in an access log too: `@Claims()` and `claimsOf(context)` belong to the call. Default: `'user'`, as in passport.
    */
   property?: string | undefined;
   /**

@@ -121,6 +121,11 @@ export const MODULE_RULES: Rules<KmsJwtModuleOptions> = {
   guard: record,
 };
 
+/** What names no key would distrust none. */
+function isKeyIdentifier(value: unknown): boolean {
+  return isNonEmptyString(value) && value.trim() === value && !/^(?:arn:|alias\/)/.test(value);
+}
+
 export const ROTATION_RULES: Rules<RotationOptions> = {
   refreshInterval: duration,
   activationDelay: [(value) => isDuration(value) && toSeconds(value) >= 0, `${duration[1]}, or 0`],
@@ -130,8 +135,8 @@ export const ROTATION_RULES: Rules<RotationOptions> = {
     `must be an array of KMS keys, in the form of keyId, and public JWKs for ${ALGORITHM_NAMES} with a kid`,
   ],
   distrustedKeys: [
-    (value) => Array.isArray(value) && value.every(isNonEmptyString),
-    'must be an array of kids and thumbprints',
+    (value) => Array.isArray(value) && value.every(isKeyIdentifier),
+    'must be an array of kids and RFC 7638 thumbprints, not of ARNs or aliases: by default, the kid is the key id in the ARN',
   ],
   maxStale: duration,
   store: [

@@ -62,7 +62,7 @@ describe('a distrusted key', () => {
     const second = newRing([alias(B)], { store, distrustedKeys: ['A'] });
     expect(await second.ring.active()).toMatchObject({ kid: 'B' });
     expect(await second.kids()).toEqual(['B']);
-    expect(second.events).toEqual(['key_distrusted A', 'key_activated B', 'key_removed A']);
+    expect(second.events).toEqual(['key_distrusted A', 'key_removed A', 'key_activated B']);
   });
 });
 
@@ -161,4 +161,13 @@ describe('the decision of one instance', () => {
 test('keys are distrusted in a service that only verifies too', async () => {
   const { kids } = newRing([{ others: [A, C], freshFor: 300 }], { distrustedKeys: ['C'] });
   expect(await kids()).toEqual(['A']);
+});
+
+test('a store with an invalid key still names the distrusted keys, and keeps them', async () => {
+  const invalid = { jwk: { kid: 'X' }, stoppedSigningAt: 0, knownAt: 0 };
+  const { store, saved } = newStore({ retired: [invalid], distrusted: ['B', 7] });
+  const { ring, kids } = newRing([alias(A, B)], { store });
+  expect(await kids()).toEqual(['A']);
+  await ring.stop();
+  expect(saved.at(-1)?.distrusted).toContain('B');
 });

@@ -202,3 +202,37 @@ describe('a ring store', () => {
     expect(isStopped).toBe(true);
   });
 });
+
+describe('a store that other instances write to', () => {
+  test('keeps the longest lifetime of the tokens that any of them signs', async () => {
+    const { store, saved } = newStore();
+    const [one, other] = [newRing([alias(A)], { store }), newRing([alias(A)], { store })];
+    await other.ring.active();
+    one.ring.recordLifetime(604_800);
+    await one.ring.active();
+    await seconds(1);
+    expect(saved.at(-1)?.longestLifetime).toBe(604_800);
+    await other.ring.refresh();
+    await other.ring.stop();
+    expect(saved.at(-1)?.longestLifetime).toBe(604_800);
+  });
+});
+
+test('a key of a store that is too old to resume is published anew before it signs', async () => {
+  const month = 30 * 86_400;
+  await seconds(month);
+  const { store } = newStore({
+    active: { keyArn: B.keyArn, jwk: B.jwk },
+    retired: [],
+    published: [{ jwk: C.jwk, publishedAt: 0 }],
+  });
+  for (const former of [B, C]) {
+    const { ring } = newRing([alias(A), alias(former)], { store });
+    await ring.active();
+    await ring.refresh();
+    expect((await ring.active()).kid).toBe('A');
+    await seconds(60);
+    expect((await ring.active()).kid).toBe(former.kid);
+    await ring.stop();
+  }
+});

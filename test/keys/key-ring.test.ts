@@ -111,3 +111,16 @@ describe('stop', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 });
+
+test('a key that takes over the kid of another is not that key', async () => {
+  const [first, second] = [newKey('K'), newKey('K')];
+  const { ring, events } = newRing([
+    { others: [first], freshFor: 30 },
+    { others: [second], freshFor: 30 },
+  ]);
+  await ring.all();
+  expect([ring.trusts(first), ring.trusts(second)]).toEqual([true, false]);
+  await ring.refresh();
+  expect([ring.trusts(first), ring.trusts(second)]).toEqual([false, true]);
+  expect(events).toEqual(['key_published K', 'key_removed K', 'key_published K']);
+});

@@ -20,14 +20,22 @@ describe('rotation.distrustedKeys', () => {
     },
   );
 
-  test.each([undefined, 'stolen', [''], [undefined], [{ kid: 'stolen' }]])(
-    'is refused as %j',
-    (distrustedKeys) => {
-      const given = { keyId, rotation: { distrustedKeys } } as KmsJwtModuleOptions;
-      const refusal = expect.objectContaining({ option: 'rotation.distrustedKeys' });
-      expect(() => readModuleOptions(given)).toThrow(refusal);
-    },
-  );
+  const arn = 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd';
+
+  test.each([
+    undefined,
+    'stolen',
+    [''],
+    [' stolen'],
+    [arn],
+    ['alias/auth'],
+    [undefined],
+    [{ kid: 'stolen' }],
+  ])('is refused as %j', (distrustedKeys) => {
+    const given = { keyId, rotation: { distrustedKeys } } as KmsJwtModuleOptions;
+    const refusal = expect.objectContaining({ option: 'rotation.distrustedKeys' });
+    expect(() => readModuleOptions(given)).toThrow(refusal);
+  });
 });
 
 describe('rotation.maxStale', () => {
