@@ -18,7 +18,7 @@ import { bindCall, type Call } from './call.js';
 import { findToken } from './find-token.js';
 import { reportRefusal } from './refusal.js';
 import { renewedToken, renewWatch, watchCall, watchConnection } from './open-connections.js';
-import { placeOnRequest, recordClaims, recordNoClaims } from './request-claims.js';
+import { ownerOf, placeOnRequest, recordClaims, recordNoClaims } from './request-claims.js';
 import { checkScopes } from './scopes.js';
 import { referenceContext, type ReferenceOptions } from './transports/graphql-reference.js';
 import { CONNECTIONS, transportOf } from './transports/index.js';
@@ -104,7 +104,7 @@ export class KmsJwtGuard implements CanActivate {
    * }
    */
   async acceptConnection(client: object, parts: ConnectionOptions = {}): Promise<JwtClaims | undefined> {
-    const context = CONNECTIONS.open(client, parts);
+    const context = CONNECTIONS.open(client, parts, this.instance);
     try {
       const verified = await this.verifyHandshake(context);
       const options = verifyOptionsOf(levelsOf(context));
@@ -112,10 +112,11 @@ export class KmsJwtGuard implements CanActivate {
       CONNECTIONS.accept(client);
       return verified?.claims;
     } catch (error) {
+      // Another gateway of the server may have refused the client, and reported it.
+      if (!CONNECTIONS.refuse(error, client)) return undefined;
       // Nest logs what a guard throws, but nothing sees what happens here.
       if (!(error instanceof KmsJwtError)) reportRefusal(error, this.jwt.log);
       await this.refuse(error, context);
-      CONNECTIONS.refuse(error, client);
       return undefined;
     }
   }
@@ -136,11 +137,14 @@ export class KmsJwtGuard implements CanActivate {
    * }
    */
   async renewConnection(client: object, token: string): Promise<JwtClaims> {
-    const [context, ...others] = CONNECTIONS.contextsOf(client);
-    const call = bindCall(context);
+    const [call, ...others] = CONNECTIONS.contextsOf(client, this.instance).map(bindCall) as [
+      Call,
+      ...Call[],
+    ];
     const renewed = await this.verifyToken(token, call);
-    for (const other of others) await this.verifyToken(token, bindCall(other));
-    renewWatch(CONNECTIONS.connectionOf(client), renewed, verifyOptionsOf(call.levels), (current) =>
+    for (const other of others) await this.verifyToken(token, other);
+    const options = [call, ...others].map(({ levels }) => verifyOptionsOf(levels));
+    renewWatch(CONNECTIONS.connectionOf(client), renewed, options, (current) =>
       checkSameSubject(this.jwt.decode(current), this.jwt.decode(token)),
     );
     return renewed.claims;
@@ -258,7 +262,6 @@ export class KmsJwtGuard implements CanActivate {
 
   private record({ context, transport, levels }: Call, verified: Verified): void {
     const { token, claims } = verified;
-    const { instance } = this;
     recordClaims(transport, context, verified);
 
     const connection = transport.connectionOf?.(context);
@@ -268,9 +271,8 @@ export class KmsJwtGuard implements CanActivate {
         handshakeToken: () => KmsJwtGuard.prototype.getToken.call(this, context),
       });
     }
-    const source = claims.sub === undefined ? token : `${claims.iss} ${claims.sub}`;
     const { property } = this.jwt.guardSettings;
-    placeOnRequest(transport, context, property, claims, { instance, source });
+    placeOnRequest(transport.requestOf(context), property, claims, ownerOf(this.instance, claims, token));
   }
 
   /** Reports a refusal, and returns what to throw; what an overridden `handleError` throws counts as returned. */

@@ -36,8 +36,8 @@ export function watchConnection(
   verified: Verified,
   options: RouteVerifyOptions | undefined,
 ): void {
-  // The client may have left while its token was verified, and each gateway of a server accepts it.
-  if (connection.isClosed || isWatched(connection, verified.instance)) return;
+  // The client may have left while its token was verified.
+  if (connection.isClosed) return;
   const byInstance = connections.get(connection.key) ?? new Map<string, Current>();
   if (!connections.has(connection.key)) {
     connections.set(connection.key, byInstance);
@@ -46,7 +46,10 @@ export function watchConnection(
       byInstance.clear();
     });
   }
-  byInstance.set(verified.instance, { ...watch(connection, verified, options), isRenewed: false });
+  // Each gateway of a server accepts the client, by options of its own.
+  const known = byInstance.get(verified.instance);
+  const added = watch(connection, verified, options);
+  byInstance.set(verified.instance, known ? withStop(known, added) : { ...added, isRenewed: false });
 }
 
 /** What `watchCall` needs of a call, where its connection is not watched yet. */
@@ -87,18 +90,35 @@ function isTokenOfHandshake(call: Call, token: string): boolean {
 export function renewWatch(
   connection: OpenConnection,
   renewed: Verified,
-  options: RouteVerifyOptions | undefined,
+  options: readonly (RouteVerifyOptions | undefined)[],
   check: (current: string) => void,
 ): void {
   const byInstance = connections.get(connection.key);
   const current = byInstance?.get(renewed.instance);
-  if (!byInstance || !current) {
-    throw new KmsJwtOptionsError('renewConnection', 'needs a connection that acceptConnection has accepted');
+  if (!byInstance || !current || connection.isClosed) {
+    throw new KmsJwtOptionsError(
+      'renewConnection',
+      'needs an open connection that acceptConnection has accepted',
+    );
   }
   check(current.token);
-  const next = { ...watch(connection, renewed, options), isRenewed: true };
+  const watches = options.map((ofGateway) => watch(connection, renewed, ofGateway));
+  const next = watches.reduce<Current>(withStop, {
+    token: renewed.token,
+    isRenewed: true,
+    stopWatching() {},
+  });
   current.stopWatching();
   byInstance.set(renewed.instance, next);
+}
+
+/** The same token, watched by further options. */
+function withStop(current: Current, { stopWatching }: Pick<Current, 'stopWatching'>): Current {
+  const stopBoth = () => {
+    current.stopWatching();
+    stopWatching();
+  };
+  return { ...current, stopWatching: stopBoth };
 }
 
 function watch(

@@ -41,7 +41,9 @@ export function refusalOf(error: unknown): Refusal {
  * unavailable, 500 for a mistake in the program. Call it once per refused call.
  */
 export function reportRefusal(error: unknown, log: Pick<Log, 'error'>): void {
-  if (refusalOf(error).status >= 500 && error instanceof Error) log.error(lineOf(error));
+  if (refusalOf(error).status < 500) return;
+  // What was thrown may quote a token.
+  log.error(error instanceof Error ? lineOf(error) : `A call was refused by a thrown ${typeof error}`);
 }
 
 /** Logs an error that could not be sent, also one that is the client's fault. */

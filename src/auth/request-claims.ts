@@ -70,41 +70,37 @@ interface Owner {
   readonly source: string;
 }
 
+/** @param claims may be those of an overridden `authenticate`, with a `sub` of any type */
+export function ownerOf(instance: string, { iss, sub }: JwtClaims, token: string): Owner {
+  return { instance, source: typeof sub === 'string' ? JSON.stringify([iss, sub]) : token };
+}
+
 const owners = new WeakMap<object, Map<string, Owner | undefined>>();
 
 /**
  * Sets the app's property of the request, `user` by default. In GraphQL and on sockets several calls share the request:
  * there the property has the claims of the last admitted call. It is never deleted; once calls of different users, or of
- * different instances, share the request, reading it throws. After an HTTP response has ended it is undefined then: an error
- * in a listener of an access log would end the process. On sockets it throws also then, as handlers may still run.
+ * different instances, share the request, reading it throws, also after the response: a handler may still run.
  */
-export function placeOnRequest(
-  transport: Transport,
-  context: ExecutionContext,
-  property: string,
-  claims: JwtClaims,
-  owner: Owner,
-): void {
-  const request = transport.requestOf(context);
+export function placeOnRequest(request: object, property: string, claims: JwtClaims, owner: Owner): void {
   const byProperty = owners.get(request) ?? new Map<string, Owner | undefined>();
   owners.set(request, byProperty);
   const isFree = !byProperty.has(property) || isSame(byProperty.get(property), owner);
   byProperty.set(property, isFree ? owner : undefined);
   if (isFree) Reflect.set(request, property, claims);
-  else refuseToRead(request, property, () => transport.hasEnded?.(context) ?? false);
+  else refuseToRead(request, property);
 }
 
 function isSame(one: Owner | undefined, other: Owner): boolean {
   return one?.source === other.source && one.instance === other.instance;
 }
 
-function refuseToRead(request: object, property: string, hasEnded: () => boolean): void {
+function refuseToRead(request: object, property: string): void {
   // An error and not undefined: a query `where: { ownerId: undefined }` would find the rows of everybody.
   Reflect.defineProperty(request, property, {
     configurable: true,
     enumerable: false,
     get() {
-      if (hasEnded()) return undefined;
       throw new KmsJwtOptionsError(
         `request.${property}`,
         'is ambiguous, as calls of different users share the request: use @Claims() or claimsOf(context)',

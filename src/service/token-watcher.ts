@@ -51,8 +51,8 @@ const SYSTEM_CLOCK: WatcherClock = {
 
 /** How often the watched tokens are compared with the wall clock. */
 const TICK_MS = 500;
-/** More than a source removes while one token is verified. */
-const MAX_REMOVED_KIDS = 100;
+/** More than a key set has. */
+const MAX_REMOVED_KIDS = 2000;
 
 /** Reports when a token expires, is revoked, or its key is no longer trusted. */
 export class TokenWatcher {
@@ -105,8 +105,11 @@ export class TokenWatcher {
     if (!this.settings.endAtExpiry || this.cancelTick || this.watches.size === 0) return;
     this.cancelTick = this.clock.setTimer(() => {
       this.cancelTick = undefined;
-      this.endExpiredTokens();
-      this.scheduleTick();
+      try {
+        this.endExpiredTokens();
+      } finally {
+        this.scheduleTick();
+      }
     }, TICK_MS);
   }
 

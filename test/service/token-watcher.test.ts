@@ -177,9 +177,9 @@ describe('a watch of a token that is no longer valid', () => {
     expect(watch(watcher, token({ kid: undefined }))).not.toThrow();
   });
 
-  test('is refused for the last hundred keys alone: their number is bounded', () => {
+  test('is refused for the last 2,000 keys alone: their number is bounded', () => {
     const watcher = watcherWith();
-    for (let index = 0; index <= 100; index += 1) events.next({ type: 'key_removed', kid: `key-${index}` });
+    for (let index = 0; index <= 2000; index += 1) events.next({ type: 'key_removed', kid: `key-${index}` });
     expect(watch(watcher, token({ kid: 'key-0' }))).not.toThrow();
     expect(watch(watcher, token({ kid: 'key-1' }))).toThrow(TokenKeyUnknownError);
   });

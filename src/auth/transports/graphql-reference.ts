@@ -1,17 +1,18 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { KmsJwtOptionsError } from '../../errors/errors.js';
 import { isInfo } from './graphql.js';
+import { prototypeOf } from './prototype-of.js';
 
 /** The parts of a reference, for `verifyReference`. */
 export interface ReferenceOptions {
-  /** The resolver, if `@Scopes()` and `@VerifyWith()` of its class are to count. */
+  /** The resolver or its class, if `@Scopes()` and `@VerifyWith()` of its class are to count. */
   resolver?: object;
 }
 
 /**
  * The context of a `__resolveReference`, as if a guard were asked.
  *
- * @param resolver the instance whose class counts as that of the handler
+ * @param resolver its class counts as that of the handler
  * @throws KmsJwtOptionsError for other arguments: without them no token would be found, nor would its claims be recorded
  */
 export function referenceContext(context: unknown, info: unknown, resolver: object = {}): ExecutionContext {
@@ -21,10 +22,11 @@ export function referenceContext(context: unknown, info: unknown, resolver: obje
       'takes the second and the third argument of a __resolveReference: the context of the operation, and its info',
     );
   }
+  const { constructor } = prototypeOf(resolver);
   const args = [undefined, context, info];
   return {
     getType: () => 'graphql',
-    getClass: () => resolver.constructor,
+    getClass: () => constructor,
     getHandler: () => referenceContext,
     getArgs: () => args,
     getArgByIndex: (index: number) => args[index],

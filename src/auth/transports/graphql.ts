@@ -4,7 +4,6 @@ import type { KmsJwtError } from '../../errors/errors.js';
 import type { TokenCarrier } from '../../options/kms-jwt.options.js';
 import { type Refusal, refusalOf } from '../refusal.js';
 import { headersFrom } from './headers.js';
-import type { RawResponse } from './http-response.js';
 import { Pairs } from './pairs.js';
 import type { OpenConnection, Transport } from './transport.js';
 import { closeSocket } from './websocket-connection.js';
@@ -12,8 +11,6 @@ import { closeSocket } from './websocket-connection.js';
 /** The third argument of a resolver: `(root, args, context, info)`. */
 interface GraphqlContext {
   req?: object;
-  /** Of Apollo on Fastify. */
-  res?: { raw?: RawResponse };
 }
 
 /** graphql-ws's own context of a connection, which @nestjs/graphql passes on as `req`. */
@@ -146,10 +143,9 @@ interface Upgrade {
   socket: Duplex;
 }
 
-/** Not a request over HTTP with the headers of a handshake: Express's has `res`, Fastify's has `raw`. */
+/** Node says so of a request that it has handed on as an upgrade; the headers alone prove nothing. */
 function isUpgrade(request: object): request is Upgrade {
-  const { headers } = request as Partial<Upgrade>;
-  return headers?.['sec-websocket-key'] !== undefined && !('res' in request || 'raw' in request);
+  return (request as { upgrade?: unknown }).upgrade === true && 'socket' in request;
 }
 
 /** Without the socket of graphql-ws there is no close frame: the client sees an abnormal end, and connects again. */
@@ -190,10 +186,6 @@ export const graphql: Transport = {
     const request = requestOf(context);
     if (isConnection(request)) return socketOf(request);
     return isUpgrade(request) ? upgradedSocketOf(request) : undefined;
-  },
-  hasEnded(host) {
-    const { res } = requestOf(host) as { res?: RawResponse };
-    return (contextOf(host).res?.raw ?? res)?.writableEnded ?? false;
   },
   refuse,
   respond: refuse,

@@ -6,8 +6,8 @@ import { connectionContext } from './websocket-handshake.js';
 
 /** How `guardHandshakes` and `handshakeMiddleware` verify tokens. */
 export interface HandshakeOptions {
-  /** The class of a gateway, if its decorators and those of its `handleConnection` are to count. Default: none count. */
-  gateway?: Type;
+  /** A gateway or its class, if its decorators and those of its `handleConnection` are to count. Default: none count. */
+  gateway?: Type | object;
 }
 
 /** A refused handshake. An object, as an app may throw anything. */
@@ -29,7 +29,7 @@ export async function refusalOfHandshake(
   { gateway }: HandshakeOptions,
   check?: () => void,
 ): Promise<Refused | undefined> {
-  const context = connectionContext(client, gateway?.prototype as object | undefined);
+  const context = connectionContext(client, gateway);
   try {
     check?.();
     // Of a guard, these members are private to the library.
@@ -37,7 +37,8 @@ export async function refusalOfHandshake(
     return undefined;
   } catch (error) {
     if (!(error instanceof KmsJwtError)) reportFailure(guard, error);
-    await guard['refuse'](error, context);
+    // The answer does not wait for an overridden `handleError`.
+    void guard['refuse'](error, context);
     return { error };
   }
 }

@@ -42,7 +42,6 @@ export const http: Transport = {
   callsToRecord: (context) => [requestOf(context)],
   callsToRead: (context) => [requestOf(context)],
   connectionOf: eventStreamOf,
-  hasEnded: (host) => rawResponseOf(host).writableEnded,
   refuse,
   cutOff,
   respond: (error, host, next) => next(refuse(error, host)),

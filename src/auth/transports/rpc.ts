@@ -77,9 +77,12 @@ function contextOf(host: ArgumentsHost): RpcContext {
   return grpcCallOf(host)?.metadata ?? rpcContext.getContext<RpcContext>() ?? fallback;
 }
 
+/** By class and method: classes may inherit one method. */
+const handlers = new Pairs();
 /** By context and handler: an event may have several handlers, and all of them receive one context. */
 const calls = new Pairs();
-const callOf = (context: ExecutionContext) => calls.of(contextOf(context), context.getHandler());
+const callOf = (context: ExecutionContext) =>
+  calls.of(contextOf(context), handlers.of(context.getClass(), context.getHandler()));
 
 export const rpc: Transport = {
   carriersOf: (host) => [

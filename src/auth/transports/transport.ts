@@ -41,8 +41,6 @@ export interface Transport {
   connectionOf?(context: ExecutionContext): OpenConnection | undefined;
   /** Sends what cannot be thrown, and then never returns; absent where everything can be thrown. */
   deliver?(thrown: unknown, context: ExecutionContext): Promise<unknown>;
-  /** Whether the response has ended, so that no handler runs any more; absent where handlers can outlive their connection. */
-  hasEnded?(host: ArgumentsHost): boolean;
   /**
    * Cuts off a response that has begun and is not complete; absent where an answer can always be sent.
    *
@@ -61,7 +59,7 @@ export interface Transport {
 export interface ConnectionOptions {
   /** The second argument of `handleConnection`, which sockets of `ws` need: they forget the request they came with. */
   request?: TokenCarrier;
-  /** The gateway, if the decorators of its class and of its `handleConnection` are to count. */
+  /** The gateway or its class, if the decorators of its class and of its `handleConnection` are to count. */
   gateway?: object;
 }
 
@@ -70,14 +68,19 @@ export interface ConnectionTransport {
   /**
    * Holds back the client's messages until `accept` or `refuse`.
    *
+   * @param instance the name of the guard's
    * @returns the context of the gateway's `handleConnection`, as if a guard were asked
    */
-  open(client: object, options: ConnectionOptions): ExecutionContext;
+  open(client: object, options: ConnectionOptions, instance: string): ExecutionContext;
   /** Lets the messages pass. */
   accept(client: object): void;
-  /** Sends the reason to the client and closes the connection; its messages reach no handler. */
-  refuse(error: unknown, client: object): void;
-  /** The contexts that `open` returned, one for each gateway that accepts the client; never empty. */
-  contextsOf(client: object): [ExecutionContext, ...ExecutionContext[]];
+  /**
+   * Sends the reason to the client and closes the connection; its messages reach no handler.
+   *
+   * @returns whether it was not refused before
+   */
+  refuse(error: unknown, client: object): boolean;
+  /** The contexts that `open` returned, one for each gateway that accepts the client by that instance; never empty. */
+  contextsOf(client: object, instance: string): [ExecutionContext, ...ExecutionContext[]];
   connectionOf(client: object): OpenConnection;
 }

@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import type { TokenCarrier } from '../../options/kms-jwt.options.js';
 import { type Refusal, refusalOf } from '../refusal.js';
 
@@ -28,6 +29,7 @@ export interface Client extends ClosableSocket {
   connected?: boolean;
   /** Of `ws`. */
   readyState?: number;
+  _socket?: EventEmitter;
   emit?(event: string, body: object): unknown;
   disconnect?(close: boolean): unknown;
   on?(event: string, listener: (body: object) => void): unknown;

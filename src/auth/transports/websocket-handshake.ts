@@ -2,40 +2,52 @@ import type { ExecutionContext } from '@nestjs/common';
 import { drop, hold, release } from './websocket-held-messages.js';
 import type { ConnectionTransport } from './transport.js';
 import { type Client, closeClient } from './websocket-connection.js';
+import { prototypeOf } from './prototype-of.js';
 import { rememberHandshake, socketConnection } from './websocket.js';
 
-/** The gateways that clients were accepted by, for their decorators. */
-const gateways = new WeakMap<Client, Set<object>>();
+/** The gateways that clients were accepted by, for their decorators, by the instance of the guard. */
+const gateways = new WeakMap<Client, Map<string, Set<object>>>();
 
 export const websocketHandshake: ConnectionTransport = {
-  open(client: Client, { request, gateway }) {
+  open(client: Client, { request, gateway }, instance) {
     if (request) rememberHandshake(client, request);
-    if (gateway) gateways.set(client, (gateways.get(client) ?? new Set()).add(gateway));
+    if (gateway) addGateway(client, instance, gateway);
     hold(client, request);
     return connectionContext(client, gateway);
   },
   accept: release,
   refuse(error, client: Client) {
-    drop(client);
+    if (!drop(client)) return false;
     closeClient(client, error);
     // A paused socket of `ws` would not see the client's answer to the close frame.
     client.resume?.();
+    return true;
   },
-  contextsOf(client: Client) {
-    const [first, ...others] = gateways.get(client) ?? [];
+  contextsOf(client: Client, instance) {
+    const [first, ...others] = gateways.get(client)?.get(instance) ?? [];
     return [connectionContext(client, first), ...others.map((gateway) => connectionContext(client, gateway))];
   },
   connectionOf: socketConnection,
 };
 
-/** The context of the gateway's `handleConnection`, as if a guard were asked. */
+function addGateway(client: Client, instance: string, gateway: object): void {
+  const byInstance = gateways.get(client) ?? new Map<string, Set<object>>();
+  gateways.set(client, byInstance.set(instance, (byInstance.get(instance) ?? new Set()).add(gateway)));
+}
+
+/**
+ * The context of the gateway's `handleConnection`, as if a guard were asked.
+ *
+ * @param gateway or its class
+ */
 export function connectionContext(client: Client, gateway: object = {}): ExecutionContext {
+  const prototype = prototypeOf(gateway);
   const args = [client];
   const ws = { getClient: () => client, getData: () => undefined, getPattern: () => 'connection' };
-  const handler: unknown = Reflect.get(gateway, 'handleConnection');
+  const handler: unknown = Reflect.get(prototype, 'handleConnection');
   return {
     getType: () => 'ws',
-    getClass: () => gateway.constructor,
+    getClass: () => prototype.constructor,
     getHandler: () => (typeof handler === 'function' ? handler : connectionContext),
     getArgs: () => args,
     getArgByIndex: (index: number) => args[index],

@@ -32,11 +32,17 @@ export function release(client: Client): void {
   client.resume?.();
 }
 
-/** The client is refused: its messages never reach a handler. */
-export function drop(client: Client): void {
+/**
+ * The client is refused: its messages never reach a handler.
+ *
+ * @returns whether it was not refused before
+ */
+export function drop(client: Client): boolean {
   const held = settle(client);
-  if (held) held.isRefused = true;
-  held?.messages.splice(0);
+  if (!held || held.isRefused) return false;
+  held.isRefused = true;
+  held.messages.splice(0);
+  return true;
 }
 
 function settle(client: Client): Held | undefined {
@@ -48,7 +54,10 @@ function settle(client: Client): Held | undefined {
 /** `ws` flushes paused frames to the handlers when the connection is reset: nothing must listen then. */
 function holdMessagesOfWs(client: Client, request: { socket?: EventEmitter } | undefined): void {
   client.pause?.();
-  request?.socket?.prependOnceListener('close', () => {
+  // Without the request, the socket is in a property that `ws` keeps for itself.
+  // oxlint-disable-next-line no-underscore-dangle
+  const socket = request?.socket ?? client._socket;
+  socket?.prependOnceListener('close', () => {
     if ((heldBy.get(client)?.verdicts ?? 0) > 0) client.removeAllListeners?.('message');
   });
 }

@@ -60,31 +60,15 @@ class BothController {
 test.each([
   ['Express', () => new ExpressAdapter()],
   ['Fastify', () => new FastifyAdapter()],
-])('on %s request.user of two instances cannot be read, except by an access log', async (_, newAdapter) => {
-  const logged: unknown[] = [];
+])('on %s request.user of two instances cannot be read', async (_, newAdapter) => {
   const { app, get, jwt } = await startApp({
     controllers: [BothController],
     imports: [internalModule()],
     adapter: newAdapter(),
-    prepare: (started) => {
-      const server = started.getHttpAdapter().getInstance() as {
-        addHook?(name: 'onResponse', hook: (request: Request, reply: object, done: () => void) => void): void;
-      };
-      server.addHook?.('onResponse', (request, _reply, done) => {
-        logged.push(request.user);
-        done();
-      });
-      if (server.addHook) return;
-      started.use((request: Request, response: NodeJS.EventEmitter, next: () => void) => {
-        response.on('finish', () => logged.push(request.user));
-        next();
-      });
-    },
   });
   const internal = app.get<KmsJwtService>(getKmsJwtServiceToken('internal'), { strict: false });
   const tokens = { ...bearer(await jwt.sign({ sub: 'user-42' })), 'x-internal': await internal.sign({}) };
   expect(await (await get('/both', tokens)).json()).toEqual([expect.stringContaining('is ambiguous')]);
-  await expect.poll(() => logged).toEqual([undefined]);
 });
 
 /** A token in each message. */

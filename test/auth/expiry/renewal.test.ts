@@ -33,6 +33,10 @@ class Gateway {
   }
 }
 
+interface Disconnectable {
+  disconnect(): void;
+}
+
 /** A second gateway of the same server. */
 @VerifyWith({ audience: 'admin' })
 @WebSocketGateway()
@@ -44,6 +48,18 @@ class AdminGateway {
   }
   @SubscribeMessage('admin') admin() {}
 }
+
+/** A third, which takes tokens for a minute alone. */
+@VerifyWith({ maxAge: 60 })
+@WebSocketGateway()
+class StrictGateway extends AdminGateway {
+  @SubscribeMessage('strict') strict() {}
+}
+Reflect.defineMetadata(
+  'self:paramtypes',
+  Reflect.getMetadata('self:paramtypes', AdminGateway),
+  StrictGateway,
+);
 
 async function connect(claims: object, gateways: Type[] = [Gateway]) {
   const { url, jwt } = await startApp({
@@ -94,4 +110,46 @@ test('a logout by the handshake counts after a renewal too', async () => {
   expect(await ask('logout')).toBe('logged out');
   socket.emit('me');
   expect(await refusal).toMatchObject({ errorCode: 'token_missing' });
+});
+
+test.each([
+  ['first', [StrictGateway, Gateway]],
+  ['last', [Gateway, StrictGateway]],
+])('a connection ends by the strictest of its gateways: the strict one %s', async (_, gateways) => {
+  const now = Math.floor(Date.now() / 1000);
+  const { socket, refusal } = await connect({ aud: 'admin', iat: now - 58, exp: now + 600 }, gateways);
+  expect(await refusal).toMatchObject({ errorCode: 'token_expired' });
+  expect(socket.connected).toBe(false);
+});
+
+test('a renewed connection too', async () => {
+  const { jwt, ask, refusal } = await connect({ sub: 'user-42', aud: 'admin' }, [StrictGateway, Gateway]);
+  const now = Math.floor(Date.now() / 1000);
+  const claims = { sub: 'user-42', aud: 'admin', scope: 'orders:read', iat: now - 58, exp: now + 600 };
+  const token = await jwt.sign(claims);
+  expect(await ask('renew', token)).toBe('renewed');
+  expect(await refusal).toMatchObject({ errorCode: 'token_expired' });
+});
+
+test('a connection that is closed takes no new token', async () => {
+  let answer: Promise<unknown> | undefined;
+  @WebSocketGateway()
+  class ClosingGateway {
+    constructor(@Inject(KmsJwtGuard) private readonly guard: KmsJwtGuard) {}
+
+    async handleConnection(client: object) {
+      await this.guard.acceptConnection(client);
+    }
+    @SubscribeMessage('close') close(
+      @ConnectedSocket() client: Disconnectable,
+      @MessageBody() token: string,
+    ) {
+      client.disconnect();
+      answer = this.guard.renewConnection(client, token).catch((error: Error) => error.message);
+    }
+  }
+  const { jwt, socket } = await connect({ sub: 'user-42' }, [ClosingGateway]);
+  socket.emit('close', await jwt.sign({ sub: 'user-42' }));
+  await expect.poll(() => answer).toBeDefined();
+  expect(await answer).toContain('needs an open connection');
 });

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { Inject, type INestApplication } from '@nestjs/common';
+import { type ExecutionContext, Inject, type INestApplication, Injectable, type Type } from '@nestjs/common';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { type OnGatewayConnection, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
@@ -35,7 +35,11 @@ class SecondGateway extends Gateway {
 }
 Reflect.defineMetadata('self:paramtypes', Reflect.getMetadata('self:paramtypes', Gateway), SecondGateway);
 
-async function start(kind: 'ws' | 'socket.io', isRevoked: () => Promise<boolean>, gateways = [Gateway]) {
+async function start(
+  kind: 'ws' | 'socket.io',
+  isRevoked: () => Promise<boolean>,
+  gateways: Type[] = [Gateway],
+) {
   served = [];
   return startApp({
     providers: [KmsJwtGuard, ...gateways],
@@ -76,6 +80,31 @@ describe('a client of ws', () => {
     const { url, jwt } = await start('ws', slowly(true));
     const authorization = `Bearer ${await jwt.sign({})}`;
     const socket = await connectRaw(url, { authorization }, FRAMES);
+    socket.resetAndDestroy();
+    await nap(300);
+    expect(served).toEqual([]);
+  });
+
+  test('that resets its connection has none of its frames served though acceptConnection has no request', async () => {
+    @Injectable()
+    class SubprotocolGuard extends KmsJwtGuard {
+      protected override getToken(context: ExecutionContext) {
+        return context.switchToWs().getClient<{ protocol: string }>().protocol;
+      }
+    }
+    @WebSocketGateway()
+    class SubprotocolGateway {
+      constructor(@Inject(SubprotocolGuard) private readonly guard: KmsJwtGuard) {}
+
+      async handleConnection(client: object) {
+        await this.guard.acceptConnection(client);
+      }
+      @SubscribeMessage('order') order(_client: object, data: unknown) {
+        served.push(data);
+      }
+    }
+    const { url, jwt } = await start('ws', slowly(true), [SubprotocolGuard, SubprotocolGateway]);
+    const socket = await connectRaw(url, { 'sec-websocket-protocol': await jwt.sign({}) }, FRAMES);
     socket.resetAndDestroy();
     await nap(300);
     expect(served).toEqual([]);
