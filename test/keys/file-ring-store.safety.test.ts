@@ -97,7 +97,7 @@ describe('a ring file is refused', () => {
   test('that is reached by a link into a directory that every user can write', async () => {
     const shared = join(folder, 'open');
     await mkdir(shared);
-    await chmod(open, 0o777);
+    await chmod(shared, 0o777);
     const target = join(shared, 'ring.json');
     await writeFile(target, JSON.stringify(RING), { mode: 0o600 });
     await symlink(target, path);
