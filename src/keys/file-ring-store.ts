@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { type FileHandle, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { KmsJwtOptionsError } from '../errors/errors.js';
 import type { KmsJwtRingStore, StoredRing } from '../options/rotation.options.js';
 
@@ -9,10 +9,14 @@ const OWNER_ONLY = 0o600;
 const WRITABLE_BY_GROUP = 0o020;
 const WRITABLE_BY_ALL = 0o002;
 const PERMISSIONS = 0o7777;
+/** A write that takes longer has failed: `limits.timeout` is shorter. */
+const ABANDONED_AFTER_MS = 3_600_000;
+const UUID_AT_END = /\.[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
 
 /**
  * Stores the keys of a rotation in a file with mode 0600. Each write goes to a temporary file that then replaces the old one,
- * so that no reader sees an incomplete file, and none is left after a loss of power.
+ * so that no reader sees an incomplete file, and none is left after a loss of power. A file with invalid content is renamed
+ * before it is replaced: it gets the ending `.invalid`.
  *
  * Whoever can write the file can have tokens accepted. A file or directory that every user can write, or that belongs to
  * neither root nor the user of this process, is refused at start; one that its group can write is a warning in the log.
@@ -24,7 +28,11 @@ export class FileRingStore implements KmsJwtRingStore {
   /** What is unsafe about the file or its directory, though not refused; undefined if nothing is. Known after `load`. */
   warning: string | undefined;
 
-  constructor(private readonly path: string) {}
+  /** @param now milliseconds since 1970, for tests */
+  constructor(
+    private readonly path: string,
+    private readonly now: () => number = Date.now,
+  ) {}
 
   /** @throws KmsJwtOptionsError if others could have written the file */
   async load(): Promise<StoredRing | undefined> {
@@ -49,9 +57,15 @@ export class FileRingStore implements KmsJwtRingStore {
     }
   }
 
+  /** Renames the file: it gets the ending `.invalid`. */
+  async setAside(): Promise<void> {
+    await rename(this.path, `${this.path}.invalid`);
+  }
+
   async save(ring: StoredRing): Promise<void> {
     const draft = `${this.path}.${randomUUID()}`;
     try {
+      await this.removeAbandonedDrafts();
       const file = await open(draft, 'wx', OWNER_ONLY);
       try {
         await file.writeFile(JSON.stringify(ring, undefined, 2));
@@ -65,6 +79,17 @@ export class FileRingStore implements KmsJwtRingStore {
     } catch (error) {
       await rm(draft, { force: true }).catch(() => undefined);
       throw await this.withOwners(error);
+    }
+  }
+
+  /** Those of processes that were killed while they wrote. */
+  private async removeAbandonedDrafts(): Promise<void> {
+    const directory = dirname(this.path);
+    const isDraft = (name: string) => name.startsWith(`${basename(this.path)}.`) && UUID_AT_END.test(name);
+    for (const name of (await readdir(directory)).filter(isDraft)) {
+      const draft = join(directory, name);
+      const { mtimeMs } = await stat(draft).catch(() => ({ mtimeMs: Infinity }));
+      if (mtimeMs < this.now() - ABANDONED_AFTER_MS) await rm(draft, { force: true });
     }
   }
 

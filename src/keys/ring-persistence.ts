@@ -98,9 +98,10 @@ export class RingPersistence {
 
   /** Keeps what another instance has written since the last read: its distrusted keys must never be lost. */
   private async save(store: KmsJwtRingStore, saved: SavedState): Promise<void> {
-    const current = await this.load(store).catch((error: unknown) => {
-      if (isInvalidContent(error)) return { ...EMPTY_RING, distrusted: distrustedIn(error) };
-      throw error;
+    const current = await this.load(store).catch(async (error: unknown) => {
+      if (!isInvalidContent(error)) throw error;
+      await this.withinTimeout('setAside', async () => store.setAside?.());
+      return { ...EMPTY_RING, distrusted: distrustedIn(error) };
     });
     const distrusted = [...new Set([...saved.distrusted, ...(current?.distrusted ?? [])])];
     const longestLifetime = longest(saved.longestLifetime, current?.longestLifetime);
@@ -108,7 +109,7 @@ export class RingPersistence {
     await this.withinTimeout('save', () => store.save(stored));
   }
 
-  private withinTimeout<T>(operation: 'load' | 'save', call: () => Promise<T>): Promise<T> {
+  private withinTimeout<T>(operation: 'load' | 'save' | 'setAside', call: () => Promise<T>): Promise<T> {
     const timeoutError = () =>
       new Error(`${operation}() of the ring store did not complete within ${this.timeout} ms`);
     return withDeadline(async () => call(), this.timeout, timeoutError);

@@ -40,6 +40,8 @@ export interface KmsJwtRingStore {
   load(): Promise<StoredRing | undefined>;
   /** Replaces the saved state. */
   save(ring: StoredRing): Promise<void>;
+  /** Keeps content that is invalid, before `save` replaces it. Without it, the content is lost. */
+  setAside?(): Promise<void>;
 }
 
 /**

@@ -1,6 +1,7 @@
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { FileRingStore, type StoredRing } from 'nestjs-kms-jwt';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
@@ -65,6 +66,25 @@ describe('a ring in a file', () => {
   test('that is no JSON is an error and not an empty ring', async () => {
     await writeFile(path, '{"retired":[');
     await expect(store.load()).rejects.toThrow(SyntaxError);
+  });
+
+  test('that is invalid is kept aside', async () => {
+    await writeFile(path, '{"retired":[');
+    await store.setAside();
+    await store.save(ring(1));
+    expect(await readFile(`${path}.invalid`, 'utf8')).toBe('{"retired":[');
+    expect(await store.load()).toEqual(ring(1));
+  });
+
+  test('is written without what processes left behind that were killed while they wrote', async () => {
+    const draft = `${path}.${randomUUID()}`;
+    const others = ['ring.json.backup', `other.json.${randomUUID()}`];
+    for (const file of [draft, ...others.map((name) => join(folder, name))]) await writeFile(file, '{');
+    await store.save(ring(1));
+    expect(await readdir(folder)).toContain(basename(draft));
+    const later = new FileRingStore(path, () => Date.now() + 3_700_000);
+    await later.save(ring(1));
+    expect((await readdir(folder)).toSorted()).toEqual(['ring.json', ...others].toSorted());
   });
 
   test('cannot be saved where there is no folder', async () => {

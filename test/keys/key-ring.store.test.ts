@@ -236,3 +236,21 @@ test('a key of a store that is too old to resume is published anew before it sig
     await ring.stop();
   }
 });
+
+test.each([
+  ['an invalid key', { retired: [{ jwk: {}, stoppedSigningAt: 0, knownAt: 0 }] }],
+  ['no JSON', new SyntaxError('Unexpected end of JSON input')],
+])('a store with %s is set aside before it is replaced', async (_, content) => {
+  const calls: string[] = [];
+  const { store } = newStore(content instanceof Error ? undefined : content);
+  const load = async () => {
+    if (content instanceof Error) throw content;
+    return store.load();
+  };
+  const save = async () => void calls.push('save');
+  const setAside = async () => void calls.push('setAside');
+  const { ring } = newRing([alias(A)], { store: { load, save, setAside } });
+  await ring.active();
+  await ring.stop();
+  expect(calls.slice(0, 2)).toEqual(['setAside', 'save']);
+});
