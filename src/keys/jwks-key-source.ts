@@ -1,11 +1,11 @@
 import { withDeadline } from '../async/deadline.js';
 import { JwksUnavailableError } from '../errors/errors.js';
-import { codeOf, nameOf, redactedCause } from '../errors/redacted-cause.js';
 import { ALGORITHM_NAMES } from '../jwt/algorithms.js';
 import { isKeySet, keysIn } from '../jwt/jwk.js';
 import { REFRESH_JITTER } from '../options/defaults.js';
 import type { RotationSettings } from '../options/settings.js';
 import { type Clock, SYSTEM_CLOCK } from './clock.js';
+import { fetchFailureOf } from './fetch-failure.js';
 import { CONFIRM_AFTER_SECONDS, KeySetHistory } from './key-set-history.js';
 import type { FetchedKeys } from './rotation.js';
 
@@ -60,8 +60,8 @@ export class JwksKeySource {
     try {
       const response = await this.fetcher(this.uri, {
         signal,
-        // An open redirect on the issuer's host would let others supply the keys.
-        redirect: 'error',
+        // Not followed: an open redirect on the issuer's host would let others supply the keys.
+        redirect: 'manual',
         headers: {
           accept: 'application/jwk-set+json, application/json',
           // The answer that lacked a key may have come from a cache.
@@ -71,7 +71,11 @@ export class JwksKeySource {
       if (!response.ok) {
         // An unread body would hold its connection.
         await response.body?.cancel();
-        throw this.unavailable(`it answered ${response.status}`);
+        const { status } = response;
+        const isRedirect = status >= 300 && status < 400;
+        throw this.unavailable(
+          `it answered ${status}${isRedirect ? ', and redirects are not followed; use the URL that it redirects to' : ''}`,
+        );
       }
       const keySet: unknown = JSON.parse(await this.readText(response));
       // The timeout may have passed while the body was read: an answer that nobody waits for must not drop a key.
@@ -79,9 +83,8 @@ export class JwksKeySource {
       return this.take(keySet, requestedAt, response.headers);
     } catch (error) {
       if (error instanceof JwksUnavailableError) throw error;
-      const cause = causeFrom(error);
-      const kind = cause && (codeOf(cause) ?? nameOf(cause));
-      throw this.unavailable(`it could not be fetched and read (${kind ?? typeof error})`, cause);
+      const { problem, cause } = fetchFailureOf(error);
+      throw this.unavailable(problem, cause);
     }
   }
 
@@ -121,11 +124,4 @@ export class JwksKeySource {
   private unavailable(problem: string, cause?: Error): JwksUnavailableError {
     return new JwksUnavailableError(`The key set ${this.shownUri} is unavailable: ${problem}`, { cause });
   }
-}
-
-/** The error of `fetch` has no code of its own: the network error in its `cause` has. */
-function causeFrom(error: unknown): Error | undefined {
-  const copy = redactedCause(error, 'Left out, as it may quote the URL or the key set');
-  const inner = error instanceof Error && error.cause instanceof Error ? codeOf(error.cause) : undefined;
-  return copy && Object.assign(copy, codeOf(copy) === undefined && inner !== undefined && { code: inner });
 }

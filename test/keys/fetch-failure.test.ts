@@ -1,0 +1,94 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { fetchFailureOf } from '../../src/keys/fetch-failure.js';
+
+async function portOf(server: Server): Promise<number> {
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  onTestFinished(() => void server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+const problemAt = (url: string) =>
+  fetch(url).then(
+    () => 'none',
+    (error: unknown) => fetchFailureOf(error).problem,
+  );
+
+test('a port on which nobody listens', async () => {
+  const server = createTcpServer();
+  const port = await portOf(server);
+  server.close();
+  expect(await problemAt(`http://127.0.0.1:${port}`)).toBe(
+    'nothing accepts connections there; check its host and port (ECONNREFUSED)',
+  );
+});
+
+test('a host name that does not resolve', async () => {
+  expect(await problemAt('http://issuer.invalid')).toMatch(
+    /^its host name does not resolve; check the name, and DNS \((?:ENOTFOUND|EAI_AGAIN)\)$/,
+  );
+});
+
+test('a connection that is reset', async () => {
+  const server = createTcpServer((socket) => void socket.once('data', () => socket.resetAndDestroy()));
+  expect(await problemAt(`http://127.0.0.1:${await portOf(server)}`)).toBe(
+    'the connection was closed; check proxies and the issuer (ECONNRESET)',
+  );
+});
+
+test('a connection that is closed without an answer', async () => {
+  const server = createTcpServer((socket) => void socket.once('data', () => socket.end()));
+  expect(await problemAt(`http://127.0.0.1:${await portOf(server)}`)).toBe(
+    'the connection was closed; check proxies and the issuer (UND_ERR_SOCKET)',
+  );
+});
+
+test('https at a port of http', async () => {
+  expect(await problemAt(`https://127.0.0.1:${await portOf(createHttpServer())}`)).toMatch(
+    /^there is no TLS; check its port, or whether it is http \((?:ERR_SSL_\w+|EPROTO)\)$/,
+  );
+});
+
+const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
+
+test.skipIf(!hasOpenssl)('a certificate that nobody signed', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tls-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  const parameters = [
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+    '-subj',
+    '/CN=localhost',
+  ];
+  execFileSync('openssl', ['req', '-x509', ...parameters, '-keyout', key, '-out', cert], { stdio: 'ignore' });
+  const server = createHttpsServer({ key: readFileSync(key), cert: readFileSync(cert) });
+  expect(await problemAt(`https://127.0.0.1:${await portOf(server)}`)).toMatch(
+    /^its TLS certificate is not trusted; .* \(DEPTH_ZERO_SELF_SIGNED_CERT\)$/,
+  );
+});
+
+test('headers that are too long', async () => {
+  const server = createHttpServer((_, response) => response.setHeader('x', 'x'.repeat(100_000)).end());
+  expect(await problemAt(`http://127.0.0.1:${await portOf(server)}`)).toBe(
+    'the headers of its answer are too long (UND_ERR_HEADERS_OVERFLOW)',
+  );
+});
+
+test.each([
+  ['an error of an unknown kind', new RangeError('s3cret'), 'it could not be fetched and read (RangeError)'],
+  ['no error', 's3cret', 'it could not be fetched and read (string)'],
+  ['an answer that is not JSON', new SyntaxError('s3cret'), 'its answer is not JSON; check the path'],
+])('%s is not quoted', (_, error, problem) => {
+  expect(fetchFailureOf(error).problem).toBe(problem);
+});
