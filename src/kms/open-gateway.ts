@@ -50,7 +50,14 @@ function newGateway(
   }
   if (isClient(client)) return new SingleRegionGateway(client, false, limits, onEvent);
   const agent = { maxSockets: limits.maxConcurrency };
-  const requestHandler = { httpAgent: agent, httpsAgent: agent };
+  const requestHandler = {
+    httpAgent: agent,
+    httpsAgent: agent,
+    // The SDK's client of STS has the same handler, and no other limit: credentials that hang once would hang for good. No less
+    // than the deadline of a call, or a slow KMS would be asked three times.
+    requestTimeout: limits.timeout,
+    throwOnRequestTimeout: true,
+  };
   const ownClient = new KMSClient({ requestHandler, ...client, ...(region !== undefined && { region }) });
   return new SingleRegionGateway(ownClient, true, limits, onEvent);
 }
