@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LocalKms } from 'nestjs-kms-jwt/local';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { openGateway } from '../../src/kms/open-gateway.js';
+import { type GatewaySettings, openGateway } from '../../src/kms/open-gateway.js';
 
 const CREDENTIALS = `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
   <AssumeRoleWithWebIdentityResult><Credentials>
@@ -47,8 +47,13 @@ test('credentials come back after an STS that did not answer once', async () => 
   const kms = await new LocalKms({ keys: [{ alias: 'auth' }] }).listen();
   onTestFinished(() => kms.close());
   const limits = { timeout: 300, maxConcurrency: 10, maxQueue: 10 };
-  const settings = { keyId: 'alias/auth', client: { endpoint: kms.url }, regions: [], limits };
-  const gateway = openGateway(settings as never, () => {});
+  const settings: GatewaySettings = {
+    keyId: 'alias/auth',
+    client: { endpoint: kms.url },
+    regions: [],
+    limits,
+  };
+  const gateway = openGateway(settings, () => {});
   onTestFinished(() => gateway.close());
 
   await expect(gateway.getPublicKey('alias/auth')).rejects.toMatchObject({ code: 'kms_unavailable' });
