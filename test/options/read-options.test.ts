@@ -28,7 +28,7 @@ describe('readModuleOptions', () => {
       verify: {},
       rotation: {
         refreshInterval: 300,
-        activationDelay: 690,
+        activationDelay: 990,
         retireAfter: undefined,
         verificationKeys: [],
         distrustedKeys: [],
