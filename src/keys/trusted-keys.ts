@@ -3,7 +3,7 @@ import { printableName } from '../errors/printable.js';
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
 import type { VerificationKey } from '../jwt/jwk.js';
 import { isSameOwner } from '../kms/key-arn.js';
-import { ASSUMED_LIFETIME_SECONDS, KMS_PROPAGATION_SECONDS, REFRESH_JITTER } from '../options/defaults.js';
+import { ASSUMED_LIFETIME_SECONDS, REFRESH_JITTER } from '../options/defaults.js';
 import type { RotationSettings } from '../options/settings.js';
 import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import { DistrustedKeyError, DistrustedKeys } from './distrusted-keys.js';
@@ -246,7 +246,6 @@ export class TrustedKeys {
 
   /** How long another instance may take to see a change that was seen here, in seconds: it may still sign with the old key. */
   private propagationDelay(): number {
-    if (this.freshFor === undefined) return 0;
-    return this.settings.refreshInterval * (1 + REFRESH_JITTER) + KMS_PROPAGATION_SECONDS;
+    return this.freshFor === undefined ? 0 : this.settings.refreshInterval * (1 + REFRESH_JITTER);
   }
 }

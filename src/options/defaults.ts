@@ -9,12 +9,6 @@ export const JWKS_MAX_AGE_SECONDS = 300;
 /** The `stale-while-revalidate` of the key set over HTTP, in seconds (RFC 5861, section 3). */
 export const JWKS_STALE_WHILE_REVALIDATE_SECONDS = 60;
 
-/**
- * How long KMS itself may take to show a change of an alias everywhere, in seconds: it is eventually consistent, for most
- * calls within seconds, at times for several minutes (AWS KMS Developer Guide, "AWS KMS eventual consistency").
- */
-export const KMS_PROPAGATION_SECONDS = 300;
-
 /** The share of `refreshInterval` by which a refresh may come earlier or later, so that a fleet does not refresh at once. */
 export const REFRESH_JITTER = 0.1;
 
@@ -34,13 +28,12 @@ export const DEFAULT_ROTATION = {
 } as const;
 
 /**
- * `rotation.activationDelay`, in seconds: until KMS shows the alias to the last instance, which publishes the key, and until
- * no cache has an older key set.
+ * `rotation.activationDelay`, in seconds: until the last instance has published the key, and until no cache has an older
+ * key set.
  */
 export function defaultActivationDelay(refreshInterval: number): number {
   return (
     Math.ceil(refreshInterval * (1 + REFRESH_JITTER)) +
-    KMS_PROPAGATION_SECONDS +
     JWKS_MAX_AGE_SECONDS +
     JWKS_STALE_WHILE_REVALIDATE_SECONDS
   );

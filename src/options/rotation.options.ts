@@ -61,13 +61,12 @@ export interface RotationOptions {
    * How long a key is published before it signs, once the alias has moved to it; 0 for at once. A key that was published
    * before, as a former key or in `verificationKeys`, waits only for the rest of this time; with `requestAlias` any key
    * signs at once. Default: `refreshInterval` and 10 % of it, until every
-   * instance has looked the alias up, 300 seconds in which KMS may still show the old key, and 360 seconds, until no cache
-   * has an older key set: 990 seconds in all.
+   * instance publishes the key, and 360 seconds, until no cache has an older key set: 690 seconds in all.
    */
   activationDelay?: Duration | undefined;
   /**
-   * How long a key verifies after another has replaced it. To it, `refreshInterval`, 10 % of it and 300 seconds are
-   * added, in which other instances may still sign with the key. Default: `signOptions.expiresIn`, or 24 hours without it; longer if this
+   * How long a key verifies after another has replaced it. To it, one `refreshInterval` is added, in which other
+   * instances may still sign with the key. Default: `signOptions.expiresIn`, or 24 hours without it; longer if this
    * instance has signed a token that lives longer (24 hours for a token without `exp`). Tokens that were only verified do
    * not count, because anybody can present one. Set it if other instances sign tokens that live longer than
    * `signOptions.expiresIn`.

@@ -23,7 +23,7 @@ describe('a ring store', () => {
       active: { keyArn: B.keyArn, jwk: B.jwk },
       retired: [{ jwk: A.jwk, stoppedSigningAt: 660_000, knownAt: 660_000 }],
     });
-    await seconds(1230);
+    await seconds(930);
     expect(saved.at(-1)?.retired).toEqual([]);
     expect(JSON.stringify(saved)).not.toContain('"d"');
   });
@@ -44,7 +44,7 @@ describe('a ring store', () => {
     expect((await second.ring.find('A'))?.kid).toBe('A');
     await second.ring.stop();
 
-    await seconds(1230);
+    await seconds(930);
     const third = newRing([alias(B)], { store });
     expect(await third.kids()).toEqual(['B']);
   });

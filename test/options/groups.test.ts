@@ -46,7 +46,7 @@ test('reads the members of each group', () => {
   });
   expect(rotation).toEqual({
     refreshInterval: 600,
-    activationDelay: 1320,
+    activationDelay: 1020,
     retireAfter: 3600,
     verificationKeys: ['alias/next', jwk],
     distrustedKeys: ['stolen'],

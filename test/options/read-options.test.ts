@@ -28,7 +28,7 @@ describe('readModuleOptions', () => {
       verify: {},
       rotation: {
         refreshInterval: 300,
-        activationDelay: 990,
+        activationDelay: 690,
         retireAfter: undefined,
         verificationKeys: [],
         distrustedKeys: [],
