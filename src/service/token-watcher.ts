@@ -1,5 +1,6 @@
 import type { Observable, Subscription } from 'rxjs';
 import {
+  JwksUnavailableError,
   type KmsJwtError,
   RevocationUnavailableError,
   TokenExpiredError,
@@ -70,6 +71,7 @@ export class TokenWatcher {
     this.subscription = events.subscribe((event) => {
       if (event.type === 'key_removed') this.removeKey(event.kid);
       if (event.type === 'key_published') this.removedKids.delete(event.kid);
+      if (event.type === 'keys_stale' && event.staleIn === 0) this.endAll(event.error);
     });
   }
 
@@ -79,7 +81,7 @@ export class TokenWatcher {
    * @throws TokenExpiredError, TokenKeyUnknownError if it would end at once
    */
   watch(token: WatchedToken, onInvalid: (error: KmsJwtError) => void): () => void {
-    this.refuseInvalid(token);
+    if (this.settings.endAtExpiry) this.refuseInvalid(token);
     const watch = new Watch(token, this.settings.recheckInterval, this.clock, (error) => {
       this.watches.delete(watch);
       onInvalid(error);
@@ -117,16 +119,22 @@ export class TokenWatcher {
     for (const watch of this.watches) if (this.hasExpired(watch.token)) watch.end(expired(watch.token));
   }
 
-  private removeKey(kid: string): void {
+  /** No token can be verified by keys that are too old. */
+  private endAll(cause: Error): void {
     if (!this.settings.endAtExpiry) return;
-    for (const watch of this.watches) if (watch.token.kid === kid) watch.end(new TokenKeyUnknownError());
+    const error = new JwksUnavailableError('The key set is older than rotation.maxStale', { cause });
+    for (const watch of this.watches) watch.end(error);
+  }
+
+  private removeKey(kid: string): void {
     this.removedKids.add(kid);
+    const ended = this.settings.endAtExpiry ? [...this.watches] : [];
+    for (const watch of ended) if (watch.token.kid === kid) watch.end(new TokenKeyUnknownError());
     const [oldest] = this.removedKids;
     if (oldest !== undefined && this.removedKids.size > MAX_REMOVED_KIDS) this.removedKids.delete(oldest);
   }
 
   private refuseInvalid(token: WatchedToken): void {
-    if (!this.settings.endAtExpiry) return;
     if (this.hasExpired(token)) throw expired(token);
     if (token.kid !== undefined && this.removedKids.has(token.kid)) throw new TokenKeyUnknownError();
   }

@@ -162,6 +162,23 @@ describe('a key that is no longer trusted', () => {
 const watch = (watcher: TokenWatcher, watched: WatchedToken) => () =>
   watcher.watch(watched, ({ code }) => invalid.push(code));
 
+test('keys that are too old to verify end all watches, as an outage', () => {
+  const watcher = watcherWith();
+  watcher.watch(token(), ({ code }) => invalid.push(code));
+  watcher.watch(token({ kid: undefined }), ({ code }) => invalid.push(code));
+  const error = new Error('away');
+  events.next({ type: 'keys_stale', staleIn: 60, error });
+  expect(invalid).toEqual([]);
+  events.next({ type: 'keys_stale', staleIn: 0, error });
+  expect(invalid).toEqual(['jwks_unavailable', 'jwks_unavailable']);
+});
+
+test('keys that are too old to verify end nothing with endAtExpiry: false', () => {
+  watcherWith({ endAtExpiry: false }).watch(token(), ({ code }) => invalid.push(code));
+  events.next({ type: 'keys_stale', staleIn: 0, error: new Error('away') });
+  expect(invalid).toEqual([]);
+});
+
 describe('a watch of a token that is no longer valid', () => {
   test('is refused when it has expired', () => {
     expect(watch(watcherWith(), inSeconds(0))).toThrow(TokenExpiredError);

@@ -206,6 +206,22 @@ describe('a connection of graphql-ws', () => {
     if (!context) expect(await subscribe(allowing.url, { origin: FOREIGN }, { authorization })).toEqual(TICK);
   });
 
+  test('is refused if a context of the app hides its Origin', async () => {
+    const { url, jwt } = await start({
+      providers: [TicksResolver],
+      imports: [
+        graphqlModule(undefined, ({ extra }: { extra: { request: { headers: { cookie: string } } } }) => ({
+          req: { headers: { cookie: extra.request.headers.cookie } },
+        })),
+      ],
+      options: { guard: { tokenFrom, allowedOrigins: [APP] } },
+    });
+    const cookie = `token=${await jwt.sign({})}`;
+    expect(await subscribe(url, { cookie, origin: FOREIGN })).toMatchObject(
+      errorOf('FORBIDDEN', 'origin_not_allowed'),
+    );
+  });
+
   test('is refused without guard.allowedOrigins, and requests of HTTP are not affected', async () => {
     const { url, jwt } = await start({
       providers: [TicksResolver],

@@ -57,11 +57,16 @@ function carriersOf(host: ArgumentsHost): TokenCarrier[] {
   return 'headers' in request ? [request as TokenCarrier] : [];
 }
 
+/** The serialization of an origin that is not known (RFC 6454, section 6.1): nobody can allow it. */
+const UNKNOWN_ORIGIN = 'null';
+
 /** Also where the app's own `context` has the request of the upgrade in place of the connection. */
 function originOf(host: ArgumentsHost): string | string[] | undefined {
   const request = requestOf(host);
   const handshake = isConnection(request) ? request.extra.request : (request as Partial<TokenCarrier>);
-  return handshake.headers?.['upgrade'] === undefined ? undefined : handshake.headers['origin'];
+  if (handshake.headers?.['upgrade'] !== undefined) return handshake.headers['origin'];
+  // A request of Node, or of Fastify: an object of the app's own may stand for a handshake, and hide its origin.
+  return 'httpVersion' in handshake || 'raw' in handshake ? undefined : UNKNOWN_ORIGIN;
 }
 
 function paramsOf({ connectionParams }: Connection): TokenCarrier {

@@ -46,6 +46,8 @@ type AnyServer = Partial<WsServer> & { engine?: Partial<Engine>; server?: { engi
  * The handshake has headers, cookies and the query. `auth: { token }` of socket.io comes later: use
  * `handshakeMiddleware` for it, instead of this.
  *
+ * Servers that the adapter makes are guarded, and not one that the app attaches to socket.io afterwards (`server.attach()`).
+ *
  * An app's own `verifyClient` is asked first, its own `allowRequest` afterwards; CORS preflights are answered as before.
  * engine.io refuses WebTransport where this is used.
  *
