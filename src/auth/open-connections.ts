@@ -9,15 +9,13 @@ interface Current {
   readonly token: string;
   /** Whether it came after the connection had been opened, so that the handshake does not have it. */
   readonly isRenewed: boolean;
+  /** Seconds since 1970. */
+  readonly expiresAt: number;
   readonly stopWatching: () => void;
 }
 
 /** By connection and instance: guards of two instances may each have verified a token of one connection. */
 const connections = new WeakMap<object, Map<string, Current>>();
-
-function isWatched(connection: OpenConnection, instance: string): boolean {
-  return connections.get(connection.key)?.has(instance) ?? false;
-}
 
 /** The token that `renewConnection` gave the connection, if it did. */
 export function renewedToken(connection: OpenConnection, instance: string): string | undefined {
@@ -66,10 +64,21 @@ interface Call {
  * @throws what `watchConnection` throws
  */
 export function watchCall(connection: OpenConnection, verified: Verified, call: Call): void {
-  if (isWatched(connection, verified.instance)) return;
-  if (!connection.hasCalls) return watchConnection(connection, verified, call.options());
-  // The options of one message, or of one field, are not those of its connection.
-  if (isTokenOfHandshake(call, verified.token)) watchConnection(connection, verified, undefined);
+  const current = connections.get(connection.key)?.get(verified.instance);
+  // The options of one message, or of one field of a query, are not those of its connection.
+  const options = !connection.hasCalls || connection.callGoesOn ? call.options() : undefined;
+  if (current && !endsEarlier(verified, options, current)) return;
+  if (connection.hasCalls && !isTokenOfHandshake(call, verified.token)) return;
+  watchConnection(connection, verified, options);
+}
+
+/** Only then is there more to watch: a client can subscribe any number of times. */
+function endsEarlier(
+  { token, claims, jwt }: Verified,
+  options: RouteVerifyOptions | undefined,
+  current: Current,
+): boolean {
+  return options !== undefined && jwt.expiryOf(token, claims, options) < current.expiresAt;
 }
 
 function isTokenOfHandshake(call: Call, token: string): boolean {
@@ -106,6 +115,7 @@ export function renewWatch(
   const next = watches.reduce<Current>(withStop, {
     token: renewed.token,
     isRenewed: true,
+    expiresAt: Infinity,
     stopWatching() {},
   });
   current.stopWatching();
@@ -113,12 +123,15 @@ export function renewWatch(
 }
 
 /** The same token, watched by further options. */
-function withStop(current: Current, { stopWatching }: Pick<Current, 'stopWatching'>): Current {
+function withStop(
+  current: Current,
+  { expiresAt, stopWatching }: Pick<Current, 'expiresAt' | 'stopWatching'>,
+): Current {
   const stopBoth = () => {
     current.stopWatching();
     stopWatching();
   };
-  return { ...current, stopWatching: stopBoth };
+  return { ...current, expiresAt: Math.min(current.expiresAt, expiresAt), stopWatching: stopBoth };
 }
 
 function watch(
@@ -135,5 +148,5 @@ function watch(
       reportRefusal(failure, jwt.log);
     }
   });
-  return { token, stopWatching };
+  return { token, expiresAt: jwt.expiryOf(token, claims, options), stopWatching };
 }

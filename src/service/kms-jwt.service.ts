@@ -208,17 +208,22 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
     options: VerifyOptions | undefined,
     onInvalid: (error: KmsJwtError) => void,
   ): () => void {
-    const settings = options ? readVerifyOptions(options, this.settings.verify) : this.settings.verify;
     const jws = this.tryParse(token);
     return this.watcher.watch(
       {
         kid: typeof jws?.header.kid === 'string' ? jws.header.kid : undefined,
-        // Claims that the app made of a token that is no JWT may have an `exp` of any type: it then never expires here.
-        expiresAt: expiryOf(jws?.payload ?? claims, settings),
+        expiresAt: this.expiryOf(token, claims, options),
         recheck: async () => jws && this.verifier.checkRevocation(jws),
       },
       onInvalid,
     );
+  }
+
+  /** @internal When a watch of that token reports that it has expired, in seconds since 1970. */
+  expiryOf(token: string, claims: JwtClaims, options: VerifyOptions | undefined): number {
+    const settings = options ? readVerifyOptions(options, this.settings.verify) : this.settings.verify;
+    // Claims that the app made of a token that is no JWT may have an `exp` of any type: it then never expires here.
+    return expiryOf(this.tryParse(token)?.payload ?? claims, settings);
   }
 
   private tryParse(token: string): CompactJws | undefined {

@@ -189,8 +189,11 @@ export const graphql: Transport = {
   },
   connectionOf(context) {
     const request = requestOf(context);
-    if (isConnection(request)) return socketOf(request);
-    return isUpgrade(request) ? upgradedSocketOf(request) : undefined;
+    const connection = isConnection(request)
+      ? socketOf(request)
+      : isUpgrade(request) && upgradedSocketOf(request);
+    const callGoesOn = infoOf(context)?.operation.operation === 'subscription';
+    return connection ? { ...connection, callGoesOn } : undefined;
   },
   refuse,
   respond: refuse,

@@ -8,6 +8,8 @@ export interface OpenConnection {
   readonly key: object;
   /** Whether further calls come over it, so that only the token that it was opened with can end it. */
   readonly hasCalls: boolean;
+  /** Whether this call goes on over it, as a subscription does: then the call's own options count too. Default: false. */
+  readonly callGoesOn?: boolean;
   /** Whether it is closed already: then `onClosed` calls nobody. */
   readonly isClosed: boolean;
   /** Tells the client why, and ends it. */

@@ -1,7 +1,7 @@
 import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
 import { UseGuards } from '@nestjs/common';
 import { GraphQLModule, Query, Resolver, Subscription } from '@nestjs/graphql';
-import { KmsJwtGuard } from 'nestjs-kms-jwt';
+import { KmsJwtGuard, VerifyWith } from 'nestjs-kms-jwt';
 import { expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { ENDS } from '../../transports/ends.js';
@@ -13,6 +13,10 @@ class PricesResolver {
   @Query(() => String) price() {
     return '1';
   }
+  @VerifyWith({ maxAge: 60 }) @UseGuards(KmsJwtGuard) @Subscription(() => String) async *strict() {
+    await new Promise((resolve) => setTimeout(resolve, 10_000));
+    yield { strict: '1' };
+  }
   @UseGuards(KmsJwtGuard) @Subscription(() => String) async *prices() {
     for (;;) {
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -22,7 +26,11 @@ class PricesResolver {
 }
 
 /** A subscription whose token is in `connectionParams`, or in the handshake for a `context` of the app: how it is closed, and when. */
-async function subscribe(graphql: Partial<ApolloDriverConfig> = {}) {
+async function subscribe(
+  graphql: Partial<ApolloDriverConfig> = {},
+  query = 'subscription { prices }',
+  claims = {},
+) {
   const { url, jwt } = await startApp({
     providers: [PricesResolver],
     imports: [
@@ -35,7 +43,7 @@ async function subscribe(graphql: Partial<ApolloDriverConfig> = {}) {
     ],
   });
   const exp = soon();
-  const authorization = `Bearer ${await jwt.sign({ exp })}`;
+  const authorization = `Bearer ${await jwt.sign({ exp, ...claims })}`;
   const path = `${url.replace('http', 'ws')}/graphql`;
   const headers = graphql.context ? { authorization } : {};
   const socket = new WebSocket(path, 'graphql-transport-ws', { headers });
@@ -47,15 +55,20 @@ async function subscribe(graphql: Partial<ApolloDriverConfig> = {}) {
     const { type } = JSON.parse(message.toString()) as { type: string };
     if (type === 'next') events += 1;
     if (type !== 'connection_ack') return;
-    socket.send(
-      JSON.stringify({ id: '1', type: 'subscribe', payload: { query: 'subscription { prices }' } }),
-    );
+    socket.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query } }));
   });
   const [code, reason] = await new Promise<[number, string]>((resolve) =>
     socket.on('close', (...why) => resolve([why[0], why[1].toString()])),
   );
   return { closed: `${code} ${reason}`, events, exp };
 }
+
+test('a subscription ends at iat plus its own maxAge, though the connection may go on for longer', async () => {
+  const now = Math.floor(Date.now() / 1000);
+  const { closed } = await subscribe({}, 'subscription { strict }', { iat: now - 58, exp: now + 600 });
+  expect(closed).toBe(ENDS['graphql-ws'].closed);
+  expectEndWithinASecondOf(now + 2);
+});
 
 test('a subscription over graphql-ws ends within a second of exp by 4403, at which clients connect again', async () => {
   const { closed, events, exp } = await subscribe();
