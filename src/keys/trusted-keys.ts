@@ -61,6 +61,8 @@ export class TrustedKeys {
   private readonly changeTimer = new RestartableTimer(() => this.advance());
   private longestLifetime: number | undefined;
   private isRestored = false;
+  /** Whether the source has answered. */
+  private isConfirmed = false;
   /** The ARNs of the keys in the store that was read at start. */
   private restoredArns: string[] = [];
   private readonly distrusted: DistrustedKeys;
@@ -148,6 +150,7 @@ export class TrustedKeys {
   /** Takes over the keys of a fetch, less those that are distrusted. */
   update({ signing, ...fetched }: FetchedKeys): void {
     this.freshFor = fetched.freshFor;
+    this.isConfirmed = true;
     const isTrusted = this.distrusted.filterFor([...(signing ? [signing] : []), ...fetched.others]);
     const isBlocked = signing !== undefined && !isTrusted(signing);
     this.signingError = isBlocked ? new DistrustedKeyError(signing) : undefined;
@@ -224,6 +227,8 @@ export class TrustedKeys {
   }
 
   private persist(): void {
+    // Until KMS has answered, the ring may be that of another account.
+    if (!this.isConfirmed) return;
     const { state, longestLifetime } = this;
     this.persistence.write({
       state,

@@ -254,3 +254,20 @@ test.each([
   await ring.stop();
   expect(calls.slice(0, 2)).toEqual(['setAside', 'save']);
 });
+
+test('a store is not written before the source has answered: it may be that of another account', async () => {
+  const { store, saved } = newStore({
+    active: { keyArn: A.keyArn, jwk: A.jwk },
+    next: { keyArn: B.keyArn, jwk: B.jwk, activatesAt: 10_000 },
+    retired: [],
+  });
+  const { ring, events } = newRing([OUTAGE, OUTAGE, alias(B)], { store });
+  await ring.all();
+  await seconds(20);
+  expect(events).toContain('key_activated B');
+  expect(saved).toEqual([]);
+  await ring.refresh();
+  await ring.refresh();
+  await ring.stop();
+  expect(saved.at(-1)).toMatchObject({ active: { keyArn: B.keyArn } });
+});
