@@ -39,7 +39,7 @@ export class FileRingStore implements KmsJwtRingStore {
     try {
       const ofLink = await this.checkDirectoryOf(this.path);
       this.warning = ofLink;
-      // Who can replace the file that a symbolic link leads to can replace the ring too.
+      // The file that a symbolic link leads to is the ring: its directory counts as well.
       const ofTarget = await this.checkDirectoryOf(await realpath(this.path));
       this.warning = ofLink ?? ofTarget;
       // Without O_NONBLOCK, opening a pipe waits for its other end.

@@ -53,7 +53,7 @@ function newGateway(
   const requestHandler = {
     httpAgent: agent,
     httpsAgent: agent,
-    // The SDK's client of STS has the same handler, and no other limit: credentials that hang once would hang for good. No less
+    // The SDK's client of STS has the same handler, and no other limit: credentials that hang once would never come back. No less
     // than the deadline of a call, or a slow KMS would be asked three times.
     requestTimeout: limits.timeout,
     throwOnRequestTimeout: true,

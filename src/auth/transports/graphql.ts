@@ -57,7 +57,7 @@ function carriersOf(host: ArgumentsHost): TokenCarrier[] {
   return 'headers' in request ? [request as TokenCarrier] : [];
 }
 
-/** The serialization of an origin that is not known (RFC 6454, section 6.1): nobody can allow it. */
+/** The serialization of an origin that is not known (RFC 6454, section 6.1): no configuration can allow it. */
 const UNKNOWN_ORIGIN = 'null';
 
 /** Also where the app's own `context` has the request of the upgrade in place of the connection. */

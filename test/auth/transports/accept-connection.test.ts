@@ -54,7 +54,7 @@ test('a client is disconnected, although an overridden handleError never settles
   expect(await refusalsOf([guard, Gateway])).toEqual(['insufficient_scope']);
 });
 
-test('a client that two gateways refuse is told once, and counted once', async () => {
+test('a client that two gateways refuse receives one exception, and is counted once', async () => {
   const counted: string[] = [];
   @Injectable()
   class CountingGuard extends KmsJwtGuard {
