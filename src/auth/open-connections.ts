@@ -111,13 +111,14 @@ export function renewWatch(
     );
   }
   check(current.token);
-  const watches = options.map((ofGateway) => watch(connection, renewed, ofGateway));
-  const next = watches.reduce<Current>(withStop, {
-    token: renewed.token,
-    isRenewed: true,
-    expiresAt: Infinity,
-    stopWatching() {},
-  });
+  let next: Current = { token: renewed.token, isRenewed: true, expiresAt: Infinity, stopWatching() {} };
+  try {
+    for (const ofGateway of options) next = withStop(next, watch(connection, renewed, ofGateway));
+  } catch (error) {
+    // The connection keeps its old token, and must not end with the refused one.
+    next.stopWatching();
+    throw error;
+  }
   current.stopWatching();
   byInstance.set(renewed.instance, next);
 }

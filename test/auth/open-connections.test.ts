@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest';
+import { TokenExpiredError } from '../../src/errors/errors.js';
+import { renewWatch, watchConnection } from '../../src/auth/open-connections.js';
+import type { Verified } from '../../src/auth/verified-token.js';
+
+test('a renewal that fails for one gateway leaves no watch of the new token, and keeps the old one', () => {
+  const watched = new Set<string>();
+  const jwt = {
+    expiryOf: () => Infinity,
+    watch(token: string, _claims: object, options?: { maxAge?: number }) {
+      if (options?.maxAge === 1) throw new TokenExpiredError(new Date());
+      watched.add(token);
+      return () => watched.delete(token);
+    },
+  };
+  const verified = (token: string) =>
+    ({ token, claims: {}, jwt, instance: 'default' }) as unknown as Verified;
+  const connection = { key: {}, hasCalls: true, isClosed: false, end() {}, onClosed() {} };
+
+  watchConnection(connection, verified('old'), undefined);
+  const renew = () => renewWatch(connection, verified('new'), [undefined, { maxAge: 1 }], () => {});
+  expect(renew).toThrow(TokenExpiredError);
+  expect([...watched]).toEqual(['old']);
+});
