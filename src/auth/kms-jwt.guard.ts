@@ -193,7 +193,7 @@ export class KmsJwtGuard implements CanActivate {
     const transport = transportOf(context);
     const connection = transport.connectionOf?.(context);
     const found = findToken(transport, context, this.jwt.guardSettings);
-    // A handshake without a token any more means a logout, also of the token that renewed it.
+    // Once the app has removed the token of the handshake, as at a logout, a renewed token does not count either.
     if (found === undefined || !connection?.hasCalls) return found;
     return renewedToken(connection, this.instance) ?? found;
   }

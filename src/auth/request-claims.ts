@@ -20,7 +20,7 @@ export function recordClaims(transport: Transport, context: ExecutionContext, ve
   }
 }
 
-/** Records that a call was allowed without a token: it has not the claims of the GraphQL field above it. */
+/** Records that a call was allowed without a token: it does not have the claims of the GraphQL field above it. */
 export function recordNoClaims(transport: Transport, context: ExecutionContext): void {
   for (const call of transport.callsToRecord(context)) {
     // Another guard of this call may have verified a token.

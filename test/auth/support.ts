@@ -8,7 +8,13 @@ import {
 } from '@nestjs/common';
 import { type AbstractHttpAdapter, APP_GUARD, NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
-import { KmsJwtGuard, KmsJwtModule, type KmsJwtModuleOptions, KmsJwtService } from 'nestjs-kms-jwt';
+import {
+  fromHeader,
+  KmsJwtGuard,
+  KmsJwtModule,
+  type KmsJwtModuleOptions,
+  KmsJwtService,
+} from 'nestjs-kms-jwt';
 import { LocalKms } from 'nestjs-kms-jwt/local';
 import { onTestFinished as onAnyTestFinished, type TestContext } from 'vitest';
 
@@ -79,4 +85,15 @@ export async function startGuardedApp(
 
 export function bearer(token: string): { authorization: string } {
   return { authorization: `Bearer ${token}` };
+}
+
+/** A second instance, named `internal`, whose tokens are in the header `X-Internal`. */
+export function internalModule(): DynamicModule {
+  return KmsJwtModule.forRoot({
+    name: 'internal',
+    isGlobal: true,
+    keyId: 'alias/internal',
+    client: new LocalKms({ keys: [{ alias: 'internal' }] }).client(),
+    guard: { tokenFrom: fromHeader('x-internal') },
+  });
 }

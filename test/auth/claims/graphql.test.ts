@@ -199,7 +199,7 @@ describe('fields of one operation', () => {
   });
 });
 
-test('a field that is allowed without a token has not the claims of another instance above it', async () => {
+test('a field that is allowed without a token does not have the claims of the field above it', async () => {
   const { internal, ask } = await startGraphql({ fieldResolverEnhancers: ['guards'] });
   const headers = { 'x-internal': await internal.sign({ sub: 'service' }) };
   const { data } = await ask('{ internalOrder { viewer } }', headers);

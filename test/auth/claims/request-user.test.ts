@@ -4,19 +4,11 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
-import {
-  fromHeader,
-  getKmsJwtServiceToken,
-  type JwtClaims,
-  KmsJwtGuard,
-  KmsJwtModule,
-  type KmsJwtService,
-} from 'nestjs-kms-jwt';
-import { LocalKms } from 'nestjs-kms-jwt/local';
+import { getKmsJwtServiceToken, type JwtClaims, KmsJwtGuard, type KmsJwtService } from 'nestjs-kms-jwt';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { watchRejections } from '../../transports/rejections.js';
-import { bearer, startApp } from '../support.js';
+import { bearer, internalModule, startApp } from '../support.js';
 
 const Internal = KmsJwtGuard.named('internal');
 
@@ -31,15 +23,6 @@ afterEach(() => {
   process.off('uncaughtException', note);
   expect(failures).toEqual([]);
 });
-
-const internalModule = () =>
-  KmsJwtModule.forRoot({
-    name: 'internal',
-    isGlobal: true,
-    keyId: 'alias/internal',
-    client: new LocalKms({ keys: [{ alias: 'internal' }] }).client(),
-    guard: { tokenFrom: fromHeader('x-internal') },
-  });
 
 interface Request {
   user?: JwtClaims;

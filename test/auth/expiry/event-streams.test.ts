@@ -5,18 +5,10 @@ import { Controller, Get, Sse, StreamableFile, UseGuards } from '@nestjs/common'
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import {
-  fromHeader,
-  getKmsJwtServiceToken,
-  KmsJwtGuard,
-  KmsJwtModule,
-  type KmsJwtService,
-  OptionalAuth,
-} from 'nestjs-kms-jwt';
-import { LocalKms } from 'nestjs-kms-jwt/local';
+import { getKmsJwtServiceToken, KmsJwtGuard, type KmsJwtService, OptionalAuth } from 'nestjs-kms-jwt';
 import { describe, test, type TestContext } from 'vitest';
 import { watchRejections } from '../../transports/rejections.js';
-import { bearer, startApp } from '../support.js';
+import { bearer, internalModule, startApp } from '../support.js';
 import {
   expectEndWithinASecondOf,
   nap,
@@ -25,15 +17,6 @@ import {
   secondsSince,
   soon,
 } from './support.js';
-
-const internalModule = () =>
-  KmsJwtModule.forRoot({
-    name: 'internal',
-    isGlobal: true,
-    keyId: 'alias/internal',
-    client: new LocalKms({ keys: [{ alias: 'internal' }] }).client(),
-    guard: { tokenFrom: fromHeader('x-internal') },
-  });
 
 async function* chunks() {
   for (let index = 0; index < 35; index += 1) {
