@@ -5,10 +5,11 @@ const source = (file: string) => fileURLToPath(new URL(`./src/${file}`, import.m
 
 /** Limits on elapsed time that a second busy core would break. */
 const TIMED = [
-  'test/kms/multi-region-gateway.test.ts',
+  'test/examples/silent-dns.test.ts',
+  'test/kms/{blocked-loop,multi-region-gateway,multi-region-gateway.verify,single-region-gateway}.test.ts',
   'test/module/shutdown.test.ts',
   'test/security/{corpus,time}.test.ts',
-  'test/service/kms-jwt.service.outage.test.ts',
+  'test/service/{blocked-loop,burst,issuers.outages,issuers.random,kms-jwt.service.outage}.test.ts',
 ];
 /** Fast, and without the built package, which test/kms/sdk-load-error needs: what `npm run check` runs. */
 const UNITS = [

@@ -1,21 +1,20 @@
-/** Tracks pending promises, so that a shutdown can wait until all of them have settled. */
+/** Counts what is in flight, so that a shutdown can wait until all of it has ended. */
 export class InFlight {
-  private readonly promises = new Set<Promise<unknown>>();
+  private count = 0;
+  private readonly waiting: (() => void)[] = [];
 
-  /**
-   * Tracks a promise until it settles.
-   *
-   * @returns the same promise
-   */
-  track<T>(promise: Promise<T>): Promise<T> {
-    const onSettled = () => void this.promises.delete(promise);
-    this.promises.add(promise);
-    promise.then(onSettled, onSettled);
-    return promise;
+  /** Needs one call of `leave`. */
+  enter(): void {
+    this.count += 1;
   }
 
-  /** Resolves when every promise tracked so far has settled. It never rejects. */
+  leave(): void {
+    this.count -= 1;
+    if (this.count === 0) for (const resolve of this.waiting.splice(0)) resolve();
+  }
+
+  /** Resolves when nothing is in flight. */
   async ended(): Promise<void> {
-    await Promise.allSettled(this.promises);
+    if (this.count > 0) await new Promise<void>((resolve) => this.waiting.push(resolve));
   }
 }

@@ -53,20 +53,24 @@ export function scopesOf(levels: Levels): readonly string[] {
   return scopes.find((ofLevel) => ofLevel !== undefined) ?? [];
 }
 
-/** The guards that allowed a call. Nest asks all guards of a call with one context. */
-const allowedBy = new WeakMap<ExecutionContext, Set<object>>();
+/** The guards that allowed a call: one, or several. Nest asks all guards of a call with one context. */
+const allowedBy = new WeakMap<ExecutionContext, object | Set<object>>();
 
-export function hasAllowed(guard: object, context: ExecutionContext): boolean {
-  return allowedBy.get(context)?.has(identityIn(guard, levelsOf(context))) ?? false;
+/** @param identity of the guard: see `identityIn` */
+export function hasAllowed(identity: object, context: ExecutionContext): boolean {
+  const allowed = allowedBy.get(context);
+  return allowed === identity || (allowed instanceof Set && allowed.has(identity));
 }
 
-export function rememberAllowed(guard: object, context: ExecutionContext): void {
-  const identity = identityIn(guard, levelsOf(context));
-  allowedBy.set(context, (allowedBy.get(context) ?? new Set()).add(identity));
+export function rememberAllowed(identity: object, context: ExecutionContext): void {
+  const allowed = allowedBy.get(context);
+  if (!allowed) allowedBy.set(context, identity);
+  else if (allowed instanceof Set) allowed.add(identity);
+  else allowedBy.set(context, new Set([allowed, identity]));
 }
 
 /** Identifies a guard within a call: by its class when Nest made the instance, by itself when the app did. */
-function identityIn(guard: object, levels: Levels): object {
+export function identityIn(guard: object, levels: Levels): object {
   const guards = new Set(levels.flatMap(guardsOn));
   return guards.has(guard.constructor) && !guards.has(guard) ? guard.constructor : guard;
 }
@@ -110,14 +114,16 @@ function hasRequirements(level: object): boolean {
 /** The key under which Nest keeps what `@UseGuards()` was given. */
 const USE_GUARDS = '__guards__';
 
-function guardsOn(level: object): unknown[] {
+/** What `@UseGuards()` was given on a handler or a class: classes and instances. */
+export function guardsOn(level: object): unknown[] {
   return (Reflect.getMetadata(USE_GUARDS, level) as unknown[] | undefined) ?? [];
 }
 
 /** The static property by which a `KmsJwtGuard`, also one of another copy of this package, names its instance. */
 export const INSTANCE = 'kmsJwtInstance';
 
-function instanceOf(guard: unknown): string | undefined {
+/** The name of the instance whose tokens a guard, or its class, takes; undefined unless it is a `KmsJwtGuard`. */
+export function instanceOf(guard: unknown): string | undefined {
   const kind = (typeof guard === 'function' ? guard : guard?.constructor) as
     { [INSTANCE]?: string } | undefined;
   return kind?.[INSTANCE];

@@ -1,5 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
-import { type Levels, levelsOf } from './access.js';
+import { levelsOf } from './access.js';
+import type { Route, Routes } from './routes.js';
 import { transportOf } from './transports/index.js';
 import type { Transport } from './transports/transport.js';
 
@@ -7,10 +8,10 @@ import type { Transport } from './transports/transport.js';
 export interface Call {
   readonly context: ExecutionContext;
   readonly transport: Transport;
-  readonly levels: Levels;
+  readonly route: Route;
 }
 
 /** @throws KmsJwtOptionsError for an unknown transport */
-export function bindCall(context: ExecutionContext): Call {
-  return { context, transport: transportOf(context), levels: levelsOf(context) };
+export function bindCall(context: ExecutionContext, routes: Routes): Call {
+  return { context, transport: transportOf(context), route: routes.of(levelsOf(context)) };
 }

@@ -18,7 +18,7 @@ export class KmsJwtExpiryInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const verified = verifiedFor(context);
     if (!verified) return next.handle();
-    const { token, claims, jwt } = verified;
+    const { jwt } = verified;
     const options = verifyOptionsOf(levelsOf(context));
     return new Observable((subscriber) => {
       const end = async (error: KmsJwtError) => {
@@ -26,7 +26,7 @@ export class KmsJwtExpiryInterceptor implements NestInterceptor {
         subscriber.error(await transportOf(context).refuse(error, context));
       };
       try {
-        subscriber.add(jwt.watch(token, claims, options, (error) => void end(error)));
+        subscriber.add(jwt.watch(verified, options, (error) => void end(error)));
         subscriber.add(next.handle().subscribe(subscriber));
       } catch (error) {
         void end(error as KmsJwtError);

@@ -1,25 +1,18 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable, type Type } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { withDeadline } from '../async/deadline.js';
+import { withDeadline, within } from '../async/deadline.js';
 import { AuthenticationTimeoutError, KmsJwtError, TokenMissingError } from '../errors/errors.js';
 import type { JwtClaims } from '../jwt/claims.js';
 import { DEFAULT_NAME, InjectKmsJwt } from '../service/inject-kms-jwt.js';
 import type { KmsJwtService } from '../service/kms-jwt.service.js';
-import {
-  type Access,
-  accessFor,
-  hasAllowed,
-  levelsOf,
-  rememberAllowed,
-  scopesOf,
-  verifyOptionsOf,
-} from './access.js';
+import { hasAllowed, levelsOf, rememberAllowed } from './access.js';
 import { bindCall, type Call } from './call.js';
 import { findToken } from './find-token.js';
 import { reportRefusal } from './refusal.js';
 import { renewedToken, renewWatch, watchCall, watchConnection } from './open-connections.js';
-import { ownerOf, placeOnRequest, recordClaims, recordNoClaims } from './request-claims.js';
-import { checkScopes } from './scopes.js';
+import { placeOnRequest, recordClaims, recordNoClaims } from './request-claims.js';
+import { type Route, Routes } from './routes.js';
+import { checkScopes, scopesOf } from './scopes.js';
 import { referenceContext, type ReferenceOptions } from './transports/graphql-reference.js';
 import { CONNECTIONS, transportOf } from './transports/index.js';
 import type { ConnectionOptions } from './transports/transport.js';
@@ -41,6 +34,8 @@ import { checkAuthenticated, checkSameSubject, type Verified } from './verified-
 export class KmsJwtGuard implements CanActivate {
   /** @internal The name of the instance whose tokens it takes: see `INSTANCE` in access.ts. */
   static readonly kmsJwtInstance: string = DEFAULT_NAME;
+
+  private readonly routes = new Routes(this);
 
   constructor(
     @InjectKmsJwt() protected readonly jwt: KmsJwtService,
@@ -66,21 +61,20 @@ export class KmsJwtGuard implements CanActivate {
   }
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const call = bindCall(context);
-    const { transport, levels } = call;
-    const access = accessFor(this, levels);
+    const call = bindCall(context, this.routes);
+    const { access, guard } = call.route;
     // The same guard may stand on several levels.
-    if (access === 'elsewhere' || hasAllowed(this, context)) return true;
+    if (access === 'elsewhere' || hasAllowed(guard, context)) return true;
 
     try {
-      const verified = await this.verify(call, access);
-      if (verified) this.record(call, verified);
-      else if (access === 'optional') recordNoClaims(transport, context);
+      const token = this.tokenFor(call, access);
+      if (token !== undefined) this.record(call, await this.verifyToken(token, call));
+      else if (access === 'optional') recordNoClaims(call.transport, context);
     } catch (error) {
       const thrown = await this.refuse(error, context);
-      throw transport.deliver ? await transport.deliver(thrown, context) : thrown;
+      throw call.transport.deliver ? await call.transport.deliver(thrown, context) : thrown;
     }
-    rememberAllowed(this, context);
+    rememberAllowed(guard, context);
     return true;
   }
 
@@ -107,7 +101,7 @@ export class KmsJwtGuard implements CanActivate {
     const context = CONNECTIONS.open(client, parts, this.instance);
     try {
       const verified = await this.verifyHandshake(context);
-      const options = verifyOptionsOf(levelsOf(context));
+      const { options } = this.routes.of(levelsOf(context));
       if (verified) watchConnection(CONNECTIONS.connectionOf(client), verified, options);
       CONNECTIONS.accept(client);
       return verified?.claims;
@@ -137,13 +131,11 @@ export class KmsJwtGuard implements CanActivate {
    * }
    */
   async renewConnection(client: object, token: string): Promise<JwtClaims> {
-    const [call, ...others] = CONNECTIONS.contextsOf(client, this.instance).map(bindCall) as [
-      Call,
-      ...Call[],
-    ];
+    const contexts = CONNECTIONS.contextsOf(client, this.instance);
+    const [call, ...others] = contexts.map((context) => bindCall(context, this.routes)) as [Call, ...Call[]];
     const renewed = await this.verifyToken(token, call);
     for (const other of others) await this.verifyToken(token, other);
-    const options = [call, ...others].map(({ levels }) => verifyOptionsOf(levels));
+    const options = [call, ...others].map(({ route }) => route.options);
     renewWatch(CONNECTIONS.connectionOf(client), renewed, options, (current) =>
       checkSameSubject(this.jwt.decode(current), this.jwt.decode(token)),
     );
@@ -168,8 +160,8 @@ export class KmsJwtGuard implements CanActivate {
   async verifyReference(context: object, info: object, options: ReferenceOptions = {}): Promise<JwtClaims> {
     const host = referenceContext(context, info, options.resolver);
     try {
-      const call = bindCall(host);
-      const verified = await this.verify(call, 'required');
+      const call = bindCall(host, this.routes);
+      const verified = await this.verifyToken(this.tokenFor(call, 'required'), call);
       this.record(call, verified);
       return verified.claims;
     } catch (error) {
@@ -191,10 +183,10 @@ export class KmsJwtGuard implements CanActivate {
    */
   protected getToken(context: ExecutionContext): string | undefined {
     const transport = transportOf(context);
-    const connection = transport.connectionOf?.(context);
     const found = findToken(transport, context, this.jwt.guardSettings);
+    const connection = found === undefined ? undefined : transport.connectionOf?.(context);
     // Once the app has removed the token of the handshake, as at a logout, a renewed token does not count either.
-    if (found === undefined || !connection?.hasCalls) return found;
+    if (!connection?.hasCalls) return found;
     return renewedToken(connection, this.instance) ?? found;
   }
 
@@ -213,7 +205,7 @@ export class KmsJwtGuard implements CanActivate {
    * }
    */
   protected authenticate(token: string, context: ExecutionContext): Promise<JwtClaims> {
-    return this.jwt.verify(token, verifyOptionsOf(levelsOf(context)));
+    return this.jwt.verify(token, this.routes.of(levelsOf(context)).options);
   }
 
   /**
@@ -232,47 +224,51 @@ export class KmsJwtGuard implements CanActivate {
     return transportOf(context).refuse(error, context);
   }
 
-  /** The token of a call and its claims; undefined when the call passes without. */
-  private async verify(call: Call, access: 'required'): Promise<Verified>;
-  private async verify(call: Call, access: Access): Promise<Verified | undefined>;
-  private async verify(call: Call, access: Access): Promise<Verified | undefined> {
+  /** @throws TokenMissingError where the call may not pass without one */
+  private tokenFor(call: Call, access: 'required'): string;
+  private tokenFor(call: Call, access: Route['access']): string | undefined;
+  private tokenFor({ context, route }: Call, access: Route['access']): string | undefined {
     if (access === 'public') return undefined;
-    const token = this.getToken(call.context);
-    if (token) return this.verifyToken(token, call);
-    if (access === 'optional' && scopesOf(call.levels).length === 0) return undefined;
+    const token = this.getToken(context);
+    if (token) return token;
+    if (access === 'optional' && route.scopes.length === 0) return undefined;
     throw new TokenMissingError();
   }
 
-  /** `verify` for a WebSocket, whose client waits: an overridden `authenticate` may never settle. */
+  /** Verifies the token of a WebSocket handshake, within a time limit: an overridden `authenticate` may never settle. */
   private verifyHandshake(context: ExecutionContext): Promise<Verified | undefined> {
-    const call = bindCall(context);
-    const access = accessFor(this, call.levels);
+    const call = bindCall(context, this.routes);
+    const { access } = call.route;
     const limit = this.jwt.verdictTimeout;
-    const late = () => new AuthenticationTimeoutError(`The token was not verified within ${limit} ms`);
-    return withDeadline(() => this.verify(call, access === 'elsewhere' ? 'required' : access), limit, late);
+    const late = (blockedMs: number) =>
+      new AuthenticationTimeoutError(`The token was not verified ${within(limit, blockedMs)}`);
+    const verify = async () => {
+      const token = this.tokenFor(call, access === 'elsewhere' ? 'required' : access);
+      return token === undefined ? undefined : this.verifyToken(token, call);
+    };
+    return withDeadline(verify, limit, late);
   }
 
-  private async verifyToken(token: string, { context, levels }: Call): Promise<Verified> {
+  private async verifyToken(token: string, { context, route }: Call): Promise<Verified> {
+    const { jwt, instance } = this;
     const claims = checkAuthenticated(await this.authenticate(token, context));
-    const scopes = scopesOf(levels);
+    const source = jwt.hasIssuers ? await jwt.sourceOf(token) : undefined;
     // Those of the token itself: a schema may have left them out.
-    if (scopes.length > 0) checkScopes(this.jwt.decode(token), scopes);
-    return { token, claims, jwt: this.jwt, instance: this.instance };
+    if (route.scopes.length > 0)
+      checkScopes(scopesOf(jwt.decode(token), source?.issuer, jwt.log), route.scopes);
+    return { token, claims, source, jwt, instance };
   }
 
-  private record({ context, transport, levels }: Call, verified: Verified): void {
-    const { token, claims } = verified;
+  private record({ context, transport, route }: Call, verified: Verified): void {
     recordClaims(transport, context, verified);
-
     const connection = transport.connectionOf?.(context);
     if (connection) {
       watchCall(connection, verified, {
-        options: () => verifyOptionsOf(levels),
+        options: route.options,
         handshakeToken: () => KmsJwtGuard.prototype.getToken.call(this, context),
       });
     }
-    const { property } = this.jwt.guardSettings;
-    placeOnRequest(transport.requestOf(context), property, claims, ownerOf(this.instance, claims, token));
+    placeOnRequest(transport.requestOf(context), this.jwt.guardSettings.property, verified);
   }
 
   /** Reports a refusal, and returns what to throw; what an overridden `handleError` throws counts as returned. */

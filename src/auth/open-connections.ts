@@ -53,7 +53,7 @@ export function watchConnection(
 /** What `watchCall` needs of a call, where its connection is not watched yet. */
 interface Call {
   /** Those that the token was verified by, beside the module's. */
-  options(): RouteVerifyOptions | undefined;
+  readonly options: RouteVerifyOptions | undefined;
   handshakeToken(): string | undefined;
 }
 
@@ -66,19 +66,15 @@ interface Call {
 export function watchCall(connection: OpenConnection, verified: Verified, call: Call): void {
   const current = connections.get(connection.key)?.get(verified.instance);
   // The options of one message, or of one field of a query, are not those of its connection.
-  const options = !connection.hasCalls || connection.callGoesOn ? call.options() : undefined;
+  const options = !connection.hasCalls || connection.callGoesOn ? call.options : undefined;
   if (current && !endsEarlier(verified, options, current)) return;
   if (connection.hasCalls && !isTokenOfHandshake(call, verified.token)) return;
   watchConnection(connection, verified, options);
 }
 
 /** Only then is there more to watch: a client can subscribe any number of times. */
-function endsEarlier(
-  { token, claims, jwt }: Verified,
-  options: RouteVerifyOptions | undefined,
-  current: Current,
-): boolean {
-  return options !== undefined && jwt.expiryOf(token, claims, options) < current.expiresAt;
+function endsEarlier(verified: Verified, options: RouteVerifyOptions | undefined, current: Current): boolean {
+  return options !== undefined && verified.jwt.expiryOf(verified, options) < current.expiresAt;
 }
 
 function isTokenOfHandshake(call: Call, token: string): boolean {
@@ -135,12 +131,9 @@ function withStop(
   return { ...current, expiresAt: Math.min(current.expiresAt, expiresAt), stopWatching: stopBoth };
 }
 
-function watch(
-  connection: OpenConnection,
-  { token, claims, jwt }: Verified,
-  options: RouteVerifyOptions | undefined,
-) {
-  const stopWatching = jwt.watch(token, claims, options, (error) => {
+function watch(connection: OpenConnection, verified: Verified, options: RouteVerifyOptions | undefined) {
+  const { token, jwt } = verified;
+  const stopWatching = jwt.watch(verified, options, (error) => {
     reportRefusal(error, jwt.log);
     try {
       connection.end(error);
@@ -149,5 +142,5 @@ function watch(
       reportRefusal(failure, jwt.log);
     }
   });
-  return { token, expiresAt: jwt.expiryOf(token, claims, options), stopWatching };
+  return { token, expiresAt: jwt.expiryOf(verified, options), stopWatching };
 }

@@ -63,36 +63,52 @@ function ambiguousClaims(): KmsJwtOptionsError {
   );
 }
 
-/** Where the claims at the property of a request come from; undefined once there were several sources. */
+/** Where the claims at a property of a request come from. */
 interface Owner {
   readonly instance: string;
-  /** The user, by `iss` and `sub`, otherwise the token. */
-  readonly source: string;
+  readonly token: string;
+  /** That of an overridden `authenticate` may be of any type, as `sub` may. */
+  readonly iss: unknown;
+  readonly sub: unknown;
 }
 
-/** @param claims may be those of an overridden `authenticate`, with a `sub` of any type */
-export function ownerOf(instance: string, { iss, sub }: JwtClaims, token: string): Owner {
-  return { instance, source: typeof sub === 'string' ? JSON.stringify([iss, sub]) : token };
+/** Claims at a property of a request; the owner is undefined once there were several. */
+interface Placed {
+  readonly property: string;
+  owner: Owner | undefined;
 }
 
-const owners = new WeakMap<object, Map<string, Owner | undefined>>();
+/** By request; few have more than one. */
+const placedOn = new WeakMap<object, Placed[]>();
 
 /**
  * Sets the app's property of the request, `user` by default. In GraphQL and on sockets several calls share the request:
  * there the property has the claims of the last admitted call. It is never deleted; once calls of different users, or of
  * different instances, share the request, reading it throws, also after the response: a handler may still run.
  */
-export function placeOnRequest(request: object, property: string, claims: JwtClaims, owner: Owner): void {
-  const byProperty = owners.get(request) ?? new Map<string, Owner | undefined>();
-  owners.set(request, byProperty);
-  const isFree = !byProperty.has(property) || isSame(byProperty.get(property), owner);
-  byProperty.set(property, isFree ? owner : undefined);
-  if (isFree) Reflect.set(request, property, claims);
-  else refuseToRead(request, property);
+export function placeOnRequest(
+  request: object,
+  property: string,
+  { instance, token, claims }: Pick<Verified, 'instance' | 'token' | 'claims'>,
+): void {
+  const owner = { instance, token, iss: claims.iss, sub: claims.sub };
+  const all = placedOn.get(request);
+  const placed = all?.find((one) => one.property === property);
+  if (placed && !(placed.owner && isSame(placed.owner, owner))) {
+    placed.owner = undefined;
+    return refuseToRead(request, property);
+  }
+  if (placed) placed.owner = owner;
+  else if (all) all.push({ property, owner });
+  else placedOn.set(request, [{ property, owner }]);
+  Reflect.set(request, property, claims);
 }
 
-function isSame(one: Owner | undefined, other: Owner): boolean {
-  return one?.source === other.source && one.instance === other.instance;
+/** Whether both are of one instance and one user, by `iss` and `sub`, otherwise by the token. */
+function isSame(one: Owner, other: Owner): boolean {
+  if (one.instance !== other.instance) return false;
+  const hasUser = typeof one.sub === 'string' || typeof other.sub === 'string';
+  return hasUser ? one.sub === other.sub && one.iss === other.iss : one.token === other.token;
 }
 
 function refuseToRead(request: object, property: string): void {

@@ -1,20 +1,54 @@
+import { isPromise } from '../async/is-promise.js';
 import { InsufficientScopeError } from '../errors/errors.js';
+import { printableName } from '../errors/printable.js';
+import { nameOf } from '../errors/redacted-cause.js';
+import type { Log } from '../events/log.js';
 import type { JwtClaims } from '../jwt/claims.js';
+import type { IssuerSettings } from '../options/read-issuers.js';
 
 /** Whether a value is a scope-token: RFC 6749, section 3.3. */
 export function isScopeToken(value: unknown): boolean {
   return typeof value === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(value);
 }
 
+/** @throws InsufficientScopeError unless every scope is granted */
+export function checkScopes(granted: readonly unknown[], required: readonly string[]): void {
+  if (!required.every((scope) => granted.includes(scope))) throw new InsufficientScopeError(required);
+}
+
 /**
- * Checks that a token grants every scope, in the claim `scope` (RFC 8693, section 4.2: separated by spaces) or `scp`
- * (the same, or an array).
- *
- * @throws InsufficientScopeError
+ * The scopes of a token: those in the claims `scope` (RFC 8693, section 4.2: separated by spaces) and `scp` (the same, or an
+ * array), or those that the function in the record of its issuer finds.
  */
-export function checkScopes(claims: JwtClaims, required: readonly string[]): void {
-  const granted = new Set([claims['scope'], claims['scp']].flatMap(scopesIn));
-  if (!required.every((scope) => granted.has(scope))) throw new InsufficientScopeError(required);
+export function scopesOf(
+  claims: JwtClaims,
+  issuer: Pick<IssuerSettings, 'name' | 'scopes'> | undefined,
+  log: Pick<Log, 'error'>,
+): readonly unknown[] {
+  if (!issuer?.scopes) return [claims['scope'], claims['scp']].flatMap(scopesIn);
+  const { scopes, problem } = ask(issuer.scopes, claims);
+  if (scopes) return scopes;
+  log.error(
+    `The function scopes of the issuer ${printableName(issuer.name)} ${problem}: the token has no scopes`,
+  );
+  return [];
+}
+
+function ask(
+  find: (claims: JwtClaims) => unknown,
+  claims: JwtClaims,
+): { scopes: readonly unknown[]; problem?: never } | { scopes?: never; problem: string } {
+  try {
+    const scopes = find(claims);
+    // A string would grant each scope that it contains.
+    if (Array.isArray(scopes)) return { scopes };
+    // An unhandled rejection would end the process.
+    if (isPromise(scopes)) scopes.then(undefined, () => {});
+    return { problem: 'must return an array' };
+  } catch (error) {
+    // What it throws may quote the claims.
+    return { problem: `threw ${error instanceof Error ? nameOf(error) : typeof error}` };
+  }
 }
 
 function scopesIn(claim: unknown): unknown[] {

@@ -95,23 +95,40 @@ export function extractToken(
   carriers: readonly TokenCarrier[],
   extractors: readonly TokenExtractor[],
 ): string | undefined {
-  carriers.forEach(refuseRepeated);
-  // Flat, as an extractor written for HTTP may return the list that another transport has.
-  const found = carriers.flatMap((carrier) => extractors.flatMap((extract) => extract(carrier) ?? []));
-  const tokens = found.filter((token) => token !== '');
-  if (tokens.length > 1) throw new TokenAmbiguousError();
-  return tokens[0];
+  let found: string | undefined;
+  for (const carrier of carriers) {
+    refuseRepeated(carrier);
+    for (const extract of extractors) {
+      const extracted: unknown = extract(carrier);
+      // An extractor written for HTTP may return the list that another transport has.
+      if (Array.isArray(extracted)) for (const one of extracted) found = theOnly(found, one);
+      else found = theOnly(found, extracted);
+    }
+  }
+  return found;
 }
 
-const isAuthorization = (entry: string, index: number) =>
-  index % 2 === 0 && entry.toLowerCase() === 'authorization';
+function theOnly(found: string | undefined, extracted: unknown): string | undefined {
+  if (extracted === undefined || extracted === null || extracted === '') return found;
+  if (found !== undefined) throw new TokenAmbiguousError();
+  // Of another type it is refused as a token.
+  return extracted as string;
+}
+
+const AUTHORIZATION = 'authorization';
 
 /** Node keeps the first of two `Authorization` lines and drops the other, which a proxy may have believed. */
 function refuseRepeated(
   request: TokenCarrier & { rawHeaders?: string[]; raw?: { rawHeaders?: string[] } },
 ): void {
-  const lines = request.rawHeaders ?? request.raw?.rawHeaders ?? [];
-  if (lines.filter(isAuthorization).length > 1) throw new TokenAmbiguousError();
+  const lines = request.rawHeaders ?? request.raw?.rawHeaders;
+  if (!lines) return;
+  let count = 0;
+  for (let index = 0; index < lines.length; index += 2) {
+    const name = lines[index];
+    if (name?.length === AUTHORIZATION.length && name.toLowerCase() === AUTHORIZATION) count += 1;
+  }
+  if (count > 1) throw new TokenAmbiguousError();
 }
 
 function single(value: unknown): string | undefined {

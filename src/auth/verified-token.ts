@@ -2,11 +2,14 @@ import { KmsJwtOptionsError, TokenClaimError, TokenRejectedError } from '../erro
 import type { JwtClaims } from '../jwt/claims.js';
 import { isPlainObject } from '../jwt/json.js';
 import type { KmsJwtService } from '../service/kms-jwt.service.js';
+import type { TrustSource } from '../service/trust-sources.js';
 
 /** A token that was verified, and the claims that it stands for. */
 export interface Verified {
   readonly token: string;
   readonly claims: JwtClaims;
+  /** Whose keys verified it; undefined for what is no JWT, and without the option `issuers`. */
+  readonly source: TrustSource | undefined;
   /** The service that verified it, and the name of its instance. */
   readonly jwt: KmsJwtService;
   readonly instance: string;

@@ -4,6 +4,8 @@ export type KmsJwtErrorCode =
   | 'token_malformed'
   | 'token_signature_invalid'
   | 'token_key_unknown'
+  | 'token_key_disabled'
+  | 'token_key_not_in_kms'
   | 'token_expired'
   | 'token_not_active'
   | 'token_claim_invalid'
@@ -14,6 +16,7 @@ export type KmsJwtErrorCode =
   | 'origin_not_allowed'
   | 'revocation_unavailable'
   | 'schema_unavailable'
+  | 'issuer_unavailable'
   | 'authentication_timeout'
   | 'kms_unavailable'
   | 'jwks_unavailable'
@@ -66,8 +69,8 @@ export class TokenMalformedError extends TokenError {
 export class TokenSignatureError extends TokenError {
   readonly code = 'token_signature_invalid';
 
-  constructor(message = 'The signature of the token does not verify') {
-    super(message);
+  constructor(message = 'The signature of the token does not verify', options?: ErrorOptions) {
+    super(message, options);
   }
 }
 
@@ -77,6 +80,24 @@ export class TokenKeyUnknownError extends TokenError {
 
   constructor(message = 'The kid of the token is missing or unknown') {
     super(message);
+  }
+}
+
+/** With `verification: 'kms'`: KMS does not verify by the key of the token any more, as it is disabled or pending deletion. */
+export class TokenKeyDisabledError extends TokenError {
+  readonly code = 'token_key_disabled';
+
+  constructor(options?: ErrorOptions) {
+    super('The key of the token is disabled or pending deletion', options);
+  }
+}
+
+/** With `verification: 'kms'`: the key of the token is trusted, but has no ARN, so that KMS cannot be asked. */
+export class TokenKeyNotInKmsError extends TokenError {
+  readonly code = 'token_key_not_in_kms';
+
+  constructor() {
+    super('The key of the token is not in KMS');
   }
 }
 
@@ -188,6 +209,12 @@ export class SchemaUnavailableError extends KmsJwtError {
   override readonly retryable = true;
 }
 
+/** The function `issuers` threw or exceeded `limits.timeout`, or is asked for too many issuers at a time: a 503. */
+export class IssuerUnavailableError extends KmsJwtError {
+  readonly code = 'issuer_unavailable';
+  override readonly retryable = true;
+}
+
 /** An overridden `authenticate` kept the client of a WebSocket waiting for five times `limits.timeout`. */
 export class AuthenticationTimeoutError extends KmsJwtError {
   readonly code = 'authentication_timeout';
@@ -195,12 +222,21 @@ export class AuthenticationTimeoutError extends KmsJwtError {
 }
 
 /**
- * Why a KMS call failed: KMS throttled it, exceeded `limits.timeout`, could not be reached or failed. Or why no call was made:
- * `limits.maxConcurrency` and `limits.maxQueue` were exhausted (`overloaded`), the circuit was open, or the app was shutting
- * down.
+ * Why a KMS call failed: KMS, or what provides the credentials, throttled it, exceeded `limits.timeout`, could not be reached
+ * or failed. Or why no call was made: `limits.maxConcurrency` and `limits.maxQueue` were exhausted (`overloaded`), the circuit
+ * was open, the app was shutting down, or the alias has moved from a key whose tokens others may refuse by now to one that may
+ * not sign yet (`alias_moved`). Or the event loop of this process was `blocked` for too long, whether or not KMS answered.
  */
 export type KmsUnavailableReason =
-  'throttled' | 'timeout' | 'network' | 'failure' | 'overloaded' | 'circuit_open' | 'shutdown';
+  | 'throttled'
+  | 'timeout'
+  | 'network'
+  | 'failure'
+  | 'overloaded'
+  | 'blocked'
+  | 'circuit_open'
+  | 'shutdown'
+  | 'alias_moved';
 
 /** KMS is unavailable: a 503 from the guard and the filter, never a 401. */
 export class KmsUnavailableError extends KmsJwtError {
@@ -253,38 +289,3 @@ export class KmsJwtOptionsError extends KmsJwtError {
     super(`KmsJwt: ${option} ${problem}`, options);
   }
 }
-
-/**
- * Every error of this library, as a union that narrows by `code`.
- *
- * @example
- * const error = thrown as AnyKmsJwtError;
- * switch (error.code) {
- *   case 'token_claim_invalid':
- *     return error.claim;
- *   case 'kms_unavailable':
- *     return error.reason;
- * }
- */
-export type AnyKmsJwtError =
-  | TokenMissingError
-  | TokenMalformedError
-  | TokenSignatureError
-  | TokenKeyUnknownError
-  | TokenExpiredError
-  | TokenNotActiveError
-  | TokenClaimError
-  | TokenRevokedError
-  | TokenRejectedError
-  | TokenAmbiguousError
-  | InsufficientScopeError
-  | OriginNotAllowedError
-  | RevocationUnavailableError
-  | SchemaUnavailableError
-  | AuthenticationTimeoutError
-  | KmsUnavailableError
-  | JwksUnavailableError
-  | KmsKeyError
-  | KmsAccessDeniedError
-  | KmsSignatureError
-  | KmsJwtOptionsError;

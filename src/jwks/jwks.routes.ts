@@ -4,7 +4,7 @@ import type { HttpAdapterHost } from '@nestjs/core';
 import { KmsJwtError, KmsJwtOptionsError } from '../errors/errors.js';
 import { nameOf } from '../errors/redacted-cause.js';
 import type { Log } from '../events/log.js';
-import { ALGORITHMS } from '../jwt/algorithms.js';
+import type { JsonWebKeySet } from '../jwt/jwk.js';
 import { JWKS_MAX_AGE_SECONDS, JWKS_STALE_WHILE_REVALIDATE_SECONDS } from '../options/defaults.js';
 import type { KmsJwtService } from '../service/kms-jwt.service.js';
 
@@ -21,11 +21,17 @@ interface Request {
   headers: Record<string, string | string[] | undefined>;
 }
 
-const HEADERS = {
-  'Content-Type': 'application/json',
+const HEADERS = { 'Content-Type': 'application/json', 'Access-Control-Allow-Origin': '*' };
+const CACHED = {
   'Cache-Control': `public, max-age=${JWKS_MAX_AGE_SECONDS}, stale-while-revalidate=${JWKS_STALE_WHILE_REVALIDATE_SECONDS}`,
-  'Access-Control-Allow-Origin': '*',
 };
+const NOT_CACHED = { 'Cache-Control': 'no-store' };
+
+/**
+ * An Application Load Balancer that verifies tokens takes a key set of at most 10 keys and 150 KB. Ten keys of the longest type
+ * have less than 60 KB, so their number decides.
+ */
+const MAX_KEYS = 10;
 
 /**
  * The key set over HTTP, and the discovery documents with its URL (OpenID Connect Discovery 1.0, RFC 8414). The routes are
@@ -33,6 +39,7 @@ const HEADERS = {
  */
 export class JwksRoutes implements OnModuleInit {
   private readonly path: string;
+  private hasWarned = false;
 
   constructor(
     private readonly options: JwksRouteOptions,
@@ -50,9 +57,23 @@ export class JwksRoutes implements OnModuleInit {
 
   /** Registers the routes. To be called before the app registers its own, one of which may match every path. */
   mount(): void {
-    this.mountAt(this.path, () => this.jwt.jwks());
+    this.mountAt(this.path, () => this.keySet());
     if (!this.options.discovery) return;
-    for (const path of discoveryPaths(this.jwt.issuer)) this.mountAt(path, async () => this.metadata());
+    for (const path of discoveryPaths(this.jwt.metadata.issuer))
+      this.mountAt(path, async () => this.metadata());
+  }
+
+  private async keySet(): Promise<JsonWebKeySet> {
+    const keySet = await this.jwt.jwks();
+    const { length } = keySet.keys;
+    if (length > MAX_KEYS && !this.hasWarned) {
+      this.hasWarned = true;
+      const kilobytes = Math.ceil(Buffer.byteLength(JSON.stringify(keySet)) / 1000);
+      this.log.warn(
+        `The key set at ${this.path} has ${length} keys and ${kilobytes} KB: an Application Load Balancer that verifies tokens takes ${MAX_KEYS} keys and 150 KB, and refuses all requests beyond that. Shorten rotation.verificationKeys or rotation.retireAfter`,
+      );
+    }
+    return keySet;
   }
 
   private mountAt(path: string, document: () => Promise<object>): void {
@@ -69,9 +90,11 @@ export class JwksRoutes implements OnModuleInit {
   ): Promise<void> {
     try {
       const body = JSON.stringify(await document());
+      // A key may be missing that other instances sign with by now: no cache should keep that.
+      if (this.jwt.health().stale) return this.reply(response, 200, body, { ...HEADERS, ...NOT_CACHED });
       const etag = `"${createHash('sha256').update(body).digest('base64url')}"`;
       const isKnown = isAmong(etag, request.headers['if-none-match']);
-      this.reply(response, isKnown ? 304 : 200, isKnown ? '' : body, { ...HEADERS, ETag: etag });
+      this.reply(response, isKnown ? 304 : 200, isKnown ? '' : body, { ...HEADERS, ...CACHED, ETag: etag });
     } catch (error) {
       // No token or claim is involved here, so the message of a foreign error cannot quote one.
       const reason =
@@ -88,7 +111,7 @@ export class JwksRoutes implements OnModuleInit {
     const errorCode = error instanceof KmsJwtError ? error.code : 'internal_error';
     const body = JSON.stringify({ statusCode, message, errorCode });
     const retry = isOutage && { 'Retry-After': '1' };
-    this.reply(response, statusCode, body, { ...HEADERS, 'Cache-Control': 'no-store', ...retry });
+    this.reply(response, statusCode, body, { ...HEADERS, ...NOT_CACHED, ...retry });
   }
 
   private reply(response: unknown, status: number, body: string, headers: Record<string, string>): void {
@@ -98,11 +121,10 @@ export class JwksRoutes implements OnModuleInit {
   }
 
   private metadata(): object {
-    const { issuer } = this.jwt;
+    const { issuer, algorithms } = this.jwt.metadata;
     if (issuer === undefined || !isWebUrl(issuer)) {
       throw new KmsJwtOptionsError('discovery', 'needs signOptions.issuer to be an http or https URL');
     }
-    const algorithms = ALGORITHMS.map(({ alg }) => alg);
     return {
       issuer,
       jwks_uri: new URL(this.path, issuer).href,

@@ -39,6 +39,9 @@ export interface ClaimsToAdd {
 /** One expected value of a claim: equal to the string, or matched by the expression. */
 export type Expected = string | RegExp;
 
+/** One expected value of any claim. */
+export type ExpectedClaim = Expected | number | boolean;
+
 /** What a verifier expects of the claims. Durations and times are seconds. */
 export interface ClaimsToExpect {
   audience?: readonly Expected[];
@@ -47,6 +50,8 @@ export interface ClaimsToExpect {
   jwtid?: string;
   nonce?: string;
   requiredClaims?: readonly string[];
+  /** The values of further claims: one of those listed each. */
+  claims?: readonly (readonly [claim: string, expected: readonly ExpectedClaim[]])[];
   maxAge?: number;
   clockTolerance?: number;
   ignoreExpiration?: boolean;
@@ -90,6 +95,10 @@ const WRITTEN_TYPES: ReadonlyMap<string, ClaimType> = new Map([
   ['iat', wholeSecond],
 ]);
 
+// Arrays, as they are gone through for each token.
+const READ = [...READ_TYPES];
+const WRITTEN = [...WRITTEN_TYPES];
+
 /**
  * The claims of a new token: the payload, and what the options add to it.
  *
@@ -99,11 +108,7 @@ const WRITTEN_TYPES: ReadonlyMap<string, ClaimType> = new Map([
  */
 export function makeClaims(payload: object, add: ClaimsToAdd, now: number): JwtClaims {
   const claims = readPayload(() => copyOf(payload));
-  checkTypes(
-    claims,
-    WRITTEN_TYPES,
-    (claim, expected) => new KmsJwtOptionsError(`payload.${claim}`, expected),
-  );
+  checkTypes(claims, WRITTEN, wrongTypeWritten);
 
   const issuedAt = claims.iat ?? Math.floor(now);
   if (add.noTimestamp) delete claims.iat;
@@ -143,8 +148,10 @@ function copyOf(payload: unknown): JwtClaims {
  */
 export function serializeClaims(claims: JwtClaims): string {
   return readPayload(() => {
-    if (Object.keys(claims).some(isMistakable)) throw new KmsJwtOptionsError('payload', MISTAKABLE);
-    for (const [claim, value] of Object.entries(claims)) {
+    const names = Object.keys(claims);
+    if (names.some(isMistakable)) throw new KmsJwtOptionsError('payload', MISTAKABLE);
+    for (const claim of names) {
+      const value = claims[claim];
       const loss = value === undefined ? undefined : lossInJson(value);
       if (loss) throw new KmsJwtOptionsError(`payload.${claim}`, loss);
     }
@@ -169,11 +176,7 @@ function readPayload<T>(read: () => T): T {
  * @throws TokenClaimError, TokenExpiredError, TokenNotActiveError
  */
 export function checkClaims(claims: JwtClaims, expect: ClaimsToExpect, now: number): void {
-  checkTypes(
-    claims,
-    READ_TYPES,
-    (claim, expected) => new TokenClaimError(claim, 'type', `The ${claim} claim ${expected}`),
-  );
+  checkTypes(claims, READ, wrongTypeRead);
   // RFC 9449, section 7.1, and RFC 8705, section 3: without the proof, a stolen token could be used.
   if (Object.hasOwn(claims, 'cnf')) {
     throw new TokenClaimError(
@@ -182,15 +185,20 @@ export function checkClaims(claims: JwtClaims, expect: ClaimsToExpect, now: numb
       'The cnf claim binds the token to a key or certificate, and proof of possession is not supported',
     );
   }
-  for (const claim of expect.requiredClaims ?? []) {
-    if (!Object.hasOwn(claims, claim)) throw missing(claim);
-  }
+  if (expect.requiredClaims) checkRequired(claims, expect.requiredClaims);
   checkTimes(claims, expect, now);
   checkMember('aud', 'audience', claims.aud, expect.audience);
   checkMember('iss', 'issuer', claims.iss, expect.issuer);
   checkSame('sub', 'subject', claims.sub, expect.subject);
   checkSame('jti', 'jwtid', claims.jti, expect.jwtid);
   checkSame('nonce', 'nonce', claims['nonce'], expect.nonce);
+  if (expect.claims) checkOthers(claims, expect.claims);
+}
+
+function checkRequired(claims: JwtClaims, required: readonly string[]): void {
+  for (const claim of required) {
+    if (!Object.hasOwn(claims, claim)) throw missing(claim);
+  }
 }
 
 function checkTimes(claims: JwtClaims, expect: ClaimsToExpect, now: number): void {
@@ -229,10 +237,27 @@ function checkMember(
 ): void {
   if (expected === undefined) return;
   if (value === undefined) throw missing(claim);
-  const values = typeof value === 'string' ? [value] : value;
-  if (!values.some((member) => expected.some((one) => matches(member, one)))) {
-    throw mismatch(claim, option);
+  const isExpected =
+    typeof value === 'string' ? isOneOf(value, expected) : value.some((member) => isOneOf(member, expected));
+  if (!isExpected) throw mismatch(claim, option);
+}
+
+/** An array in the token has to contain an expected value. */
+function checkOthers(claims: JwtClaims, expect: NonNullable<ClaimsToExpect['claims']>): void {
+  for (const [claim, expected] of expect) {
+    const value = Object.hasOwn(claims, claim) ? claims[claim] : undefined;
+    if (value === undefined) throw missing(claim);
+    const isExpected = [value].flat().some((member) => expected.some((one) => equals(member, one)));
+    if (!isExpected) throw mismatch(claim, 'value');
   }
+}
+
+const equals = (value: unknown, expected: ExpectedClaim) =>
+  expected instanceof RegExp ? typeof value === 'string' && matches(value, expected) : value === expected;
+
+function isOneOf(value: string, expected: readonly Expected[]): boolean {
+  for (const one of expected) if (matches(value, one)) return true;
+  return false;
 }
 
 function missing(claim: string): TokenClaimError {
@@ -256,11 +281,19 @@ function checkSame(claim: string, option: string, value: unknown, expected: stri
 
 function checkTypes(
   claims: JwtClaims,
-  claimTypes: ReadonlyMap<string, ClaimType>,
+  claimTypes: readonly (readonly [claim: string, type: ClaimType])[],
   refusal: (claim: string, expected: string) => Error,
 ): void {
-  for (const [claim, [accepts, expected]] of claimTypes) {
+  for (const [claim, type] of claimTypes) {
     const value = claims[claim];
-    if (value !== undefined && !accepts(value)) throw refusal(claim, expected);
+    if (value !== undefined && !type[0](value)) throw refusal(claim, type[1]);
   }
+}
+
+function wrongTypeRead(claim: string, expected: string): TokenClaimError {
+  return new TokenClaimError(claim, 'type', `The ${claim} claim ${expected}`);
+}
+
+function wrongTypeWritten(claim: string, expected: string): KmsJwtOptionsError {
+  return new KmsJwtOptionsError(`payload.${claim}`, expected);
 }

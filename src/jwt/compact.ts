@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { TokenMalformedError } from '../errors/errors.js';
 import { decodeBase64url } from './base64url.js';
 import type { JwtClaims } from './claims.js';
@@ -20,8 +21,14 @@ export interface CompactJws {
   signingInput: string;
 }
 
-// ignoreBOM keeps a byte order mark in the string, where JSON.parse refuses it.
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+/** A token that is split at its dots. Nothing of it has been read. */
+export interface CompactParts {
+  readonly header: string;
+  readonly payload: string;
+  readonly signature: string;
+  /** `header.payload` as received: what the signature covers. */
+  readonly signingInput: string;
+}
 
 /**
  * Parses a token in time linear in its length.
@@ -31,6 +38,26 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * without duplicate or mistakable member names
  */
 export function parseCompact(token: unknown, maxLength: number): CompactJws {
+  const parts = splitCompact(token, maxLength);
+  return {
+    header: parseObject('header', readText('header', parts.header)),
+    payload: parseObject('payload', readText('payload', parts.payload)),
+    signature: decodeBase64url(parts.signature),
+    signingInput: parts.signingInput,
+  };
+}
+
+/** As `parseCompact`; undefined for what is no JWS. */
+export function tryParseCompact(token: unknown, maxLength: number): CompactJws | undefined {
+  try {
+    return parseCompact(token, maxLength);
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws TokenMalformedError unless the token is a string of at most that length with three parts */
+export function splitCompact(token: unknown, maxLength: number): CompactParts {
   if (typeof token !== 'string') throw new TokenMalformedError('The token is not a string');
   if (token.length > maxLength)
     throw new TokenMalformedError(`The token is longer than ${maxLength} characters`);
@@ -40,30 +67,42 @@ export function parseCompact(token: unknown, maxLength: number): CompactJws {
   if (payloadEnd === -1 || token.includes('.', payloadEnd + 1)) {
     throw new TokenMalformedError('The token does not have three parts');
   }
-
   return {
-    header: parseObject('header', token.slice(0, headerEnd)),
-    payload: parseObject('payload', token.slice(headerEnd + 1, payloadEnd)),
-    signature: decodeBase64url(token.slice(payloadEnd + 1)),
+    header: token.slice(0, headerEnd),
+    payload: token.slice(headerEnd + 1, payloadEnd),
+    signature: token.slice(payloadEnd + 1),
     signingInput: token.slice(0, payloadEnd),
   };
 }
 
-function parseObject(part: string, encoded: string): Record<string, unknown> {
-  const value = parseJson(part, decodeBase64url(encoded));
+/** The text of a part. @throws TokenMalformedError unless it is canonical base64url of UTF-8 */
+export function readText(part: string, encoded: string): string {
+  const bytes = decodeBase64url(encoded);
+  if (!isUtf8(bytes)) throw notJson(part);
+  // It keeps a byte order mark, where JSON.parse refuses it.
+  return bytes.toString();
+}
+
+/** The object in the text of a part. @throws TokenMalformedError unless it is unambiguous JSON */
+export function parseObject(part: string, text: string): Record<string, unknown> {
+  const value = parseJson(part, text);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new TokenMalformedError(`The ${part} of the token is not a JSON object`);
   }
   return value as Record<string, unknown>;
 }
 
-function parseJson(part: string, bytes: Buffer): unknown {
+function parseJson(part: string, text: string): unknown {
   try {
-    return parseUnambiguousJson(utf8.decode(bytes));
+    return parseUnambiguousJson(text);
   } catch {
     // The parser's own error quotes the token, so it is no cause.
-    throw new TokenMalformedError(`The ${part} of the token is not unambiguous JSON in UTF-8`);
+    throw notJson(part);
   }
+}
+
+function notJson(part: string): TokenMalformedError {
+  return new TokenMalformedError(`The ${part} of the token is not unambiguous JSON in UTF-8`);
 }
 
 /** RFC 7515, section 4.1.9: media types are compared case-insensitively, and `application/` may be left out. */

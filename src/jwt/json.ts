@@ -7,8 +7,12 @@ export const MISTAKABLE = 'must not contain a member named __proto__ or a name t
  * V8 from 12.8 on may read a name with an escape as an earlier name with a backslash (nodejs/node#63785).
  */
 export function isMistakable(name: string): boolean {
-  return name === '__proto__' || JSON.stringify(name).length > name.length + QUOTES;
+  if (PLAIN_NAME.test(name)) return name === '__proto__';
+  return JSON.stringify(name).length > name.length + QUOTES;
 }
+
+/** Without a character that JSON may have to escape. */
+const PLAIN_NAME = /^[\w.:/ -]*$/;
 
 const QUOTES = 2;
 const [QUOTE, BACKSLASH, COLON] = [0x22, 0x5c, 0x3a];
@@ -21,12 +25,14 @@ const [QUOTE, BACKSLASH, COLON] = [0x22, 0x5c, 0x3a];
  */
 export function parseUnambiguousJson(json: string): unknown {
   const value: unknown = JSON.parse(json);
-  if (countMembers(value) !== countColons(json)) throw new SyntaxError('Duplicate member name');
+  const hasEscapes = json.includes('\\');
+  const colons = hasEscapes ? countColons(json) : countColonsBetweenQuotes(json);
+  if (countMembers(value, hasEscapes) !== colons) throw new SyntaxError('Duplicate member name');
   return value;
 }
 
 /** Not recursive: JSON.parse accepts more levels than the stack has. */
-function countMembers(value: unknown): number {
+function countMembers(value: unknown, hasEscapes: boolean): number {
   let members = 0;
   const open: unknown[] = [value];
   while (open.length > 0) {
@@ -34,10 +40,12 @@ function countMembers(value: unknown): number {
     if (typeof one !== 'object' || one === null) continue;
     if (!Array.isArray(one)) {
       const names = Object.keys(one);
-      if (names.some(isMistakable)) throw new SyntaxError('Mistakable member name');
+      // Without an escape in the text, no name is one that JSON must escape.
+      const isBad = hasEscapes ? names.some(isMistakable) : names.includes('__proto__');
+      if (isBad) throw new SyntaxError('Mistakable member name');
       members += names.length;
     }
-    for (const member of Object.values(one)) open.push(member);
+    for (const member of Object.values(one)) if (typeof member === 'object') open.push(member);
   }
   return members;
 }
@@ -51,6 +59,19 @@ function countColons(json: string): number {
     if (code === QUOTE) isInString = !isInString;
     else if (code === BACKSLASH) at += 1;
     else if (code === COLON && !isInString) colons += 1;
+  }
+  return colons;
+}
+
+/** The same for valid JSON without escapes: a search skips each string, which is faster. */
+function countColonsBetweenQuotes(json: string): number {
+  let colons = 0;
+  let at = 0;
+  while (at < json.length) {
+    const code = json.charCodeAt(at);
+    if (code === QUOTE) at = json.indexOf('"', at + 1);
+    else if (code === COLON) colons += 1;
+    at += 1;
   }
   return colons;
 }

@@ -1,7 +1,7 @@
 import { KmsKeyError } from '../errors/errors.js';
 import { printableName } from '../errors/printable.js';
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
-import { thumbprint, type VerificationKey } from '../jwt/jwk.js';
+import type { VerificationKey } from '../jwt/jwk.js';
 import type { SigningKey } from './signing-key.js';
 
 /** The key that is to sign is distrusted. */
@@ -47,11 +47,11 @@ export class DistrustedKeys {
 
   /** @returns whether one of these keys is trusted */
   filterFor(keys: readonly VerificationKey[]): (key: VerificationKey) => boolean {
-    const named = keys.map(({ kid, jwk }) => ({ kid, print: thumbprint(jwk) }));
+    if (this.identifiers.size === 0) return () => true;
     // First all of them: a key may be named by its kid, and also be there under another.
-    for (const { kid, print } of named) if (this.identifiers.has(kid)) this.identifiers.add(print);
-    for (const { kid, print } of named) if (this.identifiers.has(print)) this.report(kid);
-    return ({ kid, jwk }) => !this.identifiers.has(kid) && !this.identifiers.has(thumbprint(jwk));
+    for (const { kid, thumbprint } of keys) if (this.identifiers.has(kid)) this.identifiers.add(thumbprint);
+    for (const { kid, thumbprint } of keys) if (this.identifiers.has(thumbprint)) this.report(kid);
+    return ({ kid, thumbprint }) => !this.identifiers.has(kid) && !this.identifiers.has(thumbprint);
   }
 
   private report(kid: string): void {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { type FileHandle, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
+import { open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { KmsJwtOptionsError } from '../errors/errors.js';
 import type { KmsJwtRingStore, StoredRing } from '../options/rotation.options.js';
@@ -16,10 +16,11 @@ const UUID_AT_END = /\.[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
 /**
  * Stores the keys of a rotation in a file with mode 0600. Each write goes to a temporary file that then replaces the old one,
  * so that no reader sees an incomplete file, and none is left after a loss of power. A file with invalid content is renamed
- * before it is replaced: it gets the ending `.invalid`.
+ * before it is replaced: `ring.json` becomes `ring.json.<milliseconds since 1970>.invalid`, so that each is kept.
  *
  * Whoever can write the file can have tokens accepted. A file or directory that every user can write, or that belongs to
- * neither root nor the user of this process, is refused at start; one that its group can write is a warning in the log.
+ * neither root nor the user of this process, is refused at start; one that its group can write is a warning in the log. A
+ * directory, a pipe, a socket or a device in place of the file is refused without being opened.
  *
  * @example
  * KmsJwtModule.forRoot({ keyId: 'alias/auth', rotation: { store: new FileRingStore('/var/lib/my-app/ring.json') } })
@@ -34,7 +35,7 @@ export class FileRingStore implements KmsJwtRingStore {
     private readonly now: () => number = Date.now,
   ) {}
 
-  /** @throws KmsJwtOptionsError if others could have written the file */
+  /** @throws KmsJwtOptionsError if others could have written the file, or if it is not a file */
   async load(): Promise<StoredRing | undefined> {
     try {
       const ofLink = await this.checkDirectoryOf(this.path);
@@ -42,10 +43,11 @@ export class FileRingStore implements KmsJwtRingStore {
       // The file that a symbolic link leads to is the ring: its directory counts as well.
       const ofTarget = await this.checkDirectoryOf(await realpath(this.path));
       this.warning = ofLink ?? ofTarget;
-      // Without O_NONBLOCK, opening a pipe waits for its other end.
+      await this.refuseOtherThanFile();
+      // Without O_NONBLOCK, opening a pipe that has just replaced the file would wait for its other end.
       const file = await open(this.path, constants.O_RDONLY | constants.O_NONBLOCK);
       try {
-        const fileWarning = this.check(this.path, await this.fileStats(file));
+        const fileWarning = this.check(this.path, await file.stat());
         this.warning ??= fileWarning;
         return JSON.parse(await file.readFile('utf8')) as StoredRing;
       } finally {
@@ -57,14 +59,21 @@ export class FileRingStore implements KmsJwtRingStore {
     }
   }
 
-  /** Renames the file: it gets the ending `.invalid`. */
+  /**
+   * Renames the file: it gets the time and the ending `.invalid`.
+   *
+   * @throws KmsJwtOptionsError if it is not a file
+   */
   async setAside(): Promise<void> {
-    await rename(this.path, `${this.path}.invalid`);
+    await this.refuseOtherThanFile();
+    await rename(this.path, `${this.path}.${this.now()}.invalid`);
   }
 
+  /** @throws KmsJwtOptionsError if something other than a file has its name */
   async save(ring: StoredRing): Promise<void> {
     const draft = `${this.path}.${randomUUID()}`;
     try {
+      await this.refuseOtherThanFile();
       await this.removeAbandonedDrafts();
       const file = await open(draft, 'wx', OWNER_ONLY);
       try {
@@ -98,11 +107,15 @@ export class FileRingStore implements KmsJwtRingStore {
     return this.check(directory, await stat(directory));
   }
 
-  private async fileStats(file: FileHandle): Promise<Stats> {
-    const stats = await file.stat();
-    if (!stats.isFile())
-      throw new KmsJwtOptionsError('rotation.store', `is not safe: ${this.path} is not a file`);
-    return stats;
+  private async refuseOtherThanFile(): Promise<void> {
+    const stats = await stat(this.path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
+    if (!stats || stats.isFile()) return;
+    throw new KmsJwtOptionsError(
+      'rotation.store',
+      `is not safe: ${this.path} is not a file: remove it, or name another path`,
+    );
   }
 
   /**

@@ -1,5 +1,3 @@
-import type { Clock } from './clock.js';
-
 /** The shares of the limit at which a warning is due; the last one is the limit. */
 const WARN_AT = [0.25, 0.5, 0.75, 1];
 
@@ -8,22 +6,25 @@ export class KeyAge {
   private fetchedAt: number | undefined;
   private warnings = 0;
 
-  /** @param maxStale in seconds; undefined if the keys never become too old */
+  /**
+   * @param maxStale in seconds; undefined if the keys never become too old
+   * @param now in milliseconds; ahead of the time that has passed while a clock is wrong
+   */
   constructor(
     private readonly maxStale: number | undefined,
-    private readonly clock: Pick<Clock, 'monotonic'>,
+    private readonly now: () => number,
   ) {}
 
-  /** The keys were fetched now. */
-  renew(): void {
-    this.fetchedAt = this.clock.monotonic();
+  /** @param age how long ago the keys were fetched, in milliseconds */
+  renew(age = 0): void {
+    this.fetchedAt = this.now() - age;
     this.warnings = 0;
   }
 
   /** In how many seconds the keys will be too old, at least 0; undefined if they never will, or if there are none. */
   get staleIn(): number | undefined {
     if (this.fetchedAt === undefined || this.maxStale === undefined) return undefined;
-    const age = (this.clock.monotonic() - this.fetchedAt) / 1000;
+    const age = (this.now() - this.fetchedAt) / 1000;
     return Math.max(0, Math.ceil(this.maxStale - age));
   }
 

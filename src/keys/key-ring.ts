@@ -1,17 +1,18 @@
 import { JwksUnavailableError, KmsJwtOptionsError } from '../errors/errors.js';
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
-import type { VerificationKey } from '../jwt/jwk.js';
+import { isSamePublicKey, type VerificationKey } from '../jwt/jwk.js';
 import { REFRESH_JITTER } from '../options/defaults.js';
 import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import { KeyAge } from './key-age.js';
 import { RestartableTimer } from './restartable-timer.js';
+import type { RingHealth } from './ring-health.js';
 import { DistrustedKeyError } from './distrusted-keys.js';
 import type { FetchedKeys } from './rotation.js';
 import type { SigningKey } from './signing-key.js';
 import type { TrustedKeys } from './trusted-keys.js';
 
-/** For how long a failed first fetch is reported without another try: a flood of tokens must not become a flood of calls. */
-const FIRST_FAILURE_MS = 250;
+/** For how long the result of a fetch is used without another: a flood of tokens must not become a flood of calls. */
+const MIN_INTERVAL_MS = 250;
 /** The shortest time between two refreshes that unknown kids trigger. */
 const UNKNOWN_KID_INTERVAL_MS = 30_000;
 /** The longest time, before jitter, until a failed fetch is tried again. */
@@ -24,21 +25,6 @@ export interface KeySource {
   readonly maxStale?: number;
 }
 
-/** The state of the keys. */
-export interface RingHealth {
-  /** The `kid` of each key that verifies. */
-  keys: string[];
-  /** The `kid` of the key that signs; absent in a service that only verifies, and while the key that is to sign is distrusted. */
-  signing?: string;
-  /** Whether the last fetch of the keys succeeded. */
-  refresh: 'ok' | 'failed';
-  /**
-   * With `jwksUri`: in how many seconds all tokens will be refused with a 503 unless the key set is fetched again. 0 while they
-   * are: see `rotation.maxStale`.
-   */
-  staleIn?: number;
-}
-
 /**
  * Looks up the keys that this service trusts, and refreshes them in the background. A lookup of a known key never waits for a
  * refresh, and a failed refresh leaves the last known keys in place.
@@ -48,11 +34,14 @@ export class KeyRing {
   private isStopped = false;
   private loading: Promise<void> | undefined;
   private refreshing: Promise<void> | undefined;
-  /** Why the last fetch failed, and when by the monotonic clock. */
-  private failure: { error: unknown; at: number } | undefined;
+  /** Why the last fetch failed. */
+  private failure: { error: unknown } | undefined;
+  private isFailureReported = false;
+  /** When the last fetch ended, by the monotonic clock. */
+  private fetchedAt = -Infinity;
   private unknownKidRefreshAt = -Infinity;
   private readonly age: KeyAge;
-  private readonly refreshTimer = new RestartableTimer(() => void this.refresh());
+  private readonly refreshTimer: RestartableTimer;
 
   /**
    * @param emit receives each failure to fetch the keys, and the recovery from it
@@ -65,11 +54,14 @@ export class KeyRing {
     private readonly clock: Clock = SYSTEM_CLOCK,
     private readonly random: () => number = Math.random,
   ) {
-    this.age = new KeyAge(source.maxStale, clock);
+    // The machine may have been suspended: keys are rather too old than trusted for too long.
+    this.age = new KeyAge(source.maxStale, () => keys.lookups.latestNow());
+    this.refreshTimer = new RestartableTimer(() => void this.refresh(), clock);
   }
 
   /**
-   * The key that signs. Concurrent calls without a key share one fetch; if it fails, the next call tries again.
+   * The active key, which AliasSigner decides whether to use. Concurrent calls without a key share one fetch; if it fails,
+   * the next call tries again.
    *
    * @throws KmsKeyError if the key is distrusted; KmsJwtOptionsError if this service only verifies; what the source throws
    * while no key is known
@@ -77,11 +69,18 @@ export class KeyRing {
   async active(): Promise<SigningKey> {
     await this.ready();
     // After a start with old stored keys alone: they verify, but which key signs is unknown.
-    if (!this.keys.active && this.failure) await this.refresh();
+    if (!this.keys.active && this.failure) await this.retry();
     const { active, signingError } = this.keys;
     if (signingError) throw signingError;
     if (active) return active;
     throw this.failure?.error ?? new KmsJwtOptionsError('keyId', 'is missing: this instance can only verify');
+  }
+
+  /** The active key, if that is known without a wait. */
+  get activeNow(): SigningKey | undefined {
+    if (!this.isLoaded) return undefined;
+    this.applyDueChanges();
+    return this.keys.signingError ? undefined : this.keys.active;
   }
 
   /**
@@ -102,9 +101,17 @@ export class KeyRing {
     return key;
   }
 
+  /** The keys that verify now, by `kid`, if they have been fetched and are not too old; a new map whenever they may have changed. */
+  get known(): ReadonlyMap<string, VerificationKey> | undefined {
+    if (!this.isLoaded) return undefined;
+    this.applyDueChanges();
+    return this.age.staleIn === 0 ? undefined : this.keys.all;
+  }
+
   /** Whether a key that was found before is still trusted. Makes no call. */
-  trusts({ kid, publicKey }: VerificationKey): boolean {
-    return this.keys.all.get(kid)?.publicKey.equals(publicKey) ?? false;
+  trusts(key: VerificationKey): boolean {
+    const current = this.keys.all.get(key.kid);
+    return current !== undefined && isSamePublicKey(current, key);
   }
 
   /** Every key that verifies. @throws what the source threw at the first fetch; JwksUnavailableError if they are too old */
@@ -117,13 +124,35 @@ export class KeyRing {
 
   /** Fetches the keys; concurrent calls share one fetch. It never rejects: a failure is emitted, and kept for `find`. */
   refresh(): Promise<void> {
-    this.refreshing ??= this.fetch()
+    this.refreshing ??= (this.isLoaded ? this.fetch() : this.ready())
       .catch((error: unknown) => this.report(error as Error))
       .finally(() => {
         this.refreshing = undefined;
         this.scheduleRefresh();
       });
     return this.refreshing;
+  }
+
+  /** Fetches the keys, unless that was done a moment ago. It never rejects. */
+  async retry(): Promise<void> {
+    if (this.refreshing || !this.hasJustFetched) await this.refresh();
+  }
+
+  /**
+   * Uses keys that another process has fetched, until this one has: the next use of the ring fetches them behind it.
+   *
+   * @param age how long ago that was, in milliseconds
+   */
+  restore(fetched: FetchedKeys, age: number): void {
+    this.age.renew(age);
+    this.keys.update(fetched, this.keys.lookups.now() - age);
+    this.keys.lookups.requestRefresh();
+    this.isLoaded = true;
+  }
+
+  /** Why the last fetch of the keys failed; undefined if it succeeded. */
+  get lastFailure(): unknown {
+    return this.failure?.error;
   }
 
   /**
@@ -146,11 +175,12 @@ export class KeyRing {
 
   /** The state of the keys, without a fetch. */
   get health(): RingHealth {
-    const { active, all, signingError } = this.keys;
+    const { active, all, canSign, isStale } = this.keys;
     return {
       keys: [...all.keys()],
-      ...(active && !signingError && { signing: active.kid }),
+      ...(active && canSign && { signing: active.kid }),
       refresh: this.failure ? 'failed' : 'ok',
+      stale: isStale && all.size > 0,
       ...(this.age.staleIn !== undefined && { staleIn: this.age.staleIn }),
     };
   }
@@ -167,7 +197,12 @@ export class KeyRing {
       this.loading ??= this.load();
       await this.loading;
     }
+    this.applyDueChanges();
+  }
+
+  private applyDueChanges(): void {
     this.keys.applyDueChanges();
+    if (this.keys.lookups.takeJump()) void this.refresh();
   }
 
   private async load(): Promise<void> {
@@ -177,7 +212,7 @@ export class KeyRing {
       // The keys from before a restart are better than none.
       const isMistake = error instanceof KmsJwtOptionsError || error instanceof DistrustedKeyError;
       if (this.keys.all.size === 0 || isMistake) throw error;
-      this.emit({ type: 'refresh_failed', error: error as Error });
+      this.reportFailure(error as Error);
     } finally {
       this.loading = undefined;
     }
@@ -186,6 +221,9 @@ export class KeyRing {
   }
 
   private async fetch(): Promise<void> {
+    const sentAt = this.keys.lookups.now();
+    // A jump until now is a reason for this fetch, not for another.
+    this.keys.lookups.takeJump();
     try {
       const [fetched, stored] = await Promise.allSettled([this.source.load(), this.keys.readStore()]);
       // After shutdown the keys no longer change, but a pending first fetch still serves its callers.
@@ -194,29 +232,36 @@ export class KeyRing {
       else if (this.isLoaded) this.emit({ type: 'store_failed', error: stored.reason as Error });
       else throw stored.reason;
       if (fetched.status === 'rejected') throw fetched.reason;
-      this.take(fetched.value);
+      this.take(fetched.value, sentAt);
     } catch (error) {
-      this.failure = { error, at: this.clock.monotonic() };
+      this.failure = { error };
       throw error;
+    } finally {
+      this.fetchedAt = this.clock.monotonic();
     }
   }
 
-  private take(fetched: FetchedKeys): void {
+  private take(fetched: FetchedKeys, sentAt: number): void {
     const { signing, problem } = fetched;
-    if (signing) this.keys.refuseForeignStore(signing);
+    if (signing) this.keys.refuseForeign(signing);
     if (signing && !this.isLoaded) this.keys.refuseDistrusted(signing);
-    if (signing) this.keys.refuseReusedKid(signing);
-    if (this.failure && this.isLoaded) this.emit({ type: 'refresh_recovered' });
+    if (this.isFailureReported) this.emit({ type: 'refresh_recovered' });
+    this.isFailureReported = false;
     this.failure = undefined;
     this.age.renew();
-    this.keys.update(fetched);
+    this.keys.update(fetched, sentAt);
     for (const error of [problem, this.keys.signingError]) {
       if (error) this.emit({ type: 'refresh_failed', error });
     }
   }
 
-  private report(error: Error): void {
+  private reportFailure(error: Error): void {
+    this.isFailureReported = true;
     this.emit({ type: 'refresh_failed', error });
+  }
+
+  private report(error: Error): void {
+    this.reportFailure(error);
     const { staleIn } = this.age;
     if (staleIn !== undefined && this.age.takeWarning()) this.emit({ type: 'keys_stale', staleIn, error });
   }
@@ -229,8 +274,11 @@ export class KeyRing {
   }
 
   private throwRecentFirstFailure(): void {
-    if (this.isLoaded || !this.failure) return;
-    if (this.clock.monotonic() < this.failure.at + FIRST_FAILURE_MS) throw this.failure.error;
+    if (!this.isLoaded && this.failure && this.hasJustFetched) throw this.failure.error;
+  }
+
+  private get hasJustFetched(): boolean {
+    return this.clock.monotonic() < this.fetchedAt + MIN_INTERVAL_MS;
   }
 
   private async refreshForUnknownKid(): Promise<void> {
@@ -246,7 +294,7 @@ export class KeyRing {
     const { refreshAfter } = this.keys;
     if (refreshAfter === undefined) return this.refreshTimer.clear();
     const seconds = this.failure ? Math.min(refreshAfter, RETRY_SECONDS) : refreshAfter;
-    const jitter = 1 + REFRESH_JITTER * (2 * this.random() - 1);
-    this.refreshTimer.restart(seconds * 1000 * jitter);
+    const delay = seconds * 1000 * (1 - REFRESH_JITTER * this.random());
+    this.refreshTimer.restart(Math.min(delay, this.keys.activationIn ?? Infinity));
   }
 }

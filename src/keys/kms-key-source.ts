@@ -1,13 +1,13 @@
-import { createPublicKey, type KeyObject } from 'node:crypto';
 import { KmsJwtOptionsError, KmsKeyError } from '../errors/errors.js';
 import { printableLine, printableName } from '../errors/printable.js';
-import { ALGORITHMS, KEY_SPECS } from '../jwt/algorithms.js';
+import { type Algorithm, algorithmFor, keySpecsOf } from '../jwt/algorithms.js';
 import {
-  algorithmOf,
   type JsonWebKey,
+  type JsonWebKeyWithoutKid,
   MAX_KID_LENGTH,
+  newVerificationKey,
+  publicKeyFromSpki,
   thumbprint,
-  toJwk,
   verificationKeyFrom,
   type VerificationKey,
 } from '../jwt/jwk.js';
@@ -21,6 +21,8 @@ import type { SigningKey } from './signing-key.js';
 export interface KmsKeySourceSettings {
   keyId: string;
   kid: KidOption;
+  /** Those that a key may have. */
+  algorithms: readonly Algorithm[];
   /** Names of KMS keys, as AWS accepts them, and public JWKs. */
   verificationKeys: readonly (string | JsonWebKey)[];
   /** In seconds. */
@@ -58,7 +60,7 @@ export class KmsKeySource {
     key: string | JsonWebKey,
     problems: Error[],
   ): Promise<VerificationKey | undefined> {
-    if (typeof key !== 'string') return verificationKeyFrom(key);
+    if (typeof key !== 'string') return verificationKeyFrom(key, this.settings.algorithms);
     try {
       return await this.fetch(key);
     } catch (error) {
@@ -79,16 +81,16 @@ export class KmsKeySource {
   }
 
   private readKey(reply: KmsPublicKey): SigningKey {
-    const publicKey = readPublicKey(reply);
-    const algorithm = publicKey && algorithmOf(publicKey);
-    if (!publicKey || !algorithm || reply.keyUsage !== 'SIGN_VERIFY') throw wrongKeyError(reply);
+    const { algorithms } = this.settings;
+    const { keyArn } = reply;
+    const publicKey = publicKeyFromSpki(reply.spki);
+    const algorithm = publicKey && algorithmFor(publicKey, algorithms);
+    if (!algorithm || reply.keyUsage !== 'SIGN_VERIFY') throw wrongKeyError(reply, algorithms);
 
-    const jwk = toJwk(publicKey, algorithm);
-    const kid = this.kidFor(reply.keyArn, jwk);
-    return { keyArn: reply.keyArn, kid, algorithm, publicKey, jwk: { ...jwk, kid } };
+    return { ...newVerificationKey(publicKey, algorithm, (jwk) => this.kidFor(keyArn, jwk)), keyArn };
   }
 
-  private kidFor(keyArn: string, jwk: ReturnType<typeof toJwk>): string {
+  private kidFor(keyArn: string, jwk: JsonWebKeyWithoutKid): string {
     const { kid: option } = this.settings;
     if (option === 'key-id') return keyIdOf(keyArn);
     if (option === 'thumbprint') return thumbprint(jwk);
@@ -98,18 +100,14 @@ export class KmsKeySource {
   }
 }
 
-function readPublicKey({ spki }: KmsPublicKey): KeyObject | undefined {
-  try {
-    return createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
-  } catch {
-    return undefined;
-  }
-}
-
-function wrongKeyError({ keyArn, keySpec, keyUsage }: KmsPublicKey): KmsKeyError {
+function wrongKeyError(
+  { keyArn, keySpec, keyUsage }: KmsPublicKey,
+  algorithms: readonly Algorithm[],
+): KmsKeyError {
+  const required = keySpecsOf(algorithms);
   const actual = printableLine(`${keySpec ?? 'of an unknown spec'} for ${keyUsage ?? 'an unknown usage'}`);
-  const remedy = `create one with aws kms create-key --key-spec ${ALGORITHMS[0].keySpec} --key-usage SIGN_VERIFY`;
+  const remedy = `create one with aws kms create-key --key-spec ${required.split(' ')[0]} --key-usage SIGN_VERIFY`;
   return new KmsKeyError(
-    `The KMS key ${printableName(keyArn)} is ${actual}; it must be ${KEY_SPECS} for SIGN_VERIFY (${remedy})`,
+    `The KMS key ${printableName(keyArn)} is ${actual}; it must be ${required} for SIGN_VERIFY (${remedy})`,
   );
 }

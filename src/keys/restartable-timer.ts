@@ -1,21 +1,26 @@
 import { MAX_TIMER_MS } from '../options/defaults.js';
+import { type Clock, SYSTEM_CLOCK } from './clock.js';
 
 /** A timer with one pending run at most. It does not keep the process alive. */
 export class RestartableTimer {
-  private pending: NodeJS.Timeout | undefined;
+  private cancel: (() => void) | undefined;
   private isStopped = false;
 
-  constructor(private readonly run: () => void) {}
+  constructor(
+    private readonly run: () => void,
+    private readonly clock: Pick<Clock, 'schedule'> = SYSTEM_CLOCK,
+  ) {}
 
   /** Replaces a pending run. A delay over MAX_TIMER_MS is cut off there, so that `run` comes too early. */
   restart(milliseconds: number): void {
     this.clear();
     if (this.isStopped) return;
-    this.pending = setTimeout(this.run, Math.max(0, Math.min(milliseconds, MAX_TIMER_MS))).unref();
+    this.cancel = this.clock.schedule(this.run, Math.max(0, Math.min(milliseconds, MAX_TIMER_MS)));
   }
 
   clear(): void {
-    clearTimeout(this.pending);
+    this.cancel?.();
+    this.cancel = undefined;
   }
 
   /** For good: `restart` has no effect afterwards. */

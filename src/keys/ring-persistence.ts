@@ -1,4 +1,4 @@
-import { withDeadline } from '../async/deadline.js';
+import { withDeadline, within } from '../async/deadline.js';
 import { KmsJwtOptionsError } from '../errors/errors.js';
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
 import type { KmsJwtRingStore, StoredRing } from '../options/rotation.options.js';
@@ -110,13 +110,18 @@ export class RingPersistence {
   }
 
   private withinTimeout<T>(operation: 'load' | 'save' | 'setAside', call: () => Promise<T>): Promise<T> {
-    const timeoutError = () =>
-      new Error(`${operation}() of the ring store did not complete within ${this.timeout} ms`);
+    const timeoutError = (blockedMs: number) =>
+      new Error(`${operation}() of the ring store did not complete ${within(this.timeout, blockedMs)}`);
     return withDeadline(async () => call(), this.timeout, timeoutError);
   }
 }
 
-const EMPTY_RING: SavedState = { state: EMPTY_STATE, savedAt: 0, longestLifetime: undefined, distrusted: [] };
+const EMPTY_RING: SavedState = {
+  state: EMPTY_STATE,
+  lookedUpAt: 0,
+  longestLifetime: undefined,
+  distrusted: [],
+};
 
 class InvalidRingError extends Error {
   /** What can still be read of the distrusted keys: nothing else would know them. */

@@ -1,6 +1,8 @@
+import { ALGORITHMS } from '../jwt/algorithms.js';
 import { verificationKeyFrom, type VerificationKey } from '../jwt/jwk.js';
 import type { StoredRing } from '../options/rotation.options.js';
 import type { RotationState } from './rotation.js';
+import type { SigningKey } from './signing-key.js';
 
 /** What a stored ring belongs to. */
 export interface RingBinding {
@@ -10,11 +12,11 @@ export interface RingBinding {
   readonly source: string;
 }
 
-/** A state, with what is needed to resume it after a restart. */
+/** A state, with what is needed to resume it after a restart. Times are milliseconds since 1970, by the wall clock. */
 export interface SavedState {
   state: RotationState;
-  /** Milliseconds since 1970. */
-  savedAt: number;
+  /** When the alias was last looked up. */
+  lookedUpAt: number;
   /** The lifetime of the longest-lived token that was signed here, in seconds. */
   longestLifetime: number | undefined;
   /** The kids and thumbprints of keys that are never trusted again. */
@@ -22,22 +24,25 @@ export interface SavedState {
 }
 
 export function toStored(
-  { state, savedAt, longestLifetime, distrusted }: SavedState,
+  { state, lookedUpAt, longestLifetime, distrusted }: SavedState,
   { instance, source }: RingBinding,
 ): StoredRing {
   const { active, next, retired, published } = state;
   return {
     instance,
     source,
-    savedAt,
+    lookedUpAt,
     ...(longestLifetime !== undefined && { longestLifetime }),
     ...(active && { active: { keyArn: active.keyArn, jwk: active.jwk } }),
-    ...(next && { next: { keyArn: next.key.keyArn, jwk: next.key.jwk, activatesAt: next.activatesAt } }),
-    retired: retired.map(({ key, stoppedSigningAt, knownAt }) => ({
-      jwk: key.jwk,
-      stoppedSigningAt,
-      knownAt,
-    })),
+    ...(next && {
+      next: {
+        keyArn: next.key.keyArn,
+        jwk: next.key.jwk,
+        seenAt: next.seenAt,
+        activatesAt: next.activatesAt,
+      },
+    }),
+    retired: retired.map(({ key, leftAt }) => ({ keyArn: key.keyArn, jwk: key.jwk, leftAt })),
     published: published.map((entry) => ({ jwk: entry.key.jwk, publishedAt: entry.publishedAt })),
     distrusted: [...distrusted],
   };
@@ -56,26 +61,24 @@ function differs(value: unknown, own: string): boolean {
 
 /** @throws TypeError if the content of the store is invalid */
 export function fromStored(stored: StoredRing): SavedState {
-  const { instance, source, active, next, retired, published, savedAt, longestLifetime, distrusted } = stored;
+  const { instance, source, active, next, retired, published, lookedUpAt, longestLifetime, distrusted } =
+    stored;
   readString(instance);
   readString(source);
   return {
-    savedAt: readTime(savedAt),
+    lookedUpAt: readTime(lookedUpAt),
     longestLifetime: longestLifetime === undefined ? undefined : readTime(longestLifetime),
     distrusted: distrusted.map(readString),
     state: {
-      ...(active && { active: { ...readKey(active.jwk), keyArn: readString(active.keyArn) } }),
+      ...(active && { active: readSigningKey(active) }),
       ...(next && {
         next: {
-          key: { ...readKey(next.jwk), keyArn: readString(next.keyArn) },
+          key: readSigningKey(next),
+          seenAt: readTime(next.seenAt),
           activatesAt: readTime(next.activatesAt),
         },
       }),
-      retired: retired.map(({ jwk, stoppedSigningAt, knownAt }) => ({
-        key: readKey(jwk),
-        stoppedSigningAt: readTime(stoppedSigningAt),
-        knownAt: readTime(knownAt),
-      })),
+      retired: retired.map((entry) => ({ key: readSigningKey(entry), leftAt: readTime(entry.leftAt) })),
       others: [],
       published: published.map((entry) => ({
         key: readKey(entry.jwk),
@@ -85,8 +88,12 @@ export function fromStored(stored: StoredRing): SavedState {
   };
 }
 
+function readSigningKey({ keyArn, jwk }: { keyArn: unknown; jwk: unknown }): SigningKey {
+  return { ...readKey(jwk), keyArn: readString(keyArn) };
+}
+
 function readKey(jwk: unknown): VerificationKey {
-  const key = verificationKeyFrom(jwk);
+  const key = verificationKeyFrom(jwk, ALGORITHMS);
   if (!key) throw new TypeError('The stored ring contains an invalid key');
   return key;
 }

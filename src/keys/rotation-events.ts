@@ -1,5 +1,5 @@
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
-import type { VerificationKey } from '../jwt/jwk.js';
+import { isSamePublicKey, type VerificationKey } from '../jwt/jwk.js';
 import { keysOf, type RotationState } from './rotation.js';
 
 type Keys = ReadonlyMap<string, VerificationKey>;
@@ -18,6 +18,7 @@ export function eventsBetween(before: RotationState, after: RotationState): KmsJ
   ];
 }
 
-function contains(keys: Keys, { kid, publicKey }: VerificationKey): boolean {
-  return keys.get(kid)?.publicKey.equals(publicKey) ?? false;
+function contains(keys: Keys, key: VerificationKey): boolean {
+  const same = keys.get(key.kid);
+  return same !== undefined && isSamePublicKey(same, key);
 }

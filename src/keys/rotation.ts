@@ -1,4 +1,4 @@
-import type { VerificationKey } from '../jwt/jwk.js';
+import { isSamePublicKey, type VerificationKey } from '../jwt/jwk.js';
 import type { SigningKey } from './signing-key.js';
 
 /** The keys that a source trusts now. */
@@ -13,18 +13,29 @@ export interface FetchedKeys {
   readonly problem?: Error;
 }
 
-/** The keys of a service by their part in a rotation. Immutable: each step returns a new state. Times are milliseconds since 1970. */
+/**
+ * The keys of a service by their part in a rotation. Immutable: each step returns a new state. Times are milliseconds of
+ * elapsed time.
+ */
 export interface RotationState {
   /** Signs. */
   readonly active?: SigningKey;
   /** Published ahead of time, so that every verifier has it before it signs. */
-  readonly next?: { readonly key: SigningKey; readonly activatesAt: number };
-  /** No longer sign, but verify until their last tokens have expired. */
+  readonly next?: NextKey;
+  /** No longer sign here, but verify until their last tokens, of any instance, have expired. */
   readonly retired: readonly RetiredKey[];
   /** Verify and are published as long as the source lists them. */
   readonly others: readonly VerificationKey[];
   /** Since when `others` have been published. After a restart also of keys that are not trusted any more, until the next fetch. */
   readonly published: readonly PublishedKey[];
+}
+
+export interface NextKey {
+  readonly key: SigningKey;
+  /** When the alias was first seen to point to it. */
+  readonly seenAt: number;
+  /** It signs once a look-up that is answered then, or later, shows that the alias still points to it. */
+  readonly activatesAt: number;
 }
 
 export interface PublishedKey {
@@ -33,61 +44,93 @@ export interface PublishedKey {
 }
 
 export interface RetiredKey {
-  readonly key: VerificationKey;
-  /** When it was seen to sign no more. How long it verifies after that is for the configuration to say. */
-  readonly stoppedSigningAt: number;
-  /** When every verifier has the key. In the future if the alias moved on before the key was activated. */
-  readonly knownAt: number;
+  readonly key: SigningKey;
+  /** When the alias was seen to point to another key. How long it verifies after that is for the configuration to say. */
+  readonly leftAt: number;
 }
 
 export const EMPTY_STATE: RotationState = { retired: [], others: [], published: [] };
 
-/** How long the phases of a rotation last, in milliseconds. */
+/** How long the phases of a rotation last, in milliseconds. The proof that they suffice is in ARCHITECTURE.md. */
 export interface RotationTimes {
   readonly activationDelay: number;
-  /** Counted from `stoppedSigningAt`. */
+  /** Within which every instance looks the alias up again. */
+  readonly lookupInterval: number;
+  /** For how long KMS may still answer with the key from before a move. */
+  readonly propagation: number;
+  /** For how long tokens live, and the tolerance of their verifiers. */
   readonly retireAfter: number;
 }
 
-/** The state after a fetch. */
+/** A look-up of the alias. */
+export interface Lookup {
+  /** Undefined if the alias points to a key that is distrusted. */
+  readonly target: SigningKey | undefined;
+  /** When it was answered. */
+  readonly now: number;
+  /** When it was first known that the alias points to that key; `now`, unless Sign has shown it before. */
+  readonly seenAt: number;
+  /** When the last look-up before it was sent. */
+  readonly lastAt: number;
+  /** How much more time may have passed since a look-up has last shown the active key, if clocks disagree. */
+  readonly unexplained: number;
+}
+
+/** The state after a fetch: `lookup` is absent if there is no key that is to sign. */
 export function afterFetch(
   state: RotationState,
-  fetched: FetchedKeys,
+  others: readonly VerificationKey[],
+  lookup: Lookup | undefined,
   times: RotationTimes,
   now: number,
 ): RotationState {
-  const published = fetched.others.map((key) => ({ key, publishedAt: publishedAt(key, state, now) }));
-  const current = afterTime({ ...state, others: fetched.others, published }, times, now);
-  const { signing } = fetched;
-  if (!signing) return current;
-  if (!current.active) return { ...current, active: signing };
-  if (signing.kid === current.active.kid) return withoutNext(current, now);
-  if (signing.kid === current.next?.key.kid) return current;
+  const published = others.map((key) => ({ key, publishedAt: publishedAt(key, state, now) }));
+  const current = afterTime({ ...state, others, published }, times, now);
+  return lookup ? afterLookup(current, lookup, times) : current;
+}
 
-  // A key that was published before waits only for the rest of its delay.
-  const knownAt = state.retired.find(({ key }) => key.kid === signing.kid)?.knownAt ?? Infinity;
-  const publishedLongEnoughAt = publishedAt(signing, current, now) + times.activationDelay;
-  const activatesAt = Math.max(now, Math.min(knownAt, publishedLongEnoughAt));
-  return afterTime({ ...withoutNext(current, now), next: { key: signing, activatesAt } }, times, now);
+/** The state after a look-up of the alias, which alone can make another key sign. */
+export function afterLookup(state: RotationState, lookup: Lookup, times: RotationTimes): RotationState {
+  const { active, next } = state;
+  const { target, now } = lookup;
+  // A move as any other, but to a key that never signs.
+  if (!target) return { ...state, retired: extended(state.retired, lookup, times) };
+  // The last one may have been distrusted, which says nothing of where the alias has been since.
+  if (!active)
+    return { ...state, active: target, retired: withoutKey(extended(state.retired, lookup, times), target) };
+  // The alias may have moved away and back meanwhile: then the others sign with the active key, and with those before it, for as
+  // much longer.
+  const mayHaveMoved = isLate(lookup, times) || lookup.unexplained > 0;
+  const current = mayHaveMoved ? { ...state, retired: extended(state.retired, lookup, times) } : state;
+  if (next?.key.kid === target.kid) {
+    const seen = { ...current, next: { ...next, key: target, ...(mayHaveMoved && { seenAt: now }) } };
+    return next.activatesAt <= now ? activated(seen) : seen;
+  }
+  if (!next && active.kid === target.kid) {
+    // A replica of a Multi-Region key has another ARN.
+    return active.keyArn === target.keyArn ? current : { ...current, active: target };
+  }
+
+  const moved = withoutNext({ ...state, retired: extended(state.retired, lookup, times) }, now);
+  if (active.kid === target.kid) return moved;
+  const activatesAt = Math.max(now, activationTime(state, target, lookup, times));
+  const waiting = { ...moved, next: { key: target, seenAt: lookup.seenAt, activatesAt } };
+  return activatesAt <= now ? activated(waiting) : waiting;
+}
+
+/** Until when the active key may sign without another look-up: every other instance trusts its tokens for as long. */
+export function signsUntil({ next }: RotationState, times: RotationTimes, lastAt: number): number {
+  return next ? next.activatesAt : lastAt + times.lookupInterval + times.activationDelay;
 }
 
 /** The state after nothing but time has passed. */
 export function afterTime(state: RotationState, times: RotationTimes, now: number): RotationState {
-  const { active, next, ...rest } = state;
-  const isDue = next !== undefined && next.activatesAt <= now;
-  const signing = isDue ? next.key : active;
-  const retired = isDue ? retire(active, state.retired, now) : state.retired;
-  return {
-    ...rest,
-    ...(signing && { active: signing }),
-    ...(next && !isDue && { next }),
-    retired: retired.filter((entry) => retiresAt(entry, times) > now && entry.key.kid !== signing?.kid),
-  };
+  return { ...state, retired: state.retired.filter((entry) => retiresAt(entry, times) > now) };
 }
 
 /** The state after the active key has failed to sign: the next key signs at once, if there is one. */
 export function afterEarlyRetirement(state: RotationState, times: RotationTimes, now: number): RotationState {
-  return state.next ? afterTime({ ...state, next: { ...state.next, activatesAt: now } }, times, now) : state;
+  return afterTime(activated(state), times, now);
 }
 
 /** The state without the keys that are not trusted. The next key signs at once if the active one is not trusted. */
@@ -112,44 +155,52 @@ export function withoutKeys(
 /** A stored state without times that lie too far ahead, as a clock that was wrong may have stored them. */
 export function plausibleAt(state: RotationState, times: RotationTimes, now: number): RotationState {
   const { next, retired, published } = state;
-  const latest = now + times.activationDelay;
   return {
     ...state,
-    ...(next && { next: { ...next, activatesAt: Math.min(next.activatesAt, latest) } }),
-    retired: retired.map(({ key, stoppedSigningAt, knownAt }) => ({
-      key,
-      stoppedSigningAt: Math.min(stoppedSigningAt, now),
-      knownAt: Math.min(knownAt, latest),
-    })),
+    ...(next && {
+      next: {
+        ...next,
+        seenAt: Math.min(next.seenAt, now),
+        activatesAt: Math.min(next.activatesAt, now + times.activationDelay),
+      },
+    }),
+    retired: retired.map((entry) => ({ ...entry, leftAt: Math.min(entry.leftAt, now) })),
     published: published.map((entry) => ({ ...entry, publishedAt: Math.min(entry.publishedAt, now) })),
   };
 }
 
-/** The state with all keys of a past one as retired keys: used if that is too old to resume. */
-export function withPastKeys(
-  state: RotationState,
-  past: RotationState,
-  times: RotationTimes,
-  now: number,
-): RotationState {
-  const known = keysOf(state);
-  const older = [...keysOf(past).values()].filter(({ kid }) => !known.has(kid));
-  const retired = older.map((key) => ({
-    key,
-    stoppedSigningAt: past.retired.find((entry) => entry.key.kid === key.kid)?.stoppedSigningAt ?? now,
-    // Nobody else may have published it meanwhile.
-    knownAt: now + times.activationDelay,
-  }));
+/** The state with all its times moved by so many milliseconds: elapsed time and the wall clock may differ. */
+export function shifted(state: RotationState, by: number): RotationState {
+  const { next, retired, published } = state;
   return {
     ...state,
-    retired: [...state.retired, ...retired],
-    published: [...state.published, ...past.published.map((entry) => ({ ...entry, publishedAt: now }))],
+    ...(next && { next: { ...next, seenAt: next.seenAt + by, activatesAt: next.activatesAt + by } }),
+    retired: retired.map((entry) => ({ ...entry, leftAt: entry.leftAt + by })),
+    published: published.map((entry) => ({ ...entry, publishedAt: entry.publishedAt + by })),
   };
 }
 
+/** The state with all keys of a past one as retired keys: used if other keys are in use already. */
+export function withPastKeys(state: RotationState, past: RotationState, now: number): RotationState {
+  const known = keysOf(state);
+  const signing = [past.active, past.next?.key].flatMap((key) => (key ? [{ key, leftAt: now }] : []));
+  const others = past.retired.filter(({ key }) => !signing.some((entry) => entry.key.kid === key.kid));
+  const older = [...signing, ...others].filter(({ key }) => !known.has(key.kid));
+  return {
+    ...state,
+    retired: [...state.retired, ...older],
+    published: [...state.published, ...publishedAnew(past, now).published],
+  };
+}
+
+/** The state with keys that are published since now: it is not known whether they were published all the time before. */
+export function publishedAnew(state: RotationState, now: number): RotationState {
+  return { ...state, published: state.published.map((entry) => ({ ...entry, publishedAt: now })) };
+}
+
 /** When the state next changes by the passing of time alone; Infinity if it does not. */
-export function nextChange({ next, retired }: RotationState, times: RotationTimes): number {
-  return Math.min(next?.activatesAt ?? Infinity, ...retired.map((entry) => retiresAt(entry, times)));
+export function nextChange({ retired }: RotationState, times: RotationTimes): number {
+  return Math.min(Infinity, ...retired.map((entry) => retiresAt(entry, times)));
 }
 
 /** Every key that verifies, by `kid`. Of two keys with one `kid`, one that is in the rotation wins over `others`. */
@@ -165,29 +216,80 @@ export function allKeysOf({ active, next, retired, others }: RotationState): Ver
   return keys.filter((key) => key !== undefined);
 }
 
+/** Whether the last look-up before it is so old that moves may have been missed. A wrong clock must not make it so. */
+function isLate({ seenAt, lastAt }: Lookup, { lookupInterval }: RotationTimes): boolean {
+  return seenAt - lastAt > lookupInterval;
+}
+
+/** When the key that a look-up shows may sign, if the alias does not move again; in the past for at once. */
+function activationTime(
+  state: RotationState,
+  target: SigningKey,
+  lookup: Lookup,
+  times: RotationTimes,
+): number {
+  const { now, seenAt, lastAt } = lookup;
+  const knownAt = Math.min(seenAt, publishedAt(target, state, now)) + times.activationDelay;
+  // The alias may have moved right after the last look-up: the others then give up the active key for as much earlier.
+  return isLate(lookup, times) ? Math.min(knownAt, signsUntil(state, times, lastAt)) : knownAt;
+}
+
+/** The next key signs. */
+function activated(state: RotationState): RotationState {
+  const { active, next, ...rest } = state;
+  if (!next) return state;
+  const retired = active ? retire(active, rest.retired, next.seenAt) : rest.retired;
+  return { ...rest, active: next.key, retired: withoutKey(retired, next.key) };
+}
+
 // The alias moved on, or back, before the key was activated: another instance may have signed with it all the same.
 function withoutNext(state: RotationState, now: number): RotationState {
-  if (!state.next) return state;
   const { next, ...rest } = state;
-  return { ...rest, retired: retire(next.key, state.retired, now, next.activatesAt) };
+  return next ? { ...rest, retired: retire(next.key, rest.retired, now) } : state;
+}
+
+/**
+ * An instance that saw the alias move again before it activated the key of the last move still signs with the key before
+ * that, and goes on until it activates the key of this one.
+ */
+function extended(
+  retired: readonly RetiredKey[],
+  { now, lastAt }: Lookup,
+  times: RotationTimes,
+): RotationState['retired'] {
+  // The alias may have moved again right after the last look-up.
+  const mayStillSign = ({ leftAt }: RetiredKey) =>
+    leftAt + times.activationDelay + 2 * seenWithin(times) >= lastAt;
+  return retired.map((entry) => (mayStillSign(entry) ? { ...entry, leftAt: now } : entry));
 }
 
 function retire(
-  key: VerificationKey | undefined,
+  key: SigningKey,
   retired: RotationState['retired'],
-  now: number,
-  knownAt = now,
+  leftAt: number,
 ): RotationState['retired'] {
-  if (!key) return retired;
-  return [...retired.filter((entry) => entry.key.kid !== key.kid), { key, stoppedSigningAt: now, knownAt }];
+  return [...withoutKey(retired, key), { key, leftAt }];
+}
+
+function withoutKey(retired: RotationState['retired'], { kid }: VerificationKey): RotationState['retired'] {
+  return retired.filter(({ key }) => key.kid !== kid);
 }
 
 /** Since when a key has been published as one of `others`; `now` if it was not. */
-function publishedAt({ kid, jwk }: VerificationKey, { published }: RotationState, now: number): number {
-  const same = published.filter(({ key }) => key.kid === kid && key.jwk.x === jwk.x);
+function publishedAt(one: VerificationKey, { published }: RotationState, now: number): number {
+  const same = published.filter(({ key }) => key.kid === one.kid && isSamePublicKey(key, one));
   return Math.min(now, ...same.map((entry) => entry.publishedAt));
 }
 
-function retiresAt({ stoppedSigningAt }: RetiredKey, times: RotationTimes): number {
-  return stoppedSigningAt + times.retireAfter;
+/**
+ * Another instance may sign with the key until it has seen the alias move, and for `activationDelay` after that. If the alias
+ * moves again in this time, the key is kept for longer: it must still be there when this instance sees that.
+ */
+function retiresAt({ leftAt }: RetiredKey, times: RotationTimes): number {
+  return leftAt + seenWithin(times) + times.activationDelay + Math.max(times.retireAfter, seenWithin(times));
+}
+
+/** Within which every instance sees that the alias has moved. */
+function seenWithin({ propagation, lookupInterval }: RotationTimes): number {
+  return propagation + lookupInterval;
 }

@@ -1,10 +1,10 @@
 import { type KmsKeyError, KmsJwtOptionsError } from '../errors/errors.js';
 import { printableName } from '../errors/printable.js';
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
-import type { VerificationKey } from '../jwt/jwk.js';
-import { isSameOwner } from '../kms/key-arn.js';
+import { isSamePublicKey, type VerificationKey } from '../jwt/jwk.js';
+import { isSameKey, isSameOwner } from '../kms/key-arn.js';
 import { ASSUMED_LIFETIME_SECONDS, REFRESH_JITTER } from '../options/defaults.js';
-import type { RotationSettings } from '../options/settings.js';
+import { AliasLookups } from './alias-lookups.js';
 import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import { DistrustedKeyError, DistrustedKeys } from './distrusted-keys.js';
 import { RestartableTimer } from './restartable-timer.js';
@@ -14,6 +14,7 @@ import { eventsBetween } from './rotation-events.js';
 import {
   afterEarlyRetirement,
   afterFetch,
+  afterLookup,
   afterTime,
   allKeysOf,
   EMPTY_STATE,
@@ -21,31 +22,24 @@ import {
   keysOf,
   nextChange,
   plausibleAt,
+  publishedAnew,
   type RotationState,
   type RotationTimes,
+  shifted,
+  signsUntil,
   withoutKeys,
   withPastKeys,
 } from './rotation.js';
+import { rotationTimes, type TrustSettings } from './rotation-times.js';
 import type { SigningKey } from './signing-key.js';
 
 /** The value of `freshFor` before the first fetch. */
 const INITIAL_FRESH_FOR_SECONDS = 30;
 
-/** For how long after `activationDelay` a stored rotation is resumed. */
-const RESUME_SLACK_MS = INITIAL_FRESH_FOR_SECONDS * (1 + REFRESH_JITTER) * 1000;
-
-/** The options that decide over trust. Durations are seconds. */
-export interface TrustedKeysSettings extends Pick<
-  RotationSettings,
-  'activationDelay' | 'retireAfter' | 'refreshInterval' | 'distrustedKeys'
-> {
-  /** Of the tokens that are signed here, unless a call of `sign` says otherwise; undefined if they do not expire. */
-  readonly expiresIn?: number | undefined;
-}
-
 /**
- * The keys that are trusted now, by their part in the rotation. Each change is emitted as events and stored. Changes that are
- * due are applied when the keys are used; a timer only makes sure that the events and the store do not lag behind.
+ * The keys that are trusted now, by their part in the rotation. Each change is emitted as events and stored. Keys are removed
+ * when they are used next; a timer only makes sure that the events and the store do not lag behind. A key is activated by a
+ * look-up alone.
  */
 export class TrustedKeys {
   /** After how many seconds the keys are to be fetched again; undefined if the source's answer cannot change. */
@@ -54,13 +48,17 @@ export class TrustedKeys {
   /** Why no key may sign, though there may be an active one: the key that is to sign is distrusted. */
   signingError: KmsKeyError | undefined;
 
+  /** What is known of where the alias points; without an alias, of the source's answers. */
+  readonly lookups: AliasLookups;
+
   private state: RotationState = EMPTY_STATE;
   private byKid = keysOf(EMPTY_STATE);
-  /** When `state` next changes by itself, in milliseconds since 1970. */
+  /** When `state` next changes by itself, in elapsed time. */
   private changesAt = Infinity;
-  private readonly changeTimer = new RestartableTimer(() => this.advance());
+  private readonly changeTimer: RestartableTimer;
   private longestLifetime: number | undefined;
   private isRestored = false;
+  private persistedAt = -Infinity;
   /** Whether the source has answered. */
   private isConfirmed = false;
   /** The ARNs of the keys in the store that was read at start. */
@@ -70,11 +68,13 @@ export class TrustedKeys {
   /** @param emit receives each change */
   constructor(
     private readonly persistence: RingPersistence,
-    private readonly settings: TrustedKeysSettings,
+    private readonly settings: TrustSettings,
     private readonly emit: (event: KmsJwtEvent) => void,
-    private readonly clock: Clock = SYSTEM_CLOCK,
+    clock: Clock = SYSTEM_CLOCK,
   ) {
     this.distrusted = new DistrustedKeys(settings.distrustedKeys, emit);
+    this.lookups = new AliasLookups(clock, emit);
+    this.changeTimer = new RestartableTimer(() => this.advance(), clock);
   }
 
   /** The key that signs, if there is one. */
@@ -87,6 +87,13 @@ export class TrustedKeys {
     return this.freshFor ?? (this.persistence.isUsed ? this.settings.refreshInterval : undefined);
   }
 
+  /** In how many milliseconds a look-up is due that may activate the next key; undefined if none is, or if it is overdue. */
+  get activationIn(): number | undefined {
+    const { next } = this.state;
+    const milliseconds = next && next.activatesAt - this.lookups.elapsed.now();
+    return milliseconds !== undefined && milliseconds > 0 ? milliseconds : undefined;
+  }
+
   /** Whether a token with that `kid` is known to be one of a distrusted key. */
   isDistrusted(kid: string): boolean {
     return !this.byKid.has(kid) && this.distrusted.hasKid(kid);
@@ -95,6 +102,31 @@ export class TrustedKeys {
   /** Every key that verifies, by `kid`. */
   get all(): ReadonlyMap<string, VerificationKey> {
     return this.byKid;
+  }
+
+  /** Whether the last look-up is so old that the keys may be out of date. Never, if the source's answer cannot change. */
+  get isStale(): boolean {
+    if (this.freshFor === undefined) return false;
+    return !this.lookups.isFresh(this.freshFor * (1 + REFRESH_JITTER) * 1000);
+  }
+
+  /** Whether the alias has to be looked up before the next signature: it is stale, or a look-up is to activate the next key. */
+  get needsLookup(): boolean {
+    const { next } = this.state;
+    return this.isStale || (next !== undefined && next.activatesAt <= this.lookups.elapsed.now());
+  }
+
+  /** Whether every other instance still trusts new tokens of the active key, as far as is known here. */
+  get maySign(): boolean {
+    if (this.freshFor === undefined) return true;
+    return this.lookups.latestNow() < signsUntil(this.state, this.times, this.lookups.lastAt);
+  }
+
+  /** Whether `sign` can succeed as far as is known here: if not, it is refused until the alias was looked up, or for good. */
+  get canSign(): boolean {
+    if (this.signingError) return false;
+    // An old look-up alone is no obstacle: Sign by alias is the next one.
+    return this.maySign || (this.needsLookup && this.lookups.unknownTarget === undefined);
   }
 
   /**
@@ -108,7 +140,7 @@ export class TrustedKeys {
 
   /**
    * Takes over the distrusted keys that the store names, and drops those keys. From the first content, which may come late,
-   * also resumes the rotation; if that is too old, or if other keys are in use already, its keys only verify.
+   * also resumes the rotation; if other keys are in use already, its keys only verify.
    */
   takeStored(saved: SavedState | undefined): void {
     this.distrusted.add(saved?.distrusted ?? []);
@@ -118,28 +150,22 @@ export class TrustedKeys {
     this.dropDistrusted();
   }
 
-  /** @throws KmsJwtOptionsError for a second key with the same `kid`: no token could tell them apart */
-  refuseReusedKid(key: SigningKey): void {
-    const known = this.byKid.get(key.kid);
-    if (!known || known.jwk.x === key.jwk.x) return;
-    throw new KmsJwtOptionsError(
-      'kid',
-      `must differ from key to key, but ${printableName(key.kid)} names two`,
-    );
-  }
-
   /**
-   * The same alias names another key in another account or Region, whose store must not be used here.
+   * Another key may not have the `kid` of one that is known: no token could tell them apart. And the same alias may name
+   * another key in another account or Region, whose store must not be used here: then the keys that were restored are dropped.
    *
-   * @throws KmsJwtOptionsError if the keys that were restored are of another account or Region, after they were dropped
+   * @throws KmsJwtOptionsError
    */
-  refuseForeignStore(key: SigningKey): void {
-    if (this.restoredArns.every((arn) => isSameOwner(arn, key.keyArn))) return;
-    this.transition(EMPTY_STATE);
-    throw new KmsJwtOptionsError(
-      'rotation.store',
-      'has keys of another AWS account or Region: give each service its own store',
-    );
+  refuseForeign(key: SigningKey): void {
+    if (!this.restoredArns.every((arn) => isSameOwner(arn, key.keyArn))) {
+      this.transition(EMPTY_STATE);
+      const problem = 'has keys of another AWS account or Region: give each service its own store';
+      throw new KmsJwtOptionsError('rotation.store', problem);
+    }
+    const known = this.byKid.get(key.kid);
+    if (!known || isSamePublicKey(known, key)) return;
+    const problem = `must differ from key to key, but ${printableName(key.kid)} names two`;
+    throw new KmsJwtOptionsError('kid', problem);
   }
 
   /** @throws KmsKeyError for the key that is to sign */
@@ -147,34 +173,57 @@ export class TrustedKeys {
     if (!this.distrusted.filterFor([key])(key)) throw new DistrustedKeyError(key);
   }
 
-  /** Takes over the keys of a fetch, less those that are distrusted. */
-  update({ signing, ...fetched }: FetchedKeys): void {
-    this.freshFor = fetched.freshFor;
+  /**
+   * Takes over the keys of a fetch, less those that are distrusted.
+   *
+   * @param sentAt when it began, in elapsed time
+   */
+  update({ signing, others, freshFor }: FetchedKeys, sentAt: number): void {
+    this.freshFor = freshFor;
     this.isConfirmed = true;
-    const isTrusted = this.distrusted.filterFor([...(signing ? [signing] : []), ...fetched.others]);
+    const isTrusted = this.distrusted.filterFor([...(signing ? [signing] : []), ...others]);
     const isBlocked = signing !== undefined && !isTrusted(signing);
     this.signingError = isBlocked ? new DistrustedKeyError(signing) : undefined;
-    const trusted = {
-      ...fetched,
-      ...(signing && !isBlocked && { signing }),
-      others: fetched.others.filter(isTrusted),
-    };
+    const target = isBlocked ? undefined : signing;
     this.dropDistrusted();
-    this.transition(afterFetch(this.state, trusted, this.times(), this.clock.now()));
-    // Even without a change: an earlier write may have failed, and `savedAt` tells how old the stored state is.
+    const lookup = signing && this.lookups.lookupOf(target);
+    const now = this.lookups.elapsed.now();
+    this.transition(afterFetch(this.state, others.filter(isTrusted), lookup, this.times, now));
+    this.lookups.answered(sentAt, target?.kid === this.state.active?.kid);
+    // Even without a change: an earlier write may have failed, and `lookedUpAt` tells how old the stored state is.
     this.persist();
+  }
+
+  /**
+   * Takes over to which key the alias pointed when it was sent to Sign.
+   *
+   * @param sentAt when it was sent, in elapsed time
+   * @returns false if that key is not known, and has to be fetched
+   */
+  recordTarget(keyArn: string, sentAt: number): boolean {
+    if (sentAt < this.lookups.lastAt) return true;
+    const { active, next, retired } = this.state;
+    const keys = [active, next?.key, ...retired.map(({ key }) => key)];
+    const target = keys.find((key) => key && isSameKey(key.keyArn, keyArn));
+    if (!target && !this.lookups.moved(keyArn)) return false;
+    const hasChanged = this.transition(afterLookup(this.state, this.lookups.lookupOf(target), this.times));
+    if (!target) return false;
+    this.lookups.answered(sentAt, target.kid === this.state.active?.kid);
+    if (hasChanged || sentAt > this.persistedAt + this.settings.refreshInterval * 1000) this.persist();
+    return true;
   }
 
   /** To be called before the keys are used: the timer may be late. */
   applyDueChanges(): void {
-    if (this.clock.now() >= this.changesAt) this.advance();
+    if (this.lookups.elapsed.now() >= this.changesAt) this.advance();
   }
 
   /** @see KeyRing.retireEarly */
   retireEarly(key: SigningKey): boolean {
     if (this.state.active?.kid !== key.kid) return true;
     if (!this.state.next) return false;
-    if (this.transition(afterEarlyRetirement(this.state, this.times(), this.clock.now()))) this.persist();
+    if (this.transition(afterEarlyRetirement(this.state, this.times, this.lookups.elapsed.now())))
+      this.persist();
     return true;
   }
 
@@ -190,28 +239,30 @@ export class TrustedKeys {
   }
 
   private restore(saved: SavedState): void {
-    const now = this.clock.now();
-    const times = this.times();
-    const isRecent = now < saved.savedAt + times.activationDelay + RESUME_SLACK_MS;
-    const state = plausibleAt(saved.state, times, now);
+    const now = this.lookups.elapsed.now();
+    const { wallAhead: ahead } = this.lookups.elapsed;
+    const isAllowed = ({ algorithm }: VerificationKey) => this.settings.algorithms.includes(algorithm);
+    const allowed = withoutKeys(shifted(saved.state, -ahead), isAllowed, this.times, now);
+    const state = plausibleAt(allowed, this.times, now);
     this.restoredArns = [state.active, state.next?.key].flatMap((key) => (key ? [key.keyArn] : []));
-    const canResume = this.state === EMPTY_STATE && isRecent;
-    this.replaceState(canResume ? state : withPastKeys(this.state, state, times, now));
+    if (this.state !== EMPTY_STATE) return this.replaceState(withPastKeys(this.state, state, now));
+    this.lookups.restore(saved.lookedUpAt - ahead);
+    this.replaceState(afterTime(this.maySign ? state : publishedAnew(state, now), this.times, now));
   }
 
   private dropDistrusted(): void {
     const isTrusted = this.distrusted.filterFor(allKeysOf(this.state));
     if (allKeysOf(this.state).every(isTrusted)) return;
-    this.transition(withoutKeys(this.state, isTrusted, this.times(), this.clock.now()));
+    this.transition(withoutKeys(this.state, isTrusted, this.times, this.lookups.elapsed.now()));
   }
 
-  /** Also restarts the timer, which may have run too early: the clock can be set back. */
   private advance(): void {
-    if (this.transition(afterTime(this.state, this.times(), this.clock.now()))) this.persist();
+    if (this.transition(afterTime(this.state, this.times, this.lookups.elapsed.now()))) this.persist();
   }
 
   /** Replaces the state and emits the events. @returns whether there were any */
   private transition(state: RotationState): boolean {
+    if (state === this.state) return false;
     const events = eventsBetween(this.state, state);
     this.replaceState(state);
     for (const event of events) this.emit(event);
@@ -221,36 +272,25 @@ export class TrustedKeys {
   private replaceState(state: RotationState): void {
     this.state = state;
     this.byKid = keysOf(state);
-    this.changesAt = nextChange(state, this.times());
+    this.changesAt = nextChange(state, this.times);
     if (this.changesAt === Infinity) this.changeTimer.clear();
-    else this.changeTimer.restart(this.changesAt - this.clock.now());
+    else this.changeTimer.restart(this.changesAt - this.lookups.elapsed.now());
   }
 
   private persist(): void {
     // Until KMS has answered, the ring may be that of another account.
     if (!this.isConfirmed) return;
-    const { state, longestLifetime } = this;
+    this.persistedAt = this.lookups.elapsed.now();
+    const ahead = this.lookups.elapsed.wallAhead;
     this.persistence.write({
-      state,
-      savedAt: this.clock.now(),
-      longestLifetime,
+      state: shifted(this.state, ahead),
+      lookedUpAt: this.lookups.lastAt + ahead,
+      longestLifetime: this.longestLifetime,
       distrusted: this.distrusted.all,
     });
   }
 
-  private times(): RotationTimes {
-    // By default a key retires with the longest-lived token that was signed here. What was only verified does not count:
-    // a thief could present a token of ten years.
-    const { activationDelay, expiresIn = ASSUMED_LIFETIME_SECONDS } = this.settings;
-    const { retireAfter = Math.max(expiresIn, this.longestLifetime ?? 0) } = this.settings;
-    return {
-      activationDelay: activationDelay * 1000,
-      retireAfter: (retireAfter + this.propagationDelay()) * 1000,
-    };
-  }
-
-  /** How long another instance may take to see a change that was seen here, in seconds: it may still sign with the old key. */
-  private propagationDelay(): number {
-    return this.freshFor === undefined ? 0 : this.settings.refreshInterval * (1 + REFRESH_JITTER);
+  private get times(): RotationTimes {
+    return rotationTimes(this.settings, this.longestLifetime, this.freshFor !== undefined);
   }
 }

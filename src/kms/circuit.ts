@@ -3,7 +3,7 @@ import {
   type CircuitBreakerPolicy,
   CircuitState,
   ConsecutiveBreaker,
-  handleAll,
+  handleWhen,
   type IBackoff,
 } from 'cockatiel';
 import { KmsUnavailableError } from '../errors/errors.js';
@@ -17,8 +17,9 @@ export type CircuitEvent =
   { readonly type: 'circuit_opened'; readonly error: Error } | { readonly type: 'circuit_closed' };
 
 /**
- * A circuit breaker for calls to KMS. It opens after ten consecutive calls without an answer. While it is open, calls fail
- * fast, except for one probe at a time, a second after the last failure; a probe that KMS answers closes it.
+ * A circuit breaker for one operation of KMS. It opens after ten consecutive calls without an answer. Calls that failed because
+ * the event loop was blocked do not count. While it is open, calls fail fast, except for one probe at a time, a second after the
+ * last failure; a probe that KMS answers closes it.
  */
 export class Circuit {
   private readonly policy: CircuitBreakerPolicy;
@@ -36,7 +37,9 @@ export class Circuit {
     private readonly now: () => number = () => performance.now(),
   ) {
     const breaker = new ConsecutiveBreaker(MAX_FAILURES);
-    this.policy = circuitBreaker(handleAll, { halfOpenAfter: { next: () => this.openFor() }, breaker });
+    // While the circuit is open, they do not close it.
+    const counted = handleWhen((error) => this.isOpen || !isBlocked(error));
+    this.policy = circuitBreaker(counted, { halfOpenAfter: { next: () => this.openFor() }, breaker });
     this.policy.onBreak((reason) => this.onOpened('error' in reason ? reason.error : undefined));
     this.policy.onReset(() => this.onClosed());
   }
@@ -100,4 +103,8 @@ export class Circuit {
     this.isOpen = false;
     this.onEvent({ type: 'circuit_closed' });
   }
+}
+
+function isBlocked(error: Error): boolean {
+  return error instanceof KmsUnavailableError && error.reason === 'blocked';
 }

@@ -1,4 +1,4 @@
-import { withDeadline } from '../async/deadline.js';
+import { withDeadline, within } from '../async/deadline.js';
 import { KmsUnavailableError } from '../errors/errors.js';
 
 export interface ConcurrencySettings {
@@ -16,29 +16,37 @@ export class ConcurrencyLimit {
   constructor(private readonly settings: ConcurrencySettings) {}
 
   /**
-   * Waits for a free slot. Every slot must be given back with `release`.
+   * Takes a slot, or waits for one. Every slot must be given back with `release`.
    *
    * @param maxWait the time limit in milliseconds
+   * @returns undefined if a slot was free
    * @throws KmsUnavailableError if the queue is full, or if no slot is free in time; the reason of `signal` if it aborts
    */
-  async acquire(maxWait: number, signal?: AbortSignal): Promise<void> {
+  acquire(maxWait: number, signal?: AbortSignal): Promise<void> | undefined {
+    if (this.inFlight >= this.settings.maxConcurrency) return this.wait(maxWait, signal);
+    this.inFlight += 1;
+    return undefined;
+  }
+
+  private async wait(maxWait: number, signal: AbortSignal | undefined): Promise<void> {
     const { maxConcurrency, maxQueue } = this.settings;
-    if (this.inFlight < maxConcurrency) {
-      this.inFlight += 1;
-      return;
-    }
     if (this.waiting.size >= maxQueue) {
-      throw overloaded(`maxConcurrency (${maxConcurrency}) and maxQueue (${maxQueue}) are exhausted`);
+      throw notMade(
+        'overloaded',
+        `maxConcurrency (${maxConcurrency}) and maxQueue (${maxQueue}) are exhausted`,
+      );
     }
-    const timeoutError = () =>
-      overloaded(
-        `maxConcurrency (${maxConcurrency}) is exhausted, and no slot was free within ${maxWait} ms`,
+    const timeoutError = (blockedMs: number) =>
+      notMade(
+        blockedMs > 0 ? 'blocked' : 'overloaded',
+        `maxConcurrency (${maxConcurrency}) is exhausted, and no slot was free ${within(maxWait, blockedMs)}`,
       );
     let start!: () => void;
     const started = new Promise<void>((resolve) => (start = resolve));
     this.waiting.add(start);
     try {
-      await withDeadline(() => started, maxWait, timeoutError, signal);
+      // `maxWait` is half of the time limit of a call, which is extended by its length at most.
+      await withDeadline(() => started, maxWait, timeoutError, signal, { extensionMs: 2 * maxWait });
     } catch (error) {
       // Not in the queue any more: `release` gave the slot to this call just before the wait ended. Pass it on.
       if (!this.waiting.delete(start)) this.release();
@@ -58,6 +66,6 @@ export class ConcurrencyLimit {
   }
 }
 
-function overloaded(problem: string): KmsUnavailableError {
-  return new KmsUnavailableError('overloaded', `No KMS call was made: ${problem}`);
+function notMade(reason: 'overloaded' | 'blocked', problem: string): KmsUnavailableError {
+  return new KmsUnavailableError(reason, `No KMS call was made: ${problem}`);
 }

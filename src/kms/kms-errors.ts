@@ -1,3 +1,4 @@
+import { blockedFor, within } from '../async/deadline.js';
 import {
   KmsAccessDeniedError,
   type KmsJwtError,
@@ -5,9 +6,11 @@ import {
   KmsKeyError,
   KmsSignatureError,
   KmsUnavailableError,
+  type TokenError,
+  TokenKeyDisabledError,
+  TokenSignatureError,
 } from '../errors/errors.js';
 import { codeOf, nameOf, redactedCause } from '../errors/redacted-cause.js';
-import { KEY_SPECS } from '../jwt/algorithms.js';
 
 const THROTTLING = new Set([
   'ThrottlingException',
@@ -39,7 +42,7 @@ const CREDENTIALS = new Set([
   'RequestTimeTooSkewed',
 ]);
 
-const REQUIRED_KEY = `${KEY_SPECS} for SIGN_VERIFY`;
+const REQUIRED_KEY = 'of a key spec for the option algorithm (by default ECC_NIST_P256), for SIGN_VERIFY';
 
 const KEY_PROBLEMS: ReadonlyMap<string, string> = new Map([
   ['NotFoundException', 'there is no such key or alias in this account and Region'],
@@ -51,39 +54,76 @@ const KEY_PROBLEMS: ReadonlyMap<string, string> = new Map([
   ['ValidationException', 'the request is not valid'],
 ]);
 
+/** What the SDK throws for the result of a credential provider that it cannot use: no object, no keys, no Date. */
+const INVALID_CREDENTIALS =
+  /^Resolved credential object is not valid|^Cannot read properties of (?:undefined|null) \(reading 'expiration'\)|^identity\.expiration\.getTime is not a function/;
+const MISSING_REGION = /^Region is missing|^expected `region` to be configured/;
+
+/** Whether AWS, or a credential provider of the SDK, says that the credentials are not valid, expired or missing. */
+export function isCredentialsError(error: unknown): boolean {
+  return CREDENTIALS.has(describe(error).name);
+}
+
 /**
  * Translates an error of the AWS SDK into one of this library. It goes by `name`, as the SDK has no classes for most errors.
  * The `cause` has the message of AWS for GetPublicKey only: for other operations, that message may quote the request.
+ *
+ * @param wasSent whether a request was sent to KMS; if not, its credentials have failed, or its Region or endpoint
  */
-export function translateKmsError(error: unknown, operation: string, keyId: string): KmsJwtError {
+export function translateKmsError(
+  error: unknown,
+  operation: string,
+  keyId: string,
+  wasSent: boolean,
+): KmsJwtError {
   const { name, message, status, code } = describe(error);
   const call = `${operation} with ${keyId}`;
-  // A GetPublicKey request contains only the name of the key.
-  const causeMessage = operation === 'GetPublicKey' ? message : 'Omitted, as it may quote the request';
+  // A GetPublicKey request contains only the name of the key. The message of a credential provider may contain a secret.
+  const causeMessage =
+    operation === 'GetPublicKey' && wasSent ? message : 'Omitted, as it may quote the request';
   const cause = { cause: redactedCause(error, causeMessage) };
 
-  if (THROTTLING.has(name) || status === 429) {
+  const isThrottled = THROTTLING.has(name) || status === 429;
+  const isDenied = name === 'AccessDeniedException' || name === 'AccessDenied';
+  if (wasSent && isThrottled) {
     const advice = 'all keys of the account and Region share the quota of cryptographic operations';
     return new KmsUnavailableError('throttled', `KMS throttled ${call} (${name}): ${advice}`, cause);
   }
-  if (name === 'AccessDeniedException' || name === 'AccessDenied') {
+  if (wasSent && isDenied) {
     const advice = `allow kms:${operation} on the key in this role's policy and in the key policy`;
     return new KmsAccessDeniedError(`AWS denied ${call} (${name}): ${advice}`, cause);
   }
-  if (CREDENTIALS.has(name)) {
+  if (isDenied || CREDENTIALS.has(name)) {
     const advice = 'check the credentials of this process, their expiry and the system clock';
     return new KmsAccessDeniedError(`AWS has no valid credentials for ${call} (${name}): ${advice}`, cause);
   }
+  const tokenError = operation === 'Verify' ? tokenErrorFor(name, cause) : undefined;
+  if (tokenError) return tokenError;
   const keyProblem = KEY_PROBLEMS.get(name);
   if (keyProblem) return new KmsKeyError(`KMS refused ${call} (${name}): ${keyProblem}`, cause);
-  if (message.startsWith('Region is missing')) {
+  if (MISSING_REGION.test(message)) {
     return new KmsJwtOptionsError(
       'client.region',
       'is missing: set it, or the environment variable AWS_REGION',
       cause,
     );
   }
-  if (code !== undefined || name === 'TimeoutError') {
+  const isUnreachable = code !== undefined || name === 'TimeoutError';
+  if (!wasSent) {
+    if (INVALID_CREDENTIALS.test(message)) {
+      return new KmsAccessDeniedError(
+        `The credentials for ${call} are not valid (${name}): ${CREDENTIALS_SHAPE}`,
+        cause,
+      );
+    }
+    const reason = isThrottled ? 'throttled' : isUnreachable ? 'network' : 'failure';
+    return new KmsUnavailableError(
+      reason,
+      `No request was sent for ${call} (${code ?? name}): ${CHECK_PROVIDERS}`,
+      cause,
+    );
+  }
+  if (isUnreachable) {
     const kind = code ?? name;
     return new KmsUnavailableError(
       'network',
@@ -105,13 +145,77 @@ export function translateKmsError(error: unknown, operation: string, keyId: stri
   return new KmsUnavailableError('failure', `KMS failed at ${call} (${kind}): ${advice}`, cause);
 }
 
-const CHECK_NETWORK = 'check the network, the VPC endpoint and its policy';
+/** What KMS says about a token rather than about the call. */
+function tokenErrorFor(name: string, cause: ErrorOptions): TokenError | undefined {
+  switch (name) {
+    case 'KMSInvalidSignatureException':
+      return new TokenSignatureError(REFUSED_SIGNATURE, cause);
+    // A key that is disabled is refused for good, as by its owner: a 503 would ask the client to come back with the same token.
+    case 'DisabledException':
+    case 'KMSInvalidStateException':
+      return new TokenKeyDisabledError(cause);
+    default:
+      return undefined;
+  }
+}
 
-/** @param timeout in milliseconds */
-export function timeoutError(operation: string, keyId: string, timeout: number): KmsUnavailableError {
+/** The message of a `TokenSignatureError`, after the signature has verified here. */
+export const REFUSED_SIGNATURE = 'KMS does not accept the signature of the token';
+
+const CHECK_NETWORK = 'check the network, the VPC endpoint and its policy';
+const CREDENTIALS_SHAPE =
+  '`client.credentials` must give an object with `accessKeyId` and `secretAccessKey`, and an `expiration` that is a Date or left out';
+const CHECK_PROVIDERS =
+  "check what provides this process's credentials: AWS STS, the metadata service or `client.credentials`; also `client.region` and `client.endpoint`, if they are functions";
+
+/** Whether a timer of the SDK has ended a call, or the server its connection. */
+export function isTimeout(error: unknown): boolean {
+  return describe(error).name === 'TimeoutError';
+}
+
+/**
+ * Translates such an error of a call during most of which the event loop was blocked.
+ *
+ * @param wasSent whether a request was sent to KMS
+ * @param blockedMs for how many milliseconds it was blocked
+ */
+export function blockedError(
+  error: unknown,
+  operation: string,
+  keyId: string,
+  wasSent: boolean,
+  blockedMs: number,
+): KmsUnavailableError {
+  const { name, code } = describe(error);
   const call = `${operation} with ${keyId}`;
-  const message = `KMS did not answer ${call} within ${timeout} ms: ${CHECK_NETWORK}`;
-  return new KmsUnavailableError('timeout', message);
+  const problem = wasSent ? `No answer of KMS to ${call} was read` : `No request was sent for ${call}`;
+  const cause = { cause: redactedCause(error, 'Omitted, as it may quote the request') };
+  return new KmsUnavailableError(
+    'blocked',
+    `${problem} (${code ?? name}), as ${blockedFor(blockedMs)}`,
+    cause,
+  );
+}
+
+/**
+ * @param timeout in milliseconds
+ * @param wasSent whether a request was sent to KMS
+ * @param blockedMs for how many milliseconds the event loop was blocked, if the call had less time than `timeout` for that
+ * reason, else 0
+ */
+export function timeoutError(
+  operation: string,
+  keyId: string,
+  timeout: number,
+  wasSent: boolean,
+  blockedMs: number,
+): KmsUnavailableError {
+  const call = `${operation} with ${keyId}`;
+  const problem = wasSent ? `KMS did not answer ${call}` : `No request was sent for ${call}`;
+  const limit = within(timeout, blockedMs);
+  if (blockedMs > 0) return new KmsUnavailableError('blocked', `${problem} ${limit}`);
+  const advice = wasSent ? CHECK_NETWORK : CHECK_PROVIDERS;
+  return new KmsUnavailableError('timeout', `${problem} ${limit}: ${advice}`);
 }
 
 function describe(error: unknown): { name: string; message: string; status?: number; code?: string } {

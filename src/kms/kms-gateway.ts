@@ -1,4 +1,5 @@
-import type { Algorithm } from '../jwt/algorithms.js';
+import type { Deadline } from '../async/deadline.js';
+import type { Algorithm, MessageType } from '../jwt/algorithms.js';
 
 /**
  * The calls to AWS KMS that this library makes. Each call has a time limit, which includes the wait for a free slot and the
@@ -6,7 +7,7 @@ import type { Algorithm } from '../jwt/algorithms.js';
  */
 export interface KmsGateway {
   /**
-   * `open` while KMS is unavailable: calls fail fast, except for one probe at a time. With several Regions, `open` when the
+   * `open` while Sign is unavailable: calls of it fail fast, except for one probe at a time. With several Regions, `open` when the
    * circuits of all of them are.
    */
   readonly circuit: 'closed' | 'open';
@@ -23,9 +24,17 @@ export interface KmsGateway {
    * Calls AWS Sign, once for each Region that has to be tried. The signature is not verified.
    *
    * @throws KmsKeyError, KmsAccessDeniedError, KmsUnavailableError, KmsSignatureError, KmsJwtOptionsError; the reason of
-   * `signal` if it aborts
+   * `signal` if it aborts in the queue
    */
   sign(request: KmsSignRequest): Promise<KmsSignature>;
+
+  /**
+   * Calls AWS Verify, once for each Region that has to be tried. Resolves if KMS says that the signature is valid.
+   *
+   * @throws TokenSignatureError if KMS says that it is not; TokenKeyDisabledError if the key is disabled or pending deletion;
+   * KmsKeyError, KmsAccessDeniedError, KmsUnavailableError, KmsJwtOptionsError
+   */
+  verify(request: KmsVerifyRequest): Promise<void>;
 
   /**
    * Refuses new calls, waits until those in flight end or time out, then destroys the clients that this library has
@@ -51,13 +60,19 @@ export interface KmsSignRequest {
   /** A key id, key ARN, alias name or alias ARN. */
   keyId: string;
   algorithm: Algorithm;
-  /** `DIGEST`: the message is a hash. `RAW`: KMS hashes the message, of at most 4,096 bytes. */
-  messageType: 'DIGEST' | 'RAW';
+  /** `DIGEST`: the message is a hash. `RAW`: KMS hashes the message, of at most 4,096 bytes. `EXTERNAL_MU`: it is the μ of FIPS 204. */
+  messageType: MessageType;
   message: Uint8Array;
-  /** Ends the wait for the signature. A call in flight continues until it ends or times out. */
-  signal?: AbortSignal;
-  /** The time limit in milliseconds. Default: that of the gateway. */
-  timeout?: number;
+  /** Takes the call out of the queue. A call in flight continues until it ends or times out. */
+  signal?: AbortSignal | undefined;
+  /** The time limit. Default: that of the gateway, from now on. */
+  deadline?: Deadline | undefined;
+}
+
+/** The parameters of Verify. `keyId` is that of a key, not an alias: the answer must be about the same key. */
+export interface KmsVerifyRequest extends KmsSignRequest {
+  /** In the form in which Sign returns it. */
+  signature: Uint8Array;
 }
 
 /** The reply to Sign. */
@@ -65,5 +80,5 @@ export interface KmsSignature {
   /** The ARN of the key that signed. Some emulators return the bare key id. */
   keyArn: string;
   /** The signature as ASN.1 DER, not checked. */
-  der: Uint8Array;
+  signature: Uint8Array;
 }

@@ -1,8 +1,15 @@
-import { withDeadline } from '../async/deadline.js';
+import { BLOCKED_TIME } from '../async/blocked-time.js';
+import { Deadline, withDeadline } from '../async/deadline.js';
 import { KmsKeyError, KmsUnavailableError } from '../errors/errors.js';
 import { printableName } from '../errors/printable.js';
 import { inRegion } from './key-arn.js';
-import type { KmsGateway, KmsPublicKey, KmsSignature, KmsSignRequest } from './kms-gateway.js';
+import type {
+  KmsGateway,
+  KmsPublicKey,
+  KmsSignature,
+  KmsSignRequest,
+  KmsVerifyRequest,
+} from './kms-gateway.js';
 
 /** The time from a failure of a Region until one call tries that Region again, in milliseconds. */
 const COOLDOWN_MS = 10_000;
@@ -13,16 +20,18 @@ const COOLDOWN_MS = 10_000;
  */
 const FALLBACK_TIMEOUT_SHARE = 0.25;
 
+type Operation = 'Sign' | 'Verify';
+
 interface Region {
   readonly name: string;
   readonly gateway: KmsGateway;
-  /** When its cooldown ends; -Infinity if it has none. */
-  availableAt: number;
+  /** When its cooldown ends, for each operation: an outage of one says nothing about the other. -Infinity if it has none. */
+  readonly availableAt: Record<Operation, number>;
 }
 
 /**
- * Calls KMS in the Regions of a Multi-Region key. The first Region in the order of preference signs; if it is unavailable,
- * the next one does, within the same time limit.
+ * Calls KMS in the Regions of a Multi-Region key. The first Region in the order of preference signs and verifies; if it is
+ * unavailable, the next one does, within the same time limit.
  */
 export class MultiRegionGateway implements KmsGateway {
   private readonly regions: readonly Region[];
@@ -38,7 +47,11 @@ export class MultiRegionGateway implements KmsGateway {
     private readonly timeout: number,
     private readonly now: () => number = () => performance.now(),
   ) {
-    this.regions = [...gateways].map(([name, gateway]) => ({ name, gateway, availableAt: -Infinity }));
+    this.regions = [...gateways].map(([name, gateway]) => ({
+      name,
+      gateway,
+      availableAt: { Sign: -Infinity, Verify: -Infinity },
+    }));
   }
 
   get circuit(): 'closed' | 'open' {
@@ -72,23 +85,39 @@ export class MultiRegionGateway implements KmsGateway {
     return { ...first, keyArn: inRegion(first.keyArn, home) };
   }
 
-  async sign(request: KmsSignRequest): Promise<KmsSignature> {
-    const candidates = this.candidates();
-    const deadlineAt = this.now() + this.timeout;
+  sign(request: KmsSignRequest): Promise<KmsSignature> {
+    return this.inFirstAvailable('Sign', request, (gateway, regional) => gateway.sign(regional));
+  }
+
+  verify(request: KmsVerifyRequest): Promise<void> {
+    return this.inFirstAvailable('Verify', request, (gateway, regional) => gateway.verify(regional));
+  }
+
+  private async inFirstAvailable<Request extends KmsSignRequest, Reply>(
+    operation: Operation,
+    request: Request,
+    send: (gateway: KmsGateway, request: Request) => Promise<Reply>,
+  ): Promise<Reply> {
+    const candidates = this.candidates(operation);
+    const deadlineAt = BLOCKED_TIME.now() + Math.min(this.timeout, request.deadline?.remainingMs ?? Infinity);
     let lastError!: KmsUnavailableError;
     for (const [index, { region, share }] of candidates.entries()) {
       const shares = candidates.slice(index).reduce((sum, candidate) => sum + candidate.share, 0);
-      const timeout = Math.max(1, Math.floor(((deadlineAt - this.now()) * share) / shares));
+      const timeout = Math.max(1, Math.floor(((deadlineAt - BLOCKED_TIME.now()) * share) / shares));
+      const deadline = new Deadline(timeout);
       try {
         const keyId = inRegion(request.keyId, region.name);
-        const signature = await region.gateway.sign({ ...request, keyId, timeout });
-        region.availableAt = -Infinity;
-        return signature;
+        const reply = await send(region.gateway, { ...request, keyId, deadline });
+        region.availableAt[operation] = -Infinity;
+        return reply;
       } catch (error) {
         if (!isUnavailable(error)) throw error;
-        // A full queue does not mean that the Region is unavailable.
-        if (error.reason !== 'overloaded') region.availableAt = this.now() + COOLDOWN_MS;
+        // A full queue, or a blocked event loop, does not mean that the Region is unavailable.
+        if (error.reason !== 'overloaded' && error.reason !== 'blocked')
+          region.availableAt[operation] = this.now() + COOLDOWN_MS;
         lastError = error;
+      } finally {
+        deadline.end();
       }
     }
     throw lastError;
@@ -102,11 +131,11 @@ export class MultiRegionGateway implements KmsGateway {
    * The available Regions in the order of preference, then those in their cooldown. A Region whose cooldown is over starts
    * a new one here, so that only one call at a time tries it.
    */
-  private candidates(): { region: Region; share: number }[] {
+  private candidates(operation: Operation): { region: Region; share: number }[] {
     const now = this.now();
-    const available = this.regions.filter(({ availableAt }) => availableAt <= now);
-    for (const region of available) {
-      if (region.availableAt > -Infinity) region.availableAt = now + COOLDOWN_MS;
+    const available = this.regions.filter(({ availableAt }) => availableAt[operation] <= now);
+    for (const { availableAt } of available) {
+      if (availableAt[operation] > -Infinity) availableAt[operation] = now + COOLDOWN_MS;
     }
     const others = this.regions.filter((region) => !available.includes(region));
     return [

@@ -1,9 +1,12 @@
 import { KMSClient, type KMSClientConfig } from '@aws-sdk/client-kms';
-import type { CircuitEvent } from './circuit.js';
 import { regionOf } from './key-arn.js';
+import { UndiciClient } from './undici-client.js';
+import { SdkClient, type KmsClient, type RequestOptions } from './kms-client.js';
+import { appClient, type KmsClients, OwnClients } from './kms-clients.js';
 import type { KmsGateway } from './kms-gateway.js';
 import { MultiRegionGateway } from './multi-region-gateway.js';
-import { type GatewayLimits, SingleRegionGateway } from './single-region-gateway.js';
+import { type GatewayLimits, type OperationEvent, SingleRegionGateway } from './single-region-gateway.js';
+import { UndiciHandler } from './undici-handler.js';
 
 export interface GatewaySettings {
   /** The key that signs: a key id, key ARN, alias name or alias ARN. */
@@ -15,51 +18,110 @@ export interface GatewaySettings {
   limits: GatewayLimits;
 }
 
-/** A change of the circuit of one Region. With `regions`, it names the Region. */
-export type GatewayEvent = CircuitEvent & { readonly region?: string };
+/** A change of the circuit of one operation. With `regions`, it names the Region. */
+export type GatewayEvent = OperationEvent & { readonly region?: string };
 
 /**
  * Opens the gateway to AWS KMS. This is the entry point of kms/: import it dynamically, as it loads the AWS SDK, an
  * optional peer dependency.
  *
- * @param onEvent called when the circuit of a Region opens and when it closes
+ * @param onEvent called when a circuit of a Region opens and when it closes
+ * @param now a monotonic clock in milliseconds
  */
-export function openGateway(settings: GatewaySettings, onEvent: (event: GatewayEvent) => void): KmsGateway {
+export function openGateway(
+  settings: GatewaySettings,
+  onEvent: (event: GatewayEvent) => void,
+  now: () => number = () => performance.now(),
+): KmsGateway {
   const { keyId, client, regions, limits } = settings;
   if (regions.length === 0) {
     // An ARN names its Region, and KMS in any other Region does not know the key.
     const region = hasRegion(client) ? undefined : regionOf(keyId);
-    return newGateway(settings, region, onEvent);
+    return new SingleRegionGateway(clientsOf(settings, region, now), limits, onEvent, now);
   }
   const gatewayIn = (region: string) =>
-    newGateway(settings, region, (event) => onEvent({ ...event, region }));
+    new SingleRegionGateway(
+      clientsOf(settings, region, now),
+      limits,
+      (event) => onEvent({ ...event, region }),
+      now,
+    );
   return new MultiRegionGateway(
     new Map(regions.map((region) => [region, gatewayIn(region)])),
     limits.timeout,
+    now,
   );
 }
 
+/** Verify has as many slots as Sign, and needs as many connections: those of the one must not wait for the other's. */
+const SLOTS_PER_CONCURRENCY = 2;
+
 /** @param region undefined for the Region of the client */
-function newGateway(
+function clientsOf(
   { client, limits }: GatewaySettings,
   region: string | undefined,
-  onEvent: (event: CircuitEvent) => void,
-): KmsGateway {
-  if (typeof client === 'function') {
-    return new SingleRegionGateway(client(region ?? ''), false, limits, onEvent);
-  }
-  if (isClient(client)) return new SingleRegionGateway(client, false, limits, onEvent);
-  const agent = { maxSockets: limits.maxConcurrency };
-  const requestHandler = {
+  now: () => number,
+): KmsClients {
+  if (typeof client === 'function') return appClient(client(region ?? ''));
+  if (isClient(client)) return appClient(client);
+  const config = { ...client, ...(region !== undefined && { region }) };
+  return new OwnClients(
+    client.requestHandler ? withHandlerOf(config, limits) : withOwnHandler(config, limits),
+    now,
+  );
+}
+
+function withOwnHandler(
+  config: KMSClientConfig,
+  { timeout, maxConcurrency }: GatewayLimits,
+): () => KmsClient {
+  const maxConnections = SLOTS_PER_CONCURRENCY * maxConcurrency;
+  const requestHandler = new UndiciHandler({ timeoutMs: timeout, maxConnections });
+  return () => new UndiciClient(config, requestHandler);
+}
+
+/** With the handler of the configuration, or one by its options, which come before those of the library. */
+function withHandlerOf(config: KMSClientConfig, limits: GatewayLimits): () => KmsClient {
+  const options = requestOptionsOf(config);
+  let { requestHandler } = config;
+  return () => {
+    const client = new KMSClient({
+      ...config,
+      requestHandler: requestHandler && handlerOf(requestHandler, limits),
+    });
+    ({ requestHandler } = client.config);
+    return new SdkClient(client, options);
+  };
+}
+
+type RequestHandler = NonNullable<KMSClientConfig['requestHandler']>;
+
+function handlerOf(
+  requestHandler: RequestHandler,
+  { timeout, maxConcurrency }: GatewayLimits,
+): RequestHandler {
+  if ('handle' in requestHandler) return requestHandler;
+  const agent = { maxSockets: SLOTS_PER_CONCURRENCY * maxConcurrency };
+  return {
     httpAgent: agent,
     httpsAgent: agent,
-    // The SDK's client of STS has the same handler, and no other limit: credentials that hang once would never come back. No less
-    // than the deadline of a call, or a slow KMS would be asked three times.
-    requestTimeout: limits.timeout,
+    // The SDK's client of STS has the same handler, and no other limit: one that is silent would take a connection for good.
+    // No less than the deadline of a call, or a slow KMS would be asked three times.
+    requestTimeout: timeout,
     throwOnRequestTimeout: true,
+    // There is no way to switch it off for calls of KMS, so that it must be longer than blocks of the event loop.
+    socketTimeout: 10 * timeout,
+    ...requestHandler,
   };
-  const ownClient = new KMSClient({ requestHandler, ...client, ...(region !== undefined && { region }) });
-  return new SingleRegionGateway(ownClient, true, limits, onEvent);
+}
+
+/**
+ * Calls of KMS have a deadline, and need no `requestTimeout` of the library: after a block of the event loop it would end before
+ * the answers are read that have arrived meanwhile, and the SDK would send the requests again.
+ */
+function requestOptionsOf({ requestHandler = {} }: KMSClientConfig): RequestOptions {
+  const isConfigured = 'handle' in requestHandler || 'requestTimeout' in requestHandler;
+  return isConfigured ? {} : { requestTimeout: 0 };
 }
 
 function hasRegion(client: GatewaySettings['client']): boolean {

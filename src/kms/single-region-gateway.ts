@@ -1,12 +1,29 @@
 import { types } from 'node:util';
-import { GetPublicKeyCommand, type KMSClient, SignCommand } from '@aws-sdk/client-kms';
-import { untilAborted, withDeadline } from '../async/deadline.js';
+import type { SignCommandInput } from '@aws-sdk/client-kms';
+import { BLOCKED_TIME, LONG_BLOCK_MS } from '../async/blocked-time.js';
+import { Deadline } from '../async/deadline.js';
 import { InFlight } from '../async/in-flight.js';
-import { KmsSignatureError, KmsUnavailableError } from '../errors/errors.js';
+import { KmsSignatureError, KmsUnavailableError, TokenSignatureError } from '../errors/errors.js';
 import { Circuit, type CircuitEvent } from './circuit.js';
 import { ConcurrencyLimit, type ConcurrencySettings } from './concurrency-limit.js';
-import { timeoutError, translateKmsError } from './kms-errors.js';
-import type { KmsGateway, KmsPublicKey, KmsSignature, KmsSignRequest } from './kms-gateway.js';
+import { isSameKey } from './key-arn.js';
+import type { KmsCall, KmsClient } from './kms-client.js';
+import type { KmsClients } from './kms-clients.js';
+import {
+  blockedError,
+  isCredentialsError,
+  isTimeout,
+  REFUSED_SIGNATURE,
+  timeoutError,
+  translateKmsError,
+} from './kms-errors.js';
+import type {
+  KmsGateway,
+  KmsPublicKey,
+  KmsSignature,
+  KmsSignRequest,
+  KmsVerifyRequest,
+} from './kms-gateway.js';
 
 /** The limits of the calls in one Region. */
 export interface GatewayLimits extends ConcurrencySettings {
@@ -14,36 +31,48 @@ export interface GatewayLimits extends ConcurrencySettings {
   timeout: number;
 }
 
-/** Calls KMS with one client. */
+type Operation = 'GetPublicKey' | 'Sign' | 'Verify';
+
+/** A change of the circuit of one operation. */
+export type OperationEvent = CircuitEvent & { readonly operation: 'Sign' | 'Verify' };
+
+/** Calls KMS in one Region. */
 export class SingleRegionGateway implements KmsGateway {
-  private readonly concurrency: ConcurrencyLimit;
-  private readonly breaker: Circuit;
+  /** Verify has slots of its own: calls of it that are not answered must not keep Sign from being sent. */
+  private readonly concurrency: Readonly<Record<Operation, ConcurrencyLimit>>;
+  /** One each: an outage of another operation alone must not keep Sign from being sent. */
+  private readonly circuits: Readonly<Record<Operation, Circuit>>;
   private readonly calls = new InFlight();
   private isClosed = false;
 
   /**
-   * @param ownsClient whether `close` destroys the client
-   * @param onEvent called when the circuit opens and when it closes
+   * @param onEvent called when the circuit of Sign or Verify opens and when it closes
    * @param now a monotonic clock in milliseconds
    */
   constructor(
-    private readonly client: KMSClient,
-    private readonly ownsClient: boolean,
+    private readonly clients: KmsClients,
     private readonly limits: GatewayLimits,
-    onEvent?: (event: CircuitEvent) => void,
-    private readonly now: () => number = () => performance.now(),
+    onEvent: (event: OperationEvent) => void = () => {},
+    now: () => number = () => performance.now(),
   ) {
-    this.concurrency = new ConcurrencyLimit(limits);
-    this.breaker = new Circuit(onEvent, now);
+    const signing = new ConcurrencyLimit(limits);
+    this.concurrency = { GetPublicKey: signing, Sign: signing, Verify: new ConcurrencyLimit(limits) };
+    const circuitOf = (operation: 'Sign' | 'Verify') =>
+      new Circuit((event) => onEvent({ ...event, operation }), now);
+    this.circuits = {
+      GetPublicKey: new Circuit(undefined, now),
+      Sign: circuitOf('Sign'),
+      Verify: circuitOf('Verify'),
+    };
   }
 
   get circuit(): 'closed' | 'open' {
-    return this.breaker.state;
+    return this.circuits.Sign.state;
   }
 
   async getPublicKey(keyId: string): Promise<KmsPublicKey> {
-    const reply = await this.call('GetPublicKey', { keyId }, (abortSignal) =>
-      this.client.send(new GetPublicKeyCommand({ KeyId: keyId }), { abortSignal }),
+    const reply = await this.call('GetPublicKey', { keyId }, (client, call) =>
+      client.getPublicKey({ KeyId: keyId }, call),
     );
     if (!isKeyId(reply.KeyId) || !types.isUint8Array(reply.PublicKey)) {
       throw new KmsUnavailableError(
@@ -60,64 +89,101 @@ export class SingleRegionGateway implements KmsGateway {
   }
 
   async sign(request: KmsSignRequest): Promise<KmsSignature> {
-    const { keyId, algorithm, messageType, message } = request;
-    const command = new SignCommand({
-      KeyId: keyId,
-      SigningAlgorithm: algorithm.signingAlgorithm,
-      MessageType: messageType,
-      Message: message,
-    });
-    const reply = await this.call('Sign', request, (abortSignal) =>
-      this.client.send(command, { abortSignal }),
-    );
+    const { keyId } = request;
+    const reply = await this.call('Sign', request, (client, call) => client.sign(inputOf(request), call));
     if (!isKeyId(reply.KeyId) || !types.isUint8Array(reply.Signature)) {
       throw new KmsSignatureError(`The KMS reply to Sign (${keyId}) contains no valid signature`);
     }
-    return { keyArn: reply.KeyId, der: reply.Signature };
+    return { keyArn: reply.KeyId, signature: reply.Signature };
+  }
+
+  async verify(request: KmsVerifyRequest): Promise<void> {
+    const { keyId, signature } = request;
+    const reply = await this.call('Verify', request, (client, call) =>
+      client.verify({ ...inputOf(request), Signature: signature }, call),
+    );
+    // KMS itself throws; emulators answer like this.
+    if (reply.SignatureValid === false) throw new TokenSignatureError(REFUSED_SIGNATURE);
+    if (reply.SignatureValid !== true || !isKeyId(reply.KeyId) || !isSameKey(reply.KeyId, keyId)) {
+      throw new KmsUnavailableError(
+        'failure',
+        `The KMS reply to Verify (${keyId}) contains no valid verdict`,
+      );
+    }
   }
 
   async close(): Promise<void> {
     this.isClosed = true;
     await this.calls.ended();
-    if (this.ownsClient) this.client.destroy();
+    this.clients.destroy();
   }
 
-  /** The signal ends the wait only. The call continues, as its outcome shows whether KMS is available. */
-  private async call<Reply>(
-    operation: string,
-    { keyId, signal, timeout = this.limits.timeout }: CallOptions,
-    send: (abortSignal: AbortSignal) => Promise<Reply>,
-  ): Promise<Reply> {
-    signal?.throwIfAborted();
+  private async call<Reply>(operation: Operation, options: CallOptions, send: Send<Reply>): Promise<Reply> {
+    options.signal?.throwIfAborted();
     if (this.isClosed) {
       throw new KmsUnavailableError('shutdown', 'No KMS call was made: this process is shutting down');
     }
-    this.breaker.throwIfOpen();
-    const deadlineAt = this.now() + timeout;
-    const sendAndTranslate = async (abortSignal: AbortSignal) => {
-      try {
-        return await send(abortSignal);
-      } catch (error) {
-        throw translateKmsError(error, operation, keyId);
-      }
-    };
-    const callWhenFree = async () => {
+    const circuit = this.circuits[operation];
+    const concurrency = this.concurrency[operation];
+    circuit.throwIfOpen();
+    const deadline = options.deadline ?? new Deadline(this.limits.timeout);
+    this.calls.enter();
+    try {
       // The other half is left for KMS: with less, calls to a slow KMS would time out and open the circuit.
-      await this.concurrency.acquire(timeout / 2, signal);
+      const slot = concurrency.acquire(Math.ceil(deadline.remainingMs / 2), options.signal);
+      if (slot) await slot;
       try {
-        const onTimeout = () => timeoutError(operation, keyId, timeout);
-        return await this.breaker.run(() =>
-          withDeadline(sendAndTranslate, deadlineAt - this.now(), onTimeout),
-        );
+        const { recovery } = BLOCKED_TIME;
+        if (recovery) await recovery;
+        return await circuit.run(() => this.sendWithin(deadline, operation, options.keyId, send));
       } finally {
-        this.concurrency.release();
+        concurrency.release();
       }
-    };
-    return untilAborted(this.calls.track(callWhenFree()), signal);
+    } finally {
+      this.calls.leave();
+      if (deadline !== options.deadline) deadline.end();
+    }
+  }
+
+  private async sendWithin<Reply>(
+    deadline: Deadline,
+    operation: Operation,
+    keyId: string,
+    send: Send<Reply>,
+  ): Promise<Reply> {
+    const client = this.clients.current();
+    const call: KmsCall = { deadline, wasSent: false };
+    const sentAt = BLOCKED_TIME.now();
+    const blockedBefore = BLOCKED_TIME.total;
+    try {
+      return await deadline.race(send(client, call), (blockedMs) =>
+        timeoutError(operation, keyId, deadline.timeoutMs, call.wasSent, blockedMs),
+      );
+    } catch (error) {
+      if (!call.wasSent || isCredentialsError(error)) this.clients.credentialsFailed(client);
+      if (error instanceof KmsUnavailableError) throw error;
+      const blockedMs = BLOCKED_TIME.total - blockedBefore;
+      const wasBlocked = blockedMs >= LONG_BLOCK_MS && blockedMs > BLOCKED_TIME.now() - sentAt;
+      if (wasBlocked && isTimeout(error)) {
+        throw blockedError(error, operation, keyId, call.wasSent, blockedMs);
+      }
+      throw translateKmsError(error, operation, keyId, call.wasSent);
+    }
   }
 }
 
-type CallOptions = Pick<KmsSignRequest, 'keyId' | 'signal' | 'timeout'>;
+type CallOptions = Pick<KmsSignRequest, 'keyId' | 'signal' | 'deadline'>;
+type Send<Reply> = (client: KmsClient, call: KmsCall) => Promise<Reply>;
+
+/** The parameters that Sign and Verify share. */
+function inputOf({ keyId, algorithm, messageType, message }: KmsSignRequest): SignCommandInput {
+  return {
+    KeyId: keyId,
+    SigningAlgorithm: algorithm.signingAlgorithm,
+    MessageType: messageType,
+    Message: message,
+  };
+}
 
 /** Key ids of replies appear in messages and so in logs. */
 function isKeyId(value: unknown): value is string {

@@ -3,6 +3,8 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { Subject } from 'rxjs';
 import { JWKS_ROUTES, type JwksRouteOptions, JwksRoutes } from '../jwks/jwks.routes.js';
 import { keysIn } from '../jwt/jwk.js';
+import { loadMlDsa } from '../jwt/ml-dsa.js';
+import { AliasSigner } from '../keys/alias-signer.js';
 import { JwksKeySource } from '../keys/jwks-key-source.js';
 import { KeyRing, type KeySource } from '../keys/key-ring.js';
 import { KmsKeySource } from '../keys/kms-key-source.js';
@@ -15,10 +17,13 @@ import type { KmsJwtModuleOptions } from '../options/kms-jwt.options.js';
 import type { KmsJwtSettings } from '../options/settings.js';
 import { readModuleOptions } from '../options/read-options.js';
 import { KmsJwtService } from '../service/kms-jwt.service.js';
+import { KmsVerifier } from '../service/kms-verifier.js';
 import { getKmsJwtServiceToken } from '../service/inject-kms-jwt.js';
 import { Log } from '../events/log.js';
 import { TokenSigner } from '../service/token-signer.js';
+import { IssuerVerifier } from '../service/issuer-verifier.js';
 import { TokenVerifier } from '../service/token-verifier.js';
+import { openSources } from './issuer-sources.js';
 
 /** The provider of the service of one instance. */
 export function serviceProvider(name: string, optionsToken: string | symbol): FactoryProvider<KmsJwtService> {
@@ -42,6 +47,7 @@ export function jwksRoutesProvider(name: string, options: JwksRouteOptions): Fac
 /** Assembles one instance of the library: each object and its dependencies. */
 async function createService(name: string, options: KmsJwtModuleOptions): Promise<KmsJwtService> {
   const settings = readModuleOptions(options);
+  if (settings.algorithms.some(({ messageType }) => messageType === 'EXTERNAL_MU')) await loadMlDsa();
   const events = new Subject<KmsJwtEvent>();
   const log = new Log(name);
   warnIfUnscoped(settings, log);
@@ -53,16 +59,38 @@ async function createService(name: string, options: KmsJwtModuleOptions): Promis
   const { rotation, limits } = settings;
   const binding = { instance: name, source: settings.keyId ?? settings.jwksUri ?? '' };
   const persistence = new RingPersistence(rotation.store, binding, limits.timeout, emit);
-  const trust = { ...rotation, expiresIn: settings.sign.expiresIn };
+  const { clockTolerance } = settings.verify;
+  const trust = {
+    ...rotation,
+    algorithms: settings.algorithms,
+    expiresIn: settings.sign.expiresIn,
+    clockTolerance,
+  };
   const keys = new TrustedKeys(persistence, trust, emit);
   const ring = new KeyRing(sourceOf(settings, gateway), keys, emit);
-  const signer = gateway && new TokenSigner(ring, gateway, { ...settings, ...limits }, emit);
-  const verifier = new TokenVerifier(ring, { ...settings, ...limits });
-  return new KmsJwtService(settings, ring, signer, verifier, gateway, events, log);
+  const signer = gateway && newSigner(settings, ring, keys, gateway, emit);
+  const kmsVerifier = new KmsVerifier(gateway, settings);
+  const verifier = new TokenVerifier(ring, { ...settings, ...limits }, kmsVerifier);
+  const sources = await openSources({ settings, kmsVerifier, emit, log }, { ring, verifier });
+  const verifierOfAll = sources ? new IssuerVerifier(sources, limits) : verifier;
+  return new KmsJwtService(settings, ring, signer, verifierOfAll, sources, gateway, events, log);
 }
 
-function warnIfUnscoped({ keyId, verify }: KmsJwtSettings, log: Log): void {
-  if (verify.issuer || verify.audience) return;
+function newSigner(
+  settings: KmsJwtSettings,
+  ring: KeyRing,
+  keys: TrustedKeys,
+  gateway: KmsGateway,
+  emit: (event: KmsJwtEvent) => void,
+): TokenSigner {
+  const { keyId = '', requestAlias, messageType, limits } = settings;
+  const aliasSigner = new AliasSigner(ring, keys, { keyId, requestAlias }, emit);
+  return new TokenSigner(ring, aliasSigner, gateway, { ...limits, messageType }, emit);
+}
+
+function warnIfUnscoped({ keyId, jwksUri, jwks, verify }: KmsJwtSettings, log: Log): void {
+  const hasKeys = (keyId ?? jwksUri ?? jwks) !== undefined;
+  if (verify.issuer || verify.audience || !hasKeys) return;
   const options = keyId === undefined ? 'verifyOptions' : 'signOptions';
   log.warn(
     `Neither issuer nor audience is configured: verify accepts tokens that the same keys signed for another service (RFC 8725, sections 3.8 and 3.9). Set ${options}.issuer and ${options}.audience`,
@@ -71,15 +99,18 @@ function warnIfUnscoped({ keyId, verify }: KmsJwtSettings, log: Log): void {
 
 function write(event: KmsJwtEvent, log: Log): void {
   if ('error' in event) log.error(describeEvent(event));
-  else if (event.type === 'store_unsafe') log.warn(describeEvent(event));
+  else if (event.type === 'store_unsafe' || event.type === 'clock_stepped') log.warn(describeEvent(event));
   else log.info(describeEvent(event));
 }
 
 function sourceOf(settings: KmsJwtSettings, gateway: KmsGateway | undefined): KeySource {
-  const { keyId, kid, jwksUri, jwks, rotation, limits } = settings;
-  if (keyId !== undefined && gateway) return new KmsKeySource(gateway, { ...rotation, keyId, kid });
-  if (jwksUri !== undefined) return new JwksKeySource(jwksUri, { ...rotation, timeout: limits.timeout });
-  return { load: async () => ({ others: keysIn(jwks) }) };
+  const { keyId, algorithms, kid, jwksUri, jwks, rotation, limits } = settings;
+  if (keyId !== undefined && gateway)
+    return new KmsKeySource(gateway, { ...rotation, keyId, kid, algorithms });
+  if (jwksUri !== undefined)
+    return new JwksKeySource(jwksUri, { ...rotation, algorithms, timeout: limits.timeout });
+  // Without keys of its own, the service accepts tokens of other issuers alone.
+  return { load: async () => ({ others: keysIn(jwks, algorithms) }) };
 }
 
 /** Loads kms/ dynamically, so that this package can be imported without the AWS SDK. */

@@ -2,14 +2,16 @@ import type { FactoryProvider, OnApplicationBootstrap } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { type Handler, handlersOf, gatewaysOf } from '../auth/handlers.js';
 import { readsCookies } from '../auth/token-extractors.js';
+import { kmsVerifiedHandlers } from '../auth/kms-verified-handlers.js';
 import { type StartedApp, unguardedHandlers } from '../auth/unguarded-handlers.js';
+import { KmsJwtOptionsError } from '../errors/errors.js';
 import type { Log } from '../events/log.js';
 import { getKmsJwtServiceToken } from '../service/inject-kms-jwt.js';
 import { KmsJwtService } from '../service/kms-jwt.service.js';
 
 const STARTUP_REPORT = 'KMS_JWT_STARTUP_REPORT';
 
-/** The provider that logs, when the app has started, what in it is open. */
+/** The provider that logs, when the app has started, what in it is open, and refuses routes that no token can pass. */
 export function startupReportProvider(name: string): FactoryProvider<StartupReport> {
   return {
     provide: STARTUP_REPORT,
@@ -19,7 +21,7 @@ export function startupReportProvider(name: string): FactoryProvider<StartupRepo
       modules: ModulesContainer,
       config: ApplicationConfig,
       { httpAdapter }: HttpAdapterHost,
-    ) => new StartupReport(jwt, { modules, config, hasHttp: Boolean(httpAdapter) }, jwt.log),
+    ) => new StartupReport(name, jwt, { modules, config, hasHttp: Boolean(httpAdapter) }, jwt.log),
   };
 }
 
@@ -28,6 +30,7 @@ const reported = new WeakSet<ModulesContainer>();
 
 class StartupReport implements OnApplicationBootstrap {
   constructor(
+    private readonly name: string,
     private readonly jwt: KmsJwtService,
     private readonly app: StartedApp,
     private readonly log: Pick<Log, 'info' | 'warn'>,
@@ -37,10 +40,23 @@ class StartupReport implements OnApplicationBootstrap {
   onApplicationBootstrap(): void {
     // A test may have put its own service there, which has neither options nor a log.
     if (!(this.jwt instanceof KmsJwtService)) return;
+    this.refuseUnverifiable();
     this.reportCookies();
     if (reported.has(this.app.modules)) return;
     reported.add(this.app.modules);
     this.reportHandlers(unguardedHandlers(this.app));
+  }
+
+  /** @throws KmsJwtOptionsError for a route that asks KMS about tokens whose keys are those of another issuer */
+  private refuseUnverifiable(): void {
+    if (this.jwt.hasKeyInKms) return;
+    const [handler] = kmsVerifiedHandlers(this.name, this.app);
+    if (!handler) return;
+    const place = `${handler.className}.${handler.method}`;
+    throw new KmsJwtOptionsError(
+      'VerifyWith.verification',
+      `is 'kms' for ${place}, but the instance '${this.name}' has no keyId, and KMS does not have the keys of jwksUri or jwks: leave it out there to verify locally`,
+    );
   }
 
   private reportCookies(): void {

@@ -9,7 +9,16 @@ export const JWKS_MAX_AGE_SECONDS = 300;
 /** The `stale-while-revalidate` of the key set over HTTP, in seconds (RFC 5861, section 3). */
 export const JWKS_STALE_WHILE_REVALIDATE_SECONDS = 60;
 
-/** The share of `refreshInterval` by which a refresh may come earlier or later, so that a fleet does not refresh at once. */
+/**
+ * How long KMS itself may take to show a change of an alias everywhere, in seconds: it is eventually consistent, for most
+ * calls within seconds, at times for several minutes (AWS KMS Developer Guide, "AWS KMS eventual consistency").
+ */
+export const KMS_PROPAGATION_SECONDS = 300;
+
+/**
+ * The share of `refreshInterval` by which a refresh may come earlier, so that a fleet does not refresh at once. By the same
+ * share it may come late, as one that takes long, or that fails once: what is computed from the interval allows for it.
+ */
 export const REFRESH_JITTER = 0.1;
 
 /** The assumed lifetime of a token without `exp`, and of all tokens without `signOptions.expiresIn`: for `rotation.retireAfter`. */
@@ -28,16 +37,25 @@ export const DEFAULT_ROTATION = {
 } as const;
 
 /**
- * `rotation.activationDelay`, in seconds: until the last instance has published the key, and until no cache has an older
- * key set.
+ * `rotation.activationDelay`, in seconds: until KMS shows the move to the last instance, which then publishes the key, and
+ * until no cache has an older key set.
  */
 export function defaultActivationDelay(refreshInterval: number): number {
   return (
     Math.ceil(refreshInterval * (1 + REFRESH_JITTER)) +
+    KMS_PROPAGATION_SECONDS +
     JWKS_MAX_AGE_SECONDS +
     JWKS_STALE_WHILE_REVALIDATE_SECONDS
   );
 }
+
+/** As the cache takes memory for all of its entries at start, and is searched through when a key is removed. */
+export const MAX_CACHED_TOKENS = 100_000;
+
+export const DEFAULT_CACHE = {
+  /** In tokens. */
+  max: 1000,
+} as const;
 
 export const DEFAULT_LIMITS = {
   /** In milliseconds. */
@@ -48,6 +66,8 @@ export const DEFAULT_LIMITS = {
   maxQueue: 1000,
   /** In characters. */
   maxTokenLength: 16_384,
+  /** In issuers. */
+  maxIssuers: 1000,
 } as const;
 
 export const DEFAULT_GUARD = {

@@ -1,9 +1,12 @@
 import type { KMSClient, KMSClientConfig } from '@aws-sdk/client-kms';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { AlgorithmName } from '../jwt/algorithms.js';
 import type { Expected, JwtClaims } from '../jwt/claims.js';
 import type { JwtHeader } from '../jwt/compact.js';
-import type { JsonWebKey } from '../jwt/jwk.js';
+import type { JsonWebKeyWithoutKid } from '../jwt/jwk.js';
 import type { Duration } from './duration.js';
+import type { IssuerLookupFunction, IssuerOptions } from './issuers.options.js';
+import type { CacheOptions, LimitOptions } from './limits.options.js';
 import type { RotationOptions } from './rotation.options.js';
 
 /** How one token is signed. The module's `signOptions` are the defaults. */
@@ -33,6 +36,12 @@ export interface SignOptions {
   signal?: AbortSignal | undefined;
 }
 
+/**
+ * Who verifies a signature: this process by the public key (`local`), or also AWS KMS by one call of `Verify` for each token
+ * (`kms`).
+ */
+export type VerificationMode = 'local' | 'kms';
+
 /** How one token is verified. The module's `verifyOptions` are the defaults. */
 export interface VerifyOptions {
   /**
@@ -50,6 +59,11 @@ export interface VerifyOptions {
   nonce?: string;
   /** Claims that must be present, with any value. Default: none. */
   requiredClaims?: string[];
+  /**
+   * The names of the issuers whose tokens are accepted, of those in the module's `issuers`; `'own'` for tokens of the module's own
+   * keys. Default: all of them.
+   */
+  issuers?: string[];
   /**
    * The expected `typ` of the header (RFC 8725, section 3.11), compared case-insensitively and with or without
    * `application/`. Default: `JWT`, or no `typ`.
@@ -74,6 +88,8 @@ export interface VerifyOptions {
   schema?: StandardSchemaV1;
   /** Returns header, payload and signature instead of the claims alone. Default: false. */
   complete?: boolean;
+  /** Whether KMS verifies the signature, too. Default: the module's `verification`. */
+  verification?: VerificationMode;
 }
 
 /** Options of `decode`. */
@@ -120,36 +136,7 @@ export type RevocationCheck = (claims: JwtClaims, header: JwtHeader) => boolean 
  * (RFC 7638); or the result of a function of its ARN and its public JWK, a string of 1 to 256 characters.
  */
 export type KidOption =
-  'key-id' | 'thumbprint' | ((key: { keyArn: string; jwk: Omit<JsonWebKey, 'kid'> }) => string);
-
-/** What one process may use. */
-export interface LimitOptions {
-  /**
-   * The longest time, in milliseconds, for each of these:
-   * - `sign` as a whole: the key, the queue, KMS and the SDK's retries;
-   * - each KMS call, its wait in the queue (at most half of this time) and the SDK's retries included;
-   * - each fetch of `jwksUri`;
-   * - each call of `rotation.store`;
-   * - each call of `isRevoked`;
-   * - each call of an asynchronous `schema`.
-   *
-   * Default: 3000. Maximum: 2,147,483,647.
-   */
-  timeout?: number | undefined;
-  /**
-   * How many KMS calls may run at the same time. A client that the module makes has as many sockets; raise `maxSockets`
-   * of your own client together with it. With `regions`, it applies to each Region. Needs a `keyId`. Default: 50, the SDK's
-   * own number of sockets.
-   */
-  maxConcurrency?: number | undefined;
-  /**
-   * How many more KMS calls may wait in the queue, each for at most half of `timeout`. Any further call fails at once with
-   * a `KmsUnavailableError`. With `regions`, it applies to each Region. Needs a `keyId`. Default: 1000.
-   */
-  maxQueue?: number | undefined;
-  /** The maximum length of a token that is verified or decoded, in characters. Default: 16384. */
-  maxTokenLength?: number | undefined;
-}
+  'key-id' | 'thumbprint' | ((key: { keyArn: string; jwk: JsonWebKeyWithoutKid }) => string);
 
 /** What `KmsJwtGuard` reads and writes. */
 export interface GuardOptions {
@@ -171,8 +158,8 @@ export interface GuardOptions {
    */
   endAtExpiry?: boolean | undefined;
   /**
-   * How often `isRevoked` is asked again about the token of an open connection or stream, 10 % more or less. The third
-   * failure in a row ends it. Default: never.
+   * How often `isRevoked` is asked again about the token of an open connection or stream, 10 % more or less, and KMS too with
+   * `verification: 'kms'`. The third failure in a row ends it. Default: never.
    */
   recheckInterval?: Duration | undefined;
   /**
@@ -187,16 +174,26 @@ export interface GuardOptions {
 
 /**
  * The options of `KmsJwtModule.forRoot`, also returned from the factory of `forRootAsync`. Exactly one of `keyId`,
- * `jwksUri` and `jwks` says which keys are trusted; the latter two are for services that only verify. `undefined` counts as
- * left out, except for `signOptions`, `verifyOptions`, `isRevoked`, `rotation.distrustedKeys` and `guard.allowedOrigins`, and
- * within the first two, where it is refused.
+ * `jwksUri` and `jwks` says which keys are trusted, or none beside `issuers`; the latter two are for services that only verify. `undefined` counts as
+ * left out, except for `signOptions`, `verifyOptions`, `verification`, `isRevoked`, `rotation.distrustedKeys` and
+ * `guard.allowedOrigins`, and within the first two, where it is refused.
  */
 export interface KmsJwtModuleOptions {
   /**
-   * The key that signs: key id, key ARN, alias name (`alias/…`) or alias ARN. Its key spec must be ECC_NIST_P256, its key
-   * usage SIGN_VERIFY.
+   * The key that signs: key id, key ARN, alias name (`alias/…`) or alias ARN. Its key spec must fit `algorithm`
+   * (ECC_NIST_P256 by default), its key usage be SIGN_VERIFY.
    */
   keyId?: string | undefined;
+  /**
+   * The JWS algorithm of the keys, or all that they may have, while a service moves from one to another: keys of others are
+   * refused, also in key sets and stores. A key has one algorithm, which is bound when the key is read, so a list names one
+   * for each type of key at most. The `alg` of a token is only compared with it. Ed25519 takes messages of up to 4,096 bytes, and
+   * shows KMS the claims; tokens by ML-DSA have 3,300 to 6,200 more characters. Default: `'ES256'`.
+   *
+   * @example
+   * KmsJwtModule.forRoot({ keyId: 'alias/auth', algorithm: ['RS256', 'ES256'] })
+   */
+  algorithm?: AlgorithmName | AlgorithmName[] | undefined;
   /**
    * The URL of the issuer's key set, for a service that only verifies: it needs neither AWS nor its SDK. https, or http on
    * loopback. It is fetched again as its `Cache-Control` says; if that fails, the last keys remain in use for
@@ -205,12 +202,25 @@ export interface KmsJwtModuleOptions {
   jwksUri?: string | undefined;
   /** The key set itself, for a service that only verifies. */
   jwks?: { keys: readonly object[] } | undefined;
+  /**
+   * Other issuers whose tokens are accepted, beside the own ones or instead of them: a list, or a function that finds one by its
+   * `iss`. A token is verified by the keys and options of its own issuer alone.
+   *
+   * @example
+   * issuers: [{ issuer: 'https://login.example.com/', audience: 'orders', algorithms: ['RS256'], keys: { discovery: true } }]
+   */
+  issuers?: IssuerOptions[] | IssuerLookupFunction | undefined;
   /** The `kid` of the key in tokens and key sets. Default: `'key-id'`. */
   kid?: KidOption | undefined;
   /**
    * The KMS client, or its configuration. Default: `new KMSClient({})`, with AWS's own chains for region and credentials;
    * if `keyId` is an ARN and no region is configured here, the Region of the ARN. With `regions`: a configuration, or a
-   * function that returns the client of a Region. The module destroys only clients that it made, at shutdown.
+   * function that returns the client of a Region.
+   *
+   * From a configuration the module makes the client, and destroys it at shutdown. If the credentials fail (a function
+   * `credentials` never settles or gives `undefined`, AWS refuses them), it makes a new client once the old one is ten
+   * seconds old, which asks for credentials again. Options for `requestHandler` are added to the module's own. A client of
+   * the app, also from a function, is never replaced or destroyed.
    */
   client?: KMSClient | KMSClientConfig | ((region: string) => KMSClient) | undefined;
   /**
@@ -219,13 +229,14 @@ export interface KmsJwtModuleOptions {
    */
   regions?: string[] | undefined;
   /**
-   * What is sent to KMS (AWS `Sign`, `MessageType`): `'DIGEST'`, the SHA-256 of the token, or `'RAW'`, the token itself,
-   * up to 4,096 bytes. Default: `'DIGEST'`.
+   * What is sent to KMS (AWS `Sign` and `Verify`, `MessageType`): `'DIGEST'`, the hash of the token (by ML-DSA its μ, `EXTERNAL_MU`; by
+   * Ed25519 the token all the same, as KMS takes no hash), or `'RAW'`, the token itself, up to 4,096 bytes. Default: `'DIGEST'`.
    */
   messageType?: 'DIGEST' | 'RAW' | undefined;
   /**
-   * Sends `keyId`, an alias, in Sign calls instead of the key's ARN, for key policies with the condition key
-   * `kms:RequestAlias`. Default: false, so that a moved alias cannot sign under the `kid` of another key.
+   * Sends `keyId`, an alias, in every Sign call, for key policies with the condition key `kms:RequestAlias`. A new key then
+   * signs at once, before other instances and caches have it, and `sign` may reject with the reason `alias_moved` in the
+   * minutes after a move. Default: false: Sign names the key's ARN, unless the last look-up of the alias is too old.
    */
   requestAlias?: boolean | undefined;
   /** Fetches the public key at the first use instead of at start. Default: false. */
@@ -233,14 +244,30 @@ export interface KmsJwtModuleOptions {
   /** Defaults for every `sign`. `verify` expects the same issuer and audience, unless `verifyOptions` override them. */
   signOptions?: Omit<SignOptions, 'signal'>;
   /** Defaults for every `verify`, including those of the guard. */
-  verifyOptions?: RouteVerifyOptions;
+  verifyOptions?: Omit<RouteVerifyOptions, 'verification'>;
   /**
-   * Called for every token that is valid in all other respects. If it throws, or does not return `true` or `false` within
+   * `'kms'`: after every other check, `isRevoked` included, AWS KMS verifies the signature of each token too, past any cache. So
+   * a token is refused as soon as its key is disabled (`TokenKeyDisabledError`), and CloudTrail has each check. It costs one
+   * `Verify` call per token, 5 to 20 ms and a share of the quota that `sign` needs; while KMS is away, tokens are refused with 503.
+   * The role needs `kms:Verify`; the call names the ARN of the key, also with `requestAlias`. Only keys in KMS can verify: not
+   * with `jwksUri` or `jwks`, nor by a JWK in `rotation.verificationKeys`.
+   *
+   * `@VerifyWith()` and the options of `verify` override it. Default: `'local'`.
+   */
+  verification?: VerificationMode;
+  /**
+   * Called for every token that is valid in all other respects that are checked here. If it throws, or does not return `true` or `false` within
    * `limits.timeout`, the token is refused with a `RevocationUnavailableError`: a 503. Default: no token is revoked.
    */
   isRevoked?: RevocationCheck;
   /** How keys follow each other: refreshes, delays, further keys and a store. */
   rotation?: RotationOptions | undefined;
+  /**
+   * Keeps tokens of up to 4,096 characters whose signature was verified twice, in the memory of this process, so that the signature of
+   * the same token is not verified again. Everything else is checked each time: the key, the times, the claims, the schema and
+   * `isRevoked`. A key that is no longer trusted takes its tokens with it. `false` keeps none. Default: `{ max: 1000 }`.
+   */
+  cache?: CacheOptions | false | undefined;
   /** Timeouts, concurrency and lengths. */
   limits?: LimitOptions | undefined;
   /** Where the guard finds the token and puts the claims. */

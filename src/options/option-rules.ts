@@ -2,20 +2,14 @@
 import { types } from 'node:util';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import ms from 'ms';
-import { ALGORITHM_NAMES } from '../jwt/algorithms.js';
+import { ALGORITHM_NAMES, ALGORITHMS } from '../jwt/algorithms.js';
 import { canonicalType } from '../jwt/compact.js';
-import { keysIn, MAX_KEYS, verificationKeyFrom } from '../jwt/jwk.js';
 import { isPlainObject, lossInJson } from '../jwt/json.js';
-import { MAX_TIMER_MS } from './defaults.js';
+import { MAX_CACHED_TOKENS, MAX_TIMER_MS } from './defaults.js';
 import type { Duration } from './duration.js';
 import { originFrom } from './origin.js';
-import type {
-  GuardOptions,
-  KmsJwtModuleOptions,
-  LimitOptions,
-  SignOptions,
-  VerifyOptions,
-} from './kms-jwt.options.js';
+import type { GuardOptions, KmsJwtModuleOptions, SignOptions, VerifyOptions } from './kms-jwt.options.js';
+import type { CacheOptions, LimitOptions } from './limits.options.js';
 import type { KmsJwtModuleExtras } from './module-extras.js';
 import type { RotationOptions } from './rotation.options.js';
 
@@ -55,6 +49,8 @@ const expectedValues: Rule = [
 ];
 const RESERVED_PARAMETERS = ['alg', 'kid', 'crit', 'b64', 'enc'];
 
+const verificationMode: Rule = [(value) => value === 'local' || value === 'kms', "must be 'local' or 'kms'"];
+
 export const SIGN_RULES: Rules<SignOptions> = {
   expiresIn: duration,
   notBefore: [isDuration, "must be a number of whole seconds, or a string with a unit such as '10s'"],
@@ -80,6 +76,7 @@ export const VERIFY_RULES: Rules<VerifyOptions> = {
   jwtid: nonEmptyString,
   nonce: nonEmptyString,
   requiredClaims: [(value) => isList(value, isNonEmptyString), 'must be an array of claim names, not empty'],
+  issuers: [(value) => isList(value, isNonEmptyString), 'must be an array of names of issuers, not empty'],
   typ: [isType, "must be a media type such as 'at+jwt'"],
   maxAge: duration,
   clockTolerance: [(value) => isSeconds(value) && value >= 0, 'must be a number of seconds, 0 or more'],
@@ -88,14 +85,20 @@ export const VERIFY_RULES: Rules<VerifyOptions> = {
   ignoreNotBefore: flag,
   schema: [isSchema, 'must be a Standard Schema (https://standardschema.dev)'],
   complete: flag,
+  verification: verificationMode,
 };
 
 export const MODULE_RULES: Rules<KmsJwtModuleOptions> = {
   keyId: [isNonEmptyString, 'must be a key id, key ARN, alias name (alias/…) or alias ARN'],
   jwksUri: [isKeySetUri, 'must be an https URL, or an http URL on loopback, without credentials'],
-  jwks: [
-    (value) => keysIn(value).length > 0,
-    `must be a JWK Set with a public key for ${ALGORITHM_NAMES} that has a kid, among its first ${MAX_KEYS}`,
+  algorithm: [
+    (value) => isAlgorithm(value) || (isList(value, isAlgorithm) && hasNoDuplicates(value as string[])),
+    `must be an algorithm that KMS signs with, or an array of them, each once: ${ALGORITHM_NAMES.join(', ')}`,
+  ],
+  jwks: [isObject, 'must be a JWK Set'],
+  issuers: [
+    (value) => isFunction(value) || isList(value, isObject),
+    'must be an array of issuers, not empty, or a function that finds one by its iss',
   ],
   kid: [
     (value) => value === 'key-id' || value === 'thumbprint' || isFunction(value),
@@ -106,8 +109,7 @@ export const MODULE_RULES: Rules<KmsJwtModuleOptions> = {
     'must be a KMSClient, its configuration or a function',
   ],
   regions: [
-    (value) =>
-      isList(value, isNonEmptyString) && new Set(value as string[]).size === (value as string[]).length,
+    (value) => isList(value, isNonEmptyString) && hasNoDuplicates(value as string[]),
     'must be an array of AWS Regions, each once',
   ],
   messageType: [(value) => value === 'DIGEST' || value === 'RAW', "must be 'DIGEST' or 'RAW'"],
@@ -115,8 +117,10 @@ export const MODULE_RULES: Rules<KmsJwtModuleOptions> = {
   lazy: flag,
   signOptions: record,
   verifyOptions: record,
+  verification: verificationMode,
   isRevoked: [isFunction, 'must be a function'],
   rotation: record,
+  cache: [(value) => value === false || isObject(value), 'must be an object, or false'],
   limits: record,
   guard: record,
 };
@@ -131,8 +135,8 @@ export const ROTATION_RULES: Rules<RotationOptions> = {
   activationDelay: [(value) => isDuration(value) && toSeconds(value) >= 0, `${duration[1]}, or 0`],
   retireAfter: duration,
   verificationKeys: [
-    (value) => Array.isArray(value) && value.every((key) => isNonEmptyString(key) || isVerificationKey(key)),
-    `must be an array of KMS keys, in the form of keyId, and public JWKs for ${ALGORITHM_NAMES} with a kid`,
+    (value) => Array.isArray(value) && value.every((key) => isNonEmptyString(key) || isObject(key)),
+    'must be an array of KMS keys, in the form of keyId, and public JWKs with a kid',
   ],
   distrustedKeys: [
     (value) => Array.isArray(value) && value.every(isKeyIdentifier),
@@ -150,6 +154,14 @@ export const LIMIT_RULES: Rules<LimitOptions> = {
   maxConcurrency: positive('calls'),
   maxQueue: [(value) => isWholeNumber(value, 0), 'must be a whole number of calls, 0 or more'],
   maxTokenLength: positive('characters'),
+  maxIssuers: positive('issuers'),
+};
+
+export const CACHE_RULES: Rules<CacheOptions> = {
+  max: [
+    (value) => isWholeNumber(value, 1, MAX_CACHED_TOKENS),
+    `must be a positive whole number of tokens, at most ${MAX_CACHED_TOKENS}`,
+  ],
 };
 
 export const GUARD_RULES: Rules<GuardOptions> = {
@@ -177,14 +189,15 @@ export const EXTRA_RULES: Rules<KmsJwtModuleExtras> = {
 export const CHECKS: ReadonlySet<string> = new Set([
   'signOptions',
   'verifyOptions',
+  'verification',
   'isRevoked',
   'distrustedKeys',
   'allowedOrigins',
 ]);
 
-// A signal, a time and the shape of the result belong to one call.
+// A signal, a time and the shape of the result belong to one call; `verification` is an option of the module itself.
 const { signal: _signal, ...forEverySign } = SIGN_RULES;
-const { complete: _complete, clockTimestamp: _timestamp, ...forEveryVerify } = VERIFY_RULES;
+const { complete: _complete, clockTimestamp: _timestamp, verification: _, ...forEveryVerify } = VERIFY_RULES;
 export { forEverySign as MODULE_SIGN_RULES, forEveryVerify as MODULE_VERIFY_RULES };
 
 function isSeconds(value: unknown): value is number {
@@ -219,11 +232,15 @@ function isLossless(value: unknown): boolean {
   }
 }
 
-function isVerificationKey(value: unknown): boolean {
-  return verificationKeyFrom(value) !== undefined;
+function isAlgorithm(value: unknown): boolean {
+  return ALGORITHMS.some(({ alg }) => alg === value);
 }
 
-function isKeySetUri(value: unknown): boolean {
+function hasNoDuplicates(values: readonly string[]): boolean {
+  return new Set(values).size === values.length;
+}
+
+export function isKeySetUri(value: unknown): value is string {
   if (!isNonEmptyString(value) || !URL.canParse(value)) return false;
   const { protocol, hostname, username, password } = new URL(value);
   // Errors name the URL.

@@ -1,9 +1,12 @@
 import { KmsJwtOptionsError } from '../errors/errors.js';
-import type { Expected } from '../jwt/claims.js';
-import { canonicalType, type JwtHeader } from '../jwt/compact.js';
+import type { JwtHeader } from '../jwt/compact.js';
 import { isAlias } from '../kms/key-arn.js';
+import { checkPublicKeys, toAlgorithms } from './algorithm-options.js';
+import { toIssuers } from './read-issuers.js';
+import { toVerifySettings } from './read-verify-options.js';
 import { readOptions, refuseHidden } from './checked-options.js';
 import {
+  DEFAULT_CACHE,
   DEFAULT_GUARD,
   DEFAULT_KID,
   DEFAULT_LIMITS,
@@ -20,6 +23,7 @@ import type {
 } from './kms-jwt.options.js';
 import type { KmsJwtModuleExtras } from './module-extras.js';
 import {
+  CACHE_RULES,
   CHECKS,
   EXTRA_RULES,
   flag,
@@ -56,15 +60,20 @@ export function readModuleOptions(options: KmsJwtModuleOptions): KmsJwtSettings 
   const limits = readOptions('limits.', given.limits ?? {}, LIMIT_RULES, isCheck);
   const guard = readOptions('guard.', given.guard ?? {}, GUARD_RULES, isCheck);
   checkKeys({ ...given, rotation, limits });
+  const algorithms = toAlgorithms(given.algorithm);
+  checkPublicKeys(given.jwks, rotation.verificationKeys ?? [], algorithms);
   const signOptions = readOptions('signOptions.', given.signOptions ?? {}, MODULE_SIGN_RULES, always);
   const verifyOptions = readOptions('verifyOptions.', given.verifyOptions ?? {}, MODULE_VERIFY_RULES, always);
 
+  const verify = toVerifySettings(verifyOptions);
   const { issuer, audience } = signOptions;
   const expectedOfOwnTokens = toVerifySettings({ ...(issuer && { issuer }), ...(audience && { audience }) });
   return {
     keyId: given.keyId,
     jwksUri: given.jwksUri,
     jwks: given.jwks,
+    algorithms,
+    issuers: toIssuers(given.issuers, { ...expectedOfOwnTokens, ...verify }),
     kid: given.kid ?? DEFAULT_KID,
     client: given.client ?? {},
     regions: [...(given.regions ?? [])],
@@ -72,8 +81,13 @@ export function readModuleOptions(options: KmsJwtModuleOptions): KmsJwtSettings 
     requestAlias: given.requestAlias ?? false,
     lazy: given.lazy ?? false,
     isRevoked: given.isRevoked,
+    cache: toCacheSettings(given.cache),
     sign: toSignSettings(signOptions),
-    verify: { ...expectedOfOwnTokens, ...toVerifySettings(verifyOptions) },
+    verify: {
+      ...expectedOfOwnTokens,
+      ...verify,
+      ...(given.verification && { verification: given.verification }),
+    },
     rotation: toRotationSettings(rotation, given.requestAlias ?? false),
     limits: { ...DEFAULT_LIMITS, ...limits },
     guard: toGuardSettings(guard),
@@ -100,22 +114,27 @@ function refuseMisplaced(given: KmsJwtModuleOptions): void {
       throw new KmsJwtOptionsError(option, 'must be beside useFactory in forRootAsync, not in its result');
     }
   }
+  const { verifyOptions } = given ?? {};
+  if (isObject(verifyOptions) && 'verification' in verifyOptions) {
+    throw new KmsJwtOptionsError('verifyOptions.verification', 'must be beside verifyOptions, not in it');
+  }
 }
 
 /** Whether the keys come from exactly one place, and whether each option that was set can have an effect there. */
 function checkKeys(given: KmsJwtModuleOptions): void {
   const { keyId, jwksUri, jwks } = given;
   const sources = [keyId, jwksUri, jwks].filter((source) => source !== undefined);
-  if (sources.length === 0) {
+  if (sources.length === 0 && !given.issuers) {
     throw new KmsJwtOptionsError(
       'keyId',
-      `is missing: it ${MODULE_RULES.keyId[1]} (jwksUri or jwks only to verify)`,
+      `is missing: it ${MODULE_RULES.keyId[1]} (jwksUri, jwks or issuers only to verify)`,
     );
   }
   if (sources.length > 1) throw new KmsJwtOptionsError('keyId', 'and jwksUri and jwks exclude each other');
   const needsKey = optionsThatSign(given).find(([, value]) => value !== undefined)?.[0];
   if (keyId === undefined && needsKey !== undefined) throw new KmsJwtOptionsError(needsKey, 'needs a keyId');
-  if (jwksUri === undefined && given.rotation?.maxStale !== undefined) {
+  if (given.verification === 'kms') checkKmsVerification(given);
+  if (jwksUri === undefined && !given.issuers && given.rotation?.maxStale !== undefined) {
     throw new KmsJwtOptionsError('rotation.maxStale', 'needs a jwksUri: keys in KMS do not become stale');
   }
   if (keyId !== undefined && given.requestAlias && !isAlias(keyId)) {
@@ -127,6 +146,28 @@ function checkKeys(given: KmsJwtModuleOptions): void {
   }
   if (!given.regions && isFunction(given.client)) {
     throw new KmsJwtOptionsError('client', 'can be a function only if regions is set');
+  }
+}
+
+/** KMS verifies by its own keys alone: by any other, each token would be refused. */
+function checkKmsVerification({ keyId, rotation, issuers }: KmsJwtModuleOptions): void {
+  if (issuers) {
+    throw new KmsJwtOptionsError(
+      'verification',
+      "is 'kms', and KMS does not have the keys of issuers: leave it out, and set it by @VerifyWith() on the routes that need it",
+    );
+  }
+  if (keyId === undefined) {
+    throw new KmsJwtOptionsError(
+      'verification',
+      "is 'kms', which needs a keyId: KMS does not have the keys of jwksUri or jwks. Leave it out to verify locally",
+    );
+  }
+  if (rotation?.verificationKeys?.some((key) => typeof key !== 'string')) {
+    throw new KmsJwtOptionsError(
+      'rotation.verificationKeys',
+      "has a JWK, which KMS does not have, and verification is 'kms': name a key in KMS instead, or leave verification out and set it by @VerifyWith() on the routes that need it",
+    );
   }
 }
 
@@ -199,6 +240,11 @@ function toRotationSettings(given: RotationOptions, requestAlias: boolean): Rota
   };
 }
 
+function toCacheSettings(given: KmsJwtModuleOptions['cache']): KmsJwtSettings['cache'] {
+  if (given === false) return false;
+  return { ...DEFAULT_CACHE, ...readOptions('cache.', given ?? {}, CACHE_RULES, isCheck) };
+}
+
 function toGuardSettings(guard: GuardOptions): GuardSettings {
   const { tokenFrom, recheckInterval, allowedOrigins, ...given } = guard;
   return {
@@ -220,26 +266,4 @@ function toSignSettings({ expiresIn, notBefore, audience, header, ...rest }: Sig
     ...(expiresIn !== undefined && { expiresIn: toSeconds(expiresIn) }),
     ...(notBefore !== undefined && { notBefore: toSeconds(notBefore) }),
   };
-}
-
-function toVerifySettings({
-  audience,
-  issuer,
-  maxAge,
-  typ,
-  requiredClaims,
-  ...rest
-}: VerifyOptions): VerifySettings {
-  return {
-    ...rest,
-    ...(requiredClaims !== undefined && { requiredClaims: [...requiredClaims] }),
-    ...(audience !== undefined && { audience: toExpectedList(audience) }),
-    ...(issuer !== undefined && { issuer: toExpectedList(issuer) }),
-    ...(maxAge !== undefined && { maxAge: toSeconds(maxAge) }),
-    ...(typ !== undefined && { typ: canonicalType(typ) }),
-  };
-}
-
-function toExpectedList(values: Expected | Expected[]): Expected[] {
-  return [values].flat().map((value) => (typeof value === 'string' ? value : new RegExp(value)));
 }

@@ -10,12 +10,15 @@ export interface StoredRing {
   instance: string;
   /** The `keyId`, as it is configured. */
   source: string;
-  savedAt: number;
+  /** When the alias was last looked up. */
+  lookedUpAt: number;
   /** Of the tokens that were signed here, in seconds. */
   longestLifetime?: number;
   active?: { keyArn: string; jwk: JsonWebKey };
-  next?: { keyArn: string; jwk: JsonWebKey; activatesAt: number };
-  retired: { jwk: JsonWebKey; stoppedSigningAt: number; knownAt: number }[];
+  /** The key that signs next: `seenAt` is when the alias was first seen to point to it. */
+  next?: { keyArn: string; jwk: JsonWebKey; seenAt: number; activatesAt: number };
+  /** Former keys: `leftAt` is when the alias was seen to point to another key. */
+  retired: { keyArn: string; jwk: JsonWebKey; leftAt: number }[];
   /** Since when further keys have been published; they are not trusted for being listed here. */
   published: { jwk: JsonWebKey; publishedAt: number }[];
   /** The kids and thumbprints of the keys that are never trusted again: see `rotation.distrustedKeys`. */
@@ -53,20 +56,24 @@ export interface KmsJwtRingStore {
  */
 export interface RotationOptions {
   /**
-   * How often an alias is looked up again; and how often `jwksUri` is fetched, if its response has no `max-age`.
-   * Default: 300 seconds, varied by up to 10 %.
+   * The longest time between two look-ups of an alias; and between two fetches of `jwksUri`, if its response has no
+   * `max-age`. Each comes up to 10 % earlier, so that a fleet does not refresh at once; one that failed is repeated within
+   * 30 seconds. Default: 300 seconds.
    */
   refreshInterval?: Duration | undefined;
   /**
-   * How long a key is published before it signs, once the alias has moved to it; 0 for at once. A key that was published
-   * before, as a former key or in `verificationKeys`, waits only for the rest of this time; with `requestAlias` any key
-   * signs at once. Default: `refreshInterval` and 10 % of it, until every
-   * instance publishes the key, and 360 seconds, until no cache has an older key set: 690 seconds in all.
+   * How long a key is published before it signs, once the alias has moved to it; 0 for at once. A key in `verificationKeys`
+   * waits only for the rest of this time; a key that the alias moves back to waits for all of it; with `requestAlias` any key
+   * signs at once. An instance that sees the move late, because it was frozen or cut off, waits for less. If the key that
+   * signs is disabled in KMS or distrusted, the next key signs at once. Default: `refreshInterval` and 10 % of it, until every
+   * instance has looked the alias up, 300 seconds, in which KMS may still show the old key, and 360 seconds, until no cache
+   * has an older key set: 990 seconds in all.
    */
   activationDelay?: Duration | undefined;
   /**
-   * How long a key verifies after another has replaced it. To it, one `refreshInterval` is added, in which other
-   * instances may still sign with the key. Default: `signOptions.expiresIn`, or 24 hours without it; longer if this
+   * How long a key verifies after the last instance can have signed with it: that is `activationDelay` and 630 seconds
+   * (`refreshInterval`, 10 % of it, and 300 seconds) after the alias was seen to leave it. At least those 630 seconds, also if
+   * less is set. `verifyOptions.clockTolerance` is added. Default: `signOptions.expiresIn`, or 24 hours without it; longer if this
    * instance has signed a token that lives longer (24 hours for a token without `exp`). Tokens that were only verified do
    * not count, because anybody can present one. Set it if other instances sign tokens that live longer than
    * `signOptions.expiresIn`.
@@ -97,8 +104,9 @@ export interface RotationOptions {
    */
   maxStale?: Duration | undefined;
   /**
-   * Keeps the keys of a rotation over restarts. Default: none; an instance that starts in the middle of a rotation then
-   * signs with the new key at once, and knows the old one only from `verificationKeys`.
+   * Keeps the keys of a rotation over restarts. A store of any age is resumed; the first look-up of the alias decides which key
+   * signs. Default: none; an instance that starts in the middle of a rotation then signs with the new key at once, and knows
+   * the old one only from `verificationKeys`.
    */
   store?: KmsJwtRingStore | undefined;
 }

@@ -1,15 +1,19 @@
 // The options after reading, for the rest of the library. Durations are seconds, except for `limits.timeout`.
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { Algorithm } from '../jwt/algorithms.js';
 import type { ClaimsToAdd, ClaimsToExpect } from '../jwt/claims.js';
 import type { JwtHeader } from '../jwt/compact.js';
 import type { JsonWebKey } from '../jwt/jwk.js';
 import type {
   KidOption,
   KmsJwtModuleOptions,
-  LimitOptions,
   RevocationCheck,
   TokenExtractor,
+  VerificationMode,
 } from './kms-jwt.options.js';
+import type { CacheOptions, LimitOptions } from './limits.options.js';
+import type { IssuerLookupFunction } from './issuers.options.js';
+import type { IssuerSettings } from './read-issuers.js';
 import type { KmsJwtRingStore } from './rotation.options.js';
 
 /** `KmsJwtModuleOptions` after reading: in the same groups, with every default except that of `guard.tokenFrom`. */
@@ -17,6 +21,8 @@ export interface KmsJwtSettings {
   keyId: string | undefined;
   jwksUri: string | undefined;
   jwks: { keys: readonly object[] } | undefined;
+  issuers: readonly IssuerSettings[] | IssuerLookupFunction | undefined;
+  algorithms: readonly Algorithm[];
   kid: KidOption;
   client: NonNullable<KmsJwtModuleOptions['client']>;
   regions: readonly string[];
@@ -24,6 +30,7 @@ export interface KmsJwtSettings {
   requestAlias: boolean;
   lazy: boolean;
   isRevoked: RevocationCheck | undefined;
+  cache: Required<CacheOptions> | false;
   sign: SignSettings;
   verify: VerifySettings;
   rotation: RotationSettings;
@@ -43,6 +50,12 @@ export interface VerifySettings extends ClaimsToExpect {
   clockTimestamp?: number;
   schema?: StandardSchemaV1;
   complete?: boolean;
+  /** By name. */
+  issuers?: readonly string[];
+  /** What the call or the route asks, without the defaults of the module: for tokens of other issuers. */
+  asked?: VerifySettings;
+  /** Absent: `local`. */
+  verification?: VerificationMode;
 }
 
 /** `RotationOptions` after reading. */

@@ -1,46 +1,34 @@
 import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { isPromise } from '../async/is-promise.js';
 import { type KmsJwtError, KmsJwtOptionsError } from '../errors/errors.js';
 import { encodeBase64url } from '../jwt/base64url.js';
+import type { AlgorithmName } from '../jwt/algorithms.js';
 import { expiryOf, type JwtClaims } from '../jwt/claims.js';
-import { type CompactJws, type JwtHeader, parseCompact } from '../jwt/compact.js';
+import { type CompactJws, type JwtHeader, parseCompact, tryParseCompact } from '../jwt/compact.js';
 import type { JsonWebKeySet } from '../jwt/jwk.js';
 import type { Observable, Subject } from 'rxjs';
-import type { KeyRing, RingHealth } from '../keys/key-ring.js';
+import type { KeyRing } from '../keys/key-ring.js';
 import type { KmsGateway } from '../kms/kms-gateway.js';
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
 import type { Log } from '../events/log.js';
 import type { DecodeOptions, SignOptions, VerifyOptions } from '../options/kms-jwt.options.js';
-import { readDecodeOptions, readSignOptions, readVerifyOptions } from '../options/read-options.js';
+import { readDecodeOptions, readSignOptions } from '../options/read-options.js';
 import type { GuardSettings, KmsJwtSettings } from '../options/settings.js';
+import type { KmsJwtHealth } from './kms-jwt-health.js';
+import type { CompleteJwt } from './complete-jwt.js';
 import type { TokenSigner } from './token-signer.js';
 import type { TokenVerifier } from './token-verifier.js';
-import { TokenWatcher } from './token-watcher.js';
+import { TokenWatcher, type WatchedClaims } from './token-watcher.js';
+import { expectedOf } from './expected-of-issuer.js';
+import type { TrustSource, TrustSources } from './trust-sources.js';
+import { VerifyOptionsReader } from './verify-options-reader.js';
 
-/** A look-up of the key, the schema and `isRevoked` may each take `limits.timeout`; the rest is for the app's own checks. */
+/** A look-up of the key, the schema, `isRevoked` and Verify may each take `limits.timeout`; the rest is for the app's own checks. */
 const VERDICT_TIMEOUT_FACTOR = 5;
 
-/** What `verify` and `decode` return for `{ complete: true }`. */
-export interface CompleteJwt<Claims = JwtClaims> {
-  header: JwtHeader;
-  payload: Claims;
-  /** In base64url, as in the token. */
-  signature: string;
-}
-
-/** The state of a service. */
-export interface KmsJwtHealth extends RingHealth {
-  /**
-   * `open` while KMS is unavailable: calls fail fast, except for one probe at a time. Only a call can close it, so a
-   * readiness check should not depend on it. Absent in a service that only verifies.
-   */
-  circuit?: 'closed' | 'open';
-  /** How many tokens were withheld since the start because the reply of KMS contained no valid signature. */
-  refusedSignatures: number;
-}
-
 /**
- * Signs tokens with a key in KMS, and verifies them locally.
+ * Signs tokens with a key in KMS, and verifies them locally; with `verification: 'kms'` in KMS, too.
  *
  * @example
  * const token = await jwt.sign({ sub: 'user-42' }, { expiresIn: '15m' });
@@ -50,8 +38,9 @@ export interface KmsJwtHealth extends RingHealth {
 export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   /**
    * What happens to the keys and to KMS calls: a key published, activated, removed or distrusted, a refresh that failed or
-   * recovered, a key set that becomes too old, a store that failed or is not safe, a refused signature, the circuit opened
-   * or closed. Each is also a line of the log; a repeated line is written once in ten seconds. Completes at shutdown.
+   * recovered, a key set that becomes too old, a store that failed or is not safe, a clock that stepped, signing suspended or
+   * resumed, a refused signature, the circuit opened or closed. Each is also a line of the log; a repeated line is written once
+   * in ten seconds. docs/operations.md says what to do about each. Completes at shutdown.
    *
    * @example
    * this.jwt.events.subscribe((event) => this.metrics.count(event.type));
@@ -59,19 +48,23 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   readonly events: Observable<KmsJwtEvent>;
 
   private readonly watcher: TokenWatcher;
+  private readonly verifyOptions: VerifyOptionsReader;
 
   constructor(
     private readonly settings: KmsJwtSettings,
     private readonly ring: KeyRing,
     /** Absent in an instance that only verifies. */
     private readonly signer: TokenSigner | undefined,
-    private readonly verifier: TokenVerifier,
+    private readonly verifier: Pick<TokenVerifier, 'verify' | 'recheck'>,
+    /** Undefined without the option `issuers`. */
+    private readonly sources: TrustSources | undefined,
     private readonly gateway: Pick<KmsGateway, 'circuit' | 'close'> | undefined,
     private readonly subject: Subject<KmsJwtEvent>,
     /** @internal The log of this instance, for the guard and the routes. */
     readonly log: Log,
   ) {
     this.events = subject.asObservable();
+    this.verifyOptions = new VerifyOptionsReader(settings.verify, sources);
     this.watcher = new TokenWatcher(settings.guard, this.events);
   }
 
@@ -79,24 +72,44 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * The state of the keys and of the circuit. Makes no call. See `KmsJwtHealthIndicator` in `nestjs-kms-jwt/terminus`.
    *
    * @example
-   * const { keys, signing, refresh, circuit, refusedSignatures } = jwt.health();
+   * const { keys, signing, refresh, stale, circuit, refusedSignatures } = jwt.health();
    */
   health(): KmsJwtHealth {
     return {
       ...this.ring.health,
+      ...(this.sources && { issuers: this.sources.health }),
       ...(this.gateway && { circuit: this.gateway.circuit }),
       refusedSignatures: this.signer?.refusedSignatures ?? 0,
     };
   }
 
   /** @internal For the discovery documents. */
-  get issuer(): string | undefined {
-    return this.settings.sign.issuer;
+  get metadata(): { issuer: string | undefined; algorithms: AlgorithmName[] } {
+    return {
+      issuer: this.settings.sign.issuer,
+      algorithms: this.settings.algorithms.map(({ alg }) => alg),
+    };
   }
 
   /** @internal How long a connection may wait for the verdict of KmsJwtGuard, in milliseconds. */
   get verdictTimeout(): number {
     return VERDICT_TIMEOUT_FACTOR * this.settings.limits.timeout;
+  }
+
+  /** @internal Whether KMS can verify tokens of this instance. */
+  get hasKeyInKms(): boolean {
+    return this.gateway !== undefined;
+  }
+
+  /** @internal Whether the module has the option `issuers`. */
+  get hasIssuers(): boolean {
+    return this.sources !== undefined;
+  }
+
+  /** @internal Whose keys verified a token: see `WatchedClaims`. @throws IssuerUnavailableError */
+  async sourceOf(token: string): Promise<TrustSource | undefined> {
+    const jws = this.sources && this.tryParse(token);
+    return jws && this.sources?.of(jws.payload.iss);
   }
 
   /** @internal For KmsJwtGuard. */
@@ -107,27 +120,30 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   /** Fetches the public key, so that a wrong key stops the app at start; with `lazy`, the first use does. */
   async onModuleInit(): Promise<void> {
     if (this.settings.lazy) return;
+    // An issuer that is unavailable must not keep the app from starting.
+    this.sources?.load();
     try {
       await this.ring.all();
     } catch (error) {
-      await this.gateway?.close();
+      await Promise.all([this.sources?.stop(), this.gateway?.close()]);
       throw error;
     }
   }
 
   /**
    * Runs after the servers have closed. Signatures in progress end within their deadline; new calls of `sign` reject with a
-   * `KmsUnavailableError`; tokens can still be verified.
+   * `KmsUnavailableError`; tokens can still be verified, except by KMS.
    */
   async onApplicationShutdown(): Promise<void> {
     this.watcher.stop();
-    await Promise.all([this.signer?.close(), this.ring.stop()]);
+    await Promise.all([this.signer?.close(), this.ring.stop(), this.sources?.stop()]);
     await this.gateway?.close();
     this.subject.complete();
   }
 
   /**
-   * Signs a token, with one AWS `Sign` call. The signature is verified before the token is returned.
+   * Signs a token, with one AWS `Sign` call, or two if the first shows that another key is to sign. The signature is verified
+   * before the token is returned.
    *
    * A token longer than `limits.maxTokenLength` is signed, but `verify` refuses it.
    *
@@ -137,7 +153,8 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * @throws KmsJwtOptionsError for wrong options or claims, before KMS is called; for a token over 4,096 bytes with
    * `messageType: 'RAW'`; in a service that only verifies
    * @throws KmsUnavailableError if KMS throttles, fails, cannot be reached or exceeds `limits.timeout`; at once if the queue is
-   * full, while the circuit is open, and after shutdown
+   * full, while the circuit is open, and after shutdown. With the reason `alias_moved` if the alias has moved, other instances
+   * may refuse tokens of the old key, and the new one cannot sign yet; with `blocked` if the event loop did not run
    * @throws KmsAccessDeniedError, KmsKeyError if AWS refuses the call or the key
    * @throws KmsSignatureError if the reply of KMS contains no valid signature of this token
    * @throws the reason of `options.signal` as soon as it aborts
@@ -154,14 +171,16 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
 
   /**
    * Verifies a token with public keys that were fetched before. Only a token with an unknown `kid` can trigger a lookup, at
-   * most once every 30 seconds per process.
+   * most once every 30 seconds per process. With `verification: 'kms'`, KMS then verifies it too, by one AWS `Verify` call.
    *
    * @param options override the module's `verifyOptions`
    * @returns the claims; with `schema` its output; with `complete` header, payload and signature
    * @throws TokenMalformedError, TokenKeyUnknownError, TokenSignatureError, TokenExpiredError, TokenNotActiveError,
-   * TokenClaimError, TokenRevokedError: all of them are TokenErrors
+   * TokenClaimError, TokenRevokedError; with `verification: 'kms'` also TokenKeyDisabledError, TokenKeyNotInKmsError: all of
+   * them are TokenErrors
    * @throws KmsUnavailableError, KmsAccessDeniedError, KmsKeyError, JwksUnavailableError for a token with an unknown `kid`
    * while the keys cannot be refreshed; with `lazy`, for any token if the first fetch of the keys fails
+   * @throws KmsUnavailableError, KmsAccessDeniedError, KmsKeyError with `verification: 'kms'`, as `sign` does
    * @throws JwksUnavailableError for any token while the key set of `jwksUri` is older than `rotation.maxStale`
    * @throws RevocationUnavailableError if the module's `isRevoked` fails
    * @throws SchemaUnavailableError if an asynchronous `schema` rejects or exceeds `limits.timeout`
@@ -188,50 +207,55 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   ): Promise<Claims & JwtClaims>;
   verify(token: string, options?: VerifyOptions): Promise<JwtClaims | CompleteJwt>;
   async verify(token: string, options?: VerifyOptions): Promise<unknown> {
-    const settings =
-      options !== undefined ? readVerifyOptions(options, this.settings.verify) : this.settings.verify;
-    const { jws, claims } = await this.verifier.verify(token, settings, secondsNow);
-    return settings.complete ? complete(jws, claims) : claims;
+    const settings = this.verifyOptions.read(options);
+    const answer = this.verifier.verify(token, settings, secondsNow);
+    const { header, claims } = isPromise(answer) ? await answer : answer;
+    if (!settings.complete) return claims;
+    return {
+      header: JSON.parse(header.text) as JwtHeader,
+      payload: claims,
+      signature: token.slice(token.lastIndexOf('.') + 1),
+    };
   }
 
   /**
    * @internal Reports once when a token that was verified ceases to be valid, as `guard.endAtExpiry` and
    * `guard.recheckInterval` ask.
    *
-   * @param claims as they were returned: those of a token that is no JWT, such as an API key
    * @returns a function that ends the watch
    * @throws TokenExpiredError, TokenKeyUnknownError if the token has ceased to be valid since it was verified
    */
   watch(
-    token: string,
-    claims: JwtClaims,
+    verified: WatchedClaims,
     options: VerifyOptions | undefined,
     onInvalid: (error: KmsJwtError) => void,
   ): () => void {
+    const { token, source } = verified;
     const jws = this.tryParse(token);
+    const settings = this.verifyOptions.read(options);
+    const isOurs = this.sources === undefined || source !== undefined;
     return this.watcher.watch(
       {
         kid: typeof jws?.header.kid === 'string' ? jws.header.kid : undefined,
-        expiresAt: this.expiryOf(token, claims, options),
-        recheck: async () => jws && this.verifier.checkRevocation(jws),
+        issuer: source?.issuer?.name,
+        expiresAt: this.expiryOf(verified, options),
+        recheck: async () => (jws && isOurs ? this.verifier.recheck(token, jws, settings) : undefined),
       },
       onInvalid,
     );
   }
 
   /** @internal When a watch of that token reports that it has expired, in seconds since 1970. */
-  expiryOf(token: string, claims: JwtClaims, options: VerifyOptions | undefined): number {
-    const settings = options ? readVerifyOptions(options, this.settings.verify) : this.settings.verify;
+  expiryOf({ token, claims, source }: WatchedClaims, options: VerifyOptions | undefined): number {
+    const settings = this.verifyOptions.read(options);
     // Claims that the app made of a token that is no JWT may have an `exp` of any type: it then never expires here.
-    return expiryOf(this.tryParse(token)?.payload ?? claims, settings);
+    const payload = this.tryParse(token)?.payload ?? claims;
+    return expiryOf(payload, source ? expectedOf(source, settings) : settings);
   }
 
-  private tryParse(token: string): CompactJws | undefined {
-    try {
-      return parseCompact(token, this.settings.limits.maxTokenLength);
-    } catch {
-      return undefined;
-    }
+  /** @internal Undefined for what is no JWT. */
+  tryParse(token: string): CompactJws | undefined {
+    return tryParseCompact(token, this.settings.limits.maxTokenLength);
   }
 
   /**
@@ -251,8 +275,8 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   decode<Claims extends object = JwtClaims>(token: string, options?: DecodeOptions): Claims & JwtClaims;
   decode(token: string, options: DecodeOptions = {}): unknown {
     const { complete: isComplete } = readDecodeOptions(options);
-    const jws = parseCompact(token, this.settings.limits.maxTokenLength);
-    return isComplete ? complete(jws, jws.payload) : jws.payload;
+    const { header, payload, signature } = parseCompact(token, this.settings.limits.maxTokenLength);
+    return isComplete ? { header, payload, signature: encodeBase64url(signature) } : payload;
   }
 
   /**
@@ -271,10 +295,4 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   }
 }
 
-function complete(jws: CompactJws, payload: unknown): CompleteJwt<unknown> {
-  return { header: jws.header, payload, signature: encodeBase64url(jws.signature) };
-}
-
-function secondsNow(): number {
-  return Date.now() / 1000;
-}
+const secondsNow = () => Date.now() / 1000;

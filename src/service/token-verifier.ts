@@ -4,69 +4,230 @@ import {
   SchemaUnavailableError,
   TokenClaimError,
   TokenKeyUnknownError,
-  TokenMalformedError,
   TokenRevokedError,
   TokenSignatureError,
 } from '../errors/errors.js';
 import { checkClaims, type JwtClaims } from '../jwt/claims.js';
-import { canonicalType, type CompactJws, type JwtHeader, parseCompact } from '../jwt/compact.js';
-import { MAX_KID_LENGTH } from '../jwt/jwk.js';
-import { isSignatureValid } from '../jwt/signature.js';
+import { decodeBase64url } from '../jwt/base64url.js';
+import {
+  type CompactJws,
+  type CompactParts,
+  type JwtHeader,
+  parseObject,
+  readText,
+  splitCompact,
+} from '../jwt/compact.js';
+import type { VerificationKey } from '../jwt/jwk.js';
+import { checkType, readHeader, type ReceivedHeader } from '../jwt/received-header.js';
+import { SIGNATURE_CHECKS, type SignatureChecks } from '../jwt/signature-checks.js';
 import { redactedCause } from '../errors/redacted-cause.js';
 import type { KeyRing } from '../keys/key-ring.js';
 import type { KmsJwtSettings, LimitSettings, VerifySettings } from '../options/settings.js';
-import { withDeadline } from '../async/deadline.js';
+import { withDeadline, within } from '../async/deadline.js';
+import { isPromise } from '../async/is-promise.js';
+import type { KmsVerifier } from './kms-verifier.js';
+import { type VerifiedSignature, VerifiedTokens } from './verified-tokens.js';
 
-/** A token that verified: its parts, and its claims as the schema, if there is one, returns them. */
+/** A token that verified. */
 export interface VerifiedToken {
-  jws: CompactJws;
-  claims: unknown;
+  readonly header: ReceivedHeader;
+  /** As the schema, if there is one, returns them. */
+  readonly claims: unknown;
 }
 
-export type VerifierSettings = Pick<KmsJwtSettings, 'isRevoked'> &
+export type VerifierSettings = Pick<KmsJwtSettings, 'isRevoked' | 'cache'> &
   Pick<LimitSettings, 'maxTokenLength' | 'timeout'>;
 
-/** Verifies a token, from its length to its last claim. Only an unknown `kid` can trigger a look-up. */
+/** A token whose form was checked. */
+interface ReadToken {
+  readonly parts: CompactParts;
+  readonly header: ReceivedHeader;
+  readonly json: string;
+  readonly payload: JwtClaims;
+  readonly signature: Buffer;
+}
+
+/** What a call asks of a token. */
+interface Question {
+  readonly token: unknown;
+  readonly options: VerifySettings;
+  /** The time, in seconds since 1970. */
+  readonly now: () => number;
+}
+
+/**
+ * Verifies a token, from its length to its last claim. Only an unknown `kid` can trigger a look-up. A function returns a
+ * promise only where there is something to wait for.
+ */
 export class TokenVerifier {
+  private readonly verified: VerifiedTokens;
+
   constructor(
-    private readonly ring: KeyRing,
+    private readonly ring: Pick<KeyRing, 'find' | 'known' | 'trusts'>,
     private readonly settings: VerifierSettings,
-  ) {}
+    private readonly kms: Pick<KmsVerifier, 'verify'>,
+    private readonly checks: SignatureChecks = SIGNATURE_CHECKS,
+  ) {
+    this.verified = new VerifiedTokens(settings.cache ? settings.cache.max : 0);
+  }
 
   /** @param now the time, in seconds since 1970 */
-  async verify(token: unknown, options: VerifySettings, now: () => number): Promise<VerifiedToken> {
-    const jws = parseCompact(token, this.settings.maxTokenLength);
-    checkHeader(jws.header, options.typ);
+  verify(token: unknown, options: VerifySettings, now: () => number): VerifiedToken | Promise<VerifiedToken> {
+    const question = { token, options, now };
+    const keys = this.ring.known;
+    const known = this.knownSignature(token, keys);
+    if (known && this.checks.mayAnswerKnown()) return this.acceptKnown(known, question);
+    if (known || !this.checks.mayRead()) return this.verifyLater(question);
+    return this.verifyAnew(question, keys);
+  }
 
-    const key = await this.ring.find(kidOf(jws.header));
+  /**
+   * Asks again what can end a token before it expires: the app's `isRevoked`, and KMS if it is to verify too.
+   *
+   * @param token that was verified before, with its parsed parts
+   */
+  async recheck(token: string, { payload, header }: CompactJws, options: VerifySettings): Promise<void> {
+    await this.checkRevocation(payload, header);
+    if (options.verification !== 'kms') return;
+    const key = this.ring.known?.get(header.kid as string);
     if (!key) throw new TokenKeyUnknownError();
-    // RFC 8725, section 3.1: the algorithm is the key's; the token may only agree.
-    if (jws.header.alg !== key.algorithm.alg) {
-      throw new TokenSignatureError('The algorithm of the token is not that of the key');
-    }
-    if (!isSignatureValid(jws.signingInput, jws.signature, key.publicKey, key.algorithm)) {
-      throw new TokenSignatureError();
-    }
-
-    checkClaims(jws.payload, options, options.clockTimestamp ?? now());
-    if (!options.schema && !this.settings.isRevoked) return { jws, claims: jws.payload };
-
-    const claims = options.schema ? await this.parse(jws.payload, options.schema) : jws.payload;
-    await this.checkRevocation(jws);
-    // While the app's own checks ran, the token may have expired, and its key may have been distrusted.
-    checkClaims(jws.payload, options, options.clockTimestamp ?? now());
-    if (!this.ring.trusts(key)) throw new TokenKeyUnknownError();
-    return { jws, claims };
+    await this.kms.verify(token, key);
   }
 
   /** @throws TokenRevokedError, RevocationUnavailableError */
-  async checkRevocation({ payload, header }: CompactJws): Promise<void> {
+  private async checkRevocation(payload: JwtClaims, header: JwtHeader): Promise<void> {
     const { isRevoked, timeout } = this.settings;
     if (!isRevoked) return;
     const ask = async () => isRevoked(payload, header);
     const answer: unknown = await askWithin(timeout, ask, 'isRevoked', RevocationUnavailableError);
     if (answer === true) throw new TokenRevokedError();
     if (answer !== false) throw new RevocationUnavailableError('isRevoked must return true or false');
+  }
+
+  private async verifyLater(question: Question): Promise<VerifiedToken> {
+    await this.checks.room();
+    const keys = this.ring.known;
+    const known = this.knownSignature(question.token, keys);
+    return known ? this.acceptKnown(known, question) : this.verifyAnew(question, keys);
+  }
+
+  private knownSignature(token: unknown, keys: KeyRing['known']): VerifiedSignature | undefined {
+    return keys && typeof token === 'string' ? this.verified.get(token, keys) : undefined;
+  }
+
+  private acceptKnown(
+    { header, payload, key }: VerifiedSignature,
+    question: Question,
+  ): VerifiedToken | Promise<VerifiedToken> {
+    checkType(header, question.options.typ);
+    return this.accept(header, JSON.parse(payload) as JwtClaims, key, question);
+  }
+
+  private verifyAnew(question: Question, keys: KeyRing['known']): VerifiedToken | Promise<VerifiedToken> {
+    const read = this.read(question);
+    const { kid } = read.header;
+    // No key can have such a kid: a refresh would be in vain.
+    if (kid === undefined) throw new TokenKeyUnknownError();
+    const key = keys?.get(kid);
+    return key ? this.verifyBy(key, read, question) : this.verifyByFetchedKey(kid, read, question);
+  }
+
+  private read({ token, options }: Question): ReadToken {
+    const parts = splitCompact(token, this.settings.maxTokenLength);
+    const header = this.verified.header(parts.header) ?? readHeader(parts.header);
+    const json = readText('payload', parts.payload);
+    const payload: JwtClaims = parseObject('payload', json);
+    const signature = decodeBase64url(parts.signature);
+    checkType(header, options.typ);
+    return { parts, header, json, payload, signature };
+  }
+
+  private async verifyByFetchedKey(kid: string, read: ReadToken, question: Question): Promise<VerifiedToken> {
+    const key = await this.ring.find(kid);
+    if (!key) throw new TokenKeyUnknownError();
+    // Many calls may have waited for one fetch.
+    if (!this.checks.mayRead()) {
+      await this.checks.room();
+      this.refuseUntrusted(key);
+    }
+    return this.verifyBy(key, read, question);
+  }
+
+  private verifyBy(
+    key: VerificationKey,
+    read: ReadToken,
+    question: Question,
+  ): VerifiedToken | Promise<VerifiedToken> {
+    // RFC 8725, section 3.1: the algorithm is the key's; the token may only agree.
+    if (read.header.alg !== key.algorithm.alg) {
+      throw new TokenSignatureError('The algorithm of the token is not that of the key');
+    }
+    const input = Buffer.from(read.parts.signingInput, 'latin1');
+    const isValid = this.checks.check({ input, signature: read.signature, key });
+    if (typeof isValid === 'boolean') return this.acceptIf(isValid, read, key, question);
+    return this.acceptOnceChecked(isValid, read, key, question);
+  }
+
+  private async acceptOnceChecked(
+    isValid: Promise<boolean>,
+    read: ReadToken,
+    key: VerificationKey,
+    question: Question,
+  ): Promise<VerifiedToken> {
+    const hasVerified = await isValid;
+    // Meanwhile the key may have left the ring, and its tokens the cache.
+    if (hasVerified) this.refuseUntrusted(key);
+    return this.acceptIf(hasVerified, read, key, question);
+  }
+
+  private acceptIf(
+    isValid: boolean,
+    { parts, header, json, payload }: ReadToken,
+    key: VerificationKey,
+    question: Question,
+  ): VerifiedToken | Promise<VerifiedToken> {
+    if (!isValid) throw new TokenSignatureError();
+    this.verified.add(question.token as string, parts.header, { header, payload: json, key });
+    return this.accept(header, payload, key, question);
+  }
+
+  /** Checks what may change from call to call. */
+  private accept(
+    header: ReceivedHeader,
+    payload: JwtClaims,
+    key: VerificationKey,
+    question: Question,
+  ): VerifiedToken | Promise<VerifiedToken> {
+    const { options, now } = question;
+    checkClaims(payload, options, options.clockTimestamp ?? now());
+    const isAnswered = !options.schema && !this.settings.isRevoked && options.verification !== 'kms';
+    return isAnswered ? { header, claims: payload } : this.ask(header, payload, key, question);
+  }
+
+  /** Asks the app and then KMS: a token that is refused for any other reason costs no call. */
+  private async ask(
+    header: ReceivedHeader,
+    payload: JwtClaims,
+    key: VerificationKey,
+    { token, options, now }: Question,
+  ): Promise<VerifiedToken> {
+    // Meanwhile the token may have expired, and its key may have been distrusted.
+    const checkAgain = () => {
+      checkClaims(payload, options, options.clockTimestamp ?? now());
+      this.refuseUntrusted(key);
+    };
+    const claims = options.schema ? await this.parse(payload, options.schema) : payload;
+    await this.checkRevocation(payload, JSON.parse(header.text) as JwtHeader);
+    checkAgain();
+    if (options.verification === 'kms') {
+      await this.kms.verify(token as string, key);
+      checkAgain();
+    }
+    return { header, claims };
+  }
+
+  private refuseUntrusted(key: VerificationKey): void {
+    if (!this.ring.trusts(key)) throw new TokenKeyUnknownError();
   }
 
   private async parse(claims: JwtClaims, schema: StandardSchemaV1): Promise<unknown> {
@@ -93,7 +254,7 @@ async function askWithin<Answer>(
     return await withDeadline(
       ask,
       timeout,
-      () => new Unavailable(`${what} did not answer within ${timeout} ms`),
+      (blockedMs) => new Unavailable(`${what} did not answer ${within(timeout, blockedMs)}`),
     );
   } catch (error) {
     if (error instanceof Unavailable) throw error;
@@ -101,24 +262,6 @@ async function askWithin<Answer>(
     const cause = redactedCause(error, 'Left out, as it may quote the claims');
     throw new Unavailable(`${what} failed`, { cause });
   }
-}
-
-function checkHeader(header: JwtHeader, typ: string | undefined): void {
-  // RFC 7515, section 4.1.11: an extension that is not understood must be refused, and none is; RFC 7797 is one.
-  if (Object.hasOwn(header, 'crit') || Object.hasOwn(header, 'b64')) {
-    throw new TokenMalformedError('The header parameters crit and b64 are not supported');
-  }
-  // RFC 7516, section 9: this parameter distinguishes a JWE from a JWS.
-  if (Object.hasOwn(header, 'enc')) throw new TokenMalformedError('Encrypted tokens (JWE) are not supported');
-  const given = typeof header.typ === 'string' ? canonicalType(header.typ) : header.typ;
-  const isExpected = typ === undefined ? given === undefined || given === 'jwt' : given === typ;
-  if (!isExpected) throw new TokenMalformedError('The token is not of the expected typ');
-}
-
-function kidOf({ kid }: JwtHeader): string {
-  // No key can have such a kid: a refresh would be in vain.
-  if (typeof kid !== 'string' || kid === '' || kid.length > MAX_KID_LENGTH) throw new TokenKeyUnknownError();
-  return kid;
 }
 
 type SchemaResult = StandardSchemaV1.Result<unknown>;
@@ -130,11 +273,6 @@ function validate(claims: JwtClaims, schema: StandardSchemaV1): SchemaResult | P
     // A schema that throws refuses the token; what it throws may quote the value, as the messages of issues may.
     throw mismatch();
   }
-}
-
-// Not instanceof: the promise may come from another realm.
-function isPromise(answer: SchemaResult | Promise<SchemaResult>): answer is Promise<SchemaResult> {
-  return typeof (answer as Partial<Promise<SchemaResult>> | undefined)?.then === 'function';
 }
 
 function outputOf(result: SchemaResult): unknown {

@@ -1,22 +1,38 @@
 import type { Observable, Subscription } from 'rxjs';
 import {
+  IssuerUnavailableError,
   JwksUnavailableError,
   type KmsJwtError,
+  KmsUnavailableError,
   RevocationUnavailableError,
   TokenExpiredError,
   TokenKeyUnknownError,
 } from '../errors/errors.js';
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
+import type { JwtClaims } from '../jwt/claims.js';
 import { MAX_TIMER_MS } from '../options/defaults.js';
+import type { TrustSource } from './trust-sources.js';
 
 /** The share by which `recheckInterval` varies, so that connections do not ask all at once. */
 const RECHECK_JITTER = 0.1;
+/** The errors of a check that says nothing about the token. */
+const UNANSWERED = [RevocationUnavailableError, KmsUnavailableError, IssuerUnavailableError];
 /** How many checks in a row may fail to get an answer. */
 const MAX_FAILED_RECHECKS = 3;
+
+/** A token that was verified, and its claims as they were returned: those of a token that is no JWT, such as an API key. */
+export interface WatchedClaims {
+  readonly token: string;
+  readonly claims: JwtClaims;
+  /** Whose keys verified it; undefined for what is no JWT, and without the option `issuers`. */
+  readonly source: TrustSource | undefined;
+}
 
 /** A token that was verified, for as long as something relies on it: a connection, a subscription, a stream. */
 export interface WatchedToken {
   readonly kid: string | undefined;
+  /** The name of its issuer, if that is another one. */
+  readonly issuer?: string | undefined;
   /** Seconds since 1970; Infinity for a token that does not expire. */
   readonly expiresAt: number;
   /** Rejects as `verify` does; it is asked at each `recheckInterval`. */
@@ -27,7 +43,7 @@ export interface WatchedToken {
 export interface TokenWatcherSettings {
   /** Whether the end of a token, or of the trust in its key, is reported. */
   endAtExpiry: boolean;
-  /** How often to ask again whether a token is revoked; undefined: never. */
+  /** How often to ask again whether a token is revoked, and to have KMS verify it again; undefined: never. */
   recheckInterval: number | undefined;
 }
 
@@ -53,13 +69,13 @@ const SYSTEM_CLOCK: WatcherClock = {
 /** How often the watched tokens are compared with the wall clock. */
 const TICK_MS = 500;
 /** More than a key set has. */
-const MAX_REMOVED_KIDS = 2000;
+const MAX_REMOVED_KEYS = 2000;
 
 /** Reports when a token expires, is revoked, or its key is no longer trusted. */
 export class TokenWatcher {
   private readonly watches = new Set<Watch>();
   /** The keys removed last, the oldest first: a token may have been verified by one just before its watch begins. */
-  private readonly removedKids = new Set<string>();
+  private readonly removedKeys = new Set<string>();
   private readonly subscription: Subscription;
   private cancelTick: (() => void) | undefined;
 
@@ -69,9 +85,9 @@ export class TokenWatcher {
     private readonly clock: WatcherClock = SYSTEM_CLOCK,
   ) {
     this.subscription = events.subscribe((event) => {
-      if (event.type === 'key_removed') this.removeKey(event.kid);
-      if (event.type === 'key_published') this.removedKids.delete(event.kid);
-      if (event.type === 'keys_stale' && event.staleIn === 0) this.endAll(event.error);
+      if (event.type === 'key_removed') this.removeKey(event);
+      if (event.type === 'key_published') this.removedKeys.delete(nameOf(event));
+      if (event.type === 'keys_stale' && event.staleIn === 0) this.endAll(event);
     });
   }
 
@@ -120,28 +136,36 @@ export class TokenWatcher {
   }
 
   /** No token can be verified by keys that are too old. */
-  private endAll(cause: Error): void {
+  private endAll({ error: cause, issuer }: { error: Error; issuer?: string }): void {
     if (!this.settings.endAtExpiry) return;
     const error = new JwksUnavailableError('The key set is older than rotation.maxStale', { cause });
-    for (const watch of this.watches) watch.end(error);
+    for (const watch of this.watches) if (watch.token.issuer === issuer) watch.end(error);
   }
 
-  private removeKey(kid: string): void {
-    this.removedKids.add(kid);
+  private removeKey(key: KeyName): void {
+    const name = nameOf(key);
+    this.removedKeys.add(name);
     const ended = this.settings.endAtExpiry ? [...this.watches] : [];
-    for (const watch of ended) if (watch.token.kid === kid) watch.end(new TokenKeyUnknownError());
-    const [oldest] = this.removedKids;
-    if (oldest !== undefined && this.removedKids.size > MAX_REMOVED_KIDS) this.removedKids.delete(oldest);
+    for (const watch of ended) if (nameOf(watch.token) === name) watch.end(new TokenKeyUnknownError());
+    const [oldest] = this.removedKeys;
+    if (oldest !== undefined && this.removedKeys.size > MAX_REMOVED_KEYS) this.removedKeys.delete(oldest);
   }
 
   private refuseInvalid(token: WatchedToken): void {
     if (this.hasExpired(token)) throw expired(token);
-    if (token.kid !== undefined && this.removedKids.has(token.kid)) throw new TokenKeyUnknownError();
+    if (token.kid !== undefined && this.removedKeys.has(nameOf(token))) throw new TokenKeyUnknownError();
   }
 
   private hasExpired({ expiresAt }: WatchedToken): boolean {
     return expiresAt <= this.clock.now() / 1000;
   }
+}
+
+type KeyName = Pick<WatchedToken, 'kid' | 'issuer'>;
+
+/** Two issuers may have keys with the same kid. */
+function nameOf({ kid, issuer }: KeyName): string {
+  return JSON.stringify([kid, issuer]);
 }
 
 function expired({ expiresAt }: WatchedToken): TokenExpiredError {
@@ -189,7 +213,7 @@ class Watch {
       this.failedRechecks = 0;
     } catch (error) {
       this.failedRechecks += 1;
-      const isUnanswered = error instanceof RevocationUnavailableError;
+      const isUnanswered = UNANSWERED.some((kind) => error instanceof kind);
       if (!isUnanswered || this.failedRechecks >= MAX_FAILED_RECHECKS) this.end(error as KmsJwtError);
     }
   }

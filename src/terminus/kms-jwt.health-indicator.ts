@@ -1,15 +1,24 @@
 import { Injectable, type Type } from '@nestjs/common';
 import { InjectKmsJwt } from '../service/inject-kms-jwt.js';
-import type { KmsJwtHealth, KmsJwtService } from '../service/kms-jwt.service.js';
+import type { KmsJwtHealth } from '../service/kms-jwt-health.js';
+import type { KmsJwtService } from '../service/kms-jwt.service.js';
 
 /** The result of the health indicator, in the form that @nestjs/terminus expects. */
-export type KmsJwtHealthResult<Key extends string> = Record<Key, { status: 'up' | 'down' } & KmsJwtHealth>;
+export type KmsJwtHealthResult<Key extends string> = Record<
+  Key,
+  {
+    status: 'up' | 'down';
+    /** `up`, but something is wrong: `stale`, no key that may sign, or an open circuit. */
+    degraded: boolean;
+  } & KmsJwtHealth
+>;
 
 /**
  * Reports to @nestjs/terminus whether tokens can be verified. The status is `up` as long as there are keys, even if they could
- * not be refreshed or KMS is unavailable, as the last known keys still verify: see `refresh`, `staleIn` and `circuit` in the
- * result. It is `down` without keys, and while the key set of `jwksUri` is older than `rotation.maxStale`. It makes no call
- * to KMS.
+ * not be refreshed or KMS is unavailable, as the last known keys still verify, and an outage of KMS should not take all
+ * instances out of service. Then `degraded` is true: see `stale`, `signing`, `circuit` and `staleIn` in the result. It is
+ * `down` without keys, and while the key set of `jwksUri` is older than `rotation.maxStale`. It makes no call to KMS. See
+ * docs/operations.md.
  *
  * @example
  * constructor(private readonly health: HealthCheckService, private readonly kmsJwt: KmsJwtHealthIndicator) {}
@@ -42,7 +51,15 @@ export class KmsJwtHealthIndicator {
   /** @param key the name of the entry in the health report; default: `'kms-jwt'` */
   isHealthy<Key extends string = 'kms-jwt'>(key: Key = 'kms-jwt' as Key): KmsJwtHealthResult<Key> {
     const health = this.jwt.health();
-    const status = health.keys.length > 0 && health.staleIn !== 0 ? 'up' : 'down';
-    return { [key]: { status, ...health } } as KmsJwtHealthResult<Key>;
+    const others = Object.values(health.issuers ?? {});
+    const status = [health, ...others].some(canVerify) ? 'up' : 'down';
+    const cannotSign = health.circuit !== undefined && health.signing === undefined;
+    const isIssuerDown = others.some((issuer) => issuer.stale || !canVerify(issuer));
+    const degraded = health.stale || health.circuit === 'open' || cannotSign || isIssuerDown;
+    return { [key]: { status, degraded, ...health } } as KmsJwtHealthResult<Key>;
   }
+}
+
+function canVerify({ keys, staleIn }: Pick<KmsJwtHealth, 'keys' | 'staleIn'>): boolean {
+  return keys.length > 0 && staleIn !== 0;
 }

@@ -34,7 +34,7 @@ import { lastValueFrom } from 'rxjs';
 import { io } from 'socket.io-client';
 import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { freePort } from '../transports/free-port.js';
+import { freePort } from '../support/free-port.js';
 
 const PROTO = fileURLToPath(new URL('../transports/orders.proto', import.meta.url));
 

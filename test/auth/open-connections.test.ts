@@ -7,7 +7,7 @@ test('a renewal that fails for one gateway leaves no watch of the new token, and
   const watched = new Set<string>();
   const jwt = {
     expiryOf: () => Infinity,
-    watch(token: string, _claims: object, options?: { maxAge?: number }) {
+    watch({ token }: Verified, options?: { maxAge?: number }) {
       if (options?.maxAge === 1) throw new TokenExpiredError(new Date());
       watched.add(token);
       return () => watched.delete(token);

@@ -1,13 +1,13 @@
 import type { JwtClaims } from 'nestjs-kms-jwt';
 import { expect, test } from 'vitest';
-import { ownerOf, placeOnRequest } from '../../src/auth/request-claims.js';
+import { placeOnRequest } from '../../src/auth/request-claims.js';
 
 interface Request {
   user?: JwtClaims;
 }
 
 const place = (request: Request, claims: JwtClaims, token = 'token') =>
-  placeOnRequest(request, 'user', claims, ownerOf('default', claims, token));
+  placeOnRequest(request, 'user', { instance: 'default', token, claims });
 
 test('request.user has the claims of the last token of one user', () => {
   const request: Request = {};

@@ -29,15 +29,20 @@ test.each<[KmsJwtEvent, string]>([
   [{ type: 'store_unsafe', warning: 'the reason' }, 'the reason'],
   [{ type: 'signature_refused', error }, 'A token was withheld: the reason'],
   [
-    { type: 'circuit_opened', error },
+    { type: 'circuit_opened', operation: 'Sign', error },
     'KMS is unavailable; calls fail fast, except for one probe at a time: the reason',
   ],
   [
-    { type: 'circuit_opened', error, region: 'eu-west-1' },
+    { type: 'circuit_opened', operation: 'Sign', error, region: 'eu-west-1' },
     'KMS in eu-west-1 is unavailable; calls fail fast, except for one probe at a time: the reason',
   ],
-  [{ type: 'circuit_closed' }, 'KMS is available again'],
-  [{ type: 'circuit_closed', region: 'eu-west-1' }, 'KMS in eu-west-1 is available again'],
+  [
+    { type: 'circuit_opened', operation: 'Verify', error },
+    'KMS is unavailable for Verify; calls fail fast, except for one probe at a time: the reason',
+  ],
+  [{ type: 'circuit_closed', operation: 'Sign' }, 'KMS is available again'],
+  [{ type: 'circuit_closed', operation: 'Verify' }, 'KMS is available again for Verify'],
+  [{ type: 'circuit_closed', operation: 'Sign', region: 'eu-west-1' }, 'KMS in eu-west-1 is available again'],
 ])('%j is logged as one line', (event, line) => {
   expect(describeEvent(event)).toBe(line);
 });

@@ -1,6 +1,7 @@
 import { Test } from '@nestjs/testing';
 import { KmsJwtModule, KmsJwtService } from 'nestjs-kms-jwt';
 import { expect, onTestFinished, test } from 'vitest';
+import { ES256 } from '../../src/jwt/algorithms.js';
 import { describeEvent } from '../../src/events/kms-jwt.events.js';
 import { Log } from '../../src/events/log.js';
 import { KmsKeySource } from '../../src/keys/kms-key-source.js';
@@ -58,7 +59,7 @@ test('errors quote no more of what stands in a reply of KMS', async () => {
   const reply = { keyArn: HOSTILE, spki, keySpec: HOSTILE, keyUsage: HOSTILE };
   const source = new KmsKeySource(
     { getPublicKey: async () => reply },
-    { keyId: 'alias/auth', kid: 'key-id', verificationKeys: [], refreshInterval: 300 },
+    { keyId: 'alias/auth', kid: 'key-id', verificationKeys: [], refreshInterval: 300, algorithms: [ES256] },
   );
   const wrongKey = await source.load().catch((error: Error) => error.message);
   expect(wrongKey).toMatch(/^The KMS key key\?/);

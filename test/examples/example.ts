@@ -1,6 +1,5 @@
 import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
@@ -14,7 +13,7 @@ export class Example {
   /** With no AWS variable but those given. */
   run(env: Record<string, string> = {}) {
     const own = Object.entries(process.env).filter(
-      ([name]) => !/^(AWS_|KMS_|JWKS_|NODE_ENV|VITEST)/.test(name),
+      ([name]) => !/^(AWS_|KMS_|JWKS_|KEYCLOAK_|NODE_ENV|VITEST)/.test(name),
     );
     const main = fileURLToPath(new URL(`../../dist/examples/${this.name}/main.js`, import.meta.url));
     const child = spawn(process.execPath, [main], {
@@ -70,16 +69,6 @@ export class Example {
       await once(child, 'exit');
     }
   }
-}
-
-/** A port that nobody listened on a moment ago. */
-export async function freePort(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return String(port);
 }
 
 /** Of examples/token-service: a token for one of its users. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { PublishedIssuer } from '../support/published-issuer.js';
 import { Example, get, login } from './example.js';
 
 const PATH = '/.well-known/jwks.json';
@@ -38,7 +39,7 @@ describe('beside token-service', () => {
     const token = (await login(issuer.url)).body.access_token;
     const orders = await get(`${server.url}/orders`, token);
     expect(orders.status).toBe(200);
-    expect(await orders.json()).toMatchObject({ customer: 'ada' });
+    expect(await orders.json()).toMatchObject({ issuer: 'own', customer: 'ada' });
 
     expect((await get(`${server.url}/orders`)).status).toBe(401);
     const [header, payload, signature] = token.split('.');
@@ -69,6 +70,35 @@ describe('beside token-service', () => {
     const started = performance.now();
     expect(await server.exit).toBe(0);
     expect(performance.now() - started).toBeLessThan(2000);
+  });
+});
+
+describe('beside token-service and a realm of Keycloak', () => {
+  test('one guard accepts the access tokens of both, and says whose they are', async () => {
+    const keycloak = await PublishedIssuer.start('keycloak');
+    const realm = `${keycloak.url}/realms/shop`;
+    const server = await resourceServer.start({ JWKS_URI: issuer.url + PATH, KEYCLOAK_ISSUER: realm });
+    expect(server.output()).toContain(`Verifying tokens of ${realm}, too`);
+    const ask = (token: string) => get(`${server.url}/orders`, token);
+
+    const own = await ask((await login(issuer.url)).body.access_token);
+    expect(await own.json()).toMatchObject({ issuer: 'own', customer: 'ada' });
+    const foreign = await ask(keycloak.token());
+    expect(await foreign.json()).toMatchObject({ issuer: 'keycloak' });
+    expect((await ask(keycloak.token({ token: 'idToken' }))).status).toBe(401);
+    expect((await ask(keycloak.token({ claims: { iss: 'token-service' } }))).status).toBe(401);
+    await keycloak.close();
+  });
+
+  test('while Keycloak is down, tokens of token-service are accepted, and those of Keycloak get 503', async () => {
+    const keycloak = await PublishedIssuer.start('keycloak');
+    const token = keycloak.token();
+    const realm = `${keycloak.url}/realms/shop`;
+    await keycloak.close();
+    const server = await resourceServer.start({ JWKS_URI: issuer.url + PATH, KEYCLOAK_ISSUER: realm });
+    const own = (await login(issuer.url)).body.access_token;
+    expect((await get(`${server.url}/orders`, own)).status).toBe(200);
+    expect((await get(`${server.url}/orders`, token)).status).toBe(503);
   });
 });
 

@@ -1,12 +1,15 @@
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { credentials, loadPackageDefinition, Metadata, status } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { LocalKms } from 'nestjs-kms-jwt/local';
 import { io } from 'socket.io-client';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { Example, freePort, get, login } from './example.js';
+import { freePort } from '../support/free-port.js';
+import { Example, get, login } from './example.js';
 
 interface ProfileClient {
   Me(
@@ -22,10 +25,10 @@ const DEVELOPMENT = { NODE_ENV: 'development' };
 
 const example = new Example('token-service');
 const failure = async (env: Record<string, string>) =>
-  example.failure({ GRPC_PORT: await freePort(), ...env });
+  example.failure({ GRPC_PORT: String(await freePort()), ...env });
 
 async function start(env: Record<string, string> = {}) {
-  const grpcPort = await freePort();
+  const grpcPort = String(await freePort());
   return { ...(await example.start({ GRPC_PORT: grpcPort, ...env })), grpcPort };
 }
 
@@ -39,7 +42,7 @@ describe('without any configuration', () => {
   let grpcPort: string;
 
   beforeAll(async () => {
-    grpcPort = await freePort();
+    grpcPort = String(await freePort());
     service = await shared.start({ GRPC_PORT: grpcPort });
     ({ url } = service);
   });
@@ -169,6 +172,42 @@ test('with only an endpoint, a key and dummy credentials it signs by LocalKms ov
   }
 });
 
+test.each([
+  ['DIGEST', {}],
+  ['RAW', { KMS_MESSAGE_TYPE: 'RAW' }],
+])('it sends %s to KMS with the environment %j', async (messageType, env) => {
+  const sent: unknown[] = [];
+  const server = await new LocalKms({ keys: [{ alias: 'elsewhere' }] }).listen();
+  const recorder = createHttpServer((incoming, response) => {
+    void text(incoming).then(async (body) => {
+      sent.push((JSON.parse(body) as { MessageType?: string }).MessageType);
+      const { 'x-amz-target': target, 'content-type': type } = incoming.headers as Record<string, string>;
+      const headers = { 'x-amz-target': target ?? '', 'content-type': type ?? '' };
+      const answer = await fetch(server.url, { method: 'POST', headers, body });
+      response.writeHead(answer.status, { 'content-type': 'application/x-amz-json-1.1' });
+      response.end(await answer.text());
+    });
+  }).listen(0, '127.0.0.1');
+  await once(recorder, 'listening');
+  try {
+    const { url } = await start({
+      AWS_ENDPOINT_URL_KMS: `http://127.0.0.1:${(recorder.address() as AddressInfo).port}`,
+      KMS_KEY_ID: 'alias/elsewhere',
+      AWS_ACCESS_KEY_ID: 'dummy',
+      AWS_SECRET_ACCESS_KEY: 'dummy',
+      ...env,
+    });
+    const { body } = await login(url);
+    expect((await get(`${url}/me`, body.access_token)).status).toBe(200);
+    // GetPublicKey has no message.
+    expect(sent).toEqual([undefined, messageType]);
+  } finally {
+    recorder.closeAllConnections();
+    recorder.close();
+    await server.close();
+  }
+});
+
 describe('what stops it is one clear line and code 1:', () => {
   test('a port in use', async () => {
     const blocker = createServer().listen(0, '127.0.0.1');
@@ -182,6 +221,12 @@ describe('what stops it is one clear line and code 1:', () => {
 
   test.each(['abc', '99999', '-1'])('the port %s', async (port) => {
     expect(await failure({ PORT: port })).toBe('token-service: PORT must be 0 to 65535');
+  });
+
+  test.each(['raw', 'SHA-256'])('the message type %s', async (messageType) => {
+    expect(await failure({ ...DEVELOPMENT, KMS_MESSAGE_TYPE: messageType })).toBe(
+      'token-service: KMS_MESSAGE_TYPE must be DIGEST or RAW',
+    );
   });
 
   test('a key that is not there', async () => {

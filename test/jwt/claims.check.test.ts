@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { TokenClaimError, TokenExpiredError, TokenNotActiveError } from '../../src/errors/errors.js';
-import { checkClaims, type ClaimsToExpect, type JwtClaims } from '../../src/jwt/claims.js';
+import {
+  checkClaims,
+  type ClaimsToExpect,
+  type ExpectedClaim,
+  type JwtClaims,
+} from '../../src/jwt/claims.js';
 
 const NOW = 1_700_000_000;
 
@@ -192,5 +197,62 @@ describe('checkClaims', () => {
   test('no error quotes a value', () => {
     const run = check({ aud: 'secret-audience', sub: 'secret-subject' }, { audience: ['a'], subject: 'b' });
     expect(run).toThrow(expect.objectContaining({ message: expect.not.stringContaining('secret') }));
+  });
+});
+
+describe('the values of further claims', () => {
+  const claims = {
+    token_use: 'access',
+    groups: ['a', 'b'],
+    email_verified: true,
+    level: 2,
+    nothing: null,
+  } as JwtClaims;
+  const check = (claim: string, ...expected: ExpectedClaim[]) =>
+    checkClaims(claims, { claims: [[claim, expected]] }, 0);
+
+  test.each<[string, ExpectedClaim[]]>([
+    ['token_use', ['access']],
+    ['token_use', ['id', 'access']],
+    ['token_use', [/^acc/]],
+    ['groups', ['b']],
+    ['groups', [/^A$/i]],
+    ['email_verified', [true]],
+    ['level', [2]],
+  ])('%s may be one of %j', (claim, expected) => {
+    expect(() => check(claim, ...expected)).not.toThrow();
+  });
+
+  test.each<[string, ExpectedClaim[]]>([
+    ['token_use', ['id']],
+    ['token_use', ['Access']],
+    ['token_use', [/^id/]],
+    ['groups', ['a,b']],
+    ['email_verified', ['true']],
+    ['email_verified', [/true/]],
+    ['level', ['2']],
+    ['level', [/2/]],
+    ['nothing', ['null']],
+  ])('%s may not be anything but %j', (claim, expected) => {
+    const error = new TokenClaimError(
+      claim,
+      'mismatch',
+      `The ${claim} claim does not match the expected value`,
+    );
+    expect(() => check(claim, ...expected)).toThrow(error);
+  });
+
+  test.each(['missing', 'toString', '__proto__'])('%s has to be there', (claim) => {
+    expect(() => check(claim, /./)).toThrow(
+      new TokenClaimError(claim, 'missing', `The ${claim} claim is missing`),
+    );
+  });
+
+  test('all have to be as expected', () => {
+    const expected = [
+      ['token_use', ['access']],
+      ['level', [3]],
+    ] as const;
+    expect(() => checkClaims(claims, { claims: expected }, 0)).toThrow(TokenClaimError);
   });
 });

@@ -10,6 +10,7 @@ describe('parseUnambiguousJson', () => {
     ['{"a":1,"b":{"a":1},"c":[{"a":1},{"a":1}]}'],
     [String.raw`{":":"\\\"::,","\u0061":[":"],"":"{\"a\":1}"}`],
     ['{"constructor":{"prototype":{}},"toString":null}'],
+    [String.raw`{"ä":"\n","a b":1}`],
   ])('reads %s as JSON.parse does', (json) => {
     expect(parseUnambiguousJson(json)).toEqual(JSON.parse(json));
   });
@@ -29,6 +30,7 @@ describe('parseUnambiguousJson', () => {
     ['[[{"a":{"__proto__":null}}]]'],
     [String.raw`{"a":{"\\":1}}`],
     [String.raw`{"\n":1}`],
+    [String.raw`{"a":1,"\n":2}`],
     [String.raw`{"a\"b":1}`],
     [String.raw`{"\"":1}`],
     [String.raw`{"\ud800":1}`],

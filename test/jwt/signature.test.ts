@@ -1,16 +1,21 @@
-import { sign } from 'node:crypto';
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { KmsSignatureError } from '../../src/errors/errors.js';
-import { ES256 } from '../../src/jwt/algorithms.js';
-import { decodeBase64url } from '../../src/jwt/base64url.js';
-import { derToJoseSignature, isSignatureValid } from '../../src/jwt/signature.js';
+import { algorithmNamed, type AlgorithmName } from '../../src/jwt/algorithms.js';
+import { newVerificationKey } from '../../src/jwt/jwk.js';
+import { fromKmsSignature } from '../../src/jwt/kms-signature.js';
+import { verifySignature } from '../../src/jwt/signature.js';
 import { newKeyPair } from '../support/forge.js';
+import { verificationKey } from '../support/verification-key.js';
+
+const KEY = verificationKey('a');
 
 const integer = (...bytes: number[]) => [0x02, bytes.length, ...bytes];
 const sequence = (...body: number[]) => Uint8Array.from([0x30, body.length, ...body]);
-const long = (first: number, length = 32) => integer(first, ...Array<number>(length - 1).fill(0x11));
+const bytes = (first: number, length: number) => [first, ...Array<number>(length - 1).fill(0x11)];
+const long = (first: number, length = 32) => integer(...bytes(first, length));
 
-describe('derToJoseSignature', () => {
+describe('an ECDSA signature', () => {
   test.each([
     ['two integers of 32 bytes', sequence(...long(0x11), ...long(0x7f))],
     [
@@ -23,23 +28,22 @@ describe('derToJoseSignature', () => {
     ['a short r', sequence(...integer(0x01), ...long(0x11))],
     ['a short s', sequence(...long(0x11), ...integer(0x00, 0x80))],
   ])('turns %s into 64 bytes', (_, der) => {
-    expect(decodeBase64url(derToJoseSignature(der, ES256))).toHaveLength(64);
+    expect(fromKmsSignature(der, KEY)).toHaveLength(64);
   });
 
   test('pads a short integer on the left', () => {
-    const jose = decodeBase64url(
-      derToJoseSignature(sequence(...integer(0x01), ...integer(0x00, 0x80)), ES256),
-    );
+    const jose = fromKmsSignature(sequence(...integer(0x01), ...integer(0x00, 0x80)), KEY);
     expect(jose.toString('hex')).toBe(`${'00'.repeat(31)}01${'00'.repeat(31)}80`);
   });
 
   test('is the inverse of what OpenSSL does, for 2,000 signatures and until a short r and a short s have come', () => {
     const { privateKey, publicKey } = newKeyPair();
+    const key = verificationKey('a', publicKey);
     const seen = { shortR: false, shortS: false };
     for (let index = 0; index < 2000 || !seen.shortR || !seen.shortS; index += 1) {
       const der = sign('sha256', Buffer.from(`message ${index}`), privateKey);
-      const jose = decodeBase64url(derToJoseSignature(new Uint8Array(der), ES256));
-      expect(isSignatureValid(`message ${index}`, jose, publicKey, ES256)).toBe(true);
+      const jose = fromKmsSignature(new Uint8Array(der), key);
+      expect(verifySignature({ input: Buffer.from(`message ${index}`), signature: jose, key })).toBe(true);
       seen.shortR ||= jose[0] === 0;
       seen.shortS ||= jose[32] === 0;
     }
@@ -49,7 +53,7 @@ describe('derToJoseSignature', () => {
   test('reads the bytes of a view, not of the buffer behind it', () => {
     const der = sequence(...long(0x11), ...long(0x12));
     const padded = Uint8Array.from([9, 9, ...der, 9]);
-    expect(derToJoseSignature(padded.subarray(2, -1), ES256)).toBe(derToJoseSignature(der, ES256));
+    expect(fromKmsSignature(padded.subarray(2, -1), KEY)).toEqual(fromKmsSignature(der, KEY));
   });
 
   test.each([
@@ -81,34 +85,108 @@ describe('derToJoseSignature', () => {
     ['an s that goes on beyond the end', sequence(...integer(1), 0x02, 0x02, 1)],
     ['a JOSE signature', Uint8Array.from(Array<number>(64).fill(0x11))],
   ])('refuses %s', (_, der) => {
-    expect(() => derToJoseSignature(der, ES256)).toThrow(
+    expect(() => fromKmsSignature(der, KEY)).toThrow(
       new KmsSignatureError('KMS returned a signature that is not well-formed DER'),
     );
   });
 });
 
-describe('isSignatureValid', () => {
-  const { privateKey, publicKey } = newKeyPair();
-  const signature = sign('sha256', Buffer.from('input'), { key: privateKey, dsaEncoding: 'ieee-p1363' });
+describe('an ECDSA signature by P-521', () => {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-521' });
+  const key = keyFor('ES512', publicKey);
+  const der = (r: number[], s: number[]) => {
+    const body = [...integer(...r), ...integer(...s)];
+    return Uint8Array.from(
+      body.length < 0x80 ? [0x30, body.length, ...body] : [0x30, 0x81, body.length, ...body],
+    );
+  };
 
-  test('says yes to the signature of the key over the input', () => {
-    expect(isSignatureValid('input', signature, publicKey, ES256)).toBe(true);
-  });
-
-  test('says no to another input and to another key', () => {
-    expect(isSignatureValid('Input', signature, publicKey, ES256)).toBe(false);
-    expect(isSignatureValid('input', signature, newKeyPair().publicKey, ES256)).toBe(false);
+  test('is read with a length in long form, as OpenSSL writes it', () => {
+    for (let index = 0; index < 500; index += 1) {
+      const input = Buffer.from(`message ${index}`);
+      const signature = fromKmsSignature(sign('sha512', input, privateKey), key);
+      expect(verifySignature({ input, signature, key })).toBe(true);
+    }
   });
 
   test.each([
-    ['nothing', Buffer.alloc(0)],
-    ['63 bytes', signature.subarray(1)],
-    ['65 bytes', Buffer.concat([Buffer.alloc(1), signature])],
+    ['the largest in short form', der(bytes(0x01, 62), bytes(0x01, 61))],
+    ['the smallest in long form', der(bytes(0x01, 62), bytes(0x01, 62))],
+    ['two integers of 66 bytes', der(bytes(0x01, 66), bytes(0x01, 66))],
+  ])('turns %s into 132 bytes', (_, encoded) => {
+    expect(fromKmsSignature(encoded, key)).toHaveLength(132);
+  });
+
+  test.each([
+    [
+      'a length in long form that fits the short one',
+      Uint8Array.from([0x30, 0x81, 0x06, ...integer(1), ...integer(1)]),
+    ],
+    [
+      'a length of two bytes',
+      Uint8Array.from([0x30, 0x82, 0, 128, ...integer(...bytes(1, 62)), ...integer(...bytes(1, 62))]),
+    ],
+    [
+      'a length in long form that is one short',
+      Uint8Array.from([0x30, 0x81, 127, ...integer(...bytes(1, 62)), ...integer(...bytes(1, 62))]),
+    ],
+    ['bytes behind it', Uint8Array.from([...der(bytes(1, 66), bytes(1, 66)), 0])],
+    ['an r of 67 bytes', der(bytes(0x01, 67), bytes(0x01, 60))],
+  ])('refuses %s', (_, encoded) => {
+    expect(() => fromKmsSignature(encoded, key)).toThrow(KmsSignatureError);
+  });
+});
+
+describe('a signature of another kind', () => {
+  const rsa = keyFor('RS256', generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey);
+  const ed25519 = keyFor('Ed25519', generateKeyPairSync('ed25519').publicKey);
+
+  test('is the same in JOSE', () => {
+    const signature = Uint8Array.from(Array<number>(256).fill(7));
+    expect(fromKmsSignature(signature, rsa)).toEqual(Buffer.from(signature));
+  });
+
+  test.each([
+    ['RSA', rsa, 255],
+    ['RSA', rsa, 257],
+    ['Ed25519', ed25519, 63],
+    ['Ed25519', ed25519, 70],
+    ['Ed25519', ed25519, 0],
+  ])('by %s is refused with a wrong length', (_, key, length) => {
+    expect(() => fromKmsSignature(new Uint8Array(length), key)).toThrow(
+      new KmsSignatureError('KMS returned a signature of the wrong length'),
+    );
+  });
+});
+
+describe('a check', () => {
+  const { privateKey, publicKey } = newKeyPair();
+  const key = verificationKey('a', publicKey);
+  const input = Buffer.from('input');
+  const signature = sign('sha256', input, { key: privateKey, dsaEncoding: 'ieee-p1363' });
+
+  test('accepts the signature of the key over the input', () => {
+    expect(verifySignature({ input, signature, key })).toBe(true);
+  });
+
+  test('refuses it for another input and another key', () => {
+    expect(verifySignature({ input: Buffer.from('Input'), signature, key })).toBe(false);
+    expect(verifySignature({ input, signature, key: KEY })).toBe(false);
+  });
+
+  test.each([
     ['zeros', Buffer.alloc(64)],
     ['ones', Buffer.alloc(64, 0xff)],
     ['r and s swapped', Buffer.concat([signature.subarray(32), signature.subarray(0, 32)])],
-    ['DER', sign('sha256', Buffer.from('input'), privateKey)],
-  ])('says no to %s, and does not throw', (_, other) => {
-    expect(isSignatureValid('input', other, publicKey, ES256)).toBe(false);
+  ])('refuses %s, and does not throw', (_, other) => {
+    expect(verifySignature({ input, signature: other, key })).toBe(false);
   });
 });
+
+function keyFor(alg: AlgorithmName, publicKey: ReturnType<typeof newKeyPair>['publicKey']) {
+  return newVerificationKey(
+    publicKey,
+    algorithmNamed(alg) as NonNullable<ReturnType<typeof algorithmNamed>>,
+    () => 'a',
+  );
+}

@@ -39,7 +39,7 @@ describe('a distrusted key', () => {
     const { ring } = newRing([alias(A, C), alias(A, renamed(B, 'C'))], { distrustedKeys });
     await ring.active();
     await seconds(300);
-    expect(await ring.find('C')).toMatchObject({ jwk: { x: B.jwk.x } });
+    expect(await ring.find('C')).toMatchObject({ thumbprint: B.thumbprint });
   });
 
   test('triggers no refresh, and its tokens are refused during an outage', async () => {
@@ -144,7 +144,7 @@ describe('the decision of one instance', () => {
     load.mockResolvedValue({
       instance: 'other',
       source: 'alias/auth',
-      savedAt: 0,
+      lookedUpAt: 0,
       retired: [],
       published: [],
       distrusted: [],
@@ -164,7 +164,7 @@ test('keys are distrusted in a service that only verifies too', async () => {
 });
 
 test('a store with an invalid key still names the distrusted keys, and keeps them', async () => {
-  const invalid = { jwk: { kid: 'X' }, stoppedSigningAt: 0, knownAt: 0 };
+  const invalid = { jwk: { kid: 'X' }, leftAt: 0 };
   const { store, saved } = newStore({ retired: [invalid], distrusted: ['B', 7] });
   const { ring, kids } = newRing([alias(A, B)], { store });
   expect(await kids()).toEqual(['A']);

@@ -21,7 +21,7 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } fro
 const RING: StoredRing = {
   instance: 'default',
   source: 'alias/auth',
-  savedAt: 0,
+  lookedUpAt: 0,
   retired: [],
   published: [],
   distrusted: [],
@@ -191,14 +191,14 @@ test('what is written is on the disk before it replaces the file', async () => {
   const spy = vi.spyOn(prototype, 'sync').mockImplementation(async function (this: typeof handle) {
     const draft = (await readdir(folder)).find((name) => name !== 'ring.json');
     const read = async (name = '') =>
-      (JSON.parse(await readFile(join(folder, name), 'utf8')) as StoredRing).savedAt;
+      (JSON.parse(await readFile(join(folder, name), 'utf8')) as StoredRing).lookedUpAt;
     seen.push(await read('ring.json'), await read(draft));
     await this.datasync();
   });
   onTestFinished(() => spy.mockRestore());
-  await store.save({ ...RING, savedAt: 42 });
+  await store.save({ ...RING, lookedUpAt: 42 });
   expect(seen).toEqual([0, 42]);
-  expect((await store.load())?.savedAt).toBe(42);
+  expect((await store.load())?.lookedUpAt).toBe(42);
 });
 
 const start = async () => {

@@ -5,16 +5,16 @@ import { basename, join } from 'node:path';
 import { FileRingStore, type StoredRing } from 'nestjs-kms-jwt';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-const ring = (stoppedSigningAt: number): StoredRing => ({
+const ring = (leftAt: number): StoredRing => ({
   instance: 'default',
   source: 'alias/auth',
-  savedAt: 0,
+  lookedUpAt: 0,
   published: [],
   distrusted: [],
   retired: [
     {
-      stoppedSigningAt,
-      knownAt: 0,
+      leftAt,
+      keyArn: 'arn:aws:kms:eu-central-1:000000000000:key/k',
       jwk: { kty: 'EC', crv: 'P-256', x: 'x', y: 'y', kid: 'k', alg: 'ES256', use: 'sig' },
     },
   ],
@@ -68,12 +68,19 @@ describe('a ring in a file', () => {
     await expect(store.load()).rejects.toThrow(SyntaxError);
   });
 
-  test('that is invalid is kept aside', async () => {
+  test('that is invalid is kept aside, and so is each further one', async () => {
+    let now = 1000;
+    store = new FileRingStore(path, () => now);
     await writeFile(path, '{"retired":[');
     await store.setAside();
     await store.save(ring(1));
-    expect(await readFile(`${path}.invalid`, 'utf8')).toBe('{"retired":[');
     expect(await store.load()).toEqual(ring(1));
+
+    now = 2000;
+    await writeFile(path, 'second');
+    await store.setAside();
+    expect(await readFile(`${path}.1000.invalid`, 'utf8')).toBe('{"retired":[');
+    expect(await readFile(`${path}.2000.invalid`, 'utf8')).toBe('second');
   });
 
   test('is written without what processes left behind that were killed while they wrote', async () => {

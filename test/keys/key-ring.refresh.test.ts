@@ -24,10 +24,10 @@ describe('a refresh', () => {
   });
 
   test.each([
-    [0, 270],
-    [0.999, 329],
+    [0, 300],
+    [0.999, 271],
   ])(
-    'has up to 10 %% of jitter, so that the instances of a fleet do not ask all at once: %s',
+    'comes up to 10 %% earlier, so that the instances of a fleet do not ask all at once: %s',
     async (random, after) => {
       const { ring, state } = newRing([alias(A)], { random });
       await ring.active();

@@ -15,15 +15,20 @@ describe('a ring store', () => {
     await seconds(300);
     expect(saved.at(-1)).toMatchObject({ active: { keyArn: A.keyArn, jwk: A.jwk }, retired: [] });
     await seconds(300);
-    expect(saved.at(-1)?.next).toEqual({ keyArn: B.keyArn, jwk: B.jwk, activatesAt: 660_000 });
+    expect(saved.at(-1)?.next).toEqual({
+      keyArn: B.keyArn,
+      jwk: B.jwk,
+      seenAt: 600_000,
+      activatesAt: 660_000,
+    });
     await seconds(60);
     expect(saved.at(-1)).toMatchObject({
       instance: 'default',
-      savedAt: 660_000,
+      lookedUpAt: 660_000,
       active: { keyArn: B.keyArn, jwk: B.jwk },
-      retired: [{ jwk: A.jwk, stoppedSigningAt: 660_000, knownAt: 660_000 }],
+      retired: [{ keyArn: A.keyArn, jwk: A.jwk, leftAt: 600_000 }],
     });
-    await seconds(930);
+    await seconds(1260);
     expect(saved.at(-1)?.retired).toEqual([]);
     expect(JSON.stringify(saved)).not.toContain('"d"');
   });
@@ -44,7 +49,7 @@ describe('a ring store', () => {
     expect((await second.ring.find('A'))?.kid).toBe('A');
     await second.ring.stop();
 
-    await seconds(930);
+    await seconds(1260);
     const third = newRing([alias(B)], { store });
     expect(await third.kids()).toEqual(['B']);
   });
@@ -86,8 +91,9 @@ describe('a ring store', () => {
     ['an empty object', {}],
     ['an invalid key', { active: { keyArn: A.keyArn, jwk: { kty: 'EC' } }, retired: [] }],
     ['a key without an ARN', { active: { jwk: A.jwk }, retired: [] }],
-    ['an invalid time', { retired: [{ jwk: A.jwk, stoppedSigningAt: 'soon', knownAt: 0 }] }],
-    ['the shape of an earlier version', { retired: [{ jwk: A.jwk, retiresAt: 1e15, knownAt: 0 }] }],
+    ['a retired key without an ARN', { retired: [{ jwk: A.jwk, leftAt: 0 }] }],
+    ['an invalid time', { retired: [{ keyArn: A.keyArn, jwk: A.jwk, leftAt: 'soon' }] }],
+    ['the shape of an earlier version', { retired: [{ jwk: A.jwk, stoppedSigningAt: 0, knownAt: 0 }] }],
     ['no list of distrusted keys', { retired: [], distrusted: undefined }],
     ['a publication without a time', { retired: [], published: [{ jwk: A.jwk }] }],
     ['a distrusted key without a name', { retired: [], distrusted: [{ kid: 'A' }] }],
@@ -221,12 +227,12 @@ describe('a store that other instances write to', () => {
 test('a key of a store that is too old to resume is published anew before it signs', async () => {
   const month = 30 * 86_400;
   await seconds(month);
-  const { store } = newStore({
-    active: { keyArn: B.keyArn, jwk: B.jwk },
-    retired: [],
-    published: [{ jwk: C.jwk, publishedAt: 0 }],
-  });
   for (const former of [B, C]) {
+    const { store } = newStore({
+      active: { keyArn: B.keyArn, jwk: B.jwk },
+      retired: [],
+      published: [{ jwk: C.jwk, publishedAt: 0 }],
+    });
     const { ring } = newRing([alias(A), alias(former)], { store });
     await ring.active();
     await ring.refresh();
@@ -238,7 +244,7 @@ test('a key of a store that is too old to resume is published anew before it sig
 });
 
 test.each([
-  ['an invalid key', { retired: [{ jwk: {}, stoppedSigningAt: 0, knownAt: 0 }] }],
+  ['an invalid key', { retired: [{ jwk: {}, leftAt: 0 }] }],
   ['no JSON', new SyntaxError('Unexpected end of JSON input')],
 ])('a store with %s is set aside before it is replaced', async (_, content) => {
   const calls: string[] = [];
@@ -258,16 +264,16 @@ test.each([
 test('a store is not written before the source has answered: it may be that of another account', async () => {
   const { store, saved } = newStore({
     active: { keyArn: A.keyArn, jwk: A.jwk },
-    next: { keyArn: B.keyArn, jwk: B.jwk, activatesAt: 10_000 },
+    next: { keyArn: B.keyArn, jwk: B.jwk, seenAt: 0, activatesAt: 10_000 },
     retired: [],
   });
   const { ring, events } = newRing([OUTAGE, OUTAGE, alias(B)], { store });
   await ring.all();
   await seconds(20);
-  expect(events).toContain('key_activated B');
   expect(saved).toEqual([]);
   await ring.refresh();
   await ring.refresh();
   await ring.stop();
+  expect(events).toContain('key_activated B');
   expect(saved.at(-1)).toMatchObject({ active: { keyArn: B.keyArn } });
 });

@@ -92,7 +92,7 @@ test('requests for the key set cause no flood of calls while the first fetch fai
 
 describe('stop', () => {
   test('leaves no timer', async () => {
-    const { ring } = newRing([alias(A), alias(B)]);
+    const { ring } = newRing([alias(A), alias(B)], { activationDelay: 0 });
     await ring.active();
     await seconds(300);
     expect(vi.getTimerCount()).toBe(2);

@@ -1,7 +1,9 @@
 import { DisableKeyCommand, UpdateAliasCommand } from '@aws-sdk/client-kms';
 import { LocalKms } from 'nestjs-kms-jwt/local';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { ES256 } from '../../src/jwt/algorithms.js';
 import { type KmsKeySourceSettings, KmsKeySource } from '../../src/keys/kms-key-source.js';
+import { appClient } from '../../src/kms/kms-clients.js';
 import { SingleRegionGateway } from '../../src/kms/single-region-gateway.js';
 import { newKeyPair } from '../support/forge.js';
 
@@ -12,12 +14,18 @@ beforeEach(() => {
 });
 
 function newSource(settings: Partial<KmsKeySourceSettings> = {}): KmsKeySource {
-  const gateway = new SingleRegionGateway(localKms.client({ maxAttempts: 1 }), false, {
+  const gateway = new SingleRegionGateway(appClient(localKms.client({ maxAttempts: 1 })), {
     timeout: 1000,
     maxConcurrency: 50,
     maxQueue: 1000,
   });
-  const given = { keyId: 'alias/auth', kid: 'key-id', verificationKeys: [], refreshInterval: 300 } as const;
+  const given = {
+    keyId: 'alias/auth',
+    kid: 'key-id',
+    verificationKeys: [],
+    refreshInterval: 300,
+    algorithms: [ES256],
+  } as const;
   return new KmsKeySource(gateway, { ...given, ...settings });
 }
 const keyId = (index: number) => localKms.keys[index]?.keyId ?? '';

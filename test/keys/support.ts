@@ -1,11 +1,14 @@
 import type { KmsJwtEvent, KmsJwtRingStore, StoredRing } from 'nestjs-kms-jwt';
 import { vi } from 'vitest';
+import { ALGORITHMS } from '../../src/jwt/algorithms.js';
 import { verificationKeyFrom } from '../../src/jwt/jwk.js';
+import { type Clock, SYSTEM_CLOCK } from '../../src/keys/clock.js';
 import { KeyRing } from '../../src/keys/key-ring.js';
 import { RingPersistence } from '../../src/keys/ring-persistence.js';
 import type { FetchedKeys } from '../../src/keys/rotation.js';
 import type { SigningKey } from '../../src/keys/signing-key.js';
-import { TrustedKeys, type TrustedKeysSettings } from '../../src/keys/trusted-keys.js';
+import type { TrustSettings } from '../../src/keys/rotation-times.js';
+import { TrustedKeys } from '../../src/keys/trusted-keys.js';
 import { newKeyPair } from '../support/forge.js';
 
 export function newKey(kid: string): SigningKey {
@@ -18,37 +21,46 @@ export const OUTAGE = new Error('outage');
 
 export const BINDING = { instance: 'default', source: 'alias/auth' };
 
-type Answer = FetchedKeys | Error | Promise<FetchedKeys>;
+type Answer = FetchedKeys | Error | Promise<FetchedKeys> | (() => Promise<FetchedKeys>);
 
 /** The keys of an alias: the source is asked for them again after 300 seconds. */
 export function alias(signing: SigningKey, ...others: SigningKey[]): FetchedKeys {
   return { signing, others, freshFor: 300 };
 }
 
-interface RingOptions extends Partial<TrustedKeysSettings> {
+interface RingOptions extends Partial<TrustSettings> {
   store?: KmsJwtRingStore;
   random?: number;
+  clock?: Clock;
 }
 
 /** A ring whose source gives one answer after the other, then the last one again and again. */
-export function newRing(answers: Answer[], { store, random = 0.5, ...settings }: RingOptions = {}) {
+export function newRing(
+  answers: Answer[],
+  { store, random = 0, clock = SYSTEM_CLOCK, ...settings }: RingOptions = {},
+) {
   const state = { loads: 0 };
   const source = {
     load: async () => {
       const answer = answers[Math.min(state.loads, answers.length - 1)] as Answer;
       state.loads += 1;
       if (answer instanceof Error) throw answer;
-      return answer;
+      return typeof answer === 'function' ? answer() : answer;
     },
   };
   const events: string[] = [];
   const emit = (event: KmsJwtEvent) => void events.push(line(event));
   const persistence = new RingPersistence(store, BINDING, 1000, emit);
-  const clock = { now: () => Date.now(), monotonic: () => performance.now() };
-  const rotation = { activationDelay: 60, retireAfter: 600, refreshInterval: 300, distrustedKeys: [] };
+  const rotation = {
+    activationDelay: 60,
+    retireAfter: 600,
+    refreshInterval: 300,
+    distrustedKeys: [],
+    algorithms: ALGORITHMS,
+  };
   const keys = new TrustedKeys(persistence, { ...rotation, ...settings }, emit, clock);
   const ring = new KeyRing(source, keys, emit, clock, () => random);
-  return { state, ring, events, kids: async () => (await ring.all()).map(({ kid }) => kid) };
+  return { state, ring, keys, events, kids: async () => (await ring.all()).map(({ kid }) => kid) };
 }
 
 function line(event: KmsJwtEvent): string {
@@ -61,7 +73,7 @@ export function newStore(content?: unknown) {
   const saved: StoredRing[] = [];
   const first =
     typeof content === 'object'
-      ? { ...BINDING, savedAt: 0, published: [], distrusted: [], ...content }
+      ? { ...BINDING, lookedUpAt: 0, published: [], distrusted: [], ...content }
       : content;
   const store: KmsJwtRingStore = {
     load: async () => structuredClone((saved.at(-1) ?? first) as StoredRing | undefined),

@@ -6,6 +6,9 @@ const OPEN_MS = 1000;
 const fail = async () => {
   throw new KmsUnavailableError('failure', 'unavailable');
 };
+const block = async () => {
+  throw new KmsUnavailableError('blocked', 'this process was blocked');
+};
 const answer = async () => 'answer';
 const refuse = () => Promise.reject(new KmsKeyError('disabled'));
 
@@ -39,6 +42,26 @@ describe('the circuit', () => {
     await reasonOf(circuit.run(fail));
     expect(circuit.state).toBe('open');
     expect(await reasonOf(circuit.run(answer))).toBe('circuit_open');
+  });
+
+  test('does not count calls that failed because the event loop was blocked', async () => {
+    for (let call = 0; call < 100; call += 1) expect(await reasonOf(circuit.run(block))).toBe('blocked');
+    expect(circuit.state).toBe('closed');
+    for (let call = 0; call < 9; call += 1) await reasonOf(circuit.run(fail));
+    await reasonOf(circuit.run(block));
+    expect(circuit.state).toBe('closed');
+    await reasonOf(circuit.run(fail));
+    expect(circuit.state).toBe('open');
+  });
+
+  test('stays open for another second when the event loop was blocked during the probe', async () => {
+    await open();
+    now += OPEN_MS;
+    expect(await reasonOf(circuit.run(block))).toBe('blocked');
+    expect(await reasonOf(circuit.run(answer))).toBe('circuit_open');
+    now += OPEN_MS;
+    expect(await circuit.run(answer)).toBe('answer');
+    expect(events).toEqual(['circuit_opened', 'circuit_closed']);
   });
 
   test('starts to count again after an answer', async () => {

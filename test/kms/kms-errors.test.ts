@@ -6,6 +6,7 @@ import { KMSClient } from '@aws-sdk/client-kms';
 import { LocalKms, type LocalKmsFault } from 'nestjs-kms-jwt/local';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { KmsSignatureError } from '../../src/errors/errors.js';
+import { appClient } from '../../src/kms/kms-clients.js';
 import { SingleRegionGateway } from '../../src/kms/single-region-gateway.js';
 import { LIMITS, request } from './support.js';
 
@@ -18,7 +19,7 @@ beforeEach(() => {
 });
 afterEach(() => client.destroy());
 
-const gateway = () => new SingleRegionGateway(client, true, LIMITS);
+const gateway = () => new SingleRegionGateway(appClient(client), LIMITS);
 
 describe('errors of the SDK, by name', () => {
   test.each<[string, LocalKmsFault, object]>([
@@ -99,12 +100,13 @@ describe('errors of the SDK, by name', () => {
 
   test('include a missing Region and missing credentials', async () => {
     const nowhere = new SingleRegionGateway(
-      new KMSClient({
-        region: async () => {
-          throw new Error('Region is missing');
-        },
-      }),
-      true,
+      appClient(
+        new KMSClient({
+          region: async () => {
+            throw new Error('Region is missing');
+          },
+        }),
+      ),
       LIMITS,
     );
     await expect(nowhere.getPublicKey('alias/auth')).rejects.toMatchObject({
@@ -118,7 +120,7 @@ describe('errors of the SDK, by name', () => {
         });
       },
     });
-    await expect(new SingleRegionGateway(nobody, true, LIMITS).sign(request)).rejects.toMatchObject({
+    await expect(new SingleRegionGateway(appClient(nobody), LIMITS).sign(request)).rejects.toMatchObject({
       name: 'KmsAccessDeniedError',
     });
   });
@@ -144,7 +146,7 @@ describe('an invalid reply', () => {
     ['a key of two lines, for the log', { ...good, KeyId: 'a\nERROR b' }],
     ['a key of 3 MB', { ...good, KeyId: 'a'.repeat(3e6) }],
   ])('with %s is a KmsSignatureError', async (_, output) => {
-    await expect(new SingleRegionGateway(answering(output), false, LIMITS).sign(request)).rejects.toThrow(
+    await expect(new SingleRegionGateway(appClient(answering(output)), LIMITS).sign(request)).rejects.toThrow(
       new KmsSignatureError('The KMS reply to Sign (alias/auth) contains no valid signature'),
     );
   });
@@ -153,7 +155,7 @@ describe('an invalid reply', () => {
     ['a key that is an object', { KeyId: {}, PublicKey: new Uint8Array(91) }],
     ['a public key that is a string', { KeyId: 'k', PublicKey: 'MFk' }],
   ])('with %s is a failure', async (_, output) => {
-    const asking = new SingleRegionGateway(answering(output), false, LIMITS).getPublicKey('alias/auth');
+    const asking = new SingleRegionGateway(appClient(answering(output)), LIMITS).getPublicKey('alias/auth');
     await expect(asking).rejects.toMatchObject({ name: 'KmsUnavailableError', reason: 'failure' });
   });
 
@@ -173,7 +175,7 @@ describe('an invalid reply', () => {
   test('with a code that Node does not use: the code appears nowhere in the error', async () => {
     const told = Object.assign(new Error('no'), { name: 'StrangeException', code: 'ey\nJh'.repeat(1000) });
     const failing = { send: () => Promise.reject(told), destroy: () => {} } as unknown as KMSClient;
-    const error: unknown = await new SingleRegionGateway(failing, false, LIMITS)
+    const error: unknown = await new SingleRegionGateway(appClient(failing), LIMITS)
       .sign(request)
       .catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ reason: 'failure' });

@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'v
 import { KmsUnavailableError } from '../../src/errors/errors.js';
 import { ES256 } from '../../src/jwt/algorithms.js';
 import { MultiRegionGateway } from '../../src/kms/multi-region-gateway.js';
+import { appClient } from '../../src/kms/kms-clients.js';
 import { SingleRegionGateway } from '../../src/kms/single-region-gateway.js';
 
 const KEY_ID = `mrk-${'0'.repeat(31)}1`;
@@ -116,7 +117,7 @@ describe('a Region that was unavailable', () => {
     now = 0;
     const limits = { timeout: 100, maxConcurrency: 50, maxQueue: 1000 };
     const gateways = REGIONS.map(
-      (region) => [region, new SingleRegionGateway(client(region), true, limits)] as const,
+      (region) => [region, new SingleRegionGateway(appClient(client(region)), limits)] as const,
     );
     gateway = new MultiRegionGateway(new Map(gateways), 200, () => now);
   });
@@ -166,7 +167,7 @@ describe('a Region that was unavailable', () => {
 function gatewayWith(limits: object) {
   const settings = { timeout: 3000, maxConcurrency: 50, maxQueue: 1000, ...limits };
   const gateways = REGIONS.map(
-    (region) => [region, new SingleRegionGateway(client(region), true, settings)] as const,
+    (region) => [region, new SingleRegionGateway(appClient(client(region)), settings)] as const,
   );
   const gateway = new MultiRegionGateway(new Map(gateways), 3000);
   onTestFinished(() => gateway.close());

@@ -1,15 +1,13 @@
 import { expect, test } from 'vitest';
 import { KmsJwtOptionsError } from '../../src/errors/errors.js';
-import { ES256 } from '../../src/jwt/algorithms.js';
-import { toJwk } from '../../src/jwt/jwk.js';
 import { FileRingStore } from '../../src/keys/file-ring-store.js';
 import type { KmsJwtModuleOptions } from '../../src/options/kms-jwt.options.js';
 import { fromAuthHeader } from '../../src/auth/token-extractors.js';
 import { readModuleOptions } from '../../src/options/read-options.js';
-import { newKeyPair } from '../support/forge.js';
+import { verificationKey } from '../support/verification-key.js';
 
 const keyId = 'alias/auth';
-const jwk = { ...toJwk(newKeyPair().publicKey, ES256), kid: 'a' };
+const { jwk } = verificationKey('a');
 
 test('takes a member of a group that is undefined for one that is left out', () => {
   const given = {
@@ -35,7 +33,7 @@ test('reads the members of each group', () => {
       distrustedKeys: ['stolen'],
       store,
     },
-    limits: { timeout: 1000, maxConcurrency: 1, maxQueue: 0, maxTokenLength: 100 },
+    limits: { timeout: 1000, maxConcurrency: 1, maxQueue: 0, maxTokenLength: 100, maxIssuers: 10 },
     guard: {
       tokenFrom,
       property: 'auth',
@@ -46,14 +44,20 @@ test('reads the members of each group', () => {
   });
   expect(rotation).toEqual({
     refreshInterval: 600,
-    activationDelay: 1020,
+    activationDelay: 1320,
     retireAfter: 3600,
     verificationKeys: ['alias/next', jwk],
     distrustedKeys: ['stolen'],
     maxStale: 86_400,
     store,
   });
-  expect(limits).toEqual({ timeout: 1000, maxConcurrency: 1, maxQueue: 0, maxTokenLength: 100 });
+  expect(limits).toEqual({
+    timeout: 1000,
+    maxConcurrency: 1,
+    maxQueue: 0,
+    maxTokenLength: 100,
+    maxIssuers: 10,
+  });
   expect(guard).toEqual({
     tokenFrom: [tokenFrom],
     property: 'auth',

@@ -1,14 +1,13 @@
 import { expect, describe, test } from 'vitest';
 import { z } from 'zod';
-import { ES256 } from '../../src/jwt/algorithms.js';
-import { toJwk } from '../../src/jwt/jwk.js';
 import { FileRingStore } from '../../src/keys/file-ring-store.js';
 import type { KmsJwtModuleOptions, SignOptions, VerifyOptions } from '../../src/options/kms-jwt.options.js';
 import { readModuleOptions, readSignOptions, readVerifyOptions } from '../../src/options/read-options.js';
-import { newKeyPair } from '../support/forge.js';
+import { ES256 } from '../../src/jwt/algorithms.js';
+import { verificationKey } from '../support/verification-key.js';
 
 const keyId = 'alias/auth';
-const jwk = { ...toJwk(newKeyPair().publicKey, ES256), kid: 'a' };
+const { jwk } = verificationKey('a');
 const refusal = (option: string) => expect.objectContaining({ name: 'KmsJwtOptionsError', option });
 
 describe('readModuleOptions', () => {
@@ -17,6 +16,7 @@ describe('readModuleOptions', () => {
       keyId,
       jwksUri: undefined,
       jwks: undefined,
+      algorithms: [ES256],
       kid: 'key-id',
       client: {},
       regions: [],
@@ -24,18 +24,25 @@ describe('readModuleOptions', () => {
       requestAlias: false,
       lazy: false,
       isRevoked: undefined,
+      cache: { max: 1000 },
       sign: {},
       verify: {},
       rotation: {
         refreshInterval: 300,
-        activationDelay: 690,
+        activationDelay: 990,
         retireAfter: undefined,
         verificationKeys: [],
         distrustedKeys: [],
         maxStale: 86_400,
         store: undefined,
       },
-      limits: { timeout: 3000, maxConcurrency: 50, maxQueue: 1000, maxTokenLength: 16_384 },
+      limits: {
+        timeout: 3000,
+        maxConcurrency: 50,
+        maxQueue: 1000,
+        maxTokenLength: 16_384,
+        maxIssuers: 1000,
+      },
       guard: {
         tokenFrom: undefined,
         property: 'user',
@@ -205,7 +212,9 @@ describe('readModuleOptions', () => {
     expect(() => readModuleOptions({ keyId, limits: { maxTokenLength: 0 } })).toThrow(
       /limits.maxTokenLength must be a positive whole number of characters$/,
     );
-    expect(() => readModuleOptions({ jwks: { keys: [] } })).toThrow(/a public key for ES256 that has a kid/);
+    expect(() => readModuleOptions({ jwks: { keys: [] } })).toThrow(
+      /a public key for ES256 \(see the option algorithm\) that has a kid/,
+    );
     expect(() => readModuleOptions({ keyId, signOptions: { expiresIn: 'soon' } })).toThrow(/'15m'/);
   });
 });

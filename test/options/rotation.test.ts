@@ -1,13 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { ES256 } from '../../src/jwt/algorithms.js';
-import { toJwk } from '../../src/jwt/jwk.js';
 import type { KmsJwtModuleOptions } from '../../src/options/kms-jwt.options.js';
 import { readModuleOptions } from '../../src/options/read-options.js';
-import { newKeyPair } from '../support/forge.js';
+import { verificationKey } from '../support/verification-key.js';
 
 const keyId = 'alias/auth';
 const jwksUri = 'https://issuer.example/jwks.json';
-const jwk = { ...toJwk(newKeyPair().publicKey, ES256), kid: 'a' };
+const { jwk } = verificationKey('a');
 
 describe('rotation.distrustedKeys', () => {
   test.each<KmsJwtModuleOptions>([{ keyId }, { jwksUri }, { jwks: { keys: [jwk] } }])(

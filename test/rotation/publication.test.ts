@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { pass, published, Simulation, storeInMemory } from './simulation.js';
 
 const REFRESH = 330;
-const ACTIVATION = 690;
+const ACTIVATION = 990;
 
 let simulation: Simulation;
 

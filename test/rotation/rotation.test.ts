@@ -16,7 +16,7 @@ const happened = (instance: Instance, type: string, kid?: string) =>
   );
 const everywhere = (type: string, kid?: string) =>
   expect.poll(() => fleet.instances.every((instance) => happened(instance, type, kid)), POLL).toBe(true);
-const settled = () => everywhere('key_removed', fleet.kid('old'));
+const settled = () => everywhere('key_activated', fleet.kid('new'));
 const trafficSince = (verified: number) =>
   expect.poll(() => fleet.verified, POLL).toBeGreaterThan(verified + 200);
 
@@ -27,7 +27,7 @@ async function expectNobodyNoticed(): Promise<void> {
   expect(fleet.signed).toBeGreaterThan(200);
   for (const instance of fleet.instances) {
     expect(instance.kids).toEqual([fleet.kid('old'), fleet.kid('new')]);
-    expect(await fleet.published(instance)).toEqual([fleet.kid('new')]);
+    expect(await fleet.published(instance)).toEqual([fleet.kid('new'), fleet.kid('old')]);
   }
 }
 

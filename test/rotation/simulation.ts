@@ -1,5 +1,11 @@
 import { createHash } from 'node:crypto';
-import { DisableKeyCommand, EnableKeyCommand, SignCommand, UpdateAliasCommand } from '@aws-sdk/client-kms';
+import {
+  DeleteAliasCommand,
+  DisableKeyCommand,
+  EnableKeyCommand,
+  SignCommand,
+  UpdateAliasCommand,
+} from '@aws-sdk/client-kms';
 import { Test, type TestingModule } from '@nestjs/testing';
 import {
   type KmsJwtEvent,
@@ -12,7 +18,7 @@ import {
 import { LocalKms } from 'nestjs-kms-jwt/local';
 import { vi } from 'vitest';
 import { ES256 } from '../../src/jwt/algorithms.js';
-import { derToJoseSignature } from '../../src/jwt/signature.js';
+import { fromKmsSignature } from '../../src/jwt/kms-signature.js';
 
 export const MINUTE = 60;
 export const HOUR = 3600;
@@ -34,9 +40,9 @@ export interface Instance {
   stop: () => Promise<void>;
 }
 
-/** A KMS with the keys `alias/auth` and `alias/next`, and the instances of one service, on simulated time. */
+/** A KMS with the keys `alias/auth`, `alias/next` and `alias/third`, and the instances of one service, on simulated time. */
 export class Simulation {
-  readonly localKms = new LocalKms({ keys: [{ alias: 'auth' }, { alias: 'next' }] });
+  readonly localKms = new LocalKms({ keys: [{ alias: 'auth' }, { alias: 'next' }, { alias: 'third' }] });
   private readonly modules = new Set<TestingModule>();
 
   constructor() {
@@ -46,7 +52,7 @@ export class Simulation {
     });
   }
 
-  /** The name in KMS, and the `kid`, of the first or the second key. */
+  /** The name in KMS, and the `kid`, of one of its keys. */
   keyId(index: number): string {
     return this.localKms.keys[index]?.keyId ?? '';
   }
@@ -79,6 +85,10 @@ export class Simulation {
     await this.send(new UpdateAliasCommand({ AliasName: 'alias/auth', TargetKeyId: this.keyId(index) }));
   }
 
+  async deleteAlias(): Promise<void> {
+    await this.send(new DeleteAliasCommand({ AliasName: 'alias/auth' }));
+  }
+
   async disableKey(index: number): Promise<void> {
     await this.send(new DisableKeyCommand({ KeyId: this.keyId(index) }));
   }
@@ -100,7 +110,8 @@ export class Simulation {
       SigningAlgorithm: 'ECDSA_SHA_256',
     });
     const { Signature } = (await this.send(command)) as { Signature: Uint8Array };
-    return `${input}.${derToJoseSignature(Signature, ES256)}`;
+    const signature = fromKmsSignature(Signature, { algorithm: ES256, signatureLength: 64 });
+    return `${input}.${signature.toString('base64url')}`;
   }
 
   async stop(): Promise<void> {

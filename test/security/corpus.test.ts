@@ -12,14 +12,17 @@ const NO_LIMIT = 64 * 1024 * 1024;
 const keys = newKeys();
 let ours: Awaited<ReturnType<typeof startOurs>>;
 let unlimited: Awaited<ReturnType<typeof startOurs>>;
+let withoutCache: Awaited<ReturnType<typeof startOurs>>;
 
 beforeAll(async () => {
   ours = await startOurs(keys);
-  unlimited = await startOurs(keys, NO_LIMIT);
+  unlimited = await startOurs(keys, NO_LIMIT, false);
+  withoutCache = await startOurs(keys, undefined, false);
 });
 afterAll(async () => {
   await ours.close();
   await unlimited.close();
+  await withoutCache.close();
 });
 
 async function refusal(verifier: Verifier, one: Case): Promise<{ error: unknown; took: number }> {
@@ -54,6 +57,14 @@ describe('whatever the length that is allowed', () => {
     const { error, took } = await refusal(unlimited, one);
     expect(error).toBeInstanceOf(TokenError);
     expect(took).toBeLessThan(BOUND);
+  });
+});
+
+describe('without a cache', () => {
+  test.each(Object.entries(hostile))('%s is refused', async (_, cases) => {
+    for (const one of cases) {
+      expect((await refusal(withoutCache, one)).error, one.name).toBeInstanceOf(TokenError);
+    }
   });
 });
 

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { KmsJwtOptionsError, TokenError } from 'nestjs-kms-jwt';
 import { LocalKms } from 'nestjs-kms-jwt/local';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { json, text } from './fuzz/arbitraries.js';
 import { run } from './fuzz/run.js';
 import { type Service, startService } from './fuzz/service.js';
@@ -21,6 +21,9 @@ beforeAll(async () => {
   token = await service.jwt.sign({ sub: 'user-42', roles: ['admin'], name: 'Žofie' }, { expiresIn: '1h' });
 });
 afterAll(() => service.close());
+
+// Only what was verified can be taken for something else.
+beforeEach(() => service.jwt.verify(token));
 
 const refusal = (changed: string) =>
   service.jwt.verify(changed).then(
@@ -58,7 +61,9 @@ test('whatever claims JSON can say are verified as they were signed', async () =
       expect(error).toBeInstanceOf(KmsJwtOptionsError);
     });
     fc.pre(signed !== undefined);
-    expect(areSameJson(await service.jwt.verify(signed), claims)).toBe(true);
+    for (let time = 0; time < 2; time += 1) {
+      expect(areSameJson(await service.jwt.verify(signed), claims)).toBe(true);
+    }
   });
   await fc.assert(property, { numRuns: 500 });
 });

@@ -3,15 +3,21 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { appendMember, encode, goodClaims, goodHeader, newKeys, seal, signed } from './support.js';
 import { startOurs } from './verifiers.js';
 
+/** In characters. */
+const SIZE = 96 * 1024;
+/** For what needs much memory at once, which the system gives page by page: with longer inputs that takes the time. */
+const SMALLER_SIZE = 24 * 1024;
+const SMALLER = new Set(['arrays in arrays', 'arrays in arrays that never close', 'a long signature']);
 const MORE = 8;
 /** Quadratic time grows by 64; caches and the garbage collector make linear time grow by more than 8. */
 const BOUND = 32;
-const RUNS = 7;
+/** Disturbed runs only take longer, so that more of them can lower a growth that looks too great, but not hide one that is. */
+const RUNS = { least: 7, most: 40 };
 
 const keys = newKeys();
 let ours: Awaited<ReturnType<typeof startOurs>>;
 
-beforeAll(async () => void (ours = await startOurs(keys, Number.MAX_SAFE_INTEGER)));
+beforeAll(async () => void (ours = await startOurs(keys, Number.MAX_SAFE_INTEGER, false)));
 afterAll(() => ours.close());
 
 /** By how much the time grows with an input that is so much longer. */
@@ -19,11 +25,12 @@ async function growth(of: (size: number) => () => unknown, size: number): Promis
   const [short, long] = [of(size), of(MORE * size)];
   // In turn, so that what else the machine does meets both; the quickest runs are disturbed the least.
   const quickest = { short: Infinity, long: Infinity };
-  for (let run = 0; run < RUNS; run += 1) {
+  const ratio = () => quickest.long / quickest.short;
+  for (let run = 0; run < RUNS.least || (run < RUNS.most && ratio() >= BOUND); run += 1) {
     quickest.short = Math.min(quickest.short, await timeOf(short));
     quickest.long = Math.min(quickest.long, await timeOf(long));
   }
-  return quickest.long / quickest.short;
+  return ratio();
 }
 
 async function timeOf(run: () => unknown): Promise<number> {
@@ -70,7 +77,7 @@ const backtrack = (size: number) => {
 };
 
 describe('time grows as the length of a token does:', () => {
-  test.each(Object.entries(SHAPES))('%s', async (_, shape) => {
+  test.each(Object.entries(SHAPES))('%s', async (name, shape) => {
     const verify = (size: number) => {
       const token = shape(size);
       return async () => {
@@ -81,10 +88,10 @@ describe('time grows as the length of a token does:', () => {
         }
       };
     };
-    expect(await growth(verify, 96 * 1024)).toBeLessThan(BOUND);
+    expect(await growth(verify, SMALLER.has(name) ? SMALLER_SIZE : SIZE)).toBeLessThan(BOUND);
   });
 
   test('more than that is found', async () => {
-    expect(await growth(backtrack, 1024)).toBeGreaterThan(BOUND);
+    expect(await growth(backtrack, 512)).toBeGreaterThan(BOUND);
   });
 });

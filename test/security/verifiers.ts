@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { JwtService } from '@nestjs/jwt';
 import { Test } from '@nestjs/testing';
 import { JwtVerifier } from 'aws-jwt-verify';
@@ -6,7 +7,13 @@ import { JwtBaseError } from 'aws-jwt-verify/error';
 import { createVerifier, TokenError as FastJwtError } from 'fast-jwt';
 import { createLocalJWKSet, errors as joseErrors, jwtVerify } from 'jose';
 import jsonwebtoken from 'jsonwebtoken';
-import { KmsJwtModule, KmsJwtService, TokenError, type VerifyOptions } from 'nestjs-kms-jwt';
+import {
+  KmsJwtModule,
+  type KmsJwtModuleOptions,
+  KmsJwtService,
+  TokenError,
+  type VerifyOptions,
+} from 'nestjs-kms-jwt';
 import { type Ability, abilitiesFor, type Case, jwksOf, keyNamed, type Keys, optionsOf } from './support.js';
 
 export interface Verifier {
@@ -31,13 +38,18 @@ export async function judge(verifier: Verifier, one: Case, keys: Keys): Promise<
   }
 }
 
-/** A service of this library that trusts the key; whoever makes it closes it. */
+/**
+ * A service of this library that trusts the key; whoever makes it closes it.
+ *
+ * @param cache with one, each token is verified twice in a row, and both verdicts have to be the same
+ */
 export async function startOurs(
   keys: Keys,
   maxTokenLength?: number,
+  cache: KmsJwtModuleOptions['cache'] = {},
 ): Promise<Verifier & { service: KmsJwtService; close: () => Promise<void> }> {
   const module = await Test.createTestingModule({
-    imports: [KmsJwtModule.forRoot({ jwks: jwksOf(keys), limits: { maxTokenLength } })],
+    imports: [KmsJwtModule.forRoot({ jwks: jwksOf(keys), limits: { maxTokenLength }, cache })],
   }).compile();
   await module.init();
   const service = module.get(KmsJwtService);
@@ -61,11 +73,28 @@ export async function startOurs(
       'refusesOtherTypes',
       'tellsDates',
     ]),
-    verify: (token, options) => service.verify(token as string, options),
+    verify: async (token, options) => {
+      const verify = () => service.verify(token as string, options);
+      return cache ? twice(verify) : verify();
+    },
     isRefusal: (error) => error instanceof TokenError,
     service,
     close: () => module.close(),
   };
+}
+
+/** @throws what both calls threw; Error if the second, which a cache may answer, has another outcome than the first */
+async function twice(verify: () => Promise<unknown>): Promise<unknown> {
+  const [first] = await Promise.allSettled([verify()]);
+  const [second] = await Promise.allSettled([verify()]);
+  if (!isDeepStrictEqual(outcomeOf(first), outcomeOf(second)))
+    throw new Error('The second verdict is another');
+  if (first.status === 'rejected') throw first.reason;
+  return first.value;
+}
+
+function outcomeOf(settled: PromiseSettledResult<unknown>): unknown {
+  return settled.status === 'fulfilled' ? settled.value : String(settled.reason);
 }
 
 // Or expressions, where a peer is able to expect by them.

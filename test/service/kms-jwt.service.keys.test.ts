@@ -44,8 +44,8 @@ describe('kid', () => {
     ['is 43 characters of RFC 7638 for thumbprint', 'thumbprint', () => expect.stringMatching(/^[\w-]{43}$/)],
     [
       'is what a function says',
-      ({ keyArn: arn, jwk }) => `${arn.split(':')[3]}-${jwk.crv}`,
-      () => 'us-east-1-P-256',
+      ({ keyArn: arn, jwk }) => `${arn.split(':')[3]}-${jwk.alg}`,
+      () => 'us-east-1-ES256',
     ],
   ])('%s, in tokens and in the key set', async (_, kid, expected) => {
     await restart({ kid });

@@ -6,6 +6,7 @@ import {
   KmsSignatureError,
   KmsUnavailableError,
 } from '../../src/errors/errors.js';
+import { Deadline } from '../../src/async/deadline.js';
 import { ES256 } from '../../src/jwt/algorithms.js';
 import { decodeBase64url } from '../../src/jwt/base64url.js';
 import type { KmsSignature, KmsSignRequest } from '../../src/kms/kms-gateway.js';
@@ -46,7 +47,7 @@ describe('KMS is asked', () => {
         algorithm: ES256,
         messageType: 'DIGEST',
         message: createHash('sha256').update(signingInput).digest(),
-        signal: expect.any(AbortSignal) as AbortSignal,
+        deadline: expect.any(Deadline) as Deadline,
       },
     ]);
   });
@@ -118,7 +119,7 @@ describe('no token is handed out', () => {
   });
 
   test('with a signature that is not DER', async () => {
-    expect(await refusal(() => ({ keyArn: A.keyArn, der: new Uint8Array(64) }))).toBeInstanceOf(
+    expect(await refusal(() => ({ keyArn: A.keyArn, signature: new Uint8Array(64) }))).toBeInstanceOf(
       KmsSignatureError,
     );
   });
@@ -190,6 +191,13 @@ describe('in the middle of a rotation', () => {
     expect(ring.retireEarly.mock.calls).toEqual([[A]]);
   });
 
+  test('a key that was put away before the alias was seen to move makes the ring look, and the next signs', async () => {
+    const { sign, ring } = newSigner([fail(disabled), B.answer], {}, [A, B]);
+    ring.retireEarly.mockReturnValueOnce(false);
+    expect(isSignedBy(B, await sign())).toBe(true);
+    expect(ring.retry).toHaveBeenCalledTimes(1);
+  });
+
   test('a key that was put away with none to follow fails the call', async () => {
     const { sign, ring } = newSigner([fail(disabled)]);
     await expect(sign()).rejects.toBe(disabled);
@@ -211,13 +219,13 @@ describe('in the middle of a rotation', () => {
 
   test.each<[string, (request: KmsSignRequest) => KmsSignature | Promise<KmsSignature>, boolean]>([
     ['the wrong key where an ARN was sent', B.answer, false],
-    ['a bad signature of the right key', () => ({ keyArn: A.keyArn, der: new Uint8Array(64) }), true],
+    ['a bad signature of the right key', () => ({ keyArn: A.keyArn, signature: new Uint8Array(64) }), true],
     ['KMS that is away', fail(new KmsUnavailableError('network', 'away')), true],
   ])('nothing is signed again for %s', async (_, answer, requestAlias) => {
     const { sign, ring, requests } = newSigner([answer], { requestAlias }, [A, B]);
     await expect(sign()).rejects.toMatchObject({ code: expect.stringMatching(/^kms_/) });
     expect(requests).toHaveLength(1);
     expect(ring.retireEarly).not.toHaveBeenCalled();
-    expect(ring.refresh).not.toHaveBeenCalled();
+    expect(ring.retry).not.toHaveBeenCalled();
   });
 });

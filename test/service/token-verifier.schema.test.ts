@@ -15,9 +15,8 @@ const refuse = (validate: (claims: unknown) => unknown) =>
 describe('a schema', () => {
   test('gives the claims another form', async () => {
     const schema = schemaOf((claims) => ({ value: [claims] }));
-    const { claims, jws } = await verify(tokenOf({ sub: 'user-42' }), { schema });
+    const { claims } = await verify(tokenOf({ sub: 'user-42' }), { schema });
     expect(claims).toEqual([{ sub: 'user-42' }]);
-    expect(jws.payload).toEqual({ sub: 'user-42' });
   });
 
   test('may take its time', async () => {

@@ -10,17 +10,10 @@ import type { VerifySettings } from '../../src/options/settings.js';
 import { forge, newKeyPair } from '../support/forge.js';
 import { HEADER, newVerifier, NOW, tokenOf, verify } from './token-verifier.support.js';
 
-test('a token that verifies is given in its parts', async () => {
-  const token = tokenOf({ sub: 'user-42' });
-  expect(await verify(token)).toEqual({
-    jws: {
-      header: HEADER,
-      payload: { sub: 'user-42' },
-      signature: Buffer.from(token.split('.')[2] ?? '', 'base64url'),
-      signingInput: token.slice(0, token.lastIndexOf('.')),
-    },
-    claims: { sub: 'user-42' },
-  });
+test('a token that verifies gives its header and its claims', async () => {
+  const { header, claims } = await verify(tokenOf({ sub: 'user-42' }));
+  expect(JSON.parse(header.text)).toEqual(HEADER);
+  expect(claims).toEqual({ sub: 'user-42' });
 });
 
 test('a token may be as long as maxTokenLength says', async () => {

@@ -1,9 +1,12 @@
 import { Subject } from 'rxjs';
 import { beforeEach, describe, expect, test } from 'vitest';
 import {
+  IssuerUnavailableError,
+  KmsAccessDeniedError,
   KmsUnavailableError,
   RevocationUnavailableError,
   TokenExpiredError,
+  TokenKeyDisabledError,
   TokenKeyUnknownError,
   TokenRevokedError,
 } from '../../src/errors/errors.js';
@@ -239,22 +242,28 @@ describe('recheckInterval', () => {
     expect(clock.delays.findLast((delay) => delay > 1000)).toBeCloseTo(66_000, -1);
   });
 
-  test('reports the third failure in a row alone', async () => {
-    const away = new RevocationUnavailableError('isRevoked failed');
+  test.each([
+    new RevocationUnavailableError('isRevoked failed'),
+    new KmsUnavailableError('timeout', 'no answer'),
+    new IssuerUnavailableError('The function issuers failed'),
+  ])('reports the third $name in a row alone', async (away) => {
     const { recheck } = answers(away, away, undefined, away, away, away);
     watcherWith({ recheckInterval: 60 }).watch(token({ recheck }), ({ code }) => invalid.push(code));
     await clock.advance(5 * 60_000);
     expect(invalid).toEqual([]);
     await clock.advance(60_000);
-    expect(invalid).toEqual(['revocation_unavailable']);
+    expect(invalid).toEqual([away.code]);
   });
 
-  test('reports any other failure at once', async () => {
-    const { recheck } = answers(new KmsUnavailableError('timeout', 'no answer'));
-    watcherWith({ recheckInterval: 60 }).watch(token({ recheck }), ({ code }) => invalid.push(code));
-    await clock.advance(60_000);
-    expect(invalid).toEqual(['kms_unavailable']);
-  });
+  test.each([new TokenKeyDisabledError(), new KmsAccessDeniedError('no kms:Verify')])(
+    'reports any other failure at once, such as $name',
+    async (error) => {
+      const { recheck } = answers(error);
+      watcherWith({ recheckInterval: 60 }).watch(token({ recheck }), ({ code }) => invalid.push(code));
+      await clock.advance(60_000);
+      expect(invalid).toEqual([error.code]);
+    },
+  );
 
   test('reports nothing that was asked before the watch ended', async () => {
     let answer!: (error: Error) => void;

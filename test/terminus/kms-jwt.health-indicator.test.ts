@@ -4,7 +4,7 @@ import { Test } from '@nestjs/testing';
 import { type KmsJwtHealth, KmsJwtModule, KmsJwtService } from 'nestjs-kms-jwt';
 import { LocalKms } from 'nestjs-kms-jwt/local';
 import { KmsJwtHealthIndicator } from 'nestjs-kms-jwt/terminus';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { forge, newKeyPair } from '../support/forge.js';
 
 async function start(lazy = false) {
@@ -64,9 +64,9 @@ test.each([
   ['up while its key set can still be used', 1, 'up'],
   ['down while its key set is too old, and every token is refused', 0, 'down'],
 ])('a service that only verifies is %s', (_, staleIn, status) => {
-  const health: KmsJwtHealth = { keys: ['a'], refresh: 'failed', staleIn, refusedSignatures: 0 };
+  const health: KmsJwtHealth = { keys: ['a'], refresh: 'failed', stale: true, staleIn, refusedSignatures: 0 };
   const indicator = new KmsJwtHealthIndicator({ health: () => health } as KmsJwtService);
-  expect(indicator.isHealthy()).toEqual({ 'kms-jwt': { status, ...health } });
+  expect(indicator.isHealthy()).toEqual({ 'kms-jwt': { status, degraded: true, ...health } });
 });
 
 const InternalHealthIndicator = KmsJwtHealthIndicator.named('internal');
@@ -100,4 +100,19 @@ test('a named indicator reports the instance of that name, beside that of the de
     'kms-jwt': { status: 'up', signing: auth },
     internal: { status: 'up', signing: internal },
   });
+});
+
+test('a service whose look-ups are late is up, and degraded until it has looked again', async () => {
+  vi.useFakeTimers({ toFake: ['Date', 'performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { localKms, check, jwt, keyId } = await start();
+  expect((await check()).info).toMatchObject({ tokens: { degraded: false, stale: false } });
+  localKms.inject({ kind: 'drop', operation: 'GetPublicKey' });
+  vi.advanceTimersByTime(331_000);
+  expect(await check()).toMatchObject({
+    status: 'ok',
+    info: { tokens: { status: 'up', degraded: true, stale: true, signing: keyId } },
+  });
+  await jwt.sign({});
+  expect((await check()).info).toMatchObject({ tokens: { degraded: false, stale: false } });
 });

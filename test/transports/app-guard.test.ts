@@ -7,7 +7,7 @@ import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { Claims, KmsJwtGuard } from 'nestjs-kms-jwt';
 import { lastValueFrom } from 'rxjs';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { freePort } from './free-port.js';
+import { freePort } from '../support/free-port.js';
 import { socketIoClient } from './websocket.js';
 import { ask, graphqlModule, NEST, start } from './support.js';
 

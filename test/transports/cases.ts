@@ -1,4 +1,4 @@
-import type { KmsJwtService } from 'nestjs-kms-jwt';
+import type { KmsJwtModuleOptions, KmsJwtService } from 'nestjs-kms-jwt';
 import type { LocalKmsFault } from 'nestjs-kms-jwt/local';
 import { part } from '../support/forge.js';
 import { REVOKED_ID, SCOPE } from './app-under-test.js';
@@ -18,6 +18,8 @@ export interface Case {
   makeToken: (jwt: KmsJwtService) => Promise<string | undefined>;
   /** What is wrong with KMS meanwhile. */
   faultOfKms?: LocalKmsFault;
+  /** Options of the module. Default: those of the family alone. */
+  options?: Partial<KmsJwtModuleOptions>;
   /** Undefined: the client is let in. */
   refusal?: Refusal;
 }
@@ -85,5 +87,12 @@ export const CASES: Case[] = [
     name: 'revoked',
     makeToken: (jwt) => jwt.sign({ ...CLAIMS, jti: REVOKED_ID }),
     refusal: invalid('token_revoked', 'The token has been revoked'),
+  },
+  {
+    name: "key disabled, with verification: 'kms'",
+    makeToken: (jwt) => jwt.sign(CLAIMS),
+    options: { verification: 'kms' },
+    faultOfKms: { kind: 'error', name: 'DisabledException', operation: 'Verify' },
+    refusal: invalid('token_key_disabled', 'The key of the token is disabled or pending deletion'),
   },
 ];

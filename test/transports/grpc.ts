@@ -16,7 +16,7 @@ import { Claims, type JwtClaims, KmsJwtGuard, Scopes } from 'nestjs-kms-jwt';
 import { of } from 'rxjs';
 import type { Refusal } from './cases.js';
 import { type Answer, answerTo, type Endpoint, type EndpointFamily, SCOPE } from './app-under-test.js';
-import { freePort } from './free-port.js';
+import { freePort } from '../support/free-port.js';
 
 const PROTO = fileURLToPath(new URL('./orders.proto', import.meta.url));
 

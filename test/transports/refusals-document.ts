@@ -1,3 +1,4 @@
+import { markdownTable } from '../support/markdown-table.js';
 import { CASES } from './cases.js';
 import type { EndpointFamily } from './app-under-test.js';
 import { ENDS } from './ends.js';
@@ -38,7 +39,7 @@ it anew: \`UPDATE_DOCS=1 npx vitest run test/transports\`.
 
 The handlers ask for the scope \`orders:read\`, the module for the audience \`orders\`. Where a token is valid, the handler
 says what \`@Claims()\` and \`@Claims('sub')\` gave it. All clients under one heading receive the same. What was refused while
-KMS was unavailable is admitted once KMS is back, without a restart.
+KMS was unavailable, or the key disabled, is admitted once that has ended, without a restart.
 
 For some handlers Nest runs no guard, or only those declared beside the handler:
 
@@ -73,14 +74,4 @@ WebSockets and status 14 on gRPC.
 function cell(value: unknown): string {
   if (value === undefined) return '';
   return `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``;
-}
-
-// Aligned as prettier aligns it.
-function markdownTable([head = [], ...rows]: string[][]): string {
-  const widths = head.map((_, column) =>
-    Math.max(3, ...[head, ...rows].map((row) => row[column]?.length ?? 0)),
-  );
-  const line = (row: string[]) =>
-    `| ${row.map((text, column) => text.padEnd(widths[column] ?? 0)).join(' | ')} |`;
-  return [head, widths.map((width) => '-'.repeat(width)), ...rows].map(line).join('\n');
 }

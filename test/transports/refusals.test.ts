@@ -12,11 +12,11 @@ const refusals = new Refusals(FAMILIES);
 
 describe.each(FAMILIES)('$name', (family) => {
   describe.each(family.endpoints)('$name', (endpoint) => {
-    test.each(CASES)('a token that is: $name', async ({ name, makeToken, faultOfKms, refusal }) => {
+    test.each(CASES)('a token that is: $name', async ({ name, makeToken, faultOfKms, options, refusal }) => {
       const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
       const issuer = await NestFactory.createApplicationContext(kmsJwtOver(localKms), { logger: false });
       const token = await makeToken(issuer.get(KmsJwtService));
-      const app = await endpoint.start(kmsJwtOver(localKms, family.options));
+      const app = await endpoint.start(kmsJwtOver(localKms, { ...family.options, ...options }));
       try {
         const fault = faultOfKms && localKms.inject(faultOfKms);
         const received = await app.call(token);

@@ -9,7 +9,7 @@ import {
 import { Claims, fromBody, type JwtClaims, KmsJwtGuard, Scopes } from 'nestjs-kms-jwt';
 import { lastValueFrom } from 'rxjs';
 import { answerTo, type Endpoint, type EndpointFamily, SCOPE } from './app-under-test.js';
-import { freePort } from './free-port.js';
+import { freePort } from '../support/free-port.js';
 
 @Controller()
 @UseGuards(KmsJwtGuard)

@@ -64,6 +64,7 @@ export class ClaimsAreNamedByTheirType {
 
 export class DecoratorsKnowTheirOptions {
   @VerifyWith({ audience: 'orders', maxAge: '5m', schema, requiredClaims: ['sub'] }) right(): void {}
+  @VerifyWith({ verification: 'kms' }) byKms(): void {}
   // @ts-expect-error no such option
   @VerifyWith({ audiance: 'orders' }) typo(): void {}
   // @ts-expect-error what a guard cannot do
@@ -112,6 +113,11 @@ export const modules = [
   KmsJwtModule.forRoot({ keyId: 'alias/auth', guard: { tokenFrom: ExtractJwt.fromHeader('x-token') } }),
   KmsJwtModule.forRoot({ keyId: 'alias/auth', isRevoked: ({ jti }, { kid }) => jti === kid }),
   KmsJwtModule.forRoot({ keyId: 'alias/auth', isRevoked: async () => false, guard: { property: 'auth' } }),
+  KmsJwtModule.forRoot({ keyId: 'alias/auth', verification: 'kms' }),
+  // @ts-expect-error neither 'local' nor 'kms'
+  KmsJwtModule.forRoot({ keyId: 'alias/auth', verification: 'remote' }),
+  // @ts-expect-error an option of the module
+  KmsJwtModule.forRoot({ keyId: 'alias/auth', verifyOptions: { verification: 'kms' } }),
   // @ts-expect-error no such option
   KmsJwtModule.forRoot({ keyID: 'alias/auth' }),
   // @ts-expect-error no such option beside a right one

@@ -26,7 +26,8 @@ const SOURCE = `
   type Same<One, Other> = [One, Other] extends [Other, One] ? true : [One, Other];
 
   /** Undefined for one of these would switch a check off. */
-  type Check = 'signOptions' | 'verifyOptions' | 'isRevoked' | 'distrustedKeys' | 'allowedOrigins';
+  type Check =
+    'signOptions' | 'verifyOptions' | 'verification' | 'isRevoked' | 'distrustedKeys' | 'allowedOrigins';
 
   export const same: [
     Same<Undefinable<SignOptions>, 'signal'>,

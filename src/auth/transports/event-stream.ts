@@ -10,12 +10,15 @@ const SSE = '__sse__';
 /** How long the client may take to read the end of the stream. */
 const CLOSE_TIMEOUT_MS = 1000;
 
+/** Whether handlers have `@Sse()`: decorators do not change after start. */
+const streaming = new WeakMap<object, boolean>();
+
 /** The streams that Nest pipes into responses. */
 const sources = new WeakMap<RawResponse, Readable>();
 
 /** The stream of a handler with `@Sse()`; a download is not cut off. */
 export function eventStreamOf(context: ExecutionContext): OpenConnection | undefined {
-  if (!Reflect.hasMetadata(SSE, context.getHandler())) return undefined;
+  if (!isEventStream(context.getHandler())) return undefined;
   const raw = rawResponseOf(context);
   return {
     key: raw,
@@ -27,6 +30,14 @@ export function eventStreamOf(context: ExecutionContext): OpenConnection | undef
       raw.once('close', listener);
     },
   };
+}
+
+function isEventStream(handler: object): boolean {
+  const known = streaming.get(handler);
+  if (known !== undefined) return known;
+  const isStreaming = Reflect.hasMetadata(SSE, handler);
+  streaming.set(handler, isStreaming);
+  return isStreaming;
 }
 
 /** That of the request: a response has none once it has ended, or behind a slow answer to a pipelined request. */

@@ -1,4 +1,3 @@
-import { constants as http2 } from 'node:http2';
 import { type ArgumentsHost, HttpException } from '@nestjs/common';
 import type { KmsJwtError } from '../../errors/errors.js';
 import type { TokenCarrier } from '../../options/kms-jwt.options.js';
@@ -6,6 +5,9 @@ import { eventStreamOf } from './event-stream.js';
 import { headersOfRefusal, httpBody } from './http-refusal.js';
 import { rawResponseOf } from './http-response.js';
 import type { Transport } from './transport.js';
+
+/** INTERNAL_ERROR of RFC 9113, section 7. `node:http2` has it too, but most apps would load that for nothing. */
+const HTTP2_INTERNAL_ERROR = 2;
 
 /** The response of Express and of Fastify, as far as both set a header in the same way. */
 interface HttpResponse {
@@ -19,7 +21,7 @@ function cutOff(host: ArgumentsHost): boolean {
   if (!response.headersSent) return false;
   // Not end(): the client would take the part that it has for the whole.
   if (response.writableEnded) return true;
-  if ('stream' in response) response.stream.close(http2.NGHTTP2_INTERNAL_ERROR);
+  if ('stream' in response) response.stream.close(HTTP2_INTERNAL_ERROR);
   else response.destroy();
   return true;
 }

@@ -77,7 +77,7 @@ function readTarget(store: KeyStore, input: Input): StoredKey {
 }
 
 function isSymmetric(key: StoredKey): boolean {
-  return key.privateKey === undefined;
+  return key.keyPair === undefined;
 }
 
 function describe(key: StoredKey): string {

@@ -35,14 +35,20 @@ export function requiredBlob(input: Input, name: string, maxLength: number): Buf
 }
 
 /** Reads an optional enumeration value. */
-export function optionalChoice(input: Input, name: string, values: readonly string[]): string | undefined {
+export function optionalChoice<T extends string>(
+  input: Input,
+  name: string,
+  values: readonly T[],
+): T | undefined {
   const value = typed(input, name, 'string');
-  if (value === undefined || values.includes(value)) return value;
+  if (value === undefined) return undefined;
+  const choice = values.find((each) => each === value);
+  if (choice !== undefined) return choice;
   throw invalid(name, value, `Member must satisfy enum value set: [${values.join(', ')}]`);
 }
 
 /** Reads a required enumeration value. */
-export function requiredChoice(input: Input, name: string, values: readonly string[]): string {
+export function requiredChoice<T extends string>(input: Input, name: string, values: readonly T[]): T {
   const value = optionalChoice(input, name, values);
   if (value === undefined) throw invalid(name, value, 'Member must not be null');
   return value;

@@ -1,4 +1,3 @@
-import { createPublicKey } from 'node:crypto';
 import { KeySpec, KeyUsageType } from '@aws-sdk/client-kms';
 import {
   algorithmsOf,
@@ -40,13 +39,13 @@ export function describeKey(store: KeyStore, input: Input): Output {
 export function getPublicKey(store: KeyStore, input: Input): Output {
   const key = store.find(requiredString(input, 'KeyId'));
   const arn = store.keyArn(key.keyId);
-  if (key.privateKey === undefined) {
+  if (key.keyPair === undefined) {
     throw new KmsError('UnsupportedOperationException', `${arn} is symmetric: it has no public key.`);
   }
   checkUsable(store, key);
   return {
     KeyId: arn,
-    PublicKey: base64(createPublicKey(key.privateKey).export({ type: 'spki', format: 'der' })),
+    PublicKey: base64(key.keyPair.spki()),
     ...kind(key),
   };
 }

@@ -1,7 +1,5 @@
-import { createHash } from 'node:crypto';
 import { MessageType, SigningAlgorithmSpec } from '@aws-sdk/client-kms';
-import { type CurveName, signDigest, verifyDigest } from '../store/ecdsa.js';
-import { algorithmsOf, KEY_SPECS } from '../store/key-specs.js';
+import type { Signer } from '../store/key-pairs/key-pair.js';
 import { checkUsable } from '../store/key-state.js';
 import type { KeyStore, StoredKey } from '../store/key-store.js';
 import { KmsError } from '../store/kms-error.js';
@@ -20,15 +18,15 @@ const MAX_MESSAGE_BYTES = 4096;
 const MAX_SIGNATURE_BYTES = 6144;
 
 export function sign(store: KeyStore, input: Input): Output {
-  const { arn, algorithm, curve, scalar, digest, dryRun } = read(store, input, 'Sign');
+  const { arn, algorithm, signer, signed, dryRun } = read(store, input, 'Sign');
   if (dryRun) throw wouldHaveSucceeded();
-  return { KeyId: arn, Signature: base64(signDigest(curve, scalar, digest)), SigningAlgorithm: algorithm };
+  return { KeyId: arn, Signature: base64(signer.sign(signed)), SigningAlgorithm: algorithm };
 }
 
 export function verify(store: KeyStore, input: Input): Output {
   const signature = requiredBlob(input, 'Signature', MAX_SIGNATURE_BYTES);
-  const { arn, algorithm, curve, scalar, digest, dryRun } = read(store, input, 'Verify');
-  if (!verifyDigest(curve, scalar, digest, signature)) throw new KmsError('KMSInvalidSignatureException', '');
+  const { arn, algorithm, signer, signed, dryRun } = read(store, input, 'Verify');
+  if (!isValid(signature, signer, signed)) throw new KmsError('KMSInvalidSignatureException', '');
   if (dryRun) throw wouldHaveSucceeded();
   return { KeyId: arn, SignatureValid: true, SigningAlgorithm: algorithm };
 }
@@ -36,9 +34,9 @@ export function verify(store: KeyStore, input: Input): Output {
 interface Request {
   readonly arn: string;
   readonly algorithm: string;
-  readonly curve: CurveName;
-  readonly scalar: Uint8Array;
-  readonly digest: Buffer;
+  readonly signer: Signer;
+  /** What is signed for the message: its hash, for example. */
+  readonly signed: Uint8Array;
   readonly dryRun: boolean;
 }
 
@@ -54,9 +52,8 @@ function read(store: KeyStore, input: Input, operation: 'Sign' | 'Verify'): Requ
   const arn = store.keyArn(key.keyId);
   checkUsable(store, key);
   checkUsage(key, arn, operation);
-  checkAlgorithm(key, algorithm);
-  const { curve, hash, scalar } = ecdsaKey(key);
-  return { arn, algorithm, curve, scalar, digest: digestOf(message, messageType, algorithm, hash), dryRun };
+  const signer = signerOf(key, algorithm);
+  return { arn, algorithm, signer, signed: signedFor(message, messageType, algorithm, signer), dryRun };
 }
 
 function checkUsage(key: StoredKey, arn: string, operation: string): void {
@@ -67,33 +64,37 @@ function checkUsage(key: StoredKey, arn: string, operation: string): void {
   );
 }
 
-function checkAlgorithm(key: StoredKey, algorithm: string): void {
-  if (algorithmsOf(key.keySpec, key.keyUsage).includes(algorithm)) return;
+function signerOf(key: StoredKey, algorithm: string): Signer {
+  const signer = key.keyPair?.signer(algorithm);
+  if (signer !== undefined) return signer;
   throw new KmsError(
     'InvalidKeyUsageException',
     `Algorithm ${algorithm} is incompatible with key spec ${key.keySpec}.`,
   );
 }
 
-function ecdsaKey(key: StoredKey): { curve: CurveName; hash: string; scalar: Uint8Array } {
-  const { ecdsa } = KEY_SPECS[key.keySpec];
-  const d = key.privateKey?.export({ format: 'jwk' }).d;
-  if (ecdsa === undefined || d === undefined) {
-    throw new KmsError('UnsupportedOperationException', `LocalKms does not sign with ${key.keySpec}.`);
-  }
-  return { ...ecdsa, scalar: Buffer.from(d, 'base64url') };
-}
-
-function digestOf(message: Buffer, messageType: string, algorithm: string, hash: string): Buffer {
-  const hashed = createHash(hash).update(message).digest();
-  if (messageType === 'RAW') return hashed;
-  if (messageType !== 'DIGEST') {
+function signedFor(
+  message: Buffer,
+  messageType: MessageType,
+  algorithm: string,
+  { inputs }: Signer,
+): Uint8Array {
+  const inputFor = inputs[messageType];
+  if (inputFor === undefined) {
     throw validationError(`MessageType ${messageType} is incompatible with algorithm ${algorithm}.`);
   }
-  if (message.length !== hashed.length) {
-    throw validationError(`Digest is invalid length for algorithm ${algorithm}.`);
+  const signed = inputFor(message);
+  if (signed === undefined) throw validationError(`Digest is invalid length for algorithm ${algorithm}.`);
+  return signed;
+}
+
+function isValid(signature: Uint8Array, signer: Signer, signed: Uint8Array): boolean {
+  try {
+    return signer.verify(signed, signature);
+  } catch {
+    // It has not even the form of a signature: it is not DER, for example, or greater than the modulus.
+    return false;
   }
-  return message;
 }
 
 function wouldHaveSucceeded(): KmsError {

@@ -1,9 +1,24 @@
-import { createPrivateKey, type KeyObject, randomUUID } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { checkArray, checkChoice, checkError, checkObject, checkString } from './checks.js';
+import type { KeyPair } from './key-pairs/key-pair.js';
 import { KEY_SPEC_NAMES, KEY_SPECS, type LocalKmsKeySpec, usagesOf } from './key-specs.js';
 import type { KeyStore, StoredAlias, StoredKey } from './key-store.js';
 import { ALIAS_NAME_PATTERN, KEY_ID_PATTERN } from './names.js';
+
+/** What follows the name of the key file in that of a draft: the process that writes it, and a UUID. */
+const DRAFT_ENDING = /^\.(\d+)\.[\da-f-]{36}\.tmp$/;
 
 /** The contents of a key file. */
 export interface KeyFileContents {
@@ -13,18 +28,16 @@ export interface KeyFileContents {
 
 /**
  * Writes the keys and aliases to the file, readable by its owner only. The file is replaced atomically: a
- * concurrent reader gets either the old contents or the new.
+ * concurrent reader gets either the old contents or the new. Drafts of processes that were killed are removed.
  */
 export function writeKeyFile(path: string, { keys, aliases }: KeyStore): void {
   const contents = {
     version: 1,
-    keys: keys.map((key) => ({
-      ...key,
-      privateKey: key.privateKey?.export({ type: 'pkcs8', format: 'pem' }),
-    })),
+    keys: keys.map(({ keyPair, ...key }) => ({ ...key, privateKey: keyPair?.pem() })),
     aliases,
   };
-  const temporary = `${path}.${randomUUID()}.tmp`;
+  removeAbandonedDrafts(path);
+  const temporary = `${path}.${process.pid}.${randomUUID()}.tmp`;
   try {
     writeFileSync(temporary, `${JSON.stringify(contents, undefined, 2)}\n`, { mode: 0o600, flag: 'wx' });
     renameSync(temporary, path);
@@ -34,12 +47,36 @@ export function writeKeyFile(path: string, { keys, aliases }: KeyStore): void {
   }
 }
 
+/** Removes the drafts of processes that were killed while they wrote: they contain private keys. */
+function removeAbandonedDrafts(path: string): void {
+  const [directory, name] = [dirname(path), basename(path)];
+  try {
+    for (const entry of readdirSync(directory).filter((each) => each.startsWith(name))) {
+      const [, writer] = DRAFT_ENDING.exec(entry.slice(name.length)) ?? [];
+      if (writer !== undefined && !isWriting(Number(writer))) rmSync(join(directory, entry), { force: true });
+    }
+  } catch {
+    // The directory cannot be read or written: the keys may be usable all the same.
+  }
+}
+
+/** A write is synchronous, so this process is not writing: a draft of its id is one of an earlier process. */
+function isWriting(pid: number): boolean {
+  if (pid === process.pid) return false;
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
 /**
- * Reads the file; undefined if it does not exist.
+ * Reads the file; undefined if it does not exist. Drafts of processes that were killed are removed.
  *
  * @throws Error if the file is invalid, or if anyone but its owner can read or write it
  */
 export function readKeyFile(path: string): KeyFileContents | undefined {
+  removeAbandonedDrafts(path);
   try {
     const json = readPrivately(path);
     return json === undefined ? undefined : parse(json);
@@ -54,7 +91,9 @@ function readPrivately(path: string): string | undefined {
   const descriptor = openIfExists(path);
   if (descriptor === undefined) return undefined;
   try {
-    const mode = fstatSync(descriptor).mode & 0o777;
+    const stats = fstatSync(descriptor);
+    if (!stats.isFile()) throw new Error('it is not a file');
+    const mode = stats.mode & 0o777;
     // Windows has no such permissions; Node reports 666 there.
     if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
       throw new Error(
@@ -70,7 +109,8 @@ function readPrivately(path: string): string | undefined {
 
 function openIfExists(path: string): number | undefined {
   try {
-    return openSync(path, 'r');
+    // Without O_NONBLOCK, opening a pipe stops the process until its other end is opened.
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
@@ -100,7 +140,6 @@ function parseKey(value: unknown, where: string): StoredKey {
     'privateKey',
   ]);
   const keySpec = checkChoice(key.keySpec, `${where}.keySpec`, KEY_SPEC_NAMES);
-  const isPair = KEY_SPECS[keySpec].generate !== undefined;
   return {
     keyId: checkString(key.keyId, `${where}.keyId`, 'a key id', KEY_ID_PATTERN),
     keySpec,
@@ -110,7 +149,7 @@ function parseKey(value: unknown, where: string): StoredKey {
     keyState: checkChoice(key.keyState, `${where}.keyState`, ['Enabled', 'Disabled', 'PendingDeletion']),
     deletionDate:
       key.deletionDate === undefined ? undefined : checkDate(key.deletionDate, `${where}.deletionDate`),
-    privateKey: isPair ? checkPrivateKey(key.privateKey, `${where}.privateKey`, keySpec) : undefined,
+    keyPair: checkPrivateKey(key.privateKey, `${where}.privateKey`, keySpec),
   };
 }
 
@@ -124,15 +163,14 @@ function parseAlias(value: unknown, where: string, keyIds: readonly string[]): S
   };
 }
 
-function checkPrivateKey(pem: unknown, where: string, keySpec: LocalKmsKeySpec): KeyObject {
-  const key = createPrivateKey(
+function checkPrivateKey(pem: unknown, where: string, keySpec: LocalKmsKeySpec): KeyPair | undefined {
+  const { keyPairs } = KEY_SPECS[keySpec];
+  if (keyPairs === undefined) return undefined;
+  const keyPair = keyPairs.read(
     checkString(pem, where, 'a private key in PEM', /^-----BEGIN PRIVATE KEY-----/),
   );
-  const { namedCurve, modulusLength } = key.asymmetricKeyDetails ?? {};
-  const fits =
-    keySpec === 'RSA_2048' ? modulusLength === 2048 : namedCurve === KEY_SPECS[keySpec].ecdsa?.curve;
-  if (!fits) throw checkError(where, `must be a key of spec ${keySpec}`);
-  return key;
+  if (keyPair === undefined) throw checkError(where, `must be a key of spec ${keySpec}`);
+  return keyPair;
 }
 
 function checkDate(value: unknown, where: string): Date {

@@ -1,4 +1,4 @@
-import type { KeyObject } from 'node:crypto';
+import type { KeyPair } from './key-pairs/key-pair.js';
 import { KEY_SPECS, type LocalKmsKeySpec, type LocalKmsKeyUsage } from './key-specs.js';
 import { KmsError } from './kms-error.js';
 import { KEY_ID_PATTERN } from './names.js';
@@ -22,7 +22,7 @@ export interface StoredKey {
   /** Present if the key is pending deletion. */
   deletionDate?: Date;
   /** Absent in a symmetric key. */
-  readonly privateKey?: KeyObject;
+  readonly keyPair?: KeyPair;
 }
 
 /** An alias and the key it refers to. */
@@ -108,7 +108,7 @@ export class KeyStore {
       description,
       creationDate: new Date(),
       keyState: 'Enabled',
-      privateKey: KEY_SPECS[key.keySpec].generate?.(),
+      keyPair: KEY_SPECS[key.keySpec].keyPairs?.generate(),
     };
     this.keysById.set(key.keyId, created);
     this.changed(this);

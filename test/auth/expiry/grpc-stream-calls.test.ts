@@ -6,7 +6,7 @@ import { Controller, UseGuards } from '@nestjs/common';
 import { Ctx, GrpcStreamCall, type MicroserviceOptions, Payload, Transport } from '@nestjs/microservices';
 import { KmsJwtGuard } from 'nestjs-kms-jwt';
 import { test } from 'vitest';
-import { freePort } from '../../transports/free-port.js';
+import { freePort } from '../../support/free-port.js';
 import { watchRejections } from '../../transports/rejections.js';
 import { startApp } from '../support.js';
 import { soon } from './support.js';

@@ -14,7 +14,7 @@ import { fromBody, KmsJwtExpiryInterceptor, KmsJwtGuard } from 'nestjs-kms-jwt';
 import { lastValueFrom, map, merge, type Observable, tap } from 'rxjs';
 import { describe, test } from 'vitest';
 import { watchRejections } from '../../transports/rejections.js';
-import { freePort } from '../../transports/free-port.js';
+import { freePort } from '../../support/free-port.js';
 import { ENDS } from '../../transports/ends.js';
 import { startApp } from '../support.js';
 import { expectEndWithinASecondOf, newProducers, type Producers, soon } from './support.js';

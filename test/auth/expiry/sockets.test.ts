@@ -1,11 +1,12 @@
 import { once } from 'node:events';
+import { DisableKeyCommand } from '@aws-sdk/client-kms';
 import { Inject, type INestApplication, UseGuards } from '@nestjs/common';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { ConnectedSocket, MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { Claims, KmsJwtGuard, type KmsJwtModuleOptions } from 'nestjs-kms-jwt';
 import { io } from 'socket.io-client';
-import { describe, type TestContext, test } from 'vitest';
+import { describe, type TestContext, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { ENDS } from '../../transports/ends.js';
 import { startApp } from '../support.js';
@@ -157,6 +158,20 @@ describe.concurrent.each(KINDS)('a connection of %s', (kind, newAdapter, connect
     });
   });
 
+  test('ends when KMS no longer verifies its token, at the next recheckInterval', async (context) => {
+    const { expect } = context;
+    const { url, jwt, localKms } = await start(context, {
+      verification: 'kms',
+      guard: { recheckInterval: 1 },
+    });
+    const client = await connect(context, url, await jwt.sign({}));
+    await localKms.client().send(new DisableKeyCommand({ KeyId: localKms.keys[0]?.keyId }));
+    expect(await client.closed).toEqual({
+      exceptions: ['token_key_disabled'],
+      reason: reasonFor(1008, 'token_key_disabled'),
+    });
+  });
+
   test('ends when isRevoked has failed three times in a row', async (context) => {
     const { expect } = context;
     let isAway = false;
@@ -168,6 +183,8 @@ describe.concurrent.each(KINDS)('a connection of %s', (kind, newAdapter, connect
     };
     const { url, jwt } = await start(context, { isRevoked, guard: { recheckInterval: 1 } });
     const client = await connect(context, url, await jwt.sign({}));
+    // A client is connected before its token is verified.
+    await vi.waitFor(() => expect(calls).toBe(1));
     isAway = true;
     calls = 0;
     expect(await client.closed).toEqual({

@@ -5,7 +5,7 @@ import { WebSocketGateway } from '@nestjs/websockets';
 import { guardHandshakes, KmsJwtGuard } from 'nestjs-kms-jwt';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { freePort } from '../../transports/free-port.js';
+import { freePort } from '../../support/free-port.js';
 import { bearer, startApp } from '../support.js';
 import {
   expectNoFailures,

@@ -38,6 +38,21 @@ describe('CreateKey', () => {
     expect(signed.KeyId).toBe(KeyMetadata!.Arn);
   });
 
+  test.each([
+    ['ECC_NIST_EDWARDS25519', ['ED25519_PH_SHA_512', 'ED25519_SHA_512']],
+    ['RSA_2048', expect.arrayContaining(['RSASSA_PKCS1_V1_5_SHA_256', 'RSASSA_PSS_SHA_512'])],
+    ['ML_DSA_44', ['ML_DSA_SHAKE_256']],
+    ['ML_DSA_65', ['ML_DSA_SHAKE_256']],
+    ['ML_DSA_87', ['ML_DSA_SHAKE_256']],
+  ] as const)('creates a key of spec %s', async (KeySpec, SigningAlgorithms) => {
+    const { client } = setUp();
+    const { KeyMetadata } = await client.send(new CreateKeyCommand({ KeySpec, KeyUsage: 'SIGN_VERIFY' }));
+    const expected = { KeySpec, CustomerMasterKeySpec: KeySpec, KeyUsage: 'SIGN_VERIFY', SigningAlgorithms };
+    expect(KeyMetadata).toMatchObject(expected);
+    const described = await client.send(new DescribeKeyCommand({ KeyId: KeyMetadata!.KeyId }));
+    expect(described.KeyMetadata).toEqual(KeyMetadata);
+  });
+
   test('creates a symmetric key by default', async () => {
     const { client } = setUp();
     const { KeyMetadata } = await client.send(new CreateKeyCommand({}));
@@ -79,6 +94,11 @@ describe('CreateKey', () => {
       { KeySpec: 'ECC_NIST_P256', KeyUsage: 'ENCRYPT_DECRYPT' },
       'ValidationException',
       /^KeyUsage ENCRYPT_DECRYPT is not compatible with KeySpec ECC_NIST_P256$/,
+    ],
+    [
+      { KeySpec: 'ML_DSA_65', KeyUsage: 'ENCRYPT_DECRYPT' },
+      'ValidationException',
+      /^KeyUsage ENCRYPT_DECRYPT is not compatible with KeySpec ML_DSA_65$/,
     ],
     [{ KeySpec: 'P-256', KeyUsage: 'SIGN_VERIFY' }, 'ValidationException', /'keySpec' .* enum value set/],
     [{ KeySpec: 'HMAC_256', KeyUsage: 'GENERATE_VERIFY_MAC' }, 'UnsupportedOperationException', /HMAC_256/],

@@ -1,7 +1,19 @@
+import { execFileSync, spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import fs, {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import {
   CreateAliasCommand,
   CreateKeyCommand,
@@ -28,6 +40,24 @@ function setUp() {
 function edit(file: string, change: (contents: Contents) => unknown): void {
   const contents = JSON.parse(readFileSync(file, 'utf8')) as Contents;
   writeFileSync(file, JSON.stringify(change(contents) ?? contents));
+}
+
+/** The draft that replaces a file meanwhile. */
+function draftOf(write: () => unknown): string {
+  const { renameSync } = fs;
+  let draft = '';
+  fs.renameSync = (from, to) => {
+    draft = String(from);
+    renameSync(from, to);
+  };
+  syncBuiltinESMExports();
+  try {
+    write();
+  } finally {
+    fs.renameSync = renameSync;
+    syncBuiltinESMExports();
+  }
+  return draft;
 }
 
 interface Contents {
@@ -105,6 +135,42 @@ describe('a key file', () => {
     ]);
     expect(keys[0]!.keyId).toBe(keyId);
     expect(new LocalKms({ file, keys: [{ alias: 'auth' }, { alias: 'other' }] }).keys).toEqual(keys);
+  });
+
+  test.skipIf(process.platform === 'win32')('is refused at once if it is a pipe', () => {
+    const { file, start } = setUp();
+    execFileSync('mkfifo', ['-m', '600', file]);
+    // A process that writes, in case that start waits for one.
+    const writer = spawn('sh', ['-c', 'sleep 2; echo > "$1"', 'sh', file]);
+    onTestFinished(() => void writer.kill());
+    const started = performance.now();
+    expect(start).toThrow(`LocalKms cannot use the key file ${file}: it is not a file`);
+    expect(performance.now() - started).toBeLessThan(1000);
+  });
+
+  test('is refused if it is a directory', () => {
+    const { file, start } = setUp();
+    mkdirSync(file);
+    expect(start).toThrow(`LocalKms cannot use the key file ${file}: it is not a file`);
+  });
+
+  test.each<[string, (before: LocalKms, start: () => LocalKms) => unknown]>([
+    ['the next start', (_, start) => start()],
+    ['the next write', (before) => before.client().send(new CreateKeyCommand({}))],
+  ])('is without the drafts of processes that were killed after %s', async (_, next) => {
+    const { folder, start } = setUp();
+    let before!: LocalKms;
+    const draft = basename(draftOf(() => (before = start())));
+    const draftBy = (pid: number) => draft.replace(`.${process.pid}.`, `.${pid}.`);
+    const killed = spawn('sleep', ['60']);
+    killed.kill('SIGKILL');
+    await once(killed, 'exit');
+    // The process before this one may have had the same id, as in a container.
+    const abandoned = [draft, draftBy(killed.pid!)];
+    const others = [draftBy(process.ppid), draft.replace('keys', 'other'), 'keys.json.tmp'];
+    for (const name of [...abandoned, ...others]) writeFileSync(join(folder, name), '{');
+    await next(before, start);
+    expect(readdirSync(folder).toSorted()).toEqual(['keys.json', ...others].toSorted());
   });
 
   test.skipIf(process.platform === 'win32').each(['640', '604', '620', '644'])(

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { createHash, type KeyObject } from 'node:crypto';
-import { p256 } from '@noble/curves/nist';
+import { p256 } from '@noble/curves/nist.js';
 import { AUDIENCE, ISSUER, keyNamed, type Keys, partsOf } from '../support.js';
 import { hasAmbiguousNames } from './json-names.js';
 

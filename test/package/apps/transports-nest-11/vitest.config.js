@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     // They test modules of the sources, which the package does not export.
-    exclude: [...configDefaults.exclude, 'test/auth/{open-connections,request-claims}.test.ts'],
+    exclude: [...configDefaults.exclude, 'test/auth/{open-connections,request-claims,routes}.test.ts'],
     setupFiles: ['reflect-metadata'],
     testTimeout: 20_000,
   },

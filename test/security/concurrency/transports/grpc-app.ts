@@ -13,7 +13,7 @@ import {
 } from '@nestjs/microservices';
 import { Claims, type JwtClaims, KmsJwtGuard, OptionalAuth, Public, Scopes } from 'nestjs-kms-jwt';
 import { concatMap, last, mergeMap, type Observable, range } from 'rxjs';
-import { freePort } from '../../../transports/free-port.js';
+import { freePort } from '../../../support/free-port.js';
 import { InternalGuard, startApp } from '../apps.js';
 import { random } from '../run.js';
 import { SCOPE } from '../tokens.js';

@@ -18,7 +18,7 @@ import {
   Scopes,
 } from 'nestjs-kms-jwt';
 import { concatMap, lastValueFrom, range, tap } from 'rxjs';
-import { freePort } from '../../../transports/free-port.js';
+import { freePort } from '../../../support/free-port.js';
 import { InternalGuard, startApp } from '../apps.js';
 import { ROUTES } from '../calls.js';
 import { ledger } from '../ledger.js';

@@ -57,10 +57,11 @@ export async function keySets(): Promise<Target<Buffer>> {
     const given = jwksIn(document);
     for (const key of trusted) {
       const isGiven = given.some(
-        (jwk) => jwk['kid'] === key.kid && pointOf(jwk) === pointOf(key) && verdictOnJwk(jwk) !== 'refuse',
+        (jwk) =>
+          jwk['kid'] === key.kid && pointOf(jwk) === pointOf(key as object) && verdictOnJwk(jwk) !== 'refuse',
       );
       must(isGiven, `It trusts ${key.kid}, which is no key for ES256`);
-      if (service) await checkTokensOf(key.kid, pointOf(key), service);
+      if (service) await checkTokensOf(key.kid, pointOf(key as object), service);
     }
     const names = new Set(trusted.map(({ kid }) => kid));
     const forgotten = given.find((jwk) => verdictOnJwk(jwk) === 'trust' && !names.has(jwk['kid'] as string));

@@ -36,7 +36,9 @@ export async function rings(): Promise<Target> {
         for (const key of (await service.jwt.jwks()).keys) {
           const isKept = kept.some(
             (jwk) =>
-              jwk['kid'] === key.kid && pointOf(jwk) === pointOf(key) && verdictOnJwk(jwk) !== 'refuse',
+              jwk['kid'] === key.kid &&
+              pointOf(jwk) === pointOf(key as object) &&
+              verdictOnJwk(jwk) !== 'refuse',
           );
           must(isDeepStrictEqual(key, ownKey) || isKept, `It trusts ${key.kid}, which is not kept`);
           must(!distrusted.includes(key.kid), `It trusts ${key.kid}, which is distrusted`);
@@ -62,13 +64,13 @@ function storedRings(keyArn: string, active: unknown): fc.Arbitrary<unknown> {
   const good = {
     instance: 'default',
     source: 'alias/auth',
-    savedAt: now,
+    lookedUpAt: now,
     longestLifetime: 900,
     active: { keyArn, jwk: active },
-    next: { keyArn, jwk: next, activatesAt: now + DAY },
+    next: { keyArn, jwk: next, seenAt: now, activatesAt: now + DAY },
     retired: [
-      { jwk: retired, stoppedSigningAt: now - 60_000, knownAt: now - DAY },
-      { jwk: distrusted, stoppedSigningAt: now, knownAt: now - DAY },
+      { keyArn, jwk: retired, leftAt: now - 60_000 },
+      { keyArn, jwk: distrusted, leftAt: now },
     ],
     published: [{ jwk: published, publishedAt: now - DAY }],
     distrusted: ['kept-2'],

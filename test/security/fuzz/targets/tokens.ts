@@ -15,26 +15,37 @@ import {
   seal,
 } from '../../support.js';
 import { anything, bytes, changed, changesOfBytes, disturbed, json, spelled, text } from '../arbitraries.js';
-import { startService } from '../service.js';
+import { type Service, startService } from '../service.js';
 import { areSameJson, must, outcomeOf, type Target } from '../target.js';
 import { contentsOf, isGood } from '../token-verdict.js';
 
 /** `verify` accepts what another reader of the RFCs does, gives the claims as they were sent, and refuses all else. */
 export async function tokens(): Promise<Target> {
   const keys = newKeys();
-  const { jwt, close } = await startService({ jwks: jwksOf(keys) });
+  const cached = await startService({ jwks: jwksOf(keys) });
+  const uncached = await startService({ jwks: jwksOf(keys), cache: false });
   const options = { issuer: ISSUER, audience: AUDIENCE, clockTimestamp: keys.now };
 
   return {
     inputs: hostileTokens(keys),
-    close,
+    async close() {
+      await Promise.all([cached.close(), uncached.close()]);
+    },
     async judge(token) {
-      const { verdict, value, error } = await outcomeOf(TokenError, () =>
-        jwt.verify(token as string, options),
-      );
+      const verifyBy = ({ jwt }: Service) =>
+        outcomeOf(TokenError, () => jwt.verify(token as string, options));
+      const { verdict, value, error } = await verifyBy(cached);
       const isToPass = isGood(token, keys);
       must(!error === isToPass, `It had to be ${isToPass ? 'accepted' : 'refused'}: ${verdict}`);
       if (!error) must(areSameJson(value, contentsOf(token)?.payload), 'It changed the claims');
+      // The second time from the cache, if it is there.
+      for (const service of [cached, uncached]) {
+        const again = await verifyBy(service);
+        must(
+          again.verdict === verdict && areSameJson(again.value, value),
+          'The verdict changes with the cache',
+        );
+      }
       return verdict;
     },
   };

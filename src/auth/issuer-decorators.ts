@@ -1,0 +1,42 @@
+import { createParamDecorator, type CustomDecorator, type ExecutionContext } from '@nestjs/common';
+import { KmsJwtOptionsError } from '../errors/errors.js';
+import { OWN_ISSUER } from '../options/read-issuers.js';
+import { VerifyWith } from './decorators.js';
+import { verifiedFor } from './request-claims.js';
+import type { Verified } from './verified-token.js';
+
+/**
+ * Accepts tokens of these issuers alone, on a route or a controller: by their names in the module's `issuers`; `'own'` for tokens of
+ * the module's own keys. The same as `@VerifyWith({ issuers })`. Others are refused with a `TokenClaimError`: 401.
+ *
+ * @throws KmsJwtOptionsError at once without a name
+ *
+ * @example
+ * \@Issuers('corp') \@Get('payroll') payroll() { … }
+ */
+export function Issuers(...names: [string, ...string[]]): CustomDecorator {
+  if (names.length === 0) throw new KmsJwtOptionsError('Issuers', 'needs at least one name');
+  return VerifyWith({ issuers: names });
+}
+
+/**
+ * The name of the issuer of the token that `KmsJwtGuard` verified, as in the module's `issuers`; `'own'` for the module's own keys;
+ * `undefined` when the route allowed a request without a token, and for a token that an overridden `authenticate` accepted by
+ * itself, such as an API key.
+ *
+ * @example
+ * me(\@TokenIssuer() issuer: string, \@Claims() claims: JwtClaims) { … }
+ */
+export function TokenIssuer(): ParameterDecorator {
+  return readIssuer();
+}
+
+const readIssuer = createParamDecorator((_: unknown, context: ExecutionContext) => {
+  const verified = verifiedFor(context);
+  return verified && issuerNameOf(verified);
+});
+
+function issuerNameOf({ jwt, token, source }: Verified): string | undefined {
+  if (jwt.hasIssuers) return source?.name;
+  return jwt.tryParse(token) && OWN_ISSUER;
+}

@@ -1,0 +1,126 @@
+import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
+import { isSameKey } from '../kms/key-arn.js';
+import type { Clock } from './clock.js';
+import { type ClockStep, ElapsedTime } from './elapsed-time.js';
+import type { Lookup } from './rotation.js';
+import type { SigningKey } from './signing-key.js';
+
+/** The least time between two calls of Sign that only show that the alias points to an unknown key, in milliseconds. */
+const RETRY_MS = 30_000;
+/** How far a stored time may lie ahead, and by how much clocks may disagree about one step. */
+const TOLERANCE_MS = 5000;
+
+/**
+ * What is known of where the alias points: when it was last looked up, and what may have happened since. Times are
+ * milliseconds of elapsed time.
+ */
+export class AliasLookups {
+  readonly elapsed: ElapsedTime;
+  /** When the last look-up was sent that was answered. */
+  lastAt = -Infinity;
+  /** Where Sign has found the alias to point, if that key has not been fetched yet, and since when. */
+  private movedTo: { readonly keyArn: string; readonly at: number } | undefined;
+  /** When Sign has shown that last. */
+  private movedShownAt = -Infinity;
+  /**
+   * How much more time may have passed than `elapsed` shows since the active key was last seen: a clock has jumped ahead,
+   * because it was set, or because the machine was suspended and no other clock shows it.
+   */
+  private unexplained = 0;
+  /** When a clock jumped ahead: until the alias was looked up after that, the process may have been suspended. */
+  private steppedAt = -Infinity;
+  private hasJumped = false;
+
+  /** @param emit receives each step of a clock */
+  constructor(
+    clock: Clock,
+    private readonly emit: (event: KmsJwtEvent) => void,
+  ) {
+    this.elapsed = new ElapsedTime(clock, (step) => this.onStep(step));
+  }
+
+  /** The ARN of the key that the alias points to, if that key has not been fetched yet. */
+  get unknownTarget(): string | undefined {
+    return this.movedTo?.keyArn;
+  }
+
+  /** Whether Sign may be sent by alias to see whether it still points to that key: it may have moved back. */
+  get isUnknownTargetOld(): boolean {
+    return this.elapsed.now() >= this.movedShownAt + RETRY_MS;
+  }
+
+  /** Whether the last look-up is at most so many milliseconds old, and nothing says that it is out of date. */
+  isFresh(maxAge: number): boolean {
+    const age = this.elapsed.now() - this.lastAt;
+    return age <= maxAge && this.lastAt >= this.steppedAt && !this.movedTo;
+  }
+
+  /** The time at which a look-up is sent. By all clocks, as the process may have been suspended. */
+  now(): number {
+    return this.elapsed.nowByAllClocks();
+  }
+
+  /** The latest time that it can be by any clock. */
+  latestNow(): number {
+    return this.elapsed.now() + this.unexplained;
+  }
+
+  /** A look-up that shows this key, or one that is distrusted, and is answered now. */
+  lookupOf(target: SigningKey | undefined): Lookup {
+    const { lastAt, unexplained, movedTo } = this;
+    const now = this.elapsed.now();
+    const wasSeen = movedTo && target && isSameKey(movedTo.keyArn, target.keyArn);
+    return { target, now, seenAt: wasSeen ? movedTo.at : now, lastAt, unexplained };
+  }
+
+  /**
+   * A look-up was answered.
+   *
+   * @param sentAt when it was sent
+   * @param isActive whether it shows the active key
+   */
+  answered(sentAt: number, isActive: boolean): void {
+    this.lastAt = Math.max(this.lastAt, sentAt);
+    this.movedTo = undefined;
+    if (isActive && sentAt >= this.steppedAt) this.unexplained = 0;
+  }
+
+  /** When the last look-up before a restart was sent. A time far ahead says nothing; clocks may differ a little. */
+  restore(sentAt: number): void {
+    const now = this.elapsed.now();
+    if (sentAt <= now + TOLERANCE_MS) this.answered(Math.min(sentAt, now), true);
+  }
+
+  /** The alias points to a key that is not known here. @returns whether that is a move since this was last called */
+  moved(keyArn: string): boolean {
+    const now = this.elapsed.now();
+    this.movedShownAt = now;
+    if (this.movedTo && isSameKey(this.movedTo.keyArn, keyArn)) return false;
+    this.movedTo = { keyArn, at: now };
+    return true;
+  }
+
+  /** Has the keys fetched anew, as if a clock had jumped. */
+  requestRefresh(): void {
+    this.hasJumped = true;
+  }
+
+  /** Whether a clock has jumped ahead since the last call of this function. */
+  takeJump(): boolean {
+    const { hasJumped } = this;
+    this.hasJumped = false;
+    return hasJumped;
+  }
+
+  private onStep({ wall, suspended, unexplained, at }: ClockStep): void {
+    const rest = this.unexplained + unexplained;
+    // A clock that is set back by more than was unexplained corrects something else.
+    if (rest >= -TOLERANCE_MS) this.unexplained = Math.max(0, rest);
+    if (suspended > 0 || unexplained > 0) {
+      this.steppedAt = at;
+      this.hasJumped = true;
+    }
+    const seconds = (unexplained < 0 ? wall : suspended + unexplained) / 1000;
+    this.emit({ type: 'clock_stepped', seconds, suspended: suspended / 1000 });
+  }
+}

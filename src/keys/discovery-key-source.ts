@@ -1,0 +1,92 @@
+import type { JwksUnavailableError } from '../errors/errors.js';
+import { type Clock, SYSTEM_CLOCK } from './clock.js';
+import { JsonFetcher } from './json-fetcher.js';
+import { JwksKeySource, type JwksKeySourceSettings } from './jwks-key-source.js';
+import type { FetchedKeys } from './rotation.js';
+
+/** After so long the metadata is fetched again, in milliseconds; sooner if the key set cannot be fetched. */
+const FRESH_FOR_MS = 86_400_000;
+
+export interface DiscoverySettings extends JwksKeySourceSettings {
+  /** Whether this is the URL of a key set that may be fetched. */
+  isAllowed: (uri: unknown) => uri is string;
+}
+
+/**
+ * Fetches the keys of an issuer from the URL in its metadata: OpenID Connect Discovery 1.0, section 4, and RFC 8414, section 3.
+ * The metadata has to name the same issuer.
+ */
+export class DiscoveryKeySource {
+  readonly maxStale: number;
+  private readonly documents: readonly JsonFetcher[];
+  private keys: JwksKeySource | undefined;
+  private discoveredAt = -Infinity;
+
+  /** @param issuer a URL */
+  constructor(
+    private readonly issuer: string,
+    private readonly settings: DiscoverySettings,
+    private readonly clock: Pick<Clock, 'monotonic'> = SYSTEM_CLOCK,
+    private readonly fetcher: typeof fetch = fetch,
+  ) {
+    this.maxStale = settings.maxStale;
+    this.documents = metadataUrls(issuer).map(
+      (url) => new JsonFetcher(url, 'metadata', settings.timeout, fetcher),
+    );
+  }
+
+  /** @throws JwksUnavailableError */
+  async load(): Promise<FetchedKeys> {
+    const isFresh = this.clock.monotonic() <= this.discoveredAt + FRESH_FOR_MS;
+    const keys = this.keys && isFresh ? this.keys : await this.discover();
+    try {
+      return await keys.load();
+    } catch (error) {
+      // The key set may have moved.
+      this.discoveredAt = -Infinity;
+      throw error;
+    }
+  }
+
+  private async discover(): Promise<JwksKeySource> {
+    try {
+      const uri = await this.jwksUri();
+      if (this.keys) this.keys.moveTo(uri);
+      else this.keys = new JwksKeySource(uri, this.settings, this.clock, this.fetcher);
+      this.discoveredAt = this.clock.monotonic();
+    } catch (error) {
+      // What was found before may still be right.
+      if (!this.keys) throw error;
+    }
+    return this.keys;
+  }
+
+  private async jwksUri(): Promise<string> {
+    const errors: unknown[] = [];
+    for (const document of this.documents) {
+      try {
+        return await document.fetch({ accept: 'application/json' }, ({ json }) => this.read(json, document));
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    throw errors[0] as JwksUnavailableError;
+  }
+
+  private read(json: unknown, document: JsonFetcher): string {
+    const { issuer, jwks_uri: uri } = (json ?? {}) as Record<string, unknown>;
+    if (issuer !== this.issuer) throw document.unavailable('it is that of another issuer');
+    if (!this.settings.isAllowed(uri)) throw document.unavailable('its jwks_uri is no https URL');
+    return uri;
+  }
+}
+
+/** OpenID Connect puts the well-known path behind that of the issuer, RFC 8414 before it. */
+function metadataUrls(issuer: string): string[] {
+  const { origin, pathname } = new URL(issuer);
+  const path = pathname.replace(/\/$/, '');
+  return [
+    `${origin}${path}/.well-known/openid-configuration`,
+    `${origin}/.well-known/oauth-authorization-server${path}`,
+  ];
+}

@@ -1,0 +1,95 @@
+import type { Clock } from './clock.js';
+
+/** By how many milliseconds clocks may diverge before it counts as a step. */
+const STEP_MS = 5000;
+/** The least time between two readings of `uptime`, in milliseconds. */
+const UPTIME_INTERVAL_MS = 50;
+/** By how much NTP corrects the wall clock without a step, as a share of time: twice what Linux permits. */
+const MAX_SLEW = 0.001;
+
+/** The wall clock has jumped, or the machine was suspended. In milliseconds. */
+export interface ClockStep {
+  /** By how much the wall clock moved more than time passed; negative if it was set back. */
+  readonly wall: number;
+  /** For how long the machine was suspended, as the wall clock and `uptime` agree. */
+  readonly suspended: number;
+  /** How much more time may have passed, if the clock that says the most is right; negative if the wall clock was set back. */
+  readonly unexplained: number;
+  /** When it was noticed, in elapsed time. */
+  readonly at: number;
+}
+
+/**
+ * The time as it passes, in milliseconds since 1970 by the wall clock at the start. Setting the wall clock does not change
+ * it. The monotonic clock stands still while a machine is suspended: that time is added where the wall clock and `uptime` both
+ * show it. Each of them may be wrong by itself.
+ */
+export class ElapsedTime {
+  /** What to add to the monotonic clock. */
+  private offset: number;
+  /** By how much the wall clock and `uptime` have been ahead of the monotonic clock, apart from steps since. */
+  private wallLead: number;
+  private uptimeLead: number;
+  private readAt: number;
+  private allReadAt = -Infinity;
+
+  /** @param onStep called with each step, before the reading that shows it returns */
+  constructor(
+    private readonly clock: Clock,
+    private readonly onStep: (step: ClockStep) => void,
+  ) {
+    this.readAt = clock.monotonic();
+    this.wallLead = clock.now() - this.readAt;
+    this.uptimeLead = clock.uptime() - this.readAt;
+    this.offset = this.wallLead;
+  }
+
+  /** Also notices a step of the wall clock. */
+  now(): number {
+    const monotonic = this.clock.monotonic();
+    const ahead = this.clock.now() - monotonic - this.wallLead;
+    if (Math.abs(ahead) > STEP_MS) this.readAll();
+    else if (ahead !== 0) this.followSlew(ahead, monotonic);
+    return monotonic + this.offset;
+  }
+
+  /**
+   * Also notices a suspension that the wall clock does not show, within 50 ms. Slower than `now`: it reads `uptime`, for which
+   * the system opens a file.
+   */
+  nowByAllClocks(): number {
+    const monotonic = this.clock.monotonic();
+    if (monotonic - this.allReadAt >= UPTIME_INTERVAL_MS) {
+      this.allReadAt = monotonic;
+      this.readAll();
+    }
+    return this.now();
+  }
+
+  /** How far the wall clock is ahead of this time, in milliseconds. */
+  get wallAhead(): number {
+    return this.clock.now() - this.clock.monotonic() - this.offset;
+  }
+
+  /** The slow corrections of NTP must not add up to a step, and short suspensions must. */
+  private followSlew(ahead: number, monotonic: number): void {
+    const slew = MAX_SLEW * (monotonic - this.readAt);
+    this.wallLead += Math.max(-slew, Math.min(ahead, slew));
+    this.readAt = monotonic;
+  }
+
+  private readAll(): void {
+    const monotonic = this.clock.monotonic();
+    const wall = this.clock.now() - monotonic - this.wallLead;
+    const uptime = this.clock.uptime() - monotonic - this.uptimeLead;
+    // A container may have been given another `uptime`.
+    if (uptime < 0) this.uptimeLead += uptime;
+    if (Math.abs(wall) <= STEP_MS && !(uptime > STEP_MS)) return;
+    const suspended = wall > 0 && uptime > 0 ? Math.min(wall, uptime) : 0;
+    const unexplained = (uptime > STEP_MS ? Math.max(wall, uptime) : wall) - suspended;
+    this.wallLead += wall;
+    this.uptimeLead += Math.max(0, uptime);
+    this.offset += suspended;
+    this.onStep({ wall, suspended, unexplained, at: monotonic + this.offset });
+  }
+}

@@ -1,0 +1,19 @@
+/** The state of the keys. */
+export interface RingHealth {
+  /** The `kid` of each key that verifies. */
+  keys: string[];
+  /** The `kid` of the key that signs; absent in a service that only verifies, and while no key may sign. */
+  signing?: string;
+  /** Whether the last fetch of the keys succeeded. */
+  refresh: 'ok' | 'failed';
+  /**
+   * Whether the keys may be out of date: the alias, or `jwksUri`, was not looked up in time, because that fails or because the
+   * process was suspended. Meanwhile the key set is served with `Cache-Control: no-store`.
+   */
+  stale: boolean;
+  /**
+   * With `jwksUri`: in how many seconds all tokens will be refused with a 503 unless the key set is fetched again. 0 while they
+   * are: see `rotation.maxStale`.
+   */
+  staleIn?: number;
+}

@@ -1,0 +1,144 @@
+import { withDeadline, within } from '../async/deadline.js';
+import { IssuerUnavailableError, KmsJwtOptionsError } from '../errors/errors.js';
+import { printableName } from '../errors/printable.js';
+import { redactedCause } from '../errors/redacted-cause.js';
+import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
+import type { Log } from '../events/log.js';
+import { keysIn } from '../jwt/jwk.js';
+import { loadMlDsa } from '../jwt/ml-dsa.js';
+import { DiscoveryKeySource } from '../keys/discovery-key-source.js';
+import { JwksKeySource } from '../keys/jwks-key-source.js';
+import { KeyRing, type KeySource } from '../keys/key-ring.js';
+import { readSnapshot } from '../keys/key-set-snapshot.js';
+import { RingPersistence } from '../keys/ring-persistence.js';
+import { TrustedKeys } from '../keys/trusted-keys.js';
+import type { IssuerLookupFunction, IssuerOptions } from '../options/issuers.options.js';
+import { isAllowedJwksUri, type IssuerSettings, OWN_ISSUER, readIssuer } from '../options/read-issuers.js';
+import type { KmsJwtSettings } from '../options/settings.js';
+import type { KmsVerifier } from '../service/kms-verifier.js';
+import { TokenVerifier } from '../service/token-verifier.js';
+import { type IssuerLookup, type TrustSource, TrustSources } from '../service/trust-sources.js';
+
+/** What the sources of other issuers are made with. */
+export interface IssuerSetup {
+  readonly settings: KmsJwtSettings;
+  readonly kmsVerifier: KmsVerifier;
+  readonly emit: (event: KmsJwtEvent) => void;
+  readonly log: Pick<Log, 'warn'>;
+}
+
+/**
+ * The sources of all tokens that a service accepts; undefined without the option `issuers`.
+ *
+ * @param own the keys and the verifier of the service's own tokens
+ */
+export async function openSources(
+  setup: IssuerSetup,
+  own: { ring: KeyRing; verifier: TokenVerifier },
+): Promise<TrustSources | undefined> {
+  const { settings } = setup;
+  const { issuers, keyId, jwksUri, jwks, verify, limits } = settings;
+  if (!issuers) return undefined;
+  const hasOwn = (keyId ?? jwksUri ?? jwks) !== undefined;
+  const ownSource = hasOwn ? { ...own, name: OWN_ISSUER, issuer: undefined } : undefined;
+  const given = { ownIssuer: verify.issuer, maxIssuers: limits.maxIssuers };
+  // Tenants are many, and each cache takes memory for all of its entries.
+  const open = (issuer: IssuerSettings) => openIssuer(issuer, setup, false);
+  if (typeof issuers === 'function') {
+    return new TrustSources(ownSource, [], given, issuerLookup(issuers, settings), open);
+  }
+  const listed: OpenIssuer[] = [];
+  for (const issuer of issuers) listed.push(await openIssuer(issuer, setup, settings.cache));
+  return new TrustSources(ownSource, listed, given, undefined, open);
+}
+
+type OpenIssuer = TrustSource & { readonly issuer: IssuerSettings };
+
+/** An issuer has keys, refreshes and failures apart from those of all others. */
+async function openIssuer(
+  issuer: IssuerSettings,
+  { settings, kmsVerifier, emit: emitAll, log }: IssuerSetup,
+  cache: KmsJwtSettings['cache'],
+): Promise<OpenIssuer> {
+  const { rotation, limits } = settings;
+  const { name, algorithms } = issuer;
+  if (algorithms.some(({ messageType }) => messageType === 'EXTERNAL_MU')) await loadMlDsa();
+  warnIfInsecure(issuer, log);
+  // A clock is that of the machine: its step is one line of the log, however many issuers there are.
+  const emit = (event: KmsJwtEvent) =>
+    emitAll(event.type === 'clock_stepped' ? event : { ...event, issuer: name });
+  // No store: the issuer has the keys.
+  const binding = { instance: name, source: issuer.issuer };
+  const persistence = new RingPersistence(undefined, binding, limits.timeout, emit);
+  const keys = new TrustedKeys(persistence, { ...rotation, algorithms }, emit);
+  const source = keySourceOf(issuer, settings);
+  const ring = new KeyRing(source, keys, emit);
+  if (source instanceof JwksKeySource) await restoreSnapshot(issuer, source, ring, log);
+  const verifier = new TokenVerifier(ring, { ...settings, ...limits, cache }, kmsVerifier);
+  return { name, issuer, ring, verifier };
+}
+
+function keySourceOf(issuer: IssuerSettings, { rotation, limits }: KmsJwtSettings): KeySource {
+  const { keys, algorithms } = issuer;
+  const settings = { ...rotation, algorithms, timeout: limits.timeout };
+  if ('jwks' in keys) return { load: async () => ({ others: keysIn(keys.jwks, algorithms) }) };
+  if ('jwksUri' in keys) return new JwksKeySource(keys.jwksUri, settings);
+  const isAllowed = (uri: unknown): uri is string => isAllowedJwksUri(uri, issuer);
+  return new DiscoveryKeySource(issuer.issuer, { ...settings, isAllowed });
+}
+
+/** Keys of a snapshot verify at once, unless they are so old that they would be refused: then the first token waits for a fetch. */
+async function restoreSnapshot(
+  { name, keys, algorithms }: IssuerSettings,
+  source: JwksKeySource,
+  ring: KeyRing,
+  log: Pick<Log, 'warn'>,
+): Promise<void> {
+  if (!('jwksUri' in keys) || keys.snapshot === undefined) return;
+  const snapshot = await readSnapshot(keys.snapshot, algorithms, 'issuers.keys.snapshot');
+  // A clock that is wrong, here or where it was made, must not make the keys young for longer.
+  const age = Math.max(0, Date.now() - snapshot.fetchedAt);
+  if (age < source.maxStale * 1000) return ring.restore(source.restore(snapshot.keys), age);
+  log.warn(
+    `The snapshot of the issuer ${printableName(name)} is older than rotation.maxStale: it is not used`,
+  );
+}
+
+function warnIfInsecure({ name, allowInsecureHttp }: IssuerSettings, log: Pick<Log, 'warn'>): void {
+  if (!allowInsecureHttp) return;
+  log.warn(
+    `The issuer ${printableName(name)} has allowInsecureHttp: anybody between it and this service can supply its keys`,
+  );
+}
+
+/** Asks the app for an issuer, within the time limit. */
+function issuerLookup(
+  lookUp: IssuerLookupFunction,
+  { limits, verify }: Pick<KmsJwtSettings, 'limits' | 'verify'>,
+): IssuerLookup {
+  return async (iss) => {
+    const options = await ask(lookUp, iss, limits.timeout);
+    if (options === undefined || options === null) return undefined;
+    const issuer = readIssuer('issuers()', options, verify.clockTolerance);
+    if (issuer.issuer !== iss) {
+      throw new KmsJwtOptionsError('issuers', 'must return the options of the issuer that it is asked for');
+    }
+    return issuer;
+  };
+}
+
+async function ask(
+  lookUp: IssuerLookupFunction,
+  iss: string,
+  timeout: number,
+): Promise<IssuerOptions | undefined> {
+  const timeoutError = (blockedMs: number) =>
+    new IssuerUnavailableError(`The function issuers did not answer ${within(timeout, blockedMs)}`);
+  try {
+    return await withDeadline(async () => lookUp(iss), timeout, timeoutError);
+  } catch (error) {
+    if (error instanceof IssuerUnavailableError) throw error;
+    const cause = redactedCause(error, 'Left out, as it may quote the issuer');
+    throw new IssuerUnavailableError('The function issuers failed', { cause });
+  }
+}

@@ -1,0 +1,14 @@
+import type { RingHealth } from '../keys/ring-health.js';
+
+/** The state of a service. */
+export interface KmsJwtHealth extends RingHealth {
+  /**
+   * `open` while KMS does not sign: calls fail fast, except for one probe at a time. Only a call of `sign` can close it, so a
+   * readiness check should not depend on it. Absent in a service that only verifies.
+   */
+  circuit?: 'closed' | 'open';
+  /** The keys of other issuers, by their names, as far as they are known now. Absent without the option `issuers`. */
+  issuers?: Record<string, RingHealth>;
+  /** How many tokens were withheld since the start because the reply of KMS contained no valid signature. */
+  refusedSignatures: number;
+}

@@ -1,0 +1,123 @@
+import { LRUCache } from 'lru-cache';
+import { isSamePublicKey, type VerificationKey } from '../jwt/jwk.js';
+import type { ReceivedHeader } from '../jwt/received-header.js';
+
+/** A longer token is not kept, nor is its header, in characters. */
+const MAX_LENGTH = 4096;
+/** How many tokens that were seen once are remembered, for each that is kept. */
+const SEEN_PER_KEPT = 16;
+/** The characters at the end of a token that tell it from others: of its signature. */
+const FINGERPRINT_LENGTH = 10;
+/** An issuer writes the same header into each of its tokens, apart from the `kid`. */
+const MAX_HEADERS = 100;
+
+type Keys = ReadonlyMap<string, VerificationKey>;
+
+/** What does not change about a token: its form was checked, and its signature is valid by this key. */
+export interface VerifiedSignature {
+  readonly header: ReceivedHeader;
+  /** The payload as JSON. Each caller parses it, and has claims of its own. */
+  readonly payload: string;
+  key: VerificationKey;
+}
+
+/**
+ * Tokens whose signature was verified twice, by their exact text, and the headers of verified tokens: to keep
+ * a token that never comes again would cost more than it saves. Nothing of a token that did not
+ * verify is kept, so that no forged token can take the place of a valid one. Whether the token is still accepted is for the
+ * caller to check each time.
+ */
+export class VerifiedTokens {
+  private readonly tokens: LRUCache<string, VerifiedSignature> | undefined;
+  /** Fingerprints of tokens that were seen, two at each place. */
+  private readonly seen: Uint32Array;
+  private readonly headers = new LRUCache<string, ReceivedHeader>({ max: MAX_HEADERS });
+  /** The last header that was asked for: mostly the next one, too. */
+  private lastHeader: ReceivedHeader | undefined;
+  private lastEncoded: string | undefined;
+  /** The keys at the last look. */
+  private keys: Keys = new Map();
+
+  /** @param max of tokens; 0 for none */
+  constructor(max: number) {
+    this.tokens = max > 0 ? new LRUCache({ max }) : undefined;
+    this.seen = new Uint32Array(2 ** Math.ceil(Math.log2(SEEN_PER_KEPT * max + 1)));
+  }
+
+  /**
+   * @param keys those that verify now: a new map whenever they have changed
+   * @returns undefined for a token that is not kept, or whose key is not among these
+   */
+  get(token: string, keys: Keys): VerifiedSignature | undefined {
+    if (!this.tokens) return undefined;
+    this.follow(keys);
+    const verified = this.tokens.get(token);
+    const key = verified && sameKeyIn(keys, verified.key);
+    if (!key) return undefined;
+    verified.key = key;
+    return verified;
+  }
+
+  /** The header of a verified token with that encoding. */
+  header(encoded: string): ReceivedHeader | undefined {
+    if (encoded !== this.lastEncoded) {
+      this.lastHeader = this.headers.get(encoded);
+      this.lastEncoded = this.lastHeader && detached(encoded);
+    }
+    return this.lastHeader;
+  }
+
+  /**
+   * @param encodedHeader that part of the token
+   * @param verified by a key that is trusted now, not only when the signature began to be checked
+   */
+  add(token: string, encodedHeader: string, verified: VerifiedSignature): void {
+    if (token.length > MAX_LENGTH) return;
+    if (verified.header !== this.lastHeader && !this.headers.has(encodedHeader)) {
+      this.headers.set(detached(encodedHeader), verified.header);
+    }
+    if (this.tokens && this.wasSeen(token)) this.tokens.set(detached(token), verified);
+  }
+
+  /** Whether a token with the same fingerprint was added before, and no two others at its place since. */
+  private wasSeen(token: string): boolean {
+    const { seen } = this;
+    const fingerprint = fingerprintOf(token);
+    const place = fingerprint & (seen.length - 2);
+    if (seen[place] === fingerprint || seen[place + 1] === fingerprint) return true;
+    seen[place + 1] = seen[place] as number;
+    seen[place] = fingerprint;
+    return false;
+  }
+
+  /** Drops the tokens of keys that are gone. */
+  private follow(keys: Keys): void {
+    if (keys === this.keys) return;
+    const isGone = [...this.keys.values()].some((key) => !sameKeyIn(keys, key));
+    this.keys = keys;
+    if (!isGone) return;
+    for (const [token, { key }] of this.tokens?.entries() ?? []) {
+      if (!sameKeyIn(keys, key)) this.tokens?.delete(token);
+    }
+  }
+}
+
+/** A fetch of the keys makes new objects of the same keys. */
+function sameKeyIn(keys: Keys, one: VerificationKey): VerificationKey | undefined {
+  const key = keys.get(one.kid);
+  return key && isSamePublicKey(key, one) ? key : undefined;
+}
+
+function fingerprintOf(token: string): number {
+  let hash = 0;
+  for (let at = token.length - FINGERPRINT_LENGTH; at < token.length; at += 1) {
+    hash = (Math.imul(hash, 31) + token.charCodeAt(at)) | 0;
+  }
+  // The low bits, which choose the place, must depend on all characters.
+  return (hash ^ (hash >>> 15)) >>> 0;
+}
+
+/** The same text on its own: a part of a string keeps all of it in memory. */
+function detached(ascii: string): string {
+  return Buffer.from(ascii, 'latin1').toString('latin1');
+}

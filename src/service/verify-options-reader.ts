@@ -1,0 +1,46 @@
+import { KmsJwtOptionsError } from '../errors/errors.js';
+import { isConstant } from '../options/constant-options.js';
+import type { VerifyOptions } from '../options/kms-jwt.options.js';
+import { OWN_ISSUER } from '../options/read-issuers.js';
+import { readVerifyOptions } from '../options/read-options.js';
+import type { VerifySettings } from '../options/settings.js';
+import type { TrustSources } from './trust-sources.js';
+
+/** Reads the options of calls of `verify`. Those of a route, which are always the same object, are read once. */
+export class VerifyOptionsReader {
+  private readonly known = new WeakMap<VerifyOptions, VerifySettings>();
+
+  /**
+   * @param defaults the module's
+   * @param sources undefined without other issuers
+   * @throws KmsJwtOptionsError if the defaults name an issuer that there is not
+   */
+  constructor(
+    private readonly defaults: VerifySettings,
+    private readonly sources: Pick<TrustSources, 'names'> | undefined,
+  ) {
+    this.refuseUnknownIssuers(defaults);
+  }
+
+  /** @throws KmsJwtOptionsError for the first option that is unknown or of the wrong type */
+  read(options: VerifyOptions | undefined): VerifySettings {
+    if (options === undefined) return this.defaults;
+    const known = this.known.get(options);
+    if (known) return known;
+    const settings = readVerifyOptions(options, this.defaults);
+    this.refuseUnknownIssuers(settings);
+    if (this.sources) settings.asked = readVerifyOptions(options, {});
+    if (isConstant(options)) this.known.set(options, settings);
+    return settings;
+  }
+
+  /** Without the module's `issuers` there are none: a name must not be ignored where it is to keep tokens out. */
+  private refuseUnknownIssuers({ issuers }: VerifySettings): void {
+    const names = this.sources ? this.sources.names : [];
+    if (!issuers || !names) return;
+    const known = [OWN_ISSUER, ...names];
+    if (issuers.every((name) => known.includes(name))) return;
+    const problem = `must be among the names in the module's issuers: ${known.join(', ')}`;
+    throw new KmsJwtOptionsError('issuers', problem);
+  }
+}

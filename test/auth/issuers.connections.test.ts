@@ -1,0 +1,95 @@
+import { Controller, Inject, Sse, UseGuards } from '@nestjs/common';
+import { KmsJwtGuard, type KmsJwtModuleOptions, KmsJwtService } from 'nestjs-kms-jwt';
+import { NEVER, startWith } from 'rxjs';
+import { expect, onTestFinished, test } from 'vitest';
+import { OWN } from '../service/issuers.support.js';
+import { inAnHour, startIssuer } from '../support/issuer.js';
+import { bearer, startApp } from './support.js';
+
+@UseGuards(KmsJwtGuard)
+@Controller()
+class PricesController {
+  constructor(@Inject(KmsJwtService) readonly jwt: KmsJwtService) {}
+  @Sse('prices') prices() {
+    return NEVER.pipe(startWith({ data: 'open' }));
+  }
+}
+
+/** Key sets are fetched every second. */
+const ROTATION = { refreshInterval: 1, maxStale: 4 } as const;
+
+async function start(options: Partial<KmsJwtModuleOptions>) {
+  const app = await startApp({
+    controllers: [PricesController],
+    options: { signOptions: { issuer: OWN }, limits: { timeout: 500 }, ...options },
+  });
+  /** Opens a stream, and says whether it is still open. */
+  const open = async (token: string) => {
+    const state = { isOpen: true };
+    const response = await app.get('/prices', bearer(token));
+    expect(response.status).toBe(200);
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    // The app cannot close before its streams have.
+    onTestFinished(() => reader.cancel().catch(() => {}));
+    const read = async (): Promise<void> => ((await reader.read()).done ? undefined : read());
+    void read()
+      .catch(() => {})
+      .finally(() => (state.isOpen = false));
+    return state;
+  };
+  return { ...app, open };
+}
+
+test('a stream ends when its issuer replaces the key, and one by the same kid of another issuer goes on', async () => {
+  const [corp, partner] = [await startIssuer(), await startIssuer()];
+  const { open, jwt } = await start({
+    issuers: [corp.record({ name: 'corp' }), partner.record({ name: 'partner' })],
+    rotation: ROTATION,
+  });
+  const ofCorp = await open(corp.token());
+  const ofPartner = await open(partner.token());
+  const ofOwn = await open(await jwt.sign({}));
+  corp.add('a');
+  await expect.poll(() => ofCorp.isOpen, { timeout: 10_000 }).toBe(false);
+  expect([ofPartner.isOpen, ofOwn.isOpen]).toEqual([true, true]);
+});
+
+test('a stream ends when the keys of its issuer are too old, and those of others go on', async () => {
+  const [corp, partner] = [await startIssuer(), await startIssuer()];
+  const { open, jwt } = await start({
+    issuers: [corp.record(), partner.record()],
+    rotation: ROTATION,
+  });
+  const ofCorp = await open(corp.token());
+  const ofPartner = await open(partner.token());
+  const ofOwn = await open(await jwt.sign({}));
+  corp.fault = (_, response) => void response.writeHead(500).end();
+  await expect.poll(() => ofCorp.isOpen, { timeout: 15_000 }).toBe(false);
+  expect([ofPartner.isOpen, ofOwn.isOpen]).toEqual([true, true]);
+  await expect(jwt.verify(corp.token())).rejects.toMatchObject({ name: 'JwksUnavailableError' });
+});
+
+test('a stream ends with the exp of its token, whatever verifyOptions say of the own ones', async () => {
+  const corp = await startIssuer();
+  const verifyOptions = { issuer: OWN, ignoreExpiration: true };
+  const { open } = await start({ issuers: [corp.record()], verifyOptions });
+  const soon = await open(corp.token({ exp: Math.floor(Date.now() / 1000) + 2 }));
+  const later = await open(corp.token({ exp: inAnHour() }));
+  await expect.poll(() => soon.isOpen, { timeout: 5000 }).toBe(false);
+  expect(later.isOpen).toBe(true);
+});
+
+test('a stream ends when isRevoked says so of its token, by its issuer', async () => {
+  const [corp, partner] = [await startIssuer(), await startIssuer()];
+  const revoked = new Set<string>();
+  const { open } = await start({
+    issuers: [corp.record(), partner.record()],
+    isRevoked: async ({ iss, jti }) => revoked.has(`${iss} ${jti}`),
+    guard: { recheckInterval: 1 },
+  });
+  const ofCorp = await open(corp.token({ jti: '1' }));
+  const ofPartner = await open(partner.token({ jti: '1' }));
+  revoked.add(`${corp.url} 1`);
+  await expect.poll(() => ofCorp.isOpen, { timeout: 5000 }).toBe(false);
+  expect(ofPartner.isOpen).toBe(true);
+});

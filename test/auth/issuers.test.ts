@@ -1,0 +1,218 @@
+import { Controller, Get, type Type } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import {
+  Claims,
+  type IssuerOptions,
+  Issuers,
+  type JwtClaims,
+  KmsJwtGuard,
+  type KmsJwtModuleOptions,
+  OptionalAuth,
+  Scopes,
+  TokenIssuer,
+} from 'nestjs-kms-jwt';
+import { describe, expect, expectTypeOf, test } from 'vitest';
+import { OWN } from '../service/issuers.support.js';
+import { startIssuer, type TestIssuer } from '../support/issuer.js';
+import { bearer, startApp } from './support.js';
+
+@Controller()
+class RoutesController {
+  @Get('any') any(@TokenIssuer() issuer: string, @Claims() claims: JwtClaims) {
+    expectTypeOf(claims.iss).toEqualTypeOf<string | undefined>();
+    return { issuer, iss: claims.iss };
+  }
+  @Issuers('corp') @Get('payroll') payroll(@TokenIssuer() issuer: string) {
+    return { issuer };
+  }
+  @Issuers('own', 'partner') @Get('orders') orders(@TokenIssuer() issuer: string) {
+    return { issuer };
+  }
+  @OptionalAuth() @Get('optional') optional(@TokenIssuer() issuer?: string) {
+    return { issuer: issuer ?? null };
+  }
+  @Scopes('orders:read') @Get('scoped') scoped() {
+    return {};
+  }
+}
+
+@Issuers('corp')
+@Controller('corp')
+class CorpController {
+  @Get() corp(@TokenIssuer() issuer: string) {
+    return { issuer };
+  }
+}
+
+async function startWith(options: Partial<KmsJwtModuleOptions>, guard: Type = KmsJwtGuard) {
+  const lines: string[] = [];
+  const write = (line: string) => void lines.push(line);
+  const { jwt, get } = await startApp({
+    controllers: [RoutesController, CorpController],
+    providers: [{ provide: APP_GUARD, useClass: guard }],
+    options: { signOptions: { issuer: OWN }, limits: { timeout: 500 }, ...options },
+    prepare: (app) => app.useLogger({ log: write, warn: write, error: write }),
+  });
+  const ask = async (path: string, token?: string) => {
+    const response = await get(path, token === undefined ? {} : bearer(token));
+    return [response.status, (await response.json()) as Record<string, unknown>] as const;
+  };
+  return { jwt, ask, lines };
+}
+
+async function startWithTwo() {
+  const [corp, partner] = [await startIssuer(), await startIssuer()];
+  const issuers = [corp.record({ name: 'corp' }), partner.record({ name: 'partner' })];
+  const { jwt, ask } = await startWith({ issuers });
+  const tokens = { corp: corp.token(), partner: partner.token(), own: await jwt.sign({}) };
+  return { corp, partner, tokens, ask };
+}
+
+describe('@TokenIssuer()', () => {
+  test('and the iss of the claims tell which issuer it was', async () => {
+    const { corp, partner, tokens, ask } = await startWithTwo();
+    expect(await ask('/any', tokens.corp)).toEqual([200, { issuer: 'corp', iss: corp.url }]);
+    expect(await ask('/any', tokens.partner)).toEqual([200, { issuer: 'partner', iss: partner.url }]);
+    expect(await ask('/any', tokens.own)).toEqual([200, { issuer: 'own', iss: OWN }]);
+  });
+
+  test('is undefined without a token', async () => {
+    const { tokens, ask } = await startWithTwo();
+    expect(await ask('/optional')).toEqual([200, { issuer: null }]);
+    expect(await ask('/optional', tokens.corp)).toEqual([200, { issuer: 'corp' }]);
+  });
+
+  test("is 'own' without the option issuers", async () => {
+    const { jwt, ask } = await startWith({});
+    expect(await ask('/any', await jwt.sign({}))).toEqual([200, { issuer: 'own', iss: OWN }]);
+  });
+
+  test('is undefined for what an overridden authenticate accepts by itself', async () => {
+    class ApiKeyGuard extends KmsJwtGuard {
+      protected override async authenticate() {
+        return { sub: 'machine' };
+      }
+    }
+    const corp = await startIssuer();
+    const { ask } = await startWith({ issuers: [corp.record()] }, ApiKeyGuard);
+    expect(await ask('/optional', 'api-key')).toEqual([200, { issuer: null }]);
+    expect(await ask('/optional', corp.token({ iss: 'https://x.example' }))).toEqual([200, { issuer: null }]);
+  });
+});
+
+describe('@Issuers()', () => {
+  test.each([
+    ['/payroll', 'corp', ['corp']],
+    ['/corp', 'on a class', ['corp']],
+    ['/orders', 'own and partner', ['own', 'partner']],
+  ])('opens %s for tokens of these alone: %s', async (path, _, accepted) => {
+    const { tokens, ask } = await startWithTwo();
+    for (const name of ['corp', 'partner', 'own'] as const) {
+      const [status, body] = await ask(path, tokens[name]);
+      if (accepted.includes(name)) expect([status, body]).toEqual([200, { issuer: name }]);
+      else expect([status, body]).toMatchObject([401, { errorCode: 'token_claim_invalid' }]);
+    }
+  });
+
+  test('without a name is refused at once', () => {
+    const none = [] as unknown as [string];
+    expect(() => Issuers(...none)).toThrow(/Issuers needs at least one name/);
+    expect(() => Issuers('')).toThrow(/issuers must be an array of names/);
+  });
+
+  test('with a name that there is not is a mistake, and opens the route for nobody', async () => {
+    const { jwt, ask, lines } = await startWith({});
+    expect(await ask('/payroll', await jwt.sign({}))).toMatchObject([500, { errorCode: 'options_invalid' }]);
+    expect(lines.join('\n')).toContain("must be among the names in the module's issuers");
+  });
+});
+
+/** Asks a route for a scope, with a token of an issuer with that function. */
+async function scopedWith(scopes: unknown, claims: object) {
+  const corp = await startIssuer();
+  const record = corp.record(scopes ? { scopes: scopes as IssuerOptions['scopes'] & object } : {});
+  const { ask, lines } = await startWith({ issuers: [{ ...record, name: 'corp' }] });
+  const [status, body] = await ask('/scoped', corp.token(claims));
+  return { status, body, lines };
+}
+
+describe('@Scopes()', () => {
+  test.each<[string, unknown, object]>([
+    ['scope', undefined, { scope: 'openid orders:read' }],
+    ['scp', undefined, { scp: ['orders:read'] }],
+    ['permissions', (claims: JwtClaims) => claims['permissions'], { permissions: ['orders:read'] }],
+    [
+      'cognito:groups',
+      (claims: JwtClaims) => claims['cognito:groups'],
+      { 'cognito:groups': ['orders:read'] },
+    ],
+    [
+      'realm_access.roles',
+      ({ realm_access: access }: { realm_access?: { roles: string[] } }) => access?.roles ?? [],
+      { realm_access: { roles: ['orders:read'] } },
+    ],
+  ])('reads %s', async (_, scopes, claims) => {
+    expect((await scopedWith(scopes, claims)).status).toBe(200);
+  });
+
+  test('reads what the record says, and not the claim scope besides', async () => {
+    const { status } = await scopedWith(() => [], { scope: 'orders:read' });
+    expect(status).toBe(403);
+  });
+
+  test.each<[string, unknown, string]>([
+    ['throws', () => JSON.parse('s3cret'), 'threw SyntaxError'],
+    [
+      'throws what is no error',
+      () => {
+        // oxlint-disable-next-line only-throw-error
+        throw 's3cret';
+      },
+      'threw string',
+    ],
+    ['returns a string that contains the scope', () => 's3cret orders:read:all', 'must return an array'],
+    ['returns undefined', () => undefined, 'must return an array'],
+    ['returns a Set', () => new Set(['orders:read']), 'must return an array'],
+    ['returns a promise', async () => ['orders:read'], 'must return an array'],
+    ['rejects', () => Promise.reject(new Error('s3cret')), 'must return an array'],
+  ])(
+    'refuses a token where the function %s, and the log says why without the claims',
+    async (_, scopes, problem) => {
+      const { status, body, lines } = await scopedWith(scopes, { scope: 'orders:read' });
+      expect([status, body['errorCode']]).toEqual([403, 'insufficient_scope']);
+      expect(lines).toContain(`The function scopes of the issuer corp ${problem}: the token has no scopes`);
+      expect(JSON.stringify([body, lines])).not.toContain('s3cret');
+    },
+  );
+});
+
+/** Two tenants, of which one is kept; the app waits in `authenticate`, while a token of the other displaces it. */
+async function startWithTenants(record: (server: TestIssuer, iss: string) => IssuerOptions) {
+  const server = await startIssuer();
+  class SlowGuard extends KmsJwtGuard {
+    protected override async authenticate(...args: Parameters<KmsJwtGuard['authenticate']>) {
+      const claims = await super.authenticate(...args);
+      await this.jwt.verify(server.token({ iss: `${server.url}/other` }));
+      return claims;
+    }
+  }
+  const issuers = async (iss: string) => record(server, iss);
+  const { ask } = await startWith({ issuers, limits: { timeout: 2000, maxIssuers: 1 } }, SlowGuard);
+  return { server, ask };
+}
+
+describe('an issuer that was displaced while its token was verified', () => {
+  test('keeps its name: its token is not taken for an own one', async () => {
+    const { server, ask } = await startWithTenants((one, iss) => one.record({ issuer: iss }));
+    const iss = `${server.url}/tenant`;
+    expect(await ask('/any', server.token({ iss }))).toEqual([200, { issuer: iss, iss }]);
+  });
+
+  test('keeps its scopes: the claim scope does not count instead', async () => {
+    const { server, ask } = await startWithTenants((one, iss) =>
+      one.record({ issuer: iss, scopes: () => [] }),
+    );
+    const token = server.token({ iss: `${server.url}/tenant`, scope: 'orders:read' });
+    expect((await ask('/scoped', token))[0]).toBe(403);
+  });
+});

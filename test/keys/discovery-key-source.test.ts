@@ -1,0 +1,139 @@
+import { describe, expect, test } from 'vitest';
+import { ES256 } from '../../src/jwt/algorithms.js';
+import { DiscoveryKeySource } from '../../src/keys/discovery-key-source.js';
+import { isAllowedJwksUri } from '../../src/options/read-issuers.js';
+import { OAUTH, startIssuer, type TestIssuer } from '../support/issuer.js';
+
+const OPENID = '/.well-known/openid-configuration';
+const SETTINGS = { timeout: 500, refreshInterval: 300, maxStale: 86_400, algorithms: [ES256] };
+const DAY_MS = 86_400_000;
+
+/** A source on a clock that the test moves. */
+function sourceOf(server: TestIssuer, { path = '', allowInsecureHttp = false } = {}) {
+  const time = { now: 0 };
+  const issuer = server.url + path;
+  const isAllowed = (uri: unknown): uri is string => isAllowedJwksUri(uri, { issuer, allowInsecureHttp });
+  const clock = { monotonic: () => time.now };
+  const source = new DiscoveryKeySource(issuer, { ...SETTINGS, isAllowed }, clock);
+  return { time, source, kids: async () => (await source.load()).others.map(({ kid }) => kid) };
+}
+
+const unavailable = (message: RegExp) => ({
+  name: 'JwksUnavailableError',
+  message: expect.stringMatching(message) as string,
+});
+
+/** Answers each path with its document; 404 elsewhere. */
+function serve(server: TestIssuer, documents: Record<string, object>): void {
+  server.fault = ({ url = '' }, response) =>
+    void response.writeHead(documents[url] ? 200 : 404).end(JSON.stringify(documents[url] ?? {}));
+}
+
+describe('the metadata', () => {
+  test('of an OpenID Provider say where the keys are', async () => {
+    const server = await startIssuer('a', 'b');
+    expect(await sourceOf(server).kids()).toEqual(['a', 'b']);
+    expect(server.requests).toEqual([OPENID, '/jwks.json']);
+  });
+
+  test.each<[string, string, string, string]>([
+    ['an OpenID Provider', '', '/tenant', `/tenant${OPENID}`],
+    ['an OpenID Provider whose issuer ends with a slash', '/', '/tenant', `/tenant${OPENID}`],
+    ['an authorization server of RFC 8414', '', '/tenant', `${OAUTH}/tenant`],
+    ['an authorization server of RFC 8414 whose issuer ends with a slash', '/', '/tenant', `${OAUTH}/tenant`],
+    ['an authorization server of RFC 8414 without a path', '', '', OAUTH],
+  ])('are found at the place of %s', async (_, slash, path, place) => {
+    const server = await startIssuer();
+    const issuer = server.url + path + slash;
+    serve(server, { [place]: { issuer, jwks_uri: server.jwksUri }, '/jwks.json': server.keySet });
+    expect(await sourceOf(server, { path: path + slash }).kids()).toEqual(['a']);
+    expect(server.requests.at(-2)).toBe(place);
+  });
+
+  test.each<[string, object]>([
+    ['another issuer', { issuer: 'https://other.example' }],
+    ['the issuer with a slash', { issuer: 'URL/' }],
+    ['no issuer', { issuer: undefined }],
+    ['the issuer in a list', { issuer: ['URL'] }],
+  ])('that name %s are refused, and its keys are not fetched', async (_, metadata) => {
+    const server = await startIssuer();
+    server.metadata = JSON.parse(JSON.stringify(metadata).replace('URL', server.url)) as object;
+    if ('issuer' in metadata && metadata.issuer === undefined) server.metadata = { issuer: null };
+    await expect(sourceOf(server).kids()).rejects.toMatchObject(unavailable(/is that of another issuer/));
+    expect(server.fetches).toBe(0);
+  });
+
+  test.each([
+    undefined,
+    null,
+    42,
+    '',
+    'jwks.json',
+    'http://keys.example/jwks',
+    'file:///etc/keys',
+    'data:,{}',
+  ])('whose jwks_uri is %j are refused', async (uri) => {
+    const server = await startIssuer();
+    server.metadata = { jwks_uri: uri ?? null };
+    await expect(sourceOf(server).kids()).rejects.toMatchObject(unavailable(/jwks_uri is no https URL/));
+  });
+
+  test('that came over https do not lead to a service on loopback', () => {
+    const ofTenant = { issuer: 'https://tenant.example', allowInsecureHttp: false };
+    expect(isAllowedJwksUri('http://127.0.0.1:9200/', ofTenant)).toBe(false);
+    expect(isAllowedJwksUri('http://localhost/', ofTenant)).toBe(false);
+    expect(isAllowedJwksUri('https://keys.example/', ofTenant)).toBe(true);
+    expect(isAllowedJwksUri('http://127.0.0.1/', { ...ofTenant, issuer: 'http://127.0.0.1:81' })).toBe(true);
+  });
+
+  test.each([['[]'], ['null'], ['"a"'], ['<html>'], ['']])('that are %j are refused', async (body) => {
+    const server = await startIssuer();
+    server.fault = (_, response) => void response.end(body);
+    await expect(sourceOf(server).kids()).rejects.toMatchObject(unavailable(/^The metadata http/));
+  });
+
+  test('are fetched again after a day, and not before', async () => {
+    const server = await startIssuer();
+    const { time, kids } = sourceOf(server);
+    await kids();
+    time.now = DAY_MS;
+    await kids();
+    expect(server.requests.filter((path) => path === OPENID)).toHaveLength(1);
+    time.now = DAY_MS + 1;
+    await kids();
+    expect(server.requests.filter((path) => path === OPENID)).toHaveLength(2);
+  });
+
+  test('that cannot be fetched any more leave the place of the keys as it was', async () => {
+    const server = await startIssuer();
+    const { time, kids } = sourceOf(server);
+    await kids();
+    time.now = 2 * DAY_MS;
+    serve(server, { '/jwks.json': server.keySet });
+    expect(await kids()).toEqual(['a']);
+  });
+});
+
+describe('when the key set has moved', () => {
+  test('its new place is looked up after the first failure', async () => {
+    const server = await startIssuer();
+    const { kids } = sourceOf(server);
+    await kids();
+    serve(server, { [OPENID]: { issuer: server.url, jwks_uri: `${server.url}/new` }, '/new': server.keySet });
+    await expect(kids()).rejects.toMatchObject(unavailable(/answered 404/));
+    expect(await kids()).toEqual(['a']);
+    expect(server.requests.slice(2)).toEqual(['/jwks.json', OPENID, '/new']);
+  });
+
+  test('a key that the new one lacks is dropped by two answers, like any other', async () => {
+    const server = await startIssuer('a', 'b');
+    const { time, kids } = sourceOf(server);
+    await kids();
+    server.remove('b');
+    serve(server, { [OPENID]: { issuer: server.url, jwks_uri: `${server.url}/new` }, '/new': server.keySet });
+    await expect(kids()).rejects.toThrow();
+    expect(await kids()).toEqual(['a', 'b']);
+    time.now += 30_000;
+    expect(await kids()).toEqual(['a']);
+  });
+});

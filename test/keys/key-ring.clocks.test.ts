@@ -1,0 +1,214 @@
+import { setImmediate } from 'node:timers/promises';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { AliasSigner } from '../../src/keys/alias-signer.js';
+import type { KeyRing } from '../../src/keys/key-ring.js';
+import type { TrustedKeys } from '../../src/keys/trusted-keys.js';
+import type { FetchedKeys } from '../../src/keys/rotation.js';
+import { Machine, SimulatedTime } from '../fleet/time.js';
+import { A, alias, B, C, newRing, newStore } from './support.js';
+
+const MINUTE = 60;
+const HOUR = 3600;
+const DAY = 24 * HOUR;
+/** Of a call to KMS, in milliseconds. */
+const LATENCY = 20;
+/** In seconds: with these, A verifies for 630 + 990 + 600 after the alias has left it. */
+const SETTINGS = { activationDelay: 990, retireAfter: 600 };
+
+let time: SimulatedTime;
+let machine: Machine;
+/** Where the alias points. */
+let target: FetchedKeys;
+/** By which names Sign was sent. */
+let sent: string[];
+
+beforeEach(() => {
+  time = new SimulatedTime();
+  machine = new Machine(time, 0, 0);
+  target = alias(A);
+  sent = [];
+});
+
+async function pass(seconds: number): Promise<void> {
+  await setImmediate();
+  await time.runUntil(time.now + seconds * 1000);
+}
+async function freeze(how: 'stopped' | 'suspended' | 'paused', seconds: number) {
+  machine.freeze(how);
+  await pass(seconds);
+  machine.thaw();
+}
+async function start(options: Parameters<typeof newRing>[1] = {}) {
+  const answer = () => machine.call(LATENCY, () => target);
+  const instance = newRing([answer], { ...SETTINGS, ...options, clock: machine });
+  const keys = instance.ring.all();
+  await pass(1);
+  await keys;
+  return { ...instance, sign: signerOf(instance) };
+}
+/** Signs a token. @returns the kid of its key */
+function signerOf({ ring, keys }: { ring: KeyRing; keys: TrustedKeys }) {
+  const signer = new AliasSigner(ring, keys, { keyId: 'alias/auth', requestAlias: false }, () => {});
+  return async () => {
+    const signed = signer.sign(async (_, keyId) => {
+      sent.push(keyId);
+      return machine.call(LATENCY, () => ({
+        keyArn: keyId === 'alias/auth' ? (target.signing?.keyArn ?? '') : keyId,
+      }));
+    });
+    const settled = signed.catch(() => {});
+    await pass(1);
+    await settled;
+    return (await signed).key.kid;
+  };
+}
+/** A rotation from A to B, in which B signs. */
+async function rotated(options?: Parameters<typeof newRing>[1]) {
+  const instance = await start(options);
+  target = alias(B);
+  await pass(300 + 990 + 300);
+  expect(instance.keys.active?.kid).toBe('B');
+  return instance;
+}
+
+describe('the wall clock is a day ahead for a minute', () => {
+  test('no retired key is removed', async () => {
+    const { kids, events } = await rotated();
+    machine.step = DAY * 1000;
+    await pass(MINUTE);
+    expect(await kids()).toEqual(['B', 'A']);
+    machine.step = 0;
+    await pass(MINUTE);
+    expect(await kids()).toEqual(['B', 'A']);
+    expect(events).not.toContain('key_removed A');
+    expect(events.filter((event) => event === 'clock_stepped')).toHaveLength(2);
+  });
+
+  test('nothing is activated: in a rotation, no key signs until it is right again', async () => {
+    const { sign, kids } = await start();
+    target = alias(B);
+    await pass(300);
+    expect(await kids()).toEqual(['A', 'B']);
+    machine.step = DAY * 1000;
+    await expect(sign()).rejects.toMatchObject({ reason: 'alias_moved' });
+    await pass(MINUTE);
+    await expect(sign()).rejects.toMatchObject({ reason: 'alias_moved' });
+    machine.step = 0;
+    await expect(sign()).resolves.toBe('A');
+    await pass(990 - 2 * MINUTE);
+    await expect(sign()).resolves.toBe('A');
+    await pass(MINUTE);
+    await expect(sign()).resolves.toBe('B');
+  });
+
+  test('the alias is looked up before the next signature, and once', async () => {
+    const { sign } = await start();
+    await pass(1);
+    await sign();
+    machine.step = DAY * 1000;
+    await sign();
+    await sign();
+    expect(sent).toEqual([A.keyArn, 'alias/auth', A.keyArn]);
+  });
+});
+
+test('the wall clock is a day back for a minute: nothing is looked up, removed or kept for longer', async () => {
+  const { sign, kids } = await rotated();
+  sent = [];
+  machine.step = -DAY * 1000;
+  await pass(MINUTE);
+  await sign();
+  expect(sent).toEqual([B.keyArn]);
+  machine.step = 0;
+  await pass(HOUR);
+  expect(await kids()).toEqual(['B']);
+});
+
+describe.each([
+  ['a process that was stopped', 'stopped'],
+  ['a machine that was suspended, as the wall clock and uptime show', 'suspended'],
+] as const)('%s for an hour', (_, how) => {
+  test('in which the alias moved, signs with the new key at once', async () => {
+    const { sign } = await start();
+    await pass(MINUTE);
+    target = alias(B);
+    await freeze(how, HOUR);
+    expect(await sign()).toBe('B');
+    expect(sent).toEqual(['alias/auth', B.keyArn]);
+  });
+
+  test('in which the alias moved on, in a rotation, does not sign with the key in between', async () => {
+    const { sign } = await start();
+    target = alias(B);
+    await pass(300);
+    target = alias(C);
+    await freeze(how, HOUR);
+    expect(await sign()).toBe('C');
+  });
+});
+
+describe('a machine that was paused for an hour, as only the wall clock shows', () => {
+  test('and in which the alias moved, signs with no key for activationDelay: the clock may be wrong', async () => {
+    const { sign } = await start();
+    await pass(MINUTE);
+    target = alias(B);
+    await freeze('paused', HOUR);
+    await expect(sign()).rejects.toMatchObject({ reason: 'alias_moved' });
+    await pass(980);
+    await expect(sign()).rejects.toMatchObject({ reason: 'alias_moved' });
+    await pass(10);
+    expect(await sign()).toBe('B');
+  });
+
+  test('and in which the alias moved on, in a rotation, signs neither with the old key nor with the one in between', async () => {
+    const { sign } = await start();
+    target = alias(B);
+    await pass(300);
+    target = alias(C);
+    await freeze('paused', HOUR);
+    await expect(sign()).rejects.toMatchObject({ reason: 'alias_moved' });
+    await pass(990);
+    expect(await sign()).toBe('C');
+  });
+});
+
+test.each(['stopped', 'suspended', 'paused'] as const)(
+  'after an hour in which it was %s, and the alias stayed, the first signature looks it up',
+  async (how) => {
+    const { sign } = await start();
+    await pass(MINUTE);
+    await freeze(how, HOUR);
+    expect(await sign()).toBe('A');
+    expect(sent).toEqual(['alias/auth']);
+  },
+);
+
+describe('a store', () => {
+  test('that was written while the wall clock was a day ahead keeps the keys, and removes them in time', async () => {
+    const { store } = newStore();
+    const before = await start({ store });
+    target = alias(B);
+    machine.step = DAY * 1000;
+    await pass(300 + 990 + 300);
+    await before.ring.stop();
+    machine.step = 0;
+
+    const { kids } = await start({ store });
+    expect(await kids()).toEqual(['B', 'A']);
+    await pass(630 + 990 + 600 + 300);
+    expect(await kids()).toEqual(['B']);
+  });
+
+  test('that is read while it is right says when the alias left a key, though the clock was corrected since', async () => {
+    const { store } = newStore();
+    const before = await rotated({ store });
+    machine.step = HOUR * 1000;
+    await pass(MINUTE);
+    machine.step = 0;
+    await pass(300);
+    await before.ring.stop();
+    const { kids, sign } = await start({ store });
+    expect(await kids()).toEqual(['B', 'A']);
+    expect(await sign()).toBe('B');
+  });
+});

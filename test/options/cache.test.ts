@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest';
+import { KmsJwtOptionsError } from '../../src/errors/errors.js';
+import { readModuleOptions } from '../../src/options/read-options.js';
+
+const read = (cache: unknown) => readModuleOptions({ keyId: 'alias/auth', cache } as never).cache;
+
+test.each([
+  ['left out', undefined, { max: 1000 }],
+  ['without members', {}, { max: 1000 }],
+  ['with a max that is undefined', { max: undefined }, { max: 1000 }],
+  ['with the least max', { max: 1 }, { max: 1 }],
+  ['with the largest max', { max: 100_000 }, { max: 100_000 }],
+  ['false', false, false],
+])('%s, it is read', (_, given, expected) => {
+  expect(read(given)).toEqual(expected);
+});
+
+test.each([[true], [null], [0], [1000], ['1000'], [[]], [() => false]])('%o is refused', (cache) => {
+  expect(() => read(cache)).toThrow(new KmsJwtOptionsError('cache', 'must be an object, or false'));
+});
+
+test('a Map is refused, as it has no options', () => {
+  expect(() => read(new Map([['max', 1]]))).toThrow(
+    new KmsJwtOptionsError('cache', 'must be an object with options as its properties'),
+  );
+});
+
+test.each([[0], [-1], [1.5], [100_001], [Number.MAX_SAFE_INTEGER], [Infinity], [NaN], ['10'], [null], [10n]])(
+  'a max of %o is refused',
+  (max) => {
+    expect(() => read({ max })).toThrow(
+      new KmsJwtOptionsError('cache.max', 'must be a positive whole number of tokens, at most 100000'),
+    );
+  },
+);
+
+test('an unknown member is refused', () => {
+  expect(() => read({ size: 1 })).toThrow(
+    new KmsJwtOptionsError('cache.size', 'is unknown: the known options are max'),
+  );
+});
+
+test('an inherited max is refused, as a copy would not have it', () => {
+  expect(() => read(Object.create({ max: 1 }))).toThrow(
+    new KmsJwtOptionsError('cache.max', 'is inherited: options must be own, enumerable properties'),
+  );
+});

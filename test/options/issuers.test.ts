@@ -1,0 +1,243 @@
+import { describe, expect, test } from 'vitest';
+import type { IssuerOptions } from '../../src/options/issuers.options.js';
+import type { KmsJwtModuleOptions } from '../../src/options/kms-jwt.options.js';
+import { type IssuerSettings, readIssuer } from '../../src/options/read-issuers.js';
+import { readModuleOptions } from '../../src/options/read-options.js';
+import { newRsaPair } from '../support/issuer.js';
+import { verificationKey } from '../support/verification-key.js';
+
+const issuer = 'https://login.example.com';
+const CORP: IssuerOptions = {
+  issuer,
+  audience: 'orders',
+  algorithms: ['RS256'],
+  keys: { discovery: true },
+};
+const corpWith = (changes: object): IssuerOptions => ({ ...CORP, ...changes });
+const read = (changes: object = {}) => readIssuer('issuers[0]', corpWith(changes), undefined);
+const readAll = (issuers: unknown, others: Partial<KmsJwtModuleOptions> = {}) =>
+  readModuleOptions({ issuers, ...others } as KmsJwtModuleOptions);
+const refusal = (option: string, message: RegExp) =>
+  expect.objectContaining({
+    name: 'KmsJwtOptionsError',
+    option,
+    message: expect.stringMatching(message) as string,
+  });
+
+describe('a record', () => {
+  test('says what tokens of its issuer have to be, all of it in one place', () => {
+    const { name, algorithms, keys, expect: expected } = read({ typ: 'AT+jwt', requiredClaims: ['sub'] });
+    expect(name).toBe(issuer);
+    expect(algorithms.map(({ alg }) => alg)).toEqual(['RS256']);
+    expect(keys).toEqual({ discovery: true });
+    expect(expected).toEqual({
+      issuer: [issuer],
+      audience: ['orders'],
+      typ: 'at+jwt',
+      requiredClaims: ['sub'],
+    });
+  });
+
+  test('has the tolerance of the module for clocks, and nothing else of verifyOptions', () => {
+    const verifyOptions = {
+      clockTolerance: 5,
+      maxAge: 60,
+      requiredClaims: ['tenant'],
+      ignoreExpiration: true,
+    };
+    const { issuers } = readAll([CORP], { keyId: 'alias/auth', verifyOptions });
+    expect((issuers as IssuerSettings[])[0]?.expect).toEqual({
+      issuer: [issuer],
+      audience: ['orders'],
+      clockTolerance: 5,
+    });
+  });
+
+  test('needs no audience if claims say which client its tokens are for, as with Cognito', () => {
+    const { expect: expected } = read({ audience: 'x', claims: { client_id: ['web', /^mobile-/], n: 1 } });
+    expect(expected.claims).toEqual([
+      ['client_id', ['web', /^mobile-/]],
+      ['n', [1]],
+    ]);
+    const { audience: _, ...withoutAudience } = CORP;
+    expect(() => readAll([{ ...withoutAudience, claims: { client_id: 'web' } }])).not.toThrow();
+    expect(() => readAll([withoutAudience])).toThrow(
+      refusal('issuers[0].audience', /tokens for other applic/),
+    );
+  });
+
+  test.each<[string, object, string, RegExp]>([
+    ['no issuer', { issuer: '' }, 'issuer', /non-empty string/],
+    ['a RegExp as issuer', { issuer: /./ }, 'issuer', /non-empty string/],
+    ['no algorithms', { algorithms: [] }, 'algorithms', /must be an algorithm/],
+    ['HS256', { algorithms: ['HS256'] }, 'algorithms', /must be an algorithm/],
+    [
+      'two algorithms for one type of key',
+      { algorithms: ['RS256', 'PS256'] },
+      'algorithms',
+      /one algorithm for/,
+    ],
+    ['an empty list of audiences', { audience: [] }, 'audience', /not empty/],
+    ['an unknown option', { maxAge: '5m' }, 'maxAge', /is unknown/],
+    ['no claims at all', { claims: {} }, 'claims', /not empty/],
+    ['an undefined value of a claim', { claims: { client_id: undefined } }, 'claims', /expected values/],
+    ['an empty list of values of a claim', { claims: { client_id: [] } }, 'claims', /expected values/],
+    ['an object as value of a claim', { claims: { realm: { a: 1 } } }, 'claims', /expected values/],
+    ['scopes that are no function', { scopes: ['a'] }, 'scopes', /must be a function/],
+    ['the name of the own tokens', { name: 'own' }, 'name', /distinguished/],
+    [
+      'allowInsecureHttp that is no boolean',
+      { allowInsecureHttp: 'yes' },
+      'allowInsecureHttp',
+      /true or false/,
+    ],
+  ])('with %s is refused', (_, changes, option, message) => {
+    expect(() => read(changes)).toThrow(refusal(`issuers[0].${option}`, message));
+  });
+
+  test.each(['issuer', 'algorithms', 'keys'])(
+    'without %s is refused: a foreign key set does not decide',
+    (one) => {
+      const given = Object.fromEntries(Object.entries(CORP).filter(([name]) => name !== one));
+      expect(() => readAll([given])).toThrow(refusal(`issuers[0].${one}`, /is missing/));
+    },
+  );
+
+  test.each(['audience', 'algorithms', 'keys', 'typ', 'requiredClaims', 'claims', 'scopes', 'issuer'])(
+    'whose %s is undefined is refused: without notice, it would check less',
+    (one) => expect(() => read({ [one]: undefined })).toThrow(refusal(`issuers[0].${one}`, /is undefined/)),
+  );
+
+  test('whose name or allowInsecureHttp is undefined has their defaults', () => {
+    expect(read({ name: undefined, allowInsecureHttp: undefined })).toMatchObject({
+      name: issuer,
+      allowInsecureHttp: false,
+    });
+  });
+
+  test('is copied: a list that changes later changes nothing', () => {
+    const audience = ['orders'];
+    const { expect: expected } = read({ audience });
+    audience.push('everything');
+    expect(expected.audience).toEqual(['orders']);
+  });
+});
+
+describe('the keys of a record', () => {
+  const { jwk } = verificationKey('a');
+  test.each<[string, object]>([
+    ['a key set', { jwksUri: 'https://login.example.com/keys' }],
+    ['a key set on loopback', { jwksUri: 'http://127.0.0.1:8080/keys' }],
+    ['a key set and its snapshot', { jwksUri: 'https://login.example.com/keys', snapshot: './jwks.json' }],
+    ['metadata', { discovery: true }],
+  ])('can be from %s', (_, keys) => {
+    expect(read({ keys }).keys).toEqual(keys);
+  });
+
+  test('can be the key set itself, of which those are taken that have one of the algorithms', () => {
+    const rsa = { ...newRsaPair().publicKey.export({ format: 'jwk' }), kid: 'rsa' };
+    const { keys } = read({
+      keys: { jwks: { keys: [jwk, rsa, { kty: 'oct', k: 'c2VjcmV0', kid: 'secret' }] } },
+    });
+    expect(keys).toEqual({ jwks: { keys: [{ ...rsa, alg: 'RS256', use: 'sig' }] } });
+  });
+
+  test.each<[string, object, string, RegExp]>([
+    ['nowhere', {}, 'keys', /must be \{ jwksUri \}/],
+    ['two places', { jwksUri: `${issuer}/keys`, discovery: true }, 'keys', /must be \{ jwksUri \}/],
+    ['an unknown place', { file: 'jwks.json' }, 'keys', /must be \{ jwksUri \}/],
+    ['no metadata', { discovery: false }, 'keys', /must be \{ jwksUri \}/],
+    ['metadata by another word', { discovery: 'yes' }, 'keys', /must be \{ jwksUri \}/],
+    ['an undefined URL', { jwksUri: undefined }, 'keys.jwksUri', /must be an https URL/],
+    ['http', { jwksUri: 'http://login.example.com/keys' }, 'keys.jwksUri', /allowInsecureHttp/],
+    [
+      'a URL with credentials',
+      { jwksUri: 'https://a:b@login.example.com' },
+      'keys.jwksUri',
+      /without credentials/,
+    ],
+    ['a file', { jwksUri: 'file:///keys.json' }, 'keys.jwksUri', /must be an https URL/],
+    ['an undefined key set', { jwks: undefined }, 'keys', /must be \{ jwksUri \}/],
+    ['a key set without a key that fits', { jwks: { keys: [jwk] } }, 'keys.jwks', /for RS256/],
+    ['a snapshot alone', { snapshot: './jwks.json' }, 'keys.snapshot', /beside jwksUri/],
+    [
+      'a snapshot of metadata',
+      { discovery: true, snapshot: './jwks.json' },
+      'keys.snapshot',
+      /beside jwksUri/,
+    ],
+    ['an empty path', { jwksUri: `${issuer}/keys`, snapshot: '' }, 'keys.snapshot', /path of a file/],
+  ])('from %s are refused', (_, keys, option, message) => {
+    expect(() => read({ keys })).toThrow(refusal(`issuers[0].${option}`, message));
+  });
+
+  test.each(['corp', 'http://login.example.com', `${issuer}?tenant=a`, `${issuer}#a`])(
+    'cannot be discovered from the issuer %s',
+    (other) =>
+      expect(() => read({ issuer: other })).toThrow(refusal('issuers[0].issuer', /metadata to be found/)),
+  );
+
+  test('may come over http beyond loopback with allowInsecureHttp alone, on that record', () => {
+    const insecure = { issuer: 'http://login.mesh', allowInsecureHttp: true };
+    expect(read(insecure).keys).toEqual({ discovery: true });
+    expect(read({ ...insecure, keys: { jwksUri: 'http://keys.mesh/jwks' } }).keys).toBeDefined();
+    const others = { ...CORP, issuer: 'http://other.mesh' };
+    expect(() => readAll([corpWith(insecure), others])).toThrow(refusal('issuers[1].issuer', /https URL/));
+    const ftp = { jwksUri: 'ftp://keys.mesh/jwks' };
+    expect(() => read({ ...insecure, keys: ftp })).toThrow(refusal('issuers[0].keys.jwksUri', /https URL/));
+  });
+});
+
+describe('the option issuers', () => {
+  const OWN = { keyId: 'alias/auth', signOptions: { issuer: 'https://api.example.com' } };
+
+  test('stands beside a key, or alone', () => {
+    expect(() => readAll([CORP], OWN)).not.toThrow();
+    expect(() => readAll([CORP])).not.toThrow();
+    expect(() => readAll(async () => undefined)).not.toThrow();
+  });
+
+  test.each([[[]], [{}], ['corp'], [[undefined]], [[null]], [new Map()]])('%j is refused', (given) => {
+    expect(() => readAll(given)).toThrow(refusal('issuers', /array of issuers, not empty, or a function/));
+  });
+
+  test.each<[string, object, string]>([
+    ['two records of one issuer', corpWith({ name: 'other' }), 'issuers[1].issuer'],
+    [
+      'a record with the issuer of the own tokens',
+      corpWith({ issuer: OWN.signOptions.issuer }),
+      'issuers[1].issuer',
+    ],
+    ['two records of one name', corpWith({ issuer: `${issuer}/2`, name: issuer }), 'issuers[1].name'],
+  ])('with %s is refused: their tokens could not be distinguished', (_, record, option) => {
+    expect(() => readAll([CORP, record], OWN)).toThrow(refusal(option, /tokens could not be distinguished/));
+  });
+
+  test('takes a trailing slash for part of the issuer, as its tokens do', () => {
+    expect(() => readAll([CORP, corpWith({ issuer: `${issuer}/` })])).not.toThrow();
+  });
+
+  test.each<[string, unknown]>([
+    ['a list', [CORP]],
+    ['a function', async () => undefined],
+  ])('as %s excludes an expression as the own issuer: iss selects the keys by exact match', (_, issuers) => {
+    const verifyOptions = { issuer: ['https://api.example.com', /example\.com$/] };
+    expect(() => readAll(issuers, { keyId: 'alias/auth', verifyOptions })).toThrow(
+      refusal('verifyOptions.issuer', /must be a string, or several, beside issuers/),
+    );
+    expect(() => readAll(undefined, { keyId: 'alias/auth', verifyOptions })).not.toThrow();
+  });
+
+  test("excludes verification: 'kms', as KMS does not have the keys of others", () => {
+    expect(() => readAll([CORP], { ...OWN, verification: 'kms' })).toThrow(
+      refusal('verification', /issuers/),
+    );
+  });
+
+  test('is where limits.maxIssuers counts, a positive whole number', () => {
+    expect(readAll([CORP]).limits.maxIssuers).toBe(1000);
+    expect(() => readAll([CORP], { limits: { maxIssuers: 0 } })).toThrow(
+      refusal('limits.maxIssuers', /positive/),
+    );
+  });
+});

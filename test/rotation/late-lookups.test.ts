@@ -1,0 +1,167 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { HOUR, type Instance, MINUTE, pass, Simulation } from './simulation.js';
+
+/** Within which an instance looks the alias up again. */
+const LOOKUP_INTERVAL = 330;
+/** The default of `rotation.activationDelay`. */
+const ACTIVATION = 990;
+/** Until a failed call, if it was one of many, no longer keeps the next one from KMS. */
+const UNTIL_PROBE = 2;
+
+let simulation: Simulation;
+
+beforeEach(() => {
+  simulation = new Simulation();
+});
+afterEach(() => simulation.stop());
+
+const noPublicKeys = () => simulation.localKms.inject({ kind: 'drop', operation: 'GetPublicKey' });
+function outOfReach(): () => void {
+  const operations = ['GetPublicKey', 'Sign'] as const;
+  const faults = operations.map((operation) => simulation.localKms.inject({ kind: 'drop', operation }));
+  return () => faults.forEach((fault) => fault.stop());
+}
+const signer = async ({ jwt }: Instance) => jwt.decode(await jwt.sign({}), { complete: true }).header.kid;
+const types = ({ events }: Instance) => events.map(({ type }) => type);
+const SUSPENDED = { name: 'KmsUnavailableError', code: 'kms_unavailable', reason: 'alias_moved' };
+
+describe('while GetPublicKey alone fails', () => {
+  test('tokens are signed for hours, by one call of Sign each', async () => {
+    const instance = await simulation.start();
+    noPublicKeys();
+    for (let minute = 0; minute < 3 * 60; minute += 1) {
+      await pass(MINUTE);
+      const { Sign } = simulation.localKms.calls;
+      expect(await signer(instance)).toBe(simulation.keyId(0));
+      expect(simulation.localKms.calls.Sign).toBe(Sign + 1);
+    }
+    expect(types(instance)).not.toContain('signing_suspended');
+    expect(instance.jwt.health()).toMatchObject({
+      signing: simulation.keyId(0),
+      refresh: 'failed',
+      stale: false,
+    });
+  });
+
+  test('a token is signed at once, however long none was: look-ups that fail do not open the circuit', async () => {
+    const instance = await simulation.start();
+    noPublicKeys();
+    for (let round = 0; round < 60; round += 1) {
+      await pass(30);
+      // A moment after a look-up has failed.
+      if (round >= 20) expect(await signer(instance)).toBe(simulation.keyId(0));
+    }
+    await pass(2 * HOUR);
+    expect(await signer(instance)).toBe(simulation.keyId(0));
+    expect(types(instance)).not.toContain('circuit_opened');
+  });
+
+  test('the keys are stale until the next signature shows that the alias has not moved', async () => {
+    const { jwt } = await simulation.start();
+    noPublicKeys();
+    await pass(LOOKUP_INTERVAL - 1);
+    expect(jwt.health().stale).toBe(false);
+    await pass(2);
+    expect(jwt.health()).toMatchObject({ stale: true, signing: simulation.keyId(0) });
+    await jwt.sign({});
+    expect(jwt.health().stale).toBe(false);
+  });
+
+  test('and the alias moves, the old key signs until the others have given it up, and then no key', async () => {
+    const instance = await simulation.start();
+    const { jwt } = instance;
+    const outage = noPublicKeys();
+    await pass(LOOKUP_INTERVAL + 1);
+    await jwt.sign({});
+    // That was a look-up: until the next one is due, Sign is sent by ARN.
+    await simulation.moveAlias(1);
+    for (let second = 0; second < LOOKUP_INTERVAL + ACTIVATION - 90; second += 90) {
+      await pass(90);
+      expect(await signer(instance)).toBe(simulation.keyId(0));
+    }
+    expect(jwt.health()).toMatchObject({ stale: true, signing: simulation.keyId(0) });
+    await pass(91);
+    await expect(jwt.sign({})).rejects.toMatchObject(SUSPENDED);
+    await expect(jwt.sign({})).rejects.toMatchObject(SUSPENDED);
+    expect(types(instance).filter((type) => type === 'signing_suspended')).toHaveLength(1);
+    expect(jwt.health()).toMatchObject({ stale: true, refresh: 'failed' });
+    expect(jwt.health()).not.toHaveProperty('signing');
+
+    outage.stop();
+    await pass(1);
+    expect(await signer(instance)).toBe(simulation.keyId(1));
+    expect(instance.events).toContainEqual({ type: 'signing_resumed', kid: simulation.keyId(1) });
+    expect(jwt.health()).toMatchObject({ stale: false, refresh: 'ok', signing: simulation.keyId(1) });
+  });
+
+  test('a key that is named by its id signs, and is never stale', async () => {
+    const instance = await simulation.start({ keyId: simulation.keyId(0) });
+    noPublicKeys();
+    await pass(5 * HOUR);
+    simulation.localKms.resetCalls();
+    expect(await signer(instance)).toBe(simulation.keyId(0));
+    expect(simulation.localKms.calls).toMatchObject({ Sign: 1, GetPublicKey: 0 });
+    expect(instance.jwt.health()).toMatchObject({ stale: false, signing: simulation.keyId(0) });
+  });
+
+  test('with requestAlias each signature is a look-up', async () => {
+    const instance = await simulation.start({ requestAlias: true });
+    noPublicKeys();
+    for (let minute = 0; minute < 60; minute += 1) {
+      await pass(MINUTE);
+      expect(await signer(instance)).toBe(simulation.keyId(0));
+      expect(instance.jwt.health().stale).toBe(false);
+    }
+  });
+});
+
+describe('while KMS is out of reach', () => {
+  test('for 40 minutes, in which the alias moves, the first token after that is one of the new key', async () => {
+    const instance = await simulation.start();
+    const end = outOfReach();
+    await pass(MINUTE);
+    await simulation.moveAlias(1);
+    await pass(39 * MINUTE);
+    await expect(instance.jwt.sign({})).rejects.toMatchObject({ name: 'KmsUnavailableError' });
+    end();
+    await pass(UNTIL_PROBE);
+    expect(await signer(instance)).toBe(simulation.keyId(1));
+    expect(instance.jwt.health()).toMatchObject({ stale: false, signing: simulation.keyId(1) });
+  });
+
+  test('for a short time, in which the alias moves, the new key waits for activationDelay', async () => {
+    const instance = await simulation.start();
+    const end = outOfReach();
+    await simulation.moveAlias(1);
+    await pass(LOOKUP_INTERVAL - 60);
+    end();
+    await pass(60);
+    expect(await signer(instance)).toBe(simulation.keyId(0));
+    await pass(ACTIVATION - 60);
+    expect(await signer(instance)).toBe(simulation.keyId(0));
+    await pass(LOOKUP_INTERVAL);
+    expect(await signer(instance)).toBe(simulation.keyId(1));
+  });
+});
+
+test('the key of a deleted alias signs for as long, by its ARN', async () => {
+  const instance = await simulation.start();
+  await simulation.deleteAlias();
+  await pass(LOOKUP_INTERVAL + ACTIVATION - 1);
+  expect(await signer(instance)).toBe(simulation.keyId(0));
+  await pass(2);
+  await expect(instance.jwt.sign({})).rejects.toMatchObject({ name: 'KmsKeyError' });
+});
+
+test('so does the key of an alias that the role may not use', async () => {
+  const instance = await simulation.start();
+  simulation.localKms.inject({ kind: 'error', name: 'AccessDeniedException', operation: 'GetPublicKey' });
+  await pass(LOOKUP_INTERVAL + 1);
+  simulation.localKms.inject({ kind: 'error', name: 'AccessDeniedException', operation: 'Sign', times: 1 });
+  simulation.localKms.resetCalls();
+  expect(await signer(instance)).toBe(simulation.keyId(0));
+  expect(simulation.localKms.calls.Sign).toBe(2);
+  await pass(ACTIVATION);
+  simulation.localKms.inject({ kind: 'error', name: 'AccessDeniedException', operation: 'Sign' });
+  await expect(instance.jwt.sign({})).rejects.toMatchObject({ name: 'KmsAccessDeniedError' });
+});

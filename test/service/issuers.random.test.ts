@@ -1,0 +1,72 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { expect, test } from 'vitest';
+import { startIssuer } from '../support/issuer.js';
+import { errorOf, mismatch, startService } from './issuers.support.js';
+
+setFlagsFromString('--expose-gc');
+const gc = runInNewContext('gc') as () => void;
+const MEGABYTE = 1024 * 1024;
+
+const payload = (n: number) =>
+  Buffer.from(`{"iss":"https://${n}.${Math.random()}.example","aud":"orders"}`).toString('base64url');
+
+/** What is in use after a collection of garbage. */
+function memory() {
+  gc();
+  const { rss, heapUsed } = process.memoryUsage();
+  return { rss, heapUsed };
+}
+
+/** Verifies so many tokens, each with another `iss`, ten at a time. */
+async function flood(verify: (token: string) => Promise<unknown>, token: string, count: number) {
+  const [header, , signature] = token.split('.');
+  for (let n = 0; n < count; n += 10) {
+    const tokens = Array.from({ length: 10 }, (_, m) => `${header}.${payload(n + m)}.${signature}`);
+    const errors = await Promise.all(tokens.map((one) => errorOf(verify(one))));
+    for (const error of errors) expect(error?.name).toBe('TokenClaimError');
+  }
+}
+
+test.each<[string, boolean]>([
+  ['a list of issuers', false],
+  ['a function that finds issuers', true],
+])(
+  '100,000 tokens with random iss make no fetch, and need no memory, with %s',
+  { timeout: 60_000 },
+  async (_, isLookUp) => {
+    const corp = await startIssuer();
+    const find = async (iss: string) => (iss === corp.url ? corp.record() : undefined);
+    const { jwt } = await startService({ issuers: isLookUp ? find : [corp.record()] });
+    await jwt.verify(corp.token());
+    const verify = (token: string) => jwt.verify(token);
+
+    // Until the heap and the caches have their size.
+    await flood(verify, corp.token(), 30_000);
+    const before = memory();
+    await flood(verify, corp.token(), 100_000);
+    expect(corp.requests).toEqual(['/jwks.json']);
+    expect(memory().heapUsed - before.heapUsed).toBeLessThan(MEGABYTE);
+    // V8 returns free pages to the system a moment later.
+    await expect.poll(() => memory().rss - before.rss, { timeout: 10_000 }).toBeLessThan(5 * MEGABYTE);
+    await expect(jwt.verify(corp.token())).resolves.toBeDefined();
+    await expect(jwt.verify(corp.token({ iss: 'https://random.example' }))).rejects.toMatchObject(
+      mismatch('iss'),
+    );
+  },
+);
+
+test('issuers that were displaced need no memory', { timeout: 60_000 }, async () => {
+  const server = await startIssuer();
+  const keys = { jwks: server.keySet };
+  const issuers = async (issuer: string) => server.record({ issuer, keys });
+  const { jwt } = await startService({ issuers, limits: { timeout: 2000, maxIssuers: 10 } });
+  const verifyMany = async (count: number) => {
+    for (let n = 0; n < count; n += 1)
+      await jwt.verify(server.token({ iss: `https://${Math.random()}.example` }));
+  };
+  await verifyMany(500);
+  const { heapUsed } = memory();
+  await verifyMany(2000);
+  await expect.poll(() => memory().heapUsed - heapUsed, { timeout: 10_000 }).toBeLessThan(2 * MEGABYTE);
+});

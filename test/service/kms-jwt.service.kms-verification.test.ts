@@ -1,0 +1,292 @@
+import { inspect } from 'node:util';
+import { DisableKeyCommand, EnableKeyCommand, UpdateAliasCommand } from '@aws-sdk/client-kms';
+import { KmsJwtError, type VerifyOptions } from 'nestjs-kms-jwt';
+import type { LocalKmsFault } from 'nestjs-kms-jwt/local';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { forge, newKeyPair } from '../support/forge.js';
+import {
+  close,
+  headerOf,
+  jwt,
+  keyArn,
+  keyId,
+  localKms,
+  partsOf,
+  restart,
+  setUp,
+} from './kms-jwt.service.support.js';
+
+const KMS = { verification: 'kms' } as const;
+
+beforeEach(async () => {
+  await setUp();
+  await restart(KMS);
+});
+afterEach(async () => {
+  vi.useRealTimers();
+  await close();
+});
+
+const verifyCalls = () => localKms.calls.Verify;
+const refusal = (token: string, options?: VerifyOptions) =>
+  jwt.verify(token, options).then(
+    () => 'accepted',
+    (error: unknown) => error,
+  );
+const disable = (KeyId: string) => localKms.client().send(new DisableKeyCommand({ KeyId }));
+
+describe('with verification: kms, KMS is asked', () => {
+  test('about each of 1,000 tokens, also about those that come again and are in the cache', async () => {
+    const tokens = await Promise.all(Array.from({ length: 100 }, (_, n) => jwt.sign({ sub: `user-${n}` })));
+    for (let round = 0; round < 10; round += 1) {
+      const claims = await Promise.all(tokens.map((token) => jwt.verify(token)));
+      expect(claims.map(({ sub }) => sub)).toEqual(tokens.map((_, n) => `user-${n}`));
+    }
+    expect(verifyCalls()).toBe(1000);
+    // LocalKms verifies in JavaScript.
+  }, 60_000);
+
+  test('for each of many calls that verify one token at once', async () => {
+    const token = await jwt.sign({});
+    await Promise.all(Array.from({ length: 100 }, () => jwt.verify(token)));
+    expect(verifyCalls()).toBe(100);
+  });
+
+  test('by the client that the module makes, too', async () => {
+    const server = await localKms.listen();
+    onTestFinished(() => server.close());
+    const credentials = { accessKeyId: 'x', secretAccessKey: 'x' };
+    await restart({ ...KMS, client: { endpoint: server.url, region: 'us-east-1', credentials } });
+    const token = await jwt.sign({ sub: 'user-42' });
+    expect(await jwt.verify(token)).toMatchObject({ sub: 'user-42' });
+    expect(verifyCalls()).toBe(1);
+    await disable(keyId());
+    expect(await refusal(token)).toMatchObject({ name: 'TokenKeyDisabledError' });
+  });
+
+  test('if one call asks for it, and not if one call asks for local', async () => {
+    const token = await jwt.sign({});
+    await jwt.verify(token, { verification: 'local' });
+    expect(verifyCalls()).toBe(0);
+    await restart();
+    await jwt.verify(token);
+    expect(verifyCalls()).toBe(0);
+    await jwt.verify(token, KMS);
+    expect(verifyCalls()).toBe(1);
+  });
+
+  test.each(['DIGEST', 'RAW'] as const)('as sign is, with messageType: %s', async (messageType) => {
+    await restart({ ...KMS, messageType });
+    expect(await jwt.verify(await jwt.sign({ sub: 'user-42' }))).toMatchObject({ sub: 'user-42' });
+    expect(verifyCalls()).toBe(1);
+  });
+
+  test('by the ARN of the key, also with requestAlias', async () => {
+    await restart({ ...KMS, requestAlias: true });
+    const token = await jwt.sign({});
+    await localKms
+      .client()
+      .send(new UpdateAliasCommand({ AliasName: 'alias/auth', TargetKeyId: localKms.keys[1]?.keyId ?? '' }));
+    expect(await refusal(token)).toBe('accepted');
+  });
+});
+
+test('a token that is too long for RAW is refused by the option, as sign does', async () => {
+  await restart({ messageType: 'DIGEST' });
+  const token = await jwt.sign({ text: 'x'.repeat(4000) });
+  await restart({ ...KMS, messageType: 'RAW' });
+  expect(await refusal(token)).toMatchObject({ name: 'KmsJwtOptionsError', option: 'messageType' });
+  expect(verifyCalls()).toBe(0);
+});
+
+describe('a key that is disabled meanwhile', () => {
+  test('refuses the next token, also one that is in the cache, and verifies again once it is enabled', async () => {
+    const token = await jwt.sign({});
+    await jwt.verify(token);
+    await disable(keyId());
+    expect(await refusal(token)).toMatchObject({
+      name: 'TokenKeyDisabledError',
+      code: 'token_key_disabled',
+      retryable: false,
+    });
+    expect(await refusal(token, { verification: 'local' })).toBe('accepted');
+    await localKms.client().send(new EnableKeyCommand({ KeyId: keyId() }));
+    expect(await refusal(token)).toBe('accepted');
+  });
+
+  test('refuses its tokens alone: a retired key that KMS still has verifies', async () => {
+    await restart({ ...KMS, requestAlias: true });
+    const old = await jwt.sign({ key: 'old' });
+    const TargetKeyId = localKms.keys[1]?.keyId ?? '';
+    await localKms.client().send(new UpdateAliasCommand({ AliasName: 'alias/auth', TargetKeyId }));
+    const current = await jwt.sign({ key: 'current' });
+    expect(jwt.decode(current, { complete: true }).header.kid).toBe(TargetKeyId);
+    expect([await refusal(old), await refusal(current)]).toEqual(['accepted', 'accepted']);
+
+    await disable(keyId());
+    expect(await refusal(old)).toMatchObject({ code: 'token_key_disabled' });
+    expect(await refusal(current)).toBe('accepted');
+  });
+});
+
+const changed = (token: string) => {
+  const [header, payload, signature] = partsOf(token);
+  return `${header}.${payload}.${signature[0] === 'A' ? 'B' : 'A'}${signature.slice(1)}`;
+};
+
+describe('no call is made for', () => {
+  const { privateKey } = newKeyPair();
+
+  test.each<[string, () => string | Promise<string>, VerifyOptions]>([
+    ['what is no token', () => 'a.b.c', {}],
+    ['a forged token', () => forge(headerOf(), {}, privateKey), {}],
+    ['a changed token', async () => changed(await jwt.sign({})), {}],
+    ['an unknown key', () => forge({ ...headerOf(), kid: 'x' }, {}, privateKey), {}],
+    ['another algorithm', () => forge({ ...headerOf(), alg: 'none' }, {}, privateKey), {}],
+    ['another typ', () => jwt.sign({}, { header: { typ: 'at+jwt' } }), {}],
+    ['an expired token', () => jwt.sign({ exp: 1_700_000_000 }), {}],
+    ['one that is not active yet', () => jwt.sign({}, { notBefore: '1h' }), {}],
+    ['another audience', () => jwt.sign({ aud: 'bills' }), { audience: 'orders' }],
+    ['a missing claim', () => jwt.sign({}), { requiredClaims: ['jti'] }],
+    ['a schema that does not match', () => jwt.sign({}), { schema: refusing() }],
+    ['a revoked token', () => jwt.sign({ jti: 'revoked' }), {}],
+  ])('%s', async (_, makeToken, options) => {
+    await restart({ ...KMS, isRevoked: async ({ jti }) => jti === 'revoked' });
+    const token = await makeToken();
+    for (let time = 0; time < 2; time += 1) {
+      expect(await refusal(token, options)).toMatchObject({
+        code: expect.stringMatching(/^token_/) as string,
+      });
+    }
+    expect(verifyCalls()).toBe(0);
+  });
+
+  test('a token that expires while isRevoked is at work', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    await restart({
+      ...KMS,
+      isRevoked: async () => {
+        vi.setSystemTime(Date.now() + 60_000);
+        return false;
+      },
+    });
+    expect(await refusal(await jwt.sign({}, { expiresIn: 60 }))).toMatchObject({ name: 'TokenExpiredError' });
+    expect(verifyCalls()).toBe(0);
+  });
+});
+
+const refusing = () => ({
+  '~standard': { version: 1 as const, vendor: 'test', validate: () => ({ issues: [{ message: 'no' }] }) },
+});
+
+test('a token that expires while KMS is asked is refused', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] });
+  const token = await jwt.sign({}, { expiresIn: 60 });
+  const held = localKms.inject({ kind: 'hang', operation: 'Verify' });
+  const verifying = refusal(token);
+  await vi.waitFor(() => expect(held.count).toBe(1));
+  vi.setSystemTime(Date.now() + 60_000);
+  held.stop();
+  expect(await verifying).toMatchObject({ name: 'TokenExpiredError' });
+});
+
+describe('a key without an ARN refuses its tokens, without a call', () => {
+  const { publicKey, privateKey } = newKeyPair();
+  const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'partner' };
+  const token = forge({ alg: 'ES256', typ: 'JWT', kid: 'partner' }, {}, privateKey);
+  const expected = { name: 'TokenKeyNotInKmsError', code: 'token_key_not_in_kms' };
+
+  test('a JWK in verificationKeys', async () => {
+    await restart({ rotation: { verificationKeys: [jwk as never] } });
+    expect(await refusal(token)).toBe('accepted');
+    expect(await refusal(token, KMS)).toMatchObject(expected);
+    expect(verifyCalls()).toBe(0);
+  });
+
+  test('a JWK that says that it has one', async () => {
+    await restart({ rotation: { verificationKeys: [{ ...jwk, keyArn: keyArn() } as never] } });
+    expect(await refusal(token, KMS)).toMatchObject(expected);
+  });
+
+  test('one of jwks', async () => {
+    await restart({ keyId: undefined, client: undefined, jwks: { keys: [jwk] } });
+    expect(await refusal(token)).toBe('accepted');
+    expect(await refusal(token, KMS)).toMatchObject(expected);
+  });
+
+  test('but a key in KMS that verificationKeys names has one', async () => {
+    await restart({ keyId: 'alias/other' });
+    const ofOther = await jwt.sign({ sub: 'user-42' });
+    await restart({ ...KMS, rotation: { verificationKeys: ['alias/other'] } });
+    expect(await refusal(ofOther)).toBe('accepted');
+    expect(verifyCalls()).toBe(1);
+  });
+});
+
+describe('while Verify fails', () => {
+  test.each<[string, LocalKmsFault, object]>([
+    ['throttled', { kind: 'throttle' }, { name: 'KmsUnavailableError', reason: 'throttled' }],
+    ['silent', { kind: 'hang' }, { name: 'KmsUnavailableError', reason: 'timeout' }],
+    ['slow', { kind: 'delay', milliseconds: 5000 }, { name: 'KmsUnavailableError', reason: 'timeout' }],
+    ['cut off', { kind: 'drop' }, { name: 'KmsUnavailableError', reason: 'network' }],
+    ['a page of a proxy', { kind: 'html' }, { name: 'KmsUnavailableError', reason: 'failure' }],
+    ['forbidden', { kind: 'error', name: 'AccessDeniedException' }, { name: 'KmsAccessDeniedError' }],
+    ['without the key', { kind: 'error', name: 'NotFoundException' }, { name: 'KmsKeyError' }],
+  ])(
+    '(%s) the token is refused in bounded time, and local verification and sign go on',
+    async (_, fault, expected) => {
+      await restart({ ...KMS, limits: { timeout: 200 } });
+      const token = await jwt.sign({ sub: 'user-42' });
+      const away = localKms.inject({ ...fault, operation: 'Verify' } as LocalKmsFault);
+      const started = performance.now();
+      const error = await refusal(token);
+      expect(performance.now() - started).toBeLessThan(1000);
+      expect(error).toBeInstanceOf(KmsJwtError);
+      expect(error).toMatchObject(expected);
+      expect((error as KmsJwtError).code).toMatch(/^kms_/);
+      for (const secret of [...partsOf(token), 'user-42']) {
+        expect(inspect(error, { depth: null, showHidden: true })).not.toContain(secret);
+      }
+      expect(await refusal(token, { verification: 'local' })).toBe('accepted');
+      await expect(jwt.sign({})).resolves.toBeTypeOf('string');
+      away.stop();
+      expect(await refusal(token)).toBe('accepted');
+    },
+  );
+
+  test('the circuit opens with an event that names Verify, and sign is sent', async () => {
+    const events: unknown[] = [];
+    jwt.events.subscribe((event) => events.push(event));
+    const token = await jwt.sign({});
+    const away = localKms.inject({ kind: 'drop', operation: 'Verify' });
+    for (let call = 0; call < 20; call += 1) await refusal(token);
+    expect(away.count).toBe(10);
+    expect(await refusal(token)).toMatchObject({ name: 'KmsUnavailableError', reason: 'circuit_open' });
+    expect(events).toMatchObject([{ type: 'circuit_opened', operation: 'Verify' }]);
+    expect(jwt.health().circuit).toBe('closed');
+    await expect(jwt.sign({})).resolves.toBeTypeOf('string');
+  });
+
+  test('silent calls of it take no connection of sign, by the client that the module makes', async () => {
+    const server = await localKms.listen();
+    onTestFinished(() => server.close());
+    const credentials = { accessKeyId: 'x', secretAccessKey: 'x' };
+    const client = { endpoint: server.url, region: 'us-east-1', credentials };
+    await restart({ ...KMS, client, limits: { timeout: 3000, maxConcurrency: 2, maxQueue: 0 } });
+    const token = await jwt.sign({});
+    const held = localKms.inject({ kind: 'hang', operation: 'Verify' });
+    const verifying = [jwt.verify(token), jwt.verify(token)];
+    await vi.waitFor(() => expect(held.count).toBe(2));
+    expect(await refusal(token)).toMatchObject({ reason: 'overloaded' });
+    await Promise.all([jwt.sign({}), jwt.sign({})]);
+    held.stop();
+    await Promise.all(verifying);
+  });
+});
+
+test('after shutdown a token is refused as unavailable, and verifies locally', async () => {
+  const token = await jwt.sign({});
+  await jwt.onApplicationShutdown();
+  expect(await refusal(token)).toMatchObject({ name: 'KmsUnavailableError', reason: 'shutdown' });
+  expect(await refusal(token, { verification: 'local' })).toBe('accepted');
+});

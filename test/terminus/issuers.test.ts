@@ -1,0 +1,46 @@
+import { KmsJwtHealthIndicator } from 'nestjs-kms-jwt/terminus';
+import { expect, test } from 'vitest';
+import { start, startService } from '../service/issuers.support.js';
+import { startIssuer } from '../support/issuer.js';
+
+const down = (_: unknown, response: { writeHead(status: number): { end(): unknown } }) =>
+  void response.writeHead(500).end();
+type Started = Awaited<ReturnType<typeof start>>;
+const reportOf = ({ jwt }: Started) => new KmsJwtHealthIndicator(jwt).isHealthy()['kms-jwt'];
+
+test('the indicator lists each issuer, by its name', async () => {
+  const [corp, partner] = [await startIssuer(), await startIssuer('b')];
+  const service = await startService({ issuers: [corp.record({ name: 'corp' }), partner.record()] });
+  await service.jwt.verify(corp.token());
+  await service.jwt.verify(partner.token({}, { kid: 'b' }));
+  expect(reportOf(service)).toMatchObject({
+    status: 'up',
+    degraded: false,
+    issuers: {
+      corp: { keys: ['a'], refresh: 'ok', stale: false, staleIn: 86_400 },
+      [partner.url]: { keys: ['b'], refresh: 'ok', stale: false, staleIn: 86_400 },
+    },
+  });
+});
+
+test('with one of them down, the service is up and degraded', async () => {
+  const [corp, dead] = [await startIssuer(), await startIssuer()];
+  dead.fault = down;
+  const service = await startService({
+    issuers: [corp.record({ name: 'corp' }), dead.record({ name: 'dead' })],
+  });
+  await expect.poll(() => reportOf(service).issuers?.['dead']).toMatchObject({ keys: [], refresh: 'failed' });
+  expect(reportOf(service)).toMatchObject({
+    status: 'up',
+    degraded: true,
+    issuers: { corp: { refresh: 'ok' } },
+  });
+});
+
+test('without keys of its own, a service is up as soon as one issuer has keys, and down before', async () => {
+  const corp = await startIssuer();
+  const service = await start({ issuers: [corp.record({ name: 'corp' })], lazy: true });
+  expect(reportOf(service)).toMatchObject({ status: 'down', keys: [], issuers: { corp: { keys: [] } } });
+  await service.jwt.verify(corp.token());
+  expect(reportOf(service)).toMatchObject({ status: 'up', degraded: false });
+});
