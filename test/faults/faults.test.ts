@@ -7,7 +7,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { chosenFaults, type Fault } from './faults.js';
 import { Kms } from './kms.js';
 import { leaksIn } from './leaks.js';
-import { type Answer, load, login, tokenOf } from './load.js';
+import {
+  type Answer,
+  countsOf,
+  load,
+  login,
+  statusesOf,
+  tokenOf,
+  tokensOf,
+  untilLoginsWork,
+} from './load.js';
 import { Proxy } from './proxy.js';
 import { startService, stopServices, type Usage } from './service.js';
 import { describeAnswers, millisecondsOf, percentile, printed, type Row } from './table.js';
@@ -29,6 +38,7 @@ const HEAP_TOLERANCE = 8 * 2 ** 20;
 const FAST = 100;
 /** By how much the measurement itself may be late, in milliseconds. */
 const LATE = 300;
+const ATTEMPTS = 4;
 const BUSY = 'this machine is too busy to measure anything';
 /** The default `maxConcurrency`, and some that were given up and whose end HAProxy has yet to notice. */
 const CONNECTIONS = 60;
@@ -61,10 +71,7 @@ afterAll(async () => {
 
 test('without a fault, every request is answered 200', async ({ task, onTestFinished }) => {
   await load(service.url, goodTokens, RATE, 3);
-  const { answers, ...timing } = await measured();
-  const verifyTimes = millisecondsOf(answers, 'verify');
-  baseline.verifyP50 = percentile(verifyTimes, 50);
-  baseline.verifyP99 = percentile(verifyTimes, 99);
+  const { answers, ...timing } = await measuredInPeace();
   const row = { fault: 'none', ...describeAnswers(answers), ...timing, verified: await verified(answers) };
   onTestFinished(() => void table.push({ ...row, verdict: task.result?.state }));
 
@@ -79,6 +86,18 @@ test('without a fault, every request is answered 200', async ({ task, onTestFini
   await setTimeout(2000);
   baseline.usage = await service.usage();
 });
+
+/** Again if something else keeps the machine busy: all other measurements are compared with this one. */
+async function measuredInPeace(): Promise<Awaited<ReturnType<typeof measured>>> {
+  for (let attempt = 1; ; attempt += 1) {
+    const measurement = await measured();
+    const verifyTimes = millisecondsOf(measurement.answers, 'verify');
+    baseline.verifyP50 = percentile(verifyTimes, 50);
+    baseline.verifyP99 = percentile(verifyTimes, 99);
+    const isBusy = measurement.late >= LATE || baseline.verifyP99 >= FAST;
+    if (!isBusy || attempt === ATTEMPTS) return measurement;
+  }
+}
 
 describe('while there is a fault, verification goes on, and logins are answered 200 or 503 in time', () => {
   test.for(chosenFaults().map((fault) => [fault.name, fault] as const))(
@@ -115,7 +134,7 @@ describe('while there is a fault, verification goes on, and logins are answered 
       expect.soft(percentile(verifyTimes, 99)).toBeLessThan(longest);
 
       // When it is over, it is over.
-      const recovery = await untilLoginsWork();
+      const recovery = await untilLoginsWork(service.url, RECOVERY);
       row.recovery = Math.round(recovery);
       expect.soft(recovery).toBeLessThan(RECOVERY);
 
@@ -206,25 +225,8 @@ async function restartInTheMiddle(): Promise<void> {
   await kms.start();
 }
 
-/** Milliseconds until ten logins in a row began to work. */
-async function untilLoginsWork(): Promise<number> {
-  const started = performance.now();
-  let row: Answer[] = [];
-  while (row.length < 10) {
-    const answer = await login(service.url, row.length);
-    row = answer.status === 200 ? [...row, answer] : [];
-    if (answer.sentAt - started > 2 * RECOVERY) return Infinity;
-    await setTimeout(20);
-  }
-  return (row[0]?.sentAt ?? Infinity) - started;
-}
-
 async function freshToken(count: number): Promise<string> {
   return tokenOf(await login(service.url, count));
-}
-
-function tokensOf(answers: readonly Answer[]): string[] {
-  return answers.filter(({ route, status }) => route === 'sign' && status === 200).map(tokenOf);
 }
 
 /** How many of the tokens that were handed out another library finds good. */
@@ -234,19 +236,6 @@ async function verified(answers: readonly Answer[]): Promise<number> {
     tokensOf(answers).map((token) => jwtVerify(token, kms.publicKey, rules)),
   );
   return results.filter(({ status }) => status === 'fulfilled').length;
-}
-
-function statusesOf(answers: readonly Answer[]): string[] {
-  return Object.keys(countsOf(answers)).toSorted();
-}
-
-function countsOf(answers: readonly Answer[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const { status, retryAfter } of answers) {
-    const outcome = retryAfter === undefined ? String(status) : `${status} with Retry-After`;
-    counts[outcome] = (counts[outcome] ?? 0) + 1;
-  }
-  return counts;
 }
 
 /** What there is more of than in the warm service. */

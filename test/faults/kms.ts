@@ -39,10 +39,14 @@ export class Kms {
     return at < this.killedAt || at >= this.startedAt + since;
   }
 
-  /** From now on, until it is told otherwise. */
-  async setFault(fault?: LocalKmsFault): Promise<void> {
+  /**
+   * From now on, until it is told otherwise.
+   *
+   * @returns how many Sign requests have come since its start
+   */
+  async setFault(fault?: LocalKmsFault): Promise<number> {
     this.child.send({ fault });
-    await this.message();
+    return (await this.message()) as number;
   }
 
   async kill(): Promise<void> {

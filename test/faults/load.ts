@@ -72,6 +72,36 @@ export function tokenOf({ body }: Answer): string {
   return (JSON.parse(body) as { access_token: string }).access_token;
 }
 
+export function tokensOf(answers: readonly Answer[]): string[] {
+  return answers.filter(({ route, status }) => route === 'sign' && status === 200).map(tokenOf);
+}
+
+export function statusesOf(answers: readonly Answer[]): string[] {
+  return Object.keys(countsOf(answers)).toSorted();
+}
+
+export function countsOf(answers: readonly Answer[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { status, retryAfter } of answers) {
+    const outcome = retryAfter === undefined ? String(status) : `${status} with Retry-After`;
+    counts[outcome] = (counts[outcome] ?? 0) + 1;
+  }
+  return counts;
+}
+
+/** Milliseconds until ten logins in a row began to work; Infinity if they do not within twice the limit. */
+export async function untilLoginsWork(url: string, limit: number): Promise<number> {
+  const started = performance.now();
+  let row: Answer[] = [];
+  while (row.length < 10) {
+    const answer = await login(url, row.length);
+    row = answer.status === 200 ? [...row, answer] : [];
+    if (answer.sentAt - started > 2 * limit) return Infinity;
+    await setTimeout(20);
+  }
+  return (row[0]?.sentAt ?? Infinity) - started;
+}
+
 function me(url: string, token: string, agent: Agent): Promise<Answer> {
   return ask('verify', `${url}/me`, { method: 'GET', headers: { authorization: `Bearer ${token}` }, agent });
 }

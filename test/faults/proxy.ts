@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { freePort } from '../examples/example.js';
+import { freePort } from '../support/free-port.js';
 
 const CONFIG = fileURLToPath(new URL('haproxy.cfg', import.meta.url));
 
@@ -18,7 +18,7 @@ export class Proxy {
   constructor(private readonly directory: string) {}
 
   async start(kmsPort: number): Promise<void> {
-    const port = await freePort();
+    const port = String(await freePort());
     this.url = `http://127.0.0.1:${port}`;
     this.child = spawn('haproxy', ['-db', '-f', CONFIG], {
       env: { ...process.env, FAULTS_DIR: this.directory, PROXY_PORT: port, KMS_PORT: String(kmsPort) },

@@ -20,16 +20,24 @@ const example = new Example('token-service');
 
 export const stopServices = () => example.stopAll();
 
-/** The example, in a process of its own, with nothing changed but where it finds KMS. */
-export async function startService(kmsUrl: string) {
+const STATIC_CREDENTIALS = {
+  AWS_ACCESS_KEY_ID: 'dummy',
+  AWS_SECRET_ACCESS_KEY: AWS_SECRETS[0] ?? '',
+  AWS_SESSION_TOKEN: AWS_SECRETS[1] ?? '',
+};
+
+/**
+ * The example, in a process of its own, with nothing changed but where it finds KMS and credentials.
+ *
+ * @param credentials the variables of its environment that say where its credentials are
+ */
+export async function startService(kmsUrl: string, credentials: Record<string, string> = STATIC_CREDENTIALS) {
   const { child, ...service } = await example.start({
     NODE_OPTIONS: `--import=${USAGE.href}`,
     KMS_KEY_ID: 'alias/faults',
     AWS_ENDPOINT_URL_KMS: kmsUrl,
     AWS_REGION: 'us-east-1',
-    AWS_ACCESS_KEY_ID: 'dummy',
-    AWS_SECRET_ACCESS_KEY: AWS_SECRETS[0] ?? '',
-    AWS_SESSION_TOKEN: AWS_SECRETS[1] ?? '',
+    ...credentials,
   });
   // At its start it says who may log in.
   let said = '';
@@ -37,8 +45,8 @@ export async function startService(kmsUrl: string) {
     stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
   }
 
-  const usage = async (): Promise<Usage> => {
-    child.send('usage');
+  const usage = async (message: string | number = 'usage'): Promise<Usage> => {
+    child.send(message);
     const [{ heap, handles }] = (await once(child, 'message')) as [{ heap: number; handles: string[] }];
     const types = [...new Set(handles)];
     return {
@@ -52,7 +60,15 @@ export async function startService(kmsUrl: string) {
     /** All that it has said since its start, on either stream, in this order. */
     said: () => said,
     terminate: () => child.kill('SIGTERM'),
-    usage,
+    usage: () => usage(),
+    /** Blocks its event loop. */
+    block: async (milliseconds: number): Promise<void> => void (await usage(milliseconds)),
+    /** Stops the process, and continues it. */
+    freeze: async (milliseconds: number): Promise<void> => {
+      child.kill('SIGSTOP');
+      await setTimeout(milliseconds);
+      child.kill('SIGCONT');
+    },
     /** For how many milliseconds of its life it was ready to run, and others had the processor. */
     starved: async (): Promise<number> => {
       const [, nanoseconds] = (await readFile(`/proc/${child.pid}/schedstat`, 'utf8')).split(' ');

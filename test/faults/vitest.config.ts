@@ -5,6 +5,8 @@ export default defineConfig({
   test: {
     dir: fileURLToPath(new URL('.', import.meta.url)),
     include: ['*.test.ts'],
+    // Each measures times under load.
+    fileParallelism: false,
     testTimeout: 180_000,
     hookTimeout: 30_000,
     disableConsoleIntercept: true,

@@ -1,4 +1,5 @@
-// LocalKms as a process of its own: node kms.mjs <key file> <port>. A message is the fault that holds from now on.
+// LocalKms as a process of its own: node kms.mjs <key file> <port>. A message is the fault that holds from now on; its answer
+// is how many Sign requests have come so far.
 import { GetPublicKeyCommand } from '@aws-sdk/client-kms';
 import { LocalKms } from 'nestjs-kms-jwt/local';
 
@@ -11,6 +12,6 @@ let current;
 process.on('message', ({ fault }) => {
   current?.stop();
   current = fault && localKms.inject(fault);
-  process.send('done');
+  process.send(localKms.calls.Sign);
 });
 process.send({ port: server.port, publicKey: Buffer.from(PublicKey).toString('base64') });

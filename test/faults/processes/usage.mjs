@@ -1,4 +1,5 @@
-// Loaded into the service with --import: answers each message with what the service holds on to.
+// Loaded into the service with --import: answers each message with what the service holds on to. A number is for how many
+// milliseconds its event loop is blocked before that.
 import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -6,7 +7,10 @@ import { runInNewContext } from 'node:vm';
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc');
 
-process.on('message', () => void tell());
+process.on('message', (message) => {
+  if (typeof message === 'number') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, message);
+  void tell();
+});
 
 async function tell() {
   collectGarbage();
