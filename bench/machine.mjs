@@ -1,0 +1,11 @@
+import { availableParallelism, cpus, totalmem } from 'node:os';
+
+/** On what the figures were measured. */
+export function describeMachine() {
+  const [{ model }] = cpus();
+  const memory = Math.round(totalmem() / 2 ** 30);
+  return {
+    machine: `${availableParallelism()} × ${model.trim()}, ${memory} GiB, ${process.platform} ${process.arch}`,
+    node: `${process.version}, OpenSSL ${process.versions.openssl}`,
+  };
+}

@@ -1,0 +1,37 @@
+import { checkContender, makeExamples } from '../../contenders/check.mjs';
+import { LIBRARY, startLibrary } from '../../contenders/library.mjs';
+import { rawVerifier } from '../../contenders/raw.mjs';
+import { inLanes, longestHold, rateOneAtATime } from '../../timing.mjs';
+import { makeKey, makeTokens } from '../../tokens.mjs';
+import { measurePoints } from './points.mjs';
+
+const COUNTS = [1, 3, 10, 30, 100, 300, 1000, 3000, 10_000];
+
+/** So many calls at any time, until as many tokens as there are have been verified. */
+export async function moreCalls(short) {
+  const key = makeKey();
+  const tokens = makeTokens(key, short ? 1000 : 10_000);
+  const library = await startLibrary({ jwks: { keys: [key.jwk] }, cache: false });
+  const verify = (token) => library.jwt.verify(token);
+  await checkContender(LIBRARY, verify, makeExamples(key));
+  const verifyRaw = rawVerifier(key.publicKey);
+  const measure = async (count) => {
+    const raw = await rateOneAtATime(tokens, verifyRaw);
+    const startedAt = performance.now();
+    const held = await longestHold(() => inLanes(count, tokens, verify));
+    const rate = (tokens.length * 1000) / (performance.now() - startedAt);
+    return { 'rate, ratio to crypto.verify one at a time': rate / raw.rate, 'longest hold, ms': held };
+  };
+  const counts = COUNTS.filter((count) => count <= tokens.length);
+  const series = await measurePoints(counts, short ? 1 : 2, measure, (count) => count);
+  await library.close();
+  return {
+    kind: 'curves',
+    id: 'growth-calls',
+    title: 'Concurrent calls',
+    text: `${tokens.length.toLocaleString('en')} distinct tokens, without the cache: the rate, and for how long the event loop does not come round at most.`,
+    x: { title: 'calls at any time', log: true },
+    y: { title: 'ratio, ms', log: true },
+    series,
+  };
+}

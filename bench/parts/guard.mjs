@@ -1,0 +1,86 @@
+// Requests to a Nest server in another process, whose routes differ by their guard.
+import { compare, P99, RATE } from '../comparison.mjs';
+import { checkContender, ContenderError, makeExamples } from '../contenders/check.mjs';
+import { LIBRARY } from '../contenders/library.mjs';
+import { HttpConnection, load } from '../load.mjs';
+import { startServer } from '../servers/start.mjs';
+import { makeKey, makeTokens } from '../tokens.mjs';
+
+const CONNECTIONS = 64;
+const NO_GUARD = 'a guard that does nothing';
+const NEST_JWT = '@nestjs/jwt';
+const PATHS = {
+  [NO_GUARD]: '/none',
+  [LIBRARY]: '/library',
+  'crypto.verify by hand': '/hand-written',
+  [NEST_JWT]: '/nestjs-jwt',
+  'passport-jwt': '/passport',
+};
+
+/** @param {{ short: boolean }} options */
+export async function run({ short }) {
+  const scale = short
+    ? { tokens: 2000, rounds: 1, milliseconds: 400 }
+    : { tokens: 10_000, rounds: 5, milliseconds: 2000 };
+  const key = makeKey();
+  const tokens = makeTokens(key, scale.tokens);
+  const server = await startServer('guarded.mjs', [JSON.stringify(key.jwk)]);
+  await checkAll(server, key);
+  await warmUp(server, tokens, scale);
+
+  const sections = [
+    await compareRoutes(server, tokens, scale, {
+      id: 'guard-distinct',
+      title: `${tokens.length.toLocaleString('en')} distinct tokens`,
+      text: `${CONNECTIONS} connections, and another token with each request, so that the cache has almost none of them.`,
+      targets: [
+        { contender: LIBRARY, metric: 'rate', atLeast: 0.73 },
+        { contender: LIBRARY, metric: 'p99', atMost: 1, to: [NEST_JWT] },
+      ],
+    }),
+    await compareRoutes(server, tokens.slice(0, 500), scale, {
+      id: 'guard-repeated',
+      title: '500 repeated tokens',
+      text: `${CONNECTIONS} connections, and 500 tokens in turn: as of clients that call more than once.`,
+      targets: [{ contender: LIBRARY, metric: 'rate', atLeast: 0.97 }],
+    }),
+  ];
+  await server.close();
+  return sections;
+}
+
+async function checkAll({ port }, key) {
+  const examples = makeExamples(key);
+  for (const [name, path] of Object.entries(PATHS)) {
+    if (name !== NO_GUARD) await checkContender(name, (token) => isAdmitted(port, path, token), examples);
+  }
+}
+
+async function isAdmitted(port, path, token) {
+  const connection = await HttpConnection.open(port);
+  const status = await connection.get(path, token);
+  connection.close();
+  if (status !== 200 && status !== 401) throw new ContenderError(`${path} answered ${status}`);
+  return status === 200;
+}
+
+/** The routes share most of their code: without this, the first would pay for compiling it. */
+async function warmUp({ port }, tokens, { milliseconds }) {
+  for (const path of Object.values(PATHS)) {
+    await load({ port, path, tokens, connections: CONNECTIONS, milliseconds: milliseconds / 2 });
+  }
+}
+
+function compareRoutes({ port }, tokens, { rounds, milliseconds }, section) {
+  return compare({
+    ...section,
+    metrics: [RATE, P99],
+    rounds,
+    contenders: Object.entries(PATHS).map(([name, path]) => ({
+      name,
+      // The guard runs in the process of the server.
+      isProfiled: false,
+      run: () => load({ port, path, tokens, connections: CONNECTIONS, milliseconds }),
+    })),
+  });
+}

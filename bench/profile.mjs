@@ -1,0 +1,67 @@
+// What the time of a contender is spent on: a profile of its CPU, summed up by package.
+import { Session } from 'node:inspector/promises';
+
+const INTERVAL_US = 200;
+/** The groups that make up the rest are left out. */
+const SHOWN = 6;
+
+/** By the URL of a function's script, the first that matches. */
+const GROUPS = [
+  [/\/dist\/(?:esm|cjs)\//, 'nestjs-kms-jwt'],
+  [/\/node_modules\/@(?:aws-sdk|smithy|aws-crypto)\//, 'AWS SDK'],
+  [/\/node_modules\/((?:@[^/]+\/)?[^/]+)\/(?!.*\/node_modules\/)/, undefined],
+  [/\/bench\//, 'the benchmark'],
+  [/^node:internal\/crypto\//, 'node:crypto'],
+  [
+    /^node:(?:internal\/)?(?:net|http|https|tls|stream|_http\w*|streams|js_stream)/,
+    'HTTP and streams of Node.js',
+  ],
+  [/^node:internal\/modules\//, 'the module loader'],
+  [/^node:/, 'other modules of Node.js'],
+];
+const SPECIAL = {
+  '(garbage collector)': 'garbage collection',
+  '(program)': 'native code',
+};
+
+/**
+ * @param {() => Promise<unknown>} run
+ * @returns {Promise<{ name: string, share: number }[]>} shares of the time in which the CPU was busy, the largest first
+ */
+export async function profileOf(run) {
+  const session = new Session();
+  session.connect();
+  await session.post('Profiler.enable');
+  await session.post('Profiler.setSamplingInterval', { interval: INTERVAL_US });
+  await session.post('Profiler.start');
+  await run();
+  const { profile } = await session.post('Profiler.stop');
+  session.disconnect();
+  return sharesOf(profile);
+}
+
+/** @param {import('node:inspector').Profiler.Profile} profile */
+export function sharesOf({ nodes, samples, timeDeltas }) {
+  const groups = new Map(nodes.map(({ id, callFrame }) => [id, groupOf(callFrame)]));
+  const times = new Map();
+  for (const [index, id] of samples.entries()) {
+    const group = groups.get(id);
+    if (group !== undefined) times.set(group, (times.get(group) ?? 0) + timeDeltas[index]);
+  }
+  const total = [...times.values()].reduce((sum, time) => sum + time, 0);
+  return [...times]
+    .map(([name, time]) => ({ name, share: time / total }))
+    .toSorted((a, b) => b.share - a.share)
+    .slice(0, SHOWN);
+}
+
+/** Undefined for the time in which nothing ran. */
+function groupOf({ functionName, url }) {
+  if (functionName === '(idle)' || functionName === '(root)') return undefined;
+  // Not `in`: functions may have the names of Object.prototype.
+  if (Object.hasOwn(SPECIAL, functionName)) return SPECIAL[functionName];
+  const known = GROUPS.find(([pattern]) => pattern.test(url));
+  if (known === undefined) return SPECIAL['(program)'];
+  const [pattern, name] = known;
+  return name ?? pattern.exec(url)[1];
+}

@@ -1,0 +1,33 @@
+import { tableOf } from './table.mjs';
+
+/** Prints what a section measured, in columns. */
+export function printSection(section) {
+  const { columns, rows } = tableOf(section);
+  const lines = [columns, ...rows];
+  const widths = columns.map((_, column) => Math.max(...lines.map((cells) => cells[column].length)));
+  console.log(`\n${section.title}`);
+  for (const cells of lines) {
+    console.log(
+      cells
+        .map((text, column) => text.padEnd(widths[column]))
+        .join('  ')
+        .trimEnd(),
+    );
+  }
+  for (const note of [...profilesOf(section), disturbanceOf(section)]) if (note !== '') console.log(note);
+}
+
+/** What the control noticed; empty if nothing. */
+export function disturbanceOf({ rounds, repeated = 0, disturbed = 0 }) {
+  if (repeated === 0) return '';
+  const left = disturbed === 0 ? 'none' : String(disturbed);
+  return `Repeated ${repeated} of ${rounds} rounds, as the machine was busy; ${left} of those that count were disturbed.`;
+}
+
+/** What those that miss a target spend their CPU time on, a sentence for each. */
+export function profilesOf({ profiles = [] }) {
+  return profiles.map(({ name, shares }) => {
+    const parts = shares.map((one) => `${one.name} ${Math.round(100 * one.share)} %`);
+    return `CPU time of ${name}: ${parts.join(', ')}.`;
+  });
+}

@@ -1,0 +1,91 @@
+// Interleaved rounds: in each, every contender runs once. So what changes on the machine in the meantime changes all of them.
+import { median, summary } from './statistics.mjs';
+
+/**
+ * @typedef {Record<string, number>} Figures what one run of a contender measured, by metric
+ * @typedef {{ name: string, run: () => Promise<Figures>, isProfiled?: boolean }} Contender it is profiled where it misses a target,
+ *   unless what it measures is in another process
+ * @typedef {{ control: number, figures: Record<string, Figures> }} Round
+ */
+
+/** How far a round may be from the median of all rounds. */
+export const TOLERANCE = 0.1;
+
+/**
+ * Runs the contenders in rounds, and repeats the rounds that other work on the machine has disturbed.
+ *
+ * @param {readonly Contender[]} contenders the first is the reference
+ * @param {object} options
+ * @param {number} options.rounds
+ * @param {string} options.steady the metric of the reference that shows a disturbance
+ * @param {() => Promise<number>} options.control the duration of a fixed amount of work
+ * @param {number} [options.maxRepeats] default: a third of the rounds
+ */
+export async function runRounds(contenders, { rounds, steady, control, maxRepeats = Math.ceil(rounds / 3) }) {
+  const reference = contenders[0].name;
+  /** @type {Round[]} */
+  const done = [];
+  for (let index = 0; index < rounds; index += 1) done.push(await runRound(contenders, index, control));
+
+  let repeated = 0;
+  let disturbed = disturbedRounds(done, reference, steady);
+  while (disturbed.length > 0 && repeated < maxRepeats) {
+    const [index] = disturbed;
+    done[index] = await runRound(contenders, index, control);
+    repeated += 1;
+    disturbed = disturbedRounds(done, reference, steady);
+  }
+  return { rounds: done, repeated, disturbed: disturbed.length };
+}
+
+/** Each round begins with another contender, so that none has the same predecessor each time. */
+async function runRound(contenders, index, control) {
+  const start = index % contenders.length;
+  const inTurn = [...contenders.slice(start), ...contenders.slice(0, start)];
+  const before = await control();
+  const figures = {};
+  for (const { name, run } of inTurn) {
+    // What one contender leaves behind is not collected at the expense of the next.
+    globalThis.gc?.();
+    figures[name] = await run();
+  }
+  return { control: Math.max(before, await control()), figures };
+}
+
+/**
+ * The indexes of the rounds in which the fixed work took longer than usual, or the reference was not as fast as usual.
+ *
+ * @param {readonly Round[]} rounds
+ * @param {string} reference
+ * @param {string} steady
+ */
+export function disturbedRounds(rounds, reference, steady) {
+  const usualControl = median(rounds.map(({ control }) => control));
+  const usual = median(rounds.map(({ figures }) => figures[reference][steady]));
+  return [...rounds.keys()].filter((index) => {
+    const { control, figures } = rounds[index];
+    const drift = Math.abs(figures[reference][steady] / usual - 1);
+    return control > usualControl * (1 + TOLERANCE) || drift > TOLERANCE;
+  });
+}
+
+/**
+ * The ratio of two contenders, round by round: its median and quartiles. A ratio of two medians would compare different rounds.
+ *
+ * @param {readonly Round[]} rounds
+ * @param {string} metric
+ * @param {string} contender
+ * @param {string} reference
+ */
+export function ratioOf(rounds, metric, contender, reference) {
+  return summary(rounds.map(({ figures }) => figures[contender][metric] / figures[reference][metric]));
+}
+
+/**
+ * @param {readonly Round[]} rounds
+ * @param {string} metric
+ * @param {string} contender
+ */
+export function absoluteOf(rounds, metric, contender) {
+  return summary(rounds.map(({ figures }) => figures[contender][metric]));
+}
