@@ -26,7 +26,27 @@ async function linksIn(document: string): Promise<string[]> {
 }
 
 test('the README and the documents that it links to are packed', () => {
-  expect(documents).toEqual(expect.arrayContaining(['README.md', 'SECURITY.md', 'docs/refusals.md']));
+  expect(documents).toEqual(expect.arrayContaining(['README.md', 'SECURITY.md', 'docs/operations.md']));
+});
+
+/** The name that GitHub gives to a heading. */
+const anchorOf = (heading: string) =>
+  heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+    .replaceAll(' ', '-');
+
+test.each(documents)('every link of %s to a heading finds it', async (document) => {
+  const text = await readFile(join(ROOT, document), 'utf8');
+  const links = [...text.matchAll(/\]\(([^)\s:#]*)#([^)\s]+)\)/g)];
+  for (const [link, target = '', anchor] of links) {
+    const path = target === '' ? document : posix.join(dirname(document), target);
+    const headings = (await readFile(join(ROOT, path), 'utf8')).matchAll(/^#+ (.+)$/gm);
+    expect(
+      [...headings].map(([, heading = '']) => anchorOf(heading)),
+      link,
+    ).toContain(anchor);
+  }
 });
 
 test.each(documents)('every relative link of %s leads to a file of the package', async (document) => {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { freePort } from '../transports/free-port.js';
+import { freePort } from '../support/free-port.js';
 import { bash, block, compile, environment, localKms, start, useKms } from './readme.support.js';
 
 const { compiled } = await compile('five-minutes');

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { freePort } from '../transports/free-port.js';
+import { freePort } from '../support/free-port.js';
 import { bash, block, compile, environment, exec, folder, ROOT, start, useKms } from './readme.support.js';
 
 const { compiled } = await compile('local-kms');

@@ -11,7 +11,7 @@ import { KmsJwtGuard, KmsJwtModule, KmsJwtService } from 'nestjs-kms-jwt';
 import { io } from 'socket.io-client';
 import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { freePort } from '../transports/free-port.js';
+import { freePort } from '../support/free-port.js';
 import { compile, init, localKms, ROOT, useKms } from './readme.support.js';
 
 const { load } = await compile('routes');

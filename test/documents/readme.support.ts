@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Test } from '@nestjs/testing';
-import { LocalKms, type LocalKmsServer } from 'nestjs-kms-jwt/local';
+import { LocalKms, type LocalKmsKeySpec, type LocalKmsServer } from 'nestjs-kms-jwt/local';
 import ts from 'typescript';
 import { afterAll, beforeAll } from 'vitest';
 
@@ -17,9 +17,14 @@ export interface Block {
   text: string;
 }
 
-export const blocks: Block[] = [
-  ...(await readFile(join(ROOT, 'README.md'), 'utf8')).matchAll(/^```(\w+)\n([^]*?)^```$/gm),
-].map(([, language = '', text = '']) => ({ language, text }));
+/** The code blocks of a document. */
+export async function blocksOf(document: string): Promise<Block[]> {
+  const text = await readFile(join(ROOT, document), 'utf8');
+  const found = text.matchAll(/^```(\w+)\n([^]*?)^```$/gm);
+  return [...found].map(([, language = '', code = '']) => ({ language, text: code }));
+}
+
+export const blocks = await blocksOf('README.md');
 export const fileOf = ({ text }: Block) => /^\/\/ (\S+)\n/.exec(text)?.[1];
 export const block = (beginning: string) => blocks.find(({ text }) => text.startsWith(beginning))?.text ?? '';
 
@@ -36,7 +41,7 @@ export let localKms: LocalKms;
 export let folder: string;
 let kms: LocalKmsServer;
 
-export function useKms(...keys: { alias: string }[]): void {
+export function useKms(...keys: { alias: string; keySpec?: LocalKmsKeySpec }[]): void {
   beforeAll(async () => {
     localKms = new LocalKms({ keys });
     kms = await localKms.listen();
@@ -104,10 +109,10 @@ export const withAwsEnvironment = async <T>(run: () => Promise<T>): Promise<T> =
  *
  * @param name of a folder inside the package, so that the code finds the package by its name, as it is built
  */
-export async function compile(name: string) {
+export async function compile(name: string, from: readonly Block[] = blocks) {
   const compiled = join(ROOT, 'dist/readme', name);
   await rm(compiled, { recursive: true, force: true });
-  for (const one of blocks.filter(({ language }) => language === 'ts')) {
+  for (const one of from.filter(({ language }) => language === 'ts')) {
     const { outputText } = ts.transpileModule(one.text, {
       compilerOptions: compilerOptions({ module: 'esnext' }),
     });

@@ -1,4 +1,6 @@
-import { KmsJwtModule, KmsJwtService } from 'nestjs-kms-jwt';
+import { Module } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { KmsJwtGuard, KmsJwtModule, KmsJwtService } from 'nestjs-kms-jwt';
 import { describe, expect, test } from 'vitest';
 import { bash, compile, init, localKms, useKms, withAwsEnvironment } from './readme.support.js';
 
@@ -49,6 +51,27 @@ describe('recipes', () => {
       code: /^token_/ as never,
     });
     await module.close();
+  });
+
+  test('verification by KMS', async () => {
+    const { TransfersController } = await load('src/recipes/transfers.controller.js');
+    @Module({
+      imports: [KmsJwtModule.forRoot({ keyId: 'alias/auth', client: localKms.client() })],
+      controllers: [TransfersController as never],
+      providers: [{ provide: APP_GUARD, useClass: KmsJwtGuard }],
+    })
+    class TransfersModule {}
+    const app = (await init(TransfersModule as never)).createNestApplication({ logger: false });
+    await app.listen(0, '127.0.0.1');
+    const url = `${await app.getUrl()}/transfers`;
+    const token = await app.get(KmsJwtService, { strict: false }).sign({ sub: 'user-42' });
+    const ask = async (method: string) => {
+      const response = await fetch(url, { method, headers: { authorization: `Bearer ${token}` } });
+      return [response.status, await response.json(), localKms.calls.Verify];
+    };
+    expect(await ask('GET')).toEqual([200, { of: 'user-42' }, 0]);
+    expect(await ask('POST')).toEqual([201, { from: 'user-42' }, 1]);
+    await app.close();
   });
 
   test('several keys in one app', () =>

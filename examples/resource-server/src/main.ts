@@ -1,7 +1,8 @@
 import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { AppModule, JWKS_URI } from './app.module.js';
+import { AppModule } from './app.module.js';
+import { issuers, JWKS_URI } from './issuers.js';
 
 const PORT = process.env['PORT'] ?? '3001';
 const HIGHEST_PORT = 65_535;
@@ -24,6 +25,7 @@ async function bootstrap(): Promise<void> {
   const logger = new Logger('resource-server');
   logger.log(`Listening on ${url}`);
   logger.log(`Verifying by the key set ${JWKS_URI}`);
+  for (const { issuer } of issuers ?? []) logger.log(`Verifying tokens of ${issuer}, too`);
   logger.log(`Try: curl -s ${url}/orders -H 'authorization: Bearer <access_token>'`);
 }
 
