@@ -102,7 +102,10 @@ export function verifyMlDsa(
 
 let isNative: boolean | undefined;
 
-/** Whether `node:crypto` has ML-DSA. It depends on OpenSSL, which may not be the one that Node comes with. */
+/**
+ * Whether `node:crypto` has ML-DSA. It depends on OpenSSL, which may not be the one that Node comes with, and on Node:
+ * before 24.6 it reads such a key with OpenSSL 3.5, but knows neither its type nor how to verify with it.
+ */
 function hasMlDsa(): boolean {
   isNative ??= canReadMlDsa();
   return isNative;
@@ -112,8 +115,9 @@ function canReadMlDsa(): boolean {
   const { length, spkiPrefix: prefix } = ENCODINGS['ML-DSA-44'];
   try {
     // Any bytes of the right length are the encoding of a public key.
-    createPublicKey({ key: Buffer.concat([prefix, Buffer.alloc(length)]), format: 'der', type: 'spki' });
-    return true;
+    const spki = Buffer.concat([prefix, Buffer.alloc(length)]);
+    const key = createPublicKey({ key: spki, format: 'der', type: 'spki' });
+    return isParameterSet(key.asymmetricKeyType?.toUpperCase());
   } catch {
     return false;
   }
