@@ -9,7 +9,7 @@ const TIMED = [
   'test/kms/{blocked-loop,multi-region-gateway,multi-region-gateway.verify,single-region-gateway}.test.ts',
   'test/module/shutdown.test.ts',
   'test/security/{corpus,time}.test.ts',
-  'test/service/{blocked-loop,burst,issuers.outages,issuers.random,kms-jwt.service.outage}.test.ts',
+  'test/service/{blocked-loop,issuers.outages,issuers.random,kms-jwt.service.outage}.test.ts',
 ];
 /** Fast, and without the built package, which test/kms/sdk-load-error needs: what `npm run check` runs. */
 const UNITS = [

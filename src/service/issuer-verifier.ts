@@ -1,33 +1,24 @@
 import { isPromise } from '../async/is-promise.js';
-import type { JwtClaims } from '../jwt/claims.js';
-import { type CompactJws, parseObject, readText, splitCompact } from '../jwt/compact.js';
+import { type CompactJws, type ReceivedToken, receiveToken } from '../jwt/compact.js';
 import { checkType, readHeader } from '../jwt/received-header.js';
+import { SIGNATURE_CHECKS, type SignatureChecks } from '../jwt/signature-checks.js';
 import type { VerifySettings } from '../options/settings.js';
 import { expectedOf } from './expected-of-issuer.js';
-import type { TokenVerifier, VerifiedToken } from './token-verifier.js';
+import type { Question, TokenVerifier, VerifiedToken } from './token-verifier.js';
 import { notAccepted, type TrustSource, type TrustSources } from './trust-sources.js';
 
 /** Verifies tokens of several issuers: each by the keys, and by the options, of its own. */
 export class IssuerVerifier implements Pick<TokenVerifier, 'verify' | 'recheck'> {
   constructor(
-    private readonly sources: TrustSources,
+    private readonly sources: Pick<TrustSources, 'select'>,
     private readonly settings: { readonly maxTokenLength: number },
+    private readonly checks: Pick<SignatureChecks, 'mayRead' | 'room'> = SIGNATURE_CHECKS,
   ) {}
 
   /** @see TokenVerifier.verify */
   verify(token: unknown, options: VerifySettings, now: () => number): VerifiedToken | Promise<VerifiedToken> {
-    const parts = splitCompact(token, this.settings.maxTokenLength);
-    const payload: JwtClaims = parseObject('payload', readText('payload', parts.payload));
-    const verifyBy = (source: TrustSource): VerifiedToken | Promise<VerifiedToken> => {
-      if (options.issuers && !options.issuers.includes(source.name)) throw notAccepted();
-      // A type that the call asks for is one more condition: that of the record stays.
-      if (source.issuer && options.asked?.typ !== undefined) {
-        checkType(readHeader(parts.header), source.issuer.expect.typ);
-      }
-      return source.verifier.verify(token, expectedOf(source, options), now);
-    };
-    const source = this.sources.select(payload.iss);
-    return isPromise(source) ? source.then(verifyBy) : verifyBy(source);
+    const question = { token, options, now };
+    return this.checks.mayRead() ? this.verifyNow(question) : this.verifyLater(question);
   }
 
   /** @see TokenVerifier.recheck */
@@ -35,4 +26,41 @@ export class IssuerVerifier implements Pick<TokenVerifier, 'verify' | 'recheck'>
     const source = await this.sources.select(jws.payload.iss);
     await source.verifier.recheck(token, jws, expectedOf(source, options));
   }
+
+  private async verifyLater(question: Question): Promise<VerifiedToken> {
+    await this.checks.room();
+    return this.verifyNow(question);
+  }
+
+  private verifyNow(question: Question): VerifiedToken | Promise<VerifiedToken> {
+    const received = receiveToken(question.token, this.settings.maxTokenLength);
+    const source = this.sources.select(received.payload.iss);
+    if (isPromise(source)) return this.verifyOnceFound(source, received, question);
+    return verifyBy(source, received, question);
+  }
+
+  private async verifyOnceFound(
+    source: Promise<TrustSource>,
+    received: ReceivedToken,
+    question: Question,
+  ): Promise<VerifiedToken> {
+    const found = await source;
+    // Many calls may have waited for one look-up.
+    if (!this.checks.mayRead()) await this.checks.room();
+    return verifyBy(found, received, question);
+  }
+}
+
+function verifyBy(
+  source: TrustSource,
+  received: ReceivedToken,
+  { token, options, now }: Question,
+): VerifiedToken | Promise<VerifiedToken> {
+  if (options.issuers && !options.issuers.includes(source.name)) throw notAccepted();
+  // A type that the call asks for is one more condition: that of the record stays.
+  if (source.issuer && options.asked?.typ !== undefined) {
+    checkType(readHeader(received.parts.header), source.issuer.expect.typ);
+  }
+  const question = { token, options: expectedOf(source, options), now };
+  return source.verifier.verifyReceived(received, question);
 }

@@ -9,14 +9,7 @@ import {
 } from '../errors/errors.js';
 import { checkClaims, type JwtClaims } from '../jwt/claims.js';
 import { decodeBase64url } from '../jwt/base64url.js';
-import {
-  type CompactJws,
-  type CompactParts,
-  type JwtHeader,
-  parseObject,
-  readText,
-  splitCompact,
-} from '../jwt/compact.js';
+import { type CompactJws, type JwtHeader, type ReceivedToken, receiveToken } from '../jwt/compact.js';
 import type { VerificationKey } from '../jwt/jwk.js';
 import { checkType, readHeader, type ReceivedHeader } from '../jwt/received-header.js';
 import { SIGNATURE_CHECKS, type SignatureChecks } from '../jwt/signature-checks.js';
@@ -39,16 +32,13 @@ export type VerifierSettings = Pick<KmsJwtSettings, 'isRevoked' | 'cache'> &
   Pick<LimitSettings, 'maxTokenLength' | 'timeout'>;
 
 /** A token whose form was checked. */
-interface ReadToken {
-  readonly parts: CompactParts;
+interface ReadToken extends ReceivedToken {
   readonly header: ReceivedHeader;
-  readonly json: string;
-  readonly payload: JwtClaims;
   readonly signature: Buffer;
 }
 
 /** What a call asks of a token. */
-interface Question {
+export interface Question {
   readonly token: unknown;
   readonly options: VerifySettings;
   /** The time, in seconds since 1970. */
@@ -78,7 +68,16 @@ export class TokenVerifier {
     const known = this.knownSignature(token, keys);
     if (known && this.checks.mayAnswerKnown()) return this.acceptKnown(known, question);
     if (known || !this.checks.mayRead()) return this.verifyLater(question);
-    return this.verifyAnew(question, keys);
+    return this.verifyAnew(this.receive(token), question, keys);
+  }
+
+  /** As `verify`, for a token whose payload was read, to find out whose it is. */
+  verifyReceived(received: ReceivedToken, question: Question): VerifiedToken | Promise<VerifiedToken> {
+    const keys = this.ring.known;
+    const known = this.knownSignature(question.token, keys);
+    if (!known) return this.verifyAnew(received, question, keys);
+    checkType(known.header, question.options.typ);
+    return this.accept(known.header, received.payload, known.key, question);
   }
 
   /**
@@ -108,7 +107,8 @@ export class TokenVerifier {
     await this.checks.room();
     const keys = this.ring.known;
     const known = this.knownSignature(question.token, keys);
-    return known ? this.acceptKnown(known, question) : this.verifyAnew(question, keys);
+    if (known) return this.acceptKnown(known, question);
+    return this.verifyAnew(this.receive(question.token), question, keys);
   }
 
   private knownSignature(token: unknown, keys: KeyRing['known']): VerifiedSignature | undefined {
@@ -123,8 +123,16 @@ export class TokenVerifier {
     return this.accept(header, JSON.parse(payload) as JwtClaims, key, question);
   }
 
-  private verifyAnew(question: Question, keys: KeyRing['known']): VerifiedToken | Promise<VerifiedToken> {
-    const read = this.read(question);
+  private receive(token: unknown): ReceivedToken {
+    return receiveToken(token, this.settings.maxTokenLength);
+  }
+
+  private verifyAnew(
+    received: ReceivedToken,
+    question: Question,
+    keys: KeyRing['known'],
+  ): VerifiedToken | Promise<VerifiedToken> {
+    const read = this.read(received, question.options);
     const { kid } = read.header;
     // No key can have such a kid: a refresh would be in vain.
     if (kid === undefined) throw new TokenKeyUnknownError();
@@ -132,14 +140,11 @@ export class TokenVerifier {
     return key ? this.verifyBy(key, read, question) : this.verifyByFetchedKey(kid, read, question);
   }
 
-  private read({ token, options }: Question): ReadToken {
-    const parts = splitCompact(token, this.settings.maxTokenLength);
+  private read({ parts, json, payload }: ReceivedToken, { typ }: VerifySettings): ReadToken {
     const header = this.verified.header(parts.header) ?? readHeader(parts.header);
-    const json = readText('payload', parts.payload);
-    const payload: JwtClaims = parseObject('payload', json);
     const signature = decodeBase64url(parts.signature);
-    checkType(header, options.typ);
-    return { parts, header, json, payload, signature };
+    checkType(header, typ);
+    return { parts, json, payload, header, signature };
   }
 
   private async verifyByFetchedKey(kid: string, read: ReadToken, question: Question): Promise<VerifiedToken> {

@@ -4,8 +4,6 @@ import type { ReceivedHeader } from '../jwt/received-header.js';
 
 /** A longer token is not kept, nor is its header, in characters. */
 const MAX_LENGTH = 4096;
-/** How many tokens that were seen once are remembered, for each that is kept. */
-const SEEN_PER_KEPT = 16;
 /** The characters at the end of a token that tell it from others: of its signature. */
 const FINGERPRINT_LENGTH = 10;
 /** An issuer writes the same header into each of its tokens, apart from the `kid`. */
@@ -29,8 +27,9 @@ export interface VerifiedSignature {
  */
 export class VerifiedTokens {
   private readonly tokens: LRUCache<string, VerifiedSignature> | undefined;
-  /** Fingerprints of tokens that were seen, two at each place. */
-  private readonly seen: Uint32Array;
+  /** Fingerprints of the tokens that came last, and of those before them: as many each as there can be tokens. */
+  private seen = new Set<number>();
+  private seenBefore = new Set<number>();
   private readonly headers = new LRUCache<string, ReceivedHeader>({ max: MAX_HEADERS });
   /** The last header that was asked for: mostly the next one, too. */
   private lastHeader: ReceivedHeader | undefined;
@@ -39,9 +38,8 @@ export class VerifiedTokens {
   private keys: Keys = new Map();
 
   /** @param max of tokens; 0 for none */
-  constructor(max: number) {
+  constructor(private readonly max: number) {
     this.tokens = max > 0 ? new LRUCache({ max }) : undefined;
-    this.seen = new Uint32Array(2 ** Math.ceil(Math.log2(SEEN_PER_KEPT * max + 1)));
   }
 
   /**
@@ -79,14 +77,14 @@ export class VerifiedTokens {
     if (this.tokens && this.wasSeen(token)) this.tokens.set(detached(token), verified);
   }
 
-  /** Whether a token with the same fingerprint was added before, and no two others at its place since. */
+  /** Whether a token with the same fingerprint was among the last ones: one that comes less often would not stay anyway. */
   private wasSeen(token: string): boolean {
-    const { seen } = this;
     const fingerprint = fingerprintOf(token);
-    const place = fingerprint & (seen.length - 2);
-    if (seen[place] === fingerprint || seen[place + 1] === fingerprint) return true;
-    seen[place + 1] = seen[place] as number;
-    seen[place] = fingerprint;
+    if (this.seen.has(fingerprint) || this.seenBefore.has(fingerprint)) return true;
+    this.seen.add(fingerprint);
+    if (this.seen.size < this.max) return false;
+    this.seenBefore = this.seen;
+    this.seen = new Set();
     return false;
   }
 
@@ -113,8 +111,7 @@ function fingerprintOf(token: string): number {
   for (let at = token.length - FINGERPRINT_LENGTH; at < token.length; at += 1) {
     hash = (Math.imul(hash, 31) + token.charCodeAt(at)) | 0;
   }
-  // The low bits, which choose the place, must depend on all characters.
-  return (hash ^ (hash >>> 15)) >>> 0;
+  return hash;
 }
 
 /** The same text on its own: a part of a string keeps all of it in memory. */
