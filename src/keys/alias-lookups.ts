@@ -18,6 +18,11 @@ export class AliasLookups {
   readonly elapsed: ElapsedTime;
   /** When the last look-up was sent that was answered. */
   lastAt = -Infinity;
+  /**
+   * Until when the moves of the alias were followed here. After a late look-up that shows a distrusted key this stays behind
+   * `lastAt`: which key the other instances sign with is unknown until a look-up shows one that may sign.
+   */
+  followedUntil = -Infinity;
   /** Where Sign has found the alias to point, if that key has not been fetched yet, and since when. */
   private movedTo: { readonly keyArn: string; readonly at: number } | undefined;
   /** When Sign has shown that last. */
@@ -67,7 +72,7 @@ export class AliasLookups {
 
   /** A look-up that shows this key, or one that is distrusted, and is answered now. */
   lookupOf(target: SigningKey | undefined): Lookup {
-    const { lastAt, unexplained, movedTo } = this;
+    const { followedUntil: lastAt, unexplained, movedTo } = this;
     const now = this.elapsed.now();
     const wasSeen = movedTo && target && isSameKey(movedTo.keyArn, target.keyArn);
     return { target, now, seenAt: wasSeen ? movedTo.at : now, lastAt, unexplained };
@@ -78,9 +83,11 @@ export class AliasLookups {
    *
    * @param sentAt when it was sent
    * @param isActive whether it shows the active key
+   * @param isFollowed whether it shows which key the other instances sign with
    */
-  answered(sentAt: number, isActive: boolean): void {
+  answered(sentAt: number, isActive: boolean, isFollowed = true): void {
     this.lastAt = Math.max(this.lastAt, sentAt);
+    if (isFollowed) this.followedUntil = this.lastAt;
     this.movedTo = undefined;
     if (isActive && sentAt >= this.steppedAt) this.unexplained = 0;
   }

@@ -70,7 +70,7 @@ export interface Lookup {
   readonly now: number;
   /** When it was first known that the alias points to that key; `now`, unless Sign has shown it before. */
   readonly seenAt: number;
-  /** When the last look-up before it was sent. */
+  /** When the last look-up before it was sent, of those that `follows` is true for. */
   readonly lastAt: number;
   /** How much more time may have passed since a look-up has last shown the active key, if clocks disagree. */
   readonly unexplained: number;
@@ -116,6 +116,11 @@ export function afterLookup(state: RotationState, lookup: Lookup, times: Rotatio
   const activatesAt = Math.max(now, activationTime(state, target, lookup, times));
   const waiting = { ...moved, next: { key: target, seenAt: lookup.seenAt, activatesAt } };
   return activatesAt <= now ? activated(waiting) : waiting;
+}
+
+/** Whether a look-up shows which key the others sign with: one that comes late does not if its own key may not sign. */
+export function follows(lookup: Lookup, times: RotationTimes): boolean {
+  return lookup.target !== undefined || !isLate(lookup, times);
 }
 
 /** Until when the active key may sign without another look-up: every other instance trusts its tokens for as long. */

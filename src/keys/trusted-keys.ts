@@ -19,6 +19,7 @@ import {
   allKeysOf,
   EMPTY_STATE,
   type FetchedKeys,
+  follows,
   keysOf,
   nextChange,
   plausibleAt,
@@ -119,7 +120,7 @@ export class TrustedKeys {
   /** Whether every other instance still trusts new tokens of the active key, as far as is known here. */
   get maySign(): boolean {
     if (this.freshFor === undefined) return true;
-    return this.lookups.latestNow() < signsUntil(this.state, this.times, this.lookups.lastAt);
+    return this.lookups.latestNow() < signsUntil(this.state, this.times, this.lookups.followedUntil);
   }
 
   /** Whether `sign` can succeed as far as is known here: if not, it is refused until the alias was looked up, or for good. */
@@ -189,7 +190,8 @@ export class TrustedKeys {
     const lookup = signing && this.lookups.lookupOf(target);
     const now = this.lookups.elapsed.now();
     this.transition(afterFetch(this.state, others.filter(isTrusted), lookup, this.times, now));
-    this.lookups.answered(sentAt, target?.kid === this.state.active?.kid);
+    const isFollowed = !lookup || follows(lookup, this.times);
+    this.lookups.answered(sentAt, target?.kid === this.state.active?.kid, isFollowed);
     // Even without a change: an earlier write may have failed, and `lookedUpAt` tells how old the stored state is.
     this.persist();
   }
@@ -284,7 +286,7 @@ export class TrustedKeys {
     const ahead = this.lookups.elapsed.wallAhead;
     this.persistence.write({
       state: shifted(this.state, ahead),
-      lookedUpAt: this.lookups.lastAt + ahead,
+      lookedUpAt: this.lookups.followedUntil + ahead,
       longestLifetime: this.longestLifetime,
       distrusted: this.distrusted.all,
     });

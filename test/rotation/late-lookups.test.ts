@@ -115,6 +115,49 @@ describe('while GetPublicKey alone fails', () => {
   });
 });
 
+describe('an instance that was out of reach while the alias moved to a distrusted key', () => {
+  test('and then on, signs with the new key at once: the others have retired the old one', async () => {
+    const instance = await simulation.start({ rotation: { distrustedKeys: [simulation.keyId(2)] } });
+    const { jwt } = instance;
+    const backInReach = outOfReach();
+    await pass(HOUR);
+    await simulation.moveAlias(2);
+    backInReach();
+    await pass(2 * LOOKUP_INTERVAL);
+    await expect(jwt.sign({})).rejects.toMatchObject({ message: expect.stringMatching(/is distrusted/) });
+    expect(jwt.health()).toMatchObject({ stale: false, refresh: 'ok' });
+
+    await simulation.moveAlias(1);
+    await pass(LOOKUP_INTERVAL);
+    expect(await signer(instance)).toBe(simulation.keyId(1));
+  });
+
+  test('and then back, goes on with its key', async () => {
+    const instance = await simulation.start({ rotation: { distrustedKeys: [simulation.keyId(2)] } });
+    const backInReach = outOfReach();
+    await pass(HOUR);
+    await simulation.moveAlias(2);
+    backInReach();
+    await pass(LOOKUP_INTERVAL);
+    await simulation.moveAlias(0);
+    await pass(LOOKUP_INTERVAL);
+    expect(await signer(instance)).toBe(simulation.keyId(0));
+    await pass(HOUR);
+    expect(await signer(instance)).toBe(simulation.keyId(0));
+  });
+});
+
+test('an instance that saw the alias move to a distrusted key in time gives the next key the whole delay', async () => {
+  const instance = await simulation.start({ rotation: { distrustedKeys: [simulation.keyId(2)] } });
+  await simulation.moveAlias(2);
+  await pass(2 * HOUR);
+  await simulation.moveAlias(1);
+  await pass(LOOKUP_INTERVAL);
+  expect(await signer(instance)).toBe(simulation.keyId(0));
+  await pass(ACTIVATION);
+  expect(await signer(instance)).toBe(simulation.keyId(1));
+});
+
 describe('while KMS is out of reach', () => {
   test('for 40 minutes, in which the alias moves, the first token after that is one of the new key', async () => {
     const instance = await simulation.start();
