@@ -41,8 +41,10 @@ export async function compare({ id, title, text, metrics, contenders, rounds, ta
       .map((target) => judge(measured.rounds, reference, target)),
   }));
   const profiles = [];
-  for (const { name, run } of contenders.filter((one) => one.isProfiled !== false && hasMissed(rows, one))) {
-    profiles.push({ name, shares: await profileOf(run) });
+  for (const { name, run, profile = () => profileOf(run) } of contenders.filter((one) =>
+    hasMissed(rows, one),
+  )) {
+    profiles.push({ name, shares: await profile() });
   }
   return {
     kind: 'comparison',

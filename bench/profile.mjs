@@ -29,15 +29,23 @@ const SPECIAL = {
  * @returns {Promise<{ name: string, share: number }[]>} shares of the time in which the CPU was busy, the largest first
  */
 export async function profileOf(run) {
+  const stop = await startProfile();
+  await run();
+  return stop();
+}
+
+/** @returns a function that ends the profile, and resolves to the shares, as `profileOf` */
+export async function startProfile() {
   const session = new Session();
   session.connect();
   await session.post('Profiler.enable');
   await session.post('Profiler.setSamplingInterval', { interval: INTERVAL_US });
   await session.post('Profiler.start');
-  await run();
-  const { profile } = await session.post('Profiler.stop');
-  session.disconnect();
-  return sharesOf(profile);
+  return async () => {
+    const { profile } = await session.post('Profiler.stop');
+    session.disconnect();
+    return sharesOf(profile);
+  };
 }
 
 /** @param {import('node:inspector').Profiler.Profile} profile */

@@ -3,8 +3,11 @@ import { median, summary } from './statistics.mjs';
 
 /**
  * @typedef {Record<string, number>} Figures what one run of a contender measured, by metric
- * @typedef {{ name: string, run: () => Promise<Figures>, isProfiled?: boolean }} Contender it is profiled where it misses a target,
- *   unless what it measures is in another process
+ * @typedef {object} Contender
+ * @property {string} name
+ * @property {() => Promise<Figures>} run
+ * @property {() => Promise<{ name: string, share: number }[]>} [profile] what is run where it misses a target, if another process
+ *   does the work; by default `run`
  * @typedef {{ control: number, figures: Record<string, Figures> }} Round
  */
 

@@ -1,4 +1,5 @@
 // Requests to a Nest server in another process, whose routes differ by their guard.
+import { once } from 'node:events';
 import { compare, P99, RATE } from '../comparison.mjs';
 import { checkContender, ContenderError, makeExamples } from '../contenders/check.mjs';
 import { LIBRARY } from '../contenders/library.mjs';
@@ -71,16 +72,25 @@ async function warmUp({ port }, tokens, { milliseconds }) {
   }
 }
 
-function compareRoutes({ port }, tokens, { rounds, milliseconds }, section) {
+function compareRoutes(server, tokens, { rounds, milliseconds }, section) {
+  const contender = ([name, path]) => {
+    const run = () => load({ port: server.port, path, tokens, connections: CONNECTIONS, milliseconds });
+    // Of the process in which the guard runs.
+    return { name, run, profile: () => profileOfServer(server.process, run) };
+  };
   return compare({
     ...section,
     metrics: [RATE, P99],
     rounds,
-    contenders: Object.entries(PATHS).map(([name, path]) => ({
-      name,
-      // The guard runs in the process of the server.
-      isProfiled: false,
-      run: () => load({ port, path, tokens, connections: CONNECTIONS, milliseconds }),
-    })),
+    contenders: Object.entries(PATHS).map(contender),
   });
+}
+
+async function profileOfServer(child, run) {
+  child.send('start profile');
+  await once(child, 'message');
+  await run();
+  child.send('stop profile');
+  const [shares] = await once(child, 'message');
+  return shares;
 }

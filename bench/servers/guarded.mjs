@@ -5,6 +5,7 @@ import { Controller, Get, Module, UseGuards } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { JwtModule } from '@nestjs/jwt';
 import { KmsJwtGuard, KmsJwtModule } from 'nestjs-kms-jwt';
+import { startProfile } from '../profile.mjs';
 import { AUDIENCE, ISSUER } from '../tokens.mjs';
 import { HandWrittenGuard, makeJwtStrategy, NestJwtGuard, NoGuard, PassportGuard } from './guards.mjs';
 
@@ -45,5 +46,14 @@ Module({
 
 const app = await NestFactory.create(ServerModule, { logger: false, abortOnError: false });
 await app.listen(0, '127.0.0.1');
+let stopProfile;
+process.on('message', async (command) => {
+  if (command === 'start profile') {
+    stopProfile = await startProfile();
+    process.send('started');
+  } else {
+    process.send(await stopProfile());
+  }
+});
 process.send({ port: app.getHttpServer().address().port });
 process.on('disconnect', () => process.exit());
