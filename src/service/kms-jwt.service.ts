@@ -47,8 +47,9 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    */
   readonly events: Observable<KmsJwtEvent>;
 
+  /** @internal */
+  readonly verifyOptions: VerifyOptionsReader;
   private readonly watcher: TokenWatcher;
-  private readonly verifyOptions: VerifyOptionsReader;
 
   constructor(
     private readonly settings: KmsJwtSettings,

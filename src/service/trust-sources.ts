@@ -109,9 +109,10 @@ export class TrustSources {
     for (const { ring } of this.listed.values()) void ring.refresh();
   }
 
-  /** The names that an option may have, besides that of the own tokens; undefined if issuers are looked up. */
+  /** The names of all; undefined if issuers are looked up. */
   get names(): string[] | undefined {
-    return this.lookUp ? undefined : this.others.map(({ name }) => name);
+    if (this.lookUp) return undefined;
+    return [...(this.own ? [this.own] : []), ...this.others].map(({ name }) => name);
   }
 
   /** Ends the refreshes of the keys of other issuers, also of those that are looked up now. */
