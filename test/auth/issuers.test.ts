@@ -219,3 +219,23 @@ describe('an issuer that was displaced while its token was verified', () => {
     expect((await ask('/scoped', token))[0]).toBe(403);
   });
 });
+
+describe('an issuer that the function no longer returns', () => {
+  test('has a token refused that was verified just before, and grants it no scopes', async () => {
+    const server = await startIssuer();
+    const app = { record: server.record({ scopes: () => [] }) as IssuerOptions | undefined };
+    const token = server.token({ scope: 'orders:read' });
+    class SlowGuard extends KmsJwtGuard {
+      protected override async authenticate(...args: Parameters<KmsJwtGuard['authenticate']>) {
+        const claims = await super.authenticate(...args);
+        app.record = undefined;
+        const isAccepted = () => this.jwt.verify(token).then(Boolean, () => false);
+        await expect.poll(isAccepted, { timeout: 10_000 }).toBe(false);
+        return claims;
+      }
+    }
+    const rotation = { refreshInterval: 1, maxStale: 4 } as const;
+    const { ask } = await startWith({ issuers: async () => app.record, rotation }, SlowGuard);
+    expect(await ask('/scoped', token)).toMatchObject([401, { errorCode: 'token_claim_invalid' }]);
+  });
+});
