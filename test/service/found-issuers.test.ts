@@ -117,6 +117,15 @@ describe('a known issuer', () => {
   });
 });
 
+test('after shutdown the function is not asked again', async () => {
+  const { found, state, pass } = startWith();
+  await found.select('a');
+  await found.stop();
+  pass(IDLE);
+  expect(found.select('a')).toMatchObject({ name: 'a' });
+  expect(state.asked).toEqual(['a']);
+});
+
 describe('while the function fails', () => {
   test('a known issuer is accepted, asked for every 30 seconds and without a wait', async () => {
     const { found, state, pass } = startWith();
