@@ -1,3 +1,4 @@
+import { Deadline } from '../async/deadline.js';
 import type { JwksUnavailableError } from '../errors/errors.js';
 import { type Clock, SYSTEM_CLOCK } from './clock.js';
 import { JsonFetcher } from './json-fetcher.js';
@@ -6,6 +7,8 @@ import type { FetchedKeys } from './rotation.js';
 
 /** After so long the metadata is fetched again, in milliseconds; sooner if the key set cannot be fetched. */
 const FRESH_FOR_MS = 86_400_000;
+/** The share of the time limit that is left for a key set whose URL is known, if the metadata do not answer. */
+const KEY_SET_SHARE = 0.5;
 
 export interface DiscoverySettings extends JwksKeySourceSettings {
   /** Whether this is the URL of a key set that may be fetched. */
@@ -14,7 +17,7 @@ export interface DiscoverySettings extends JwksKeySourceSettings {
 
 /**
  * Fetches the keys of an issuer from the URL in its metadata: OpenID Connect Discovery 1.0, section 4, and RFC 8414, section 3.
- * The metadata has to name the same issuer.
+ * The metadata has to name the same issuer. Metadata and key set share one time limit.
  */
 export class DiscoveryKeySource {
   readonly maxStale: number;
@@ -30,27 +33,28 @@ export class DiscoveryKeySource {
     private readonly fetcher: typeof fetch = fetch,
   ) {
     this.maxStale = settings.maxStale;
-    this.documents = metadataUrls(issuer).map(
-      (url) => new JsonFetcher(url, 'metadata', settings.timeout, fetcher),
-    );
+    this.documents = metadataUrls(issuer).map((url) => new JsonFetcher(url, 'metadata', fetcher));
   }
 
   /** @throws JwksUnavailableError */
   async load(): Promise<FetchedKeys> {
     const isFresh = this.clock.monotonic() <= this.discoveredAt + FRESH_FOR_MS;
-    const keys = this.keys && isFresh ? this.keys : await this.discover();
+    const deadline = new Deadline(this.settings.timeout);
     try {
-      return await keys.load();
+      const keys = this.keys && isFresh ? this.keys : await this.discover(deadline);
+      return await keys.load(deadline.remainingMs);
     } catch (error) {
       // The key set may have moved.
       this.discoveredAt = -Infinity;
       throw error;
+    } finally {
+      deadline.end();
     }
   }
 
-  private async discover(): Promise<JwksKeySource> {
+  private async discover(deadline: Deadline): Promise<JwksKeySource> {
     try {
-      const uri = await this.jwksUri();
+      const uri = await this.jwksUri(deadline);
       if (this.keys) this.keys.moveTo(uri);
       else this.keys = new JwksKeySource(uri, this.settings, this.clock, this.fetcher);
       this.discoveredAt = this.clock.monotonic();
@@ -61,11 +65,15 @@ export class DiscoveryKeySource {
     return this.keys;
   }
 
-  private async jwksUri(): Promise<string> {
+  private async jwksUri(deadline: Deadline): Promise<string> {
+    const reserved = this.keys ? this.settings.timeout * KEY_SET_SHARE : 0;
+    const headers = { accept: 'application/json' };
     const errors: unknown[] = [];
     for (const document of this.documents) {
+      const timeout = deadline.remainingMs - reserved;
+      if (timeout <= 0) break;
       try {
-        return await document.fetch({ accept: 'application/json' }, ({ json }) => this.read(json, document));
+        return await document.fetch(headers, ({ json }) => this.read(json, document), timeout);
       } catch (error) {
         errors.push(error);
       }

@@ -19,12 +19,10 @@ export class JsonFetcher {
   /**
    * @param uri https, or what the options allow besides
    * @param subject of the messages, such as `key set`
-   * @param timeout of one fetch, in milliseconds
    */
   constructor(
     private readonly uri: string,
     private readonly subject: string,
-    private readonly timeout: number,
     private readonly fetcher: typeof fetch,
   ) {
     const { origin, pathname } = new URL(uri);
@@ -33,15 +31,18 @@ export class JsonFetcher {
 
   /**
    * @param read makes the result of the document; it is not called once the time is up
+   * @param timeLeft the time limit in milliseconds
    * @throws JwksUnavailableError
    */
   async fetch<Result>(
     headers: Record<string, string>,
     read: (fetched: FetchedJson) => Result,
+    timeLeft: number,
   ): Promise<Result> {
+    const timeout = Math.max(1, Math.ceil(timeLeft));
     const timeoutError = (blockedMs: number) =>
-      this.unavailable(`it did not answer ${within(this.timeout, blockedMs)}`);
-    return withDeadline(({ signal }) => this.fetchWithin(signal, headers, read), this.timeout, timeoutError);
+      this.unavailable(`it did not answer ${within(timeout, blockedMs)}`);
+    return withDeadline(({ signal }) => this.fetchWithin(signal, headers, read), timeout, timeoutError);
   }
 
   unavailable(problem: string, cause?: Error): JwksUnavailableError {

@@ -56,15 +56,18 @@ export class JwksKeySource {
     return { others, freshFor: this.atMost(this.settings.refreshInterval) };
   }
 
-  /** @throws JwksUnavailableError */
-  async load(): Promise<FetchedKeys> {
+  /**
+   * @param timeLeft the time limit in milliseconds
+   * @throws JwksUnavailableError
+   */
+  async load(timeLeft = this.settings.timeout): Promise<FetchedKeys> {
     const requestedAt = this.clock.monotonic();
     const headers = {
       accept: 'application/jwk-set+json, application/json',
       // The answer that lacked a key may have come from a cache.
       ...(this.history.awaitsConfirmation && { 'cache-control': 'no-cache' }),
     };
-    return this.document.fetch(headers, (fetched) => this.take(fetched, requestedAt));
+    return this.document.fetch(headers, (fetched) => this.take(fetched, requestedAt), timeLeft);
   }
 
   private take({ json: keySet, headers }: FetchedJson, requestedAt: number): FetchedKeys {
@@ -85,7 +88,7 @@ export class JwksKeySource {
   }
 
   private documentAt(uri: string): JsonFetcher {
-    return new JsonFetcher(uri, 'key set', this.settings.timeout, this.fetcher);
+    return new JsonFetcher(uri, 'key set', this.fetcher);
   }
 
   /** RFC 9111, section 4.2: max-age minus Age, within bounds. */

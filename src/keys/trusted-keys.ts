@@ -39,8 +39,7 @@ const INITIAL_FRESH_FOR_SECONDS = 30;
 
 /**
  * The keys that are trusted now, by their part in the rotation. Each change is emitted as events and stored. Keys are removed
- * when they are used next; a timer only makes sure that the events and the store do not lag behind. A key is activated by a
- * look-up alone.
+ * when they are used next; a timer only makes sure that events and store do not lag behind. Only a look-up activates a key.
  */
 export class TrustedKeys {
   /** After how many seconds the keys are to be fetched again; undefined if the source's answer cannot change. */
@@ -232,6 +231,11 @@ export class TrustedKeys {
   /** Records how long a token lives that was signed here, as its key must verify for as long. */
   recordLifetime(seconds = ASSUMED_LIFETIME_SECONDS): void {
     if (this.longestLifetime === undefined || seconds > this.longestLifetime) this.longestLifetime = seconds;
+  }
+
+  /** Ends the trust in every key. */
+  removeAll(): void {
+    this.transition(EMPTY_STATE);
   }
 
   /** Stops the timer, and waits until the last change is stored. */

@@ -15,6 +15,11 @@ export class ConcurrencyLimit {
 
   constructor(private readonly settings: ConcurrencySettings) {}
 
+  /** Whether no slot is free. */
+  get isFull(): boolean {
+    return this.inFlight >= this.settings.maxConcurrency;
+  }
+
   /**
    * Takes a slot, or waits for one. Every slot must be given back with `release`.
    *
@@ -23,7 +28,7 @@ export class ConcurrencyLimit {
    * @throws KmsUnavailableError if the queue is full, or if no slot is free in time; the reason of `signal` if it aborts
    */
   acquire(maxWait: number, signal?: AbortSignal): Promise<void> | undefined {
-    if (this.inFlight >= this.settings.maxConcurrency) return this.wait(maxWait, signal);
+    if (this.isFull) return this.wait(maxWait, signal);
     this.inFlight += 1;
     return undefined;
   }

@@ -11,6 +11,8 @@ export interface KmsGateway {
    * circuits of all of them are.
    */
   readonly circuit: 'closed' | 'open';
+  /** The same for Verify, which has a circuit of its own. */
+  readonly verifyCircuit: 'closed' | 'open';
 
   /**
    * Calls AWS GetPublicKey.

@@ -58,6 +58,10 @@ export class MultiRegionGateway implements KmsGateway {
     return this.regions.every(({ gateway }) => gateway.circuit === 'open') ? 'open' : 'closed';
   }
 
+  get verifyCircuit(): 'closed' | 'open' {
+    return this.regions.every(({ gateway }) => gateway.verifyCircuit === 'open') ? 'open' : 'closed';
+  }
+
   /** @throws KmsKeyError if the keys of two Regions differ; the errors of the gateways */
   async getPublicKey(keyId: string): Promise<KmsPublicKey> {
     const pending = this.regions.map(({ name, gateway }) => gateway.getPublicKey(inRegion(keyId, name)));

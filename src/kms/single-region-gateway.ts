@@ -70,6 +70,10 @@ export class SingleRegionGateway implements KmsGateway {
     return this.circuits.Sign.state;
   }
 
+  get verifyCircuit(): 'closed' | 'open' {
+    return this.circuits.Verify.state;
+  }
+
   async getPublicKey(keyId: string): Promise<KmsPublicKey> {
     const reply = await this.call('GetPublicKey', { keyId }, (client, call) =>
       client.getPublicKey({ KeyId: keyId }, call),

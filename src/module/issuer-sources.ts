@@ -15,16 +15,17 @@ import { TrustedKeys } from '../keys/trusted-keys.js';
 import type { IssuerLookupFunction, IssuerOptions } from '../options/issuers.options.js';
 import { isAllowedJwksUri, type IssuerSettings, OWN_ISSUER, readIssuer } from '../options/read-issuers.js';
 import type { KmsJwtSettings } from '../options/settings.js';
+import { FoundIssuers, type IssuerFinder, type IssuerSource } from '../service/found-issuers.js';
 import type { KmsVerifier } from '../service/kms-verifier.js';
 import { TokenVerifier } from '../service/token-verifier.js';
-import { type IssuerLookup, type TrustSource, TrustSources } from '../service/trust-sources.js';
+import { TrustSources } from '../service/trust-sources.js';
 
 /** What the sources of other issuers are made with. */
 export interface IssuerSetup {
   readonly settings: KmsJwtSettings;
   readonly kmsVerifier: KmsVerifier;
   readonly emit: (event: KmsJwtEvent) => void;
-  readonly log: Pick<Log, 'warn'>;
+  readonly log: Pick<Log, 'warn' | 'error'>;
 }
 
 /**
@@ -37,29 +38,38 @@ export async function openSources(
   own: { ring: KeyRing; verifier: TokenVerifier },
 ): Promise<TrustSources | undefined> {
   const { settings } = setup;
-  const { issuers, keyId, jwksUri, jwks, verify, limits } = settings;
+  const { issuers, keyId, jwksUri, jwks, verify } = settings;
   if (!issuers) return undefined;
   const hasOwn = (keyId ?? jwksUri ?? jwks) !== undefined;
   const ownSource = hasOwn ? { ...own, name: OWN_ISSUER, issuer: undefined } : undefined;
-  const given = { ownIssuer: verify.issuer, maxIssuers: limits.maxIssuers };
-  // Tenants are many, and each cache takes memory for all of its entries.
-  const open = (issuer: IssuerSettings) => openIssuer(issuer, setup, false);
   if (typeof issuers === 'function') {
-    return new TrustSources(ownSource, [], given, issuerLookup(issuers, settings), open);
+    return new TrustSources(ownSource, verify.issuer, [], foundBy(issuers, setup));
   }
-  const listed: OpenIssuer[] = [];
+  const listed: IssuerSource[] = [];
   for (const issuer of issuers) listed.push(await openIssuer(issuer, setup, settings.cache));
-  return new TrustSources(ownSource, listed, given, undefined, open);
+  return new TrustSources(ownSource, verify.issuer, listed);
 }
 
-type OpenIssuer = TrustSource & { readonly issuer: IssuerSettings };
+function foundBy(lookUp: IssuerLookupFunction, setup: IssuerSetup): FoundIssuers {
+  const { limits, rotation } = setup.settings;
+  const finder: IssuerFinder = {
+    lookUp: (iss) => findIssuer(lookUp, iss, setup.settings),
+    // Tenants are many, and each cache takes memory for all of its entries.
+    open: (issuer) => openIssuer(issuer, setup, false),
+    onFailure: ({ message }) =>
+      setup.log.error(
+        `The function issuers could not be asked again; those that it has returned are accepted until rotation.maxStale: ${message}`,
+      ),
+  };
+  return new FoundIssuers(finder, { ...limits, ...rotation });
+}
 
 /** An issuer has keys, refreshes and failures apart from those of all others. */
 async function openIssuer(
   issuer: IssuerSettings,
   { settings, kmsVerifier, emit: emitAll, log }: IssuerSetup,
   cache: KmsJwtSettings['cache'],
-): Promise<OpenIssuer> {
+): Promise<IssuerSource> {
   const { rotation, limits } = settings;
   const { name, algorithms } = issuer;
   if (algorithms.some(({ messageType }) => messageType === 'EXTERNAL_MU')) await loadMlDsa();
@@ -75,7 +85,12 @@ async function openIssuer(
   const ring = new KeyRing(source, keys, emit);
   if (source instanceof JwksKeySource) await restoreSnapshot(issuer, source, ring, log);
   const verifier = new TokenVerifier(ring, { ...settings, ...limits, cache }, kmsVerifier);
-  return { name, issuer, ring, verifier };
+  const end = async () => {
+    const stopped = ring.stop();
+    keys.removeAll();
+    await stopped;
+  };
+  return { name, issuer, ring, verifier, end };
 }
 
 function keySourceOf(issuer: IssuerSettings, { rotation, limits }: KmsJwtSettings): KeySource {
@@ -112,19 +127,18 @@ function warnIfInsecure({ name, allowInsecureHttp }: IssuerSettings, log: Pick<L
 }
 
 /** Asks the app for an issuer, within the time limit. */
-function issuerLookup(
+async function findIssuer(
   lookUp: IssuerLookupFunction,
+  iss: string,
   { limits, verify }: Pick<KmsJwtSettings, 'limits' | 'verify'>,
-): IssuerLookup {
-  return async (iss) => {
-    const options = await ask(lookUp, iss, limits.timeout);
-    if (options === undefined || options === null) return undefined;
-    const issuer = readIssuer('issuers()', options, verify.clockTolerance);
-    if (issuer.issuer !== iss) {
-      throw new KmsJwtOptionsError('issuers', 'must return the options of the issuer that it is asked for');
-    }
-    return issuer;
-  };
+): Promise<IssuerSettings | undefined> {
+  const options = await ask(lookUp, iss, limits.timeout);
+  if (options === undefined || options === null) return undefined;
+  const issuer = readIssuer('issuers()', options, verify.clockTolerance);
+  if (issuer.issuer !== iss) {
+    throw new KmsJwtOptionsError('issuers', 'must return the options of the issuer that it is asked for');
+  }
+  return issuer;
 }
 
 async function ask(

@@ -2,9 +2,10 @@ import type { FactoryProvider, OnApplicationBootstrap } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { type Handler, handlersOf, gatewaysOf } from '../auth/handlers.js';
 import { readsCookies } from '../auth/token-extractors.js';
-import { kmsVerifiedHandlers } from '../auth/kms-verified-handlers.js';
 import { type StartedApp, unguardedHandlers } from '../auth/unguarded-handlers.js';
+import { type VerifiedHandler, verifiedHandlers } from '../auth/verified-handlers.js';
 import { KmsJwtOptionsError } from '../errors/errors.js';
+import { printableName } from '../errors/printable.js';
 import type { Log } from '../events/log.js';
 import { getKmsJwtServiceToken } from '../service/inject-kms-jwt.js';
 import { KmsJwtService } from '../service/kms-jwt.service.js';
@@ -47,15 +48,30 @@ class StartupReport implements OnApplicationBootstrap {
     this.reportHandlers(unguardedHandlers(this.app));
   }
 
-  /** @throws KmsJwtOptionsError for a route that asks KMS about tokens whose keys are those of another issuer */
+  /** @throws KmsJwtOptionsError for a route whose options refuse every token */
   private refuseUnverifiable(): void {
-    if (this.jwt.hasKeyInKms) return;
-    const [handler] = kmsVerifiedHandlers(this.name, this.app);
-    if (!handler) return;
-    const place = `${handler.className}.${handler.method}`;
+    for (const handler of verifiedHandlers(this.name, this.app)) {
+      this.refuseKeysElsewhere(handler);
+      this.refuseUnknownIssuers(handler);
+    }
+  }
+
+  /** KMS cannot be asked about tokens whose keys are those of another issuer. */
+  private refuseKeysElsewhere({ className, method, options }: VerifiedHandler): void {
+    if (options.verification !== 'kms' || this.jwt.hasKeyInKms) return;
     throw new KmsJwtOptionsError(
       'VerifyWith.verification',
-      `is 'kms' for ${place}, but the instance '${this.name}' has no keyId, and KMS does not have the keys of jwksUri or jwks: leave it out there to verify locally`,
+      `is 'kms' for ${className}.${method}, but the instance '${this.name}' has no keyId, and KMS does not have the keys of jwksUri or jwks: leave it out there to verify locally`,
+    );
+  }
+
+  private refuseUnknownIssuers({ className, method, options: { issuers = [] } }: VerifiedHandler): void {
+    const known = this.jwt.verifyOptions.issuerNames;
+    const unknown = known && issuers.find((name) => !known.includes(name));
+    if (unknown === undefined) return;
+    throw new KmsJwtOptionsError(
+      'VerifyWith.issuers',
+      `names '${printableName(unknown)}' for ${className}.${method} (see @Issuers()), but the instance '${this.name}' has only these: ${known?.map(printableName).join(', ')}`,
     );
   }
 

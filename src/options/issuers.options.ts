@@ -61,8 +61,12 @@ export interface IssuerOptions {
 }
 
 /**
- * Finds the issuer of a token, for services with many tenants. It is called once for each `iss`, until the issuer is used so
- * seldom that others take its place (`limits.maxIssuers`); for an unknown one at most every 30 seconds.
+ * Finds the issuer of a token, for services with many tenants. It is called for each `iss` once in `rotation.refreshInterval`, in
+ * the background, unless the issuer is new, no token of it has come for longer than that and 10 %, or others took its place
+ * (`limits.maxIssuers`): then the token waits. For an unknown one it is called at most every 30 seconds.
+ *
+ * An issuer that it no longer returns is not accepted any more, and its connections end; a record that has changed takes effect. While
+ * it fails, issuers that it has returned are accepted for `rotation.maxStale`.
  *
  * @param iss as the token has it, before anything is verified: anybody may have written it
  * @returns its options, with the same `issuer`; undefined if it is not accepted

@@ -58,7 +58,7 @@ export interface RotationOptions {
   /**
    * The longest time between two look-ups of an alias; and between two fetches of `jwksUri`, if its response has no
    * `max-age`. Each comes up to 10 % earlier, so that a fleet does not refresh at once; one that failed is repeated within
-   * 30 seconds. Default: 300 seconds.
+   * 30 seconds. After this time the function `issuers` is asked again about an issuer. Default: 300 seconds.
    */
   refreshInterval?: Duration | undefined;
   /**
@@ -100,7 +100,8 @@ export interface RotationOptions {
    * How long the keys of `jwksUri` are used without a successful fetch. Then tokens are refused with a
    * `JwksUnavailableError`, a 503, until the key set can be fetched; warnings in the log, in `events` and in `health()`
    * begin at a quarter of this time. The key set is fetched at least four times in it, whatever its `max-age`. Only with
-   * `jwksUri`: keys in KMS do not become stale. Default: 24 hours.
+   * `jwksUri`: keys in KMS do not become stale. As long, issuers are accepted that the function `issuers` has returned and
+   * cannot be asked about again. Default: 24 hours.
    */
   maxStale?: Duration | undefined;
   /**

@@ -7,6 +7,11 @@ export interface KmsJwtHealth extends RingHealth {
    * readiness check should not depend on it. Absent in a service that only verifies.
    */
   circuit?: 'closed' | 'open';
+  /**
+   * The same for `verification: 'kms'`, whose calls have a circuit of their own: `open` while KMS does not answer Verify, so that
+   * these tokens get 503. Only a token that KMS is to verify can close it.
+   */
+  verifyCircuit?: 'closed' | 'open';
   /** The keys of other issuers, by their names, as far as they are known now. Absent without the option `issuers`. */
   issuers?: Record<string, RingHealth>;
   /** How many tokens were withheld since the start because the reply of KMS contained no valid signature. */

@@ -47,8 +47,9 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    */
   readonly events: Observable<KmsJwtEvent>;
 
+  /** @internal */
+  readonly verifyOptions: VerifyOptionsReader;
   private readonly watcher: TokenWatcher;
-  private readonly verifyOptions: VerifyOptionsReader;
 
   constructor(
     private readonly settings: KmsJwtSettings,
@@ -58,7 +59,7 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
     private readonly verifier: Pick<TokenVerifier, 'verify' | 'recheck'>,
     /** Undefined without the option `issuers`. */
     private readonly sources: TrustSources | undefined,
-    private readonly gateway: Pick<KmsGateway, 'circuit' | 'close'> | undefined,
+    private readonly gateway: Pick<KmsGateway, 'circuit' | 'verifyCircuit' | 'close'> | undefined,
     private readonly subject: Subject<KmsJwtEvent>,
     /** @internal The log of this instance, for the guard and the routes. */
     readonly log: Log,
@@ -69,7 +70,7 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   }
 
   /**
-   * The state of the keys and of the circuit. Makes no call. See `KmsJwtHealthIndicator` in `nestjs-kms-jwt/terminus`.
+   * The state of the keys and of the circuits. Makes no call. See `KmsJwtHealthIndicator` in `nestjs-kms-jwt/terminus`.
    *
    * @example
    * const { keys, signing, refresh, stale, circuit, refusedSignatures } = jwt.health();
@@ -78,7 +79,7 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
     return {
       ...this.ring.health,
       ...(this.sources && { issuers: this.sources.health }),
-      ...(this.gateway && { circuit: this.gateway.circuit }),
+      ...(this.gateway && { circuit: this.gateway.circuit, verifyCircuit: this.gateway.verifyCircuit }),
       refusedSignatures: this.signer?.refusedSignatures ?? 0,
     };
   }

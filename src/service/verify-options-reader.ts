@@ -34,12 +34,15 @@ export class VerifyOptionsReader {
     return settings;
   }
 
-  /** Without the module's `issuers` there are none: a name must not be ignored where it is to keep tokens out. */
+  /** The names that the option `issuers` may have; undefined if issuers are looked up. Without the module's there is one. */
+  get issuerNames(): readonly string[] | undefined {
+    return this.sources ? this.sources.names : [OWN_ISSUER];
+  }
+
+  /** A name must not be ignored where it is to keep tokens out. */
   private refuseUnknownIssuers({ issuers }: VerifySettings): void {
-    const names = this.sources ? this.sources.names : [];
-    if (!issuers || !names) return;
-    const known = [OWN_ISSUER, ...names];
-    if (issuers.every((name) => known.includes(name))) return;
+    const known = this.issuerNames;
+    if (!issuers || !known || issuers.every((name) => known.includes(name))) return;
     const problem = `must be among the names in the module's issuers: ${known.join(', ')}`;
     throw new KmsJwtOptionsError('issuers', problem);
   }

@@ -8,7 +8,7 @@ export type KmsJwtHealthResult<Key extends string> = Record<
   Key,
   {
     status: 'up' | 'down';
-    /** `up`, but something is wrong: `stale`, no key that may sign, or an open circuit. */
+    /** `up`, but something is wrong: `stale`, no key that may sign, or an open circuit, of Sign or of Verify. */
     degraded: boolean;
   } & KmsJwtHealth
 >;
@@ -16,9 +16,9 @@ export type KmsJwtHealthResult<Key extends string> = Record<
 /**
  * Reports to @nestjs/terminus whether tokens can be verified. The status is `up` as long as there are keys, even if they could
  * not be refreshed or KMS is unavailable, as the last known keys still verify, and an outage of KMS should not take all
- * instances out of service. Then `degraded` is true: see `stale`, `signing`, `circuit` and `staleIn` in the result. It is
- * `down` without keys, and while the key set of `jwksUri` is older than `rotation.maxStale`. It makes no call to KMS. See
- * docs/operations.md.
+ * instances out of service. Then `degraded` is true: see `stale`, `signing`, `circuit`, `verifyCircuit` and `staleIn` in the
+ * result. It is `down` without keys, and while the key set of `jwksUri` is older than `rotation.maxStale`. It makes no call to
+ * KMS. See docs/operations.md.
  *
  * @example
  * constructor(private readonly health: HealthCheckService, private readonly kmsJwt: KmsJwtHealthIndicator) {}
@@ -55,7 +55,8 @@ export class KmsJwtHealthIndicator {
     const status = [health, ...others].some(canVerify) ? 'up' : 'down';
     const cannotSign = health.circuit !== undefined && health.signing === undefined;
     const isIssuerDown = others.some((issuer) => issuer.stale || !canVerify(issuer));
-    const degraded = health.stale || health.circuit === 'open' || cannotSign || isIssuerDown;
+    const isOpen = [health.circuit, health.verifyCircuit].includes('open');
+    const degraded = health.stale || isOpen || cannotSign || isIssuerDown;
     return { [key]: { status, degraded, ...health } } as KmsJwtHealthResult<Key>;
   }
 }

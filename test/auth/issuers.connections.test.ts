@@ -93,3 +93,20 @@ test('a stream ends when isRevoked says so of its token, by its issuer', async (
   await expect.poll(() => ofCorp.isOpen, { timeout: 5000 }).toBe(false);
   expect(ofPartner.isOpen).toBe(true);
 });
+
+test('a stream ends when the function no longer returns its issuer, and those of others go on', async () => {
+  const [gone, kept] = [await startIssuer(), await startIssuer()];
+  const records = new Map([gone, kept].map((issuer) => [issuer.url, issuer.record()]));
+  const { open, jwt } = await start({ issuers: async (iss) => records.get(iss), rotation: ROTATION });
+  const ofGone = await open(gone.token());
+  const ofKept = await open(kept.token());
+  records.delete(gone.url);
+  // One token has the app asked again.
+  const isOpen = async () => {
+    await jwt.verify(gone.token()).catch(() => {});
+    await jwt.verify(kept.token());
+    return ofGone.isOpen;
+  };
+  await expect.poll(isOpen, { timeout: 10_000 }).toBe(false);
+  expect(ofKept.isOpen).toBe(true);
+});

@@ -33,7 +33,11 @@ beforeEach(() => {
 afterEach(() => app.close());
 
 /** An app that signs by that algorithm and serves its key set. */
-async function start(algorithm: AlgorithmName, keySpec: string, options: Partial<KmsJwtModuleOptions> = {}) {
+async function start(
+  algorithm: AlgorithmName | AlgorithmName[],
+  keySpec: string,
+  options: Partial<KmsJwtModuleOptions> = {},
+) {
   const localKms = new LocalKms({ keys: [{ alias: 'auth', keySpec: keySpec as LocalKmsKeySpec }] });
   const kmsJwt = KmsJwtModule.forRoot({
     keyId: 'alias/auth',
@@ -120,6 +124,28 @@ describe('a key set that the load balancer does not take', () => {
 
   test('with ten keys there is no warning', async () => {
     await start('RS256', 'RSA_2048', { rotation: { verificationKeys: publicJwks(9) } });
+    expect(await loadBalancer(await sign())).toEqual([]);
+    expect(warnings).toEqual([]);
+  });
+
+  test.each([
+    ['ML-DSA-87', { kty: 'AKP', alg: 'ML-DSA-87', pub: Buffer.alloc(2592, 1).toString('base64url') }],
+    [
+      'RSA of 16,384 bits',
+      { kty: 'RSA', alg: 'RS256', n: Buffer.alloc(2048, 255).toString('base64url'), e: 'Af____8' },
+    ],
+  ])('ten keys do not have 150 KB, so that their number decides: %s', async (_, jwk) => {
+    // JSON has six bytes for each of these characters.
+    const verificationKeys = Array.from({ length: 9 }, (_one, index) => {
+      const kid = String.fromCharCode(14 + index).repeat(256);
+      return { ...jwk, kid } as JsonWebKey;
+    });
+    const algorithm: AlgorithmName[] = ['RS256', 'ML-DSA-87'];
+    await start(algorithm, 'RSA_4096', { rotation: { verificationKeys } });
+    const keySet = await getKeySet();
+    expect((JSON.parse(keySet) as { keys: object[] }).keys).toHaveLength(10);
+    expect(Buffer.byteLength(keySet)).toBeGreaterThan(9 * 4000);
+    expect(Buffer.byteLength(keySet)).toBeLessThan(51_000);
     expect(await loadBalancer(await sign())).toEqual([]);
     expect(warnings).toEqual([]);
   });

@@ -137,3 +137,41 @@ describe('when the key set has moved', () => {
     expect(await kids()).toEqual(['a']);
   });
 });
+
+describe('one time limit covers metadata and key set', () => {
+  test('an issuer that is silent is asked once, as no time is left for the other place of its metadata', async () => {
+    const server = await startIssuer();
+    server.fault = () => {};
+    await expect(sourceOf(server).kids()).rejects.toMatchObject(
+      unavailable(/^The metadata .*openid-configuration is unavailable: it did not answer within 500 ms/),
+    );
+    expect(server.requests).toEqual([OPENID]);
+  });
+
+  test('what the metadata took is not there for the key set', async () => {
+    const server = await startIssuer();
+    server.fault = ({ url }, response) => {
+      const body = JSON.stringify({ issuer: server.url, jwks_uri: server.jwksUri });
+      if (url === OPENID) setTimeout(() => response.end(body), 250);
+    };
+    const message = await sourceOf(server)
+      .kids()
+      .catch((error: Error) => error.message);
+    const limit = /^The key set .* did not answer within (\d+) ms/.exec(String(message))?.[1];
+    expect(Number(limit)).toBeLessThanOrEqual(251);
+    expect(server.requests).toEqual([OPENID, '/jwks.json']);
+  });
+
+  test('a key set that is known is fetched in the rest of the time while the metadata are silent', async () => {
+    const server = await startIssuer();
+    const { time, kids } = sourceOf(server);
+    await kids();
+    time.now = 2 * DAY_MS;
+    server.add('b');
+    server.fault = ({ url }, response) => {
+      if (url === '/jwks.json') response.end(JSON.stringify(server.keySet));
+    };
+    expect(await kids()).toEqual(['a', 'b']);
+    expect(server.requests.slice(2)).toEqual([OPENID, '/jwks.json']);
+  });
+});

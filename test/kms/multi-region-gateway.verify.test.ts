@@ -80,6 +80,16 @@ test('if all are unavailable, verify fails within one time limit', async () => {
   expect(performance.now() - started).toBeLessThan(1.5 * TIMEOUT);
 });
 
+test('the circuit of Verify is open when those of all Regions are', async () => {
+  first.inject({ kind: 'drop', operation: 'Verify' });
+  second.inject({ kind: 'drop', operation: 'Verify', times: 9 });
+  for (let call = 0; call < 9; call += 1) await gateway.verify(valid).catch(() => {});
+  expect(gateway.verifyCircuit).toBe('closed');
+  second.inject({ kind: 'drop', operation: 'Verify' });
+  for (let call = 0; call < 10; call += 1) await gateway.verify(valid).catch(() => {});
+  expect([gateway.circuit, gateway.verifyCircuit]).toEqual(['closed', 'open']);
+});
+
 test.each([
   ['an invalid signature', 'KMSInvalidSignatureException', 'TokenSignatureError'],
   ['a disabled key', 'DisabledException', 'TokenKeyDisabledError'],

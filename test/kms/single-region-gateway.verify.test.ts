@@ -138,7 +138,7 @@ describe.each(OUTAGES)('a KMS that %s', (_, fault, expected) => {
     await expect(gateway.verify(valid)).rejects.toMatchObject({ reason: 'circuit_open' });
     expect(away.count).toBe(10);
     expect(events).toMatchObject([{ type: 'circuit_opened', operation: 'Verify', error: expected }]);
-    expect(gateway.circuit).toBe('closed');
+    expect([gateway.circuit, gateway.verifyCircuit]).toEqual(['closed', 'open']);
     await expect(gateway.sign(request)).resolves.toBeDefined();
   });
 });
@@ -160,12 +160,13 @@ test.each<[string, object]>([
   }
   expect(answered.count).toBe(20);
   expect(events).toEqual([]);
+  expect(gateway.verifyCircuit).toBe('closed');
 });
 
 test('an outage of Sign alone does not keep Verify from being sent', async () => {
   localKms.inject({ kind: 'html', operation: 'Sign' });
   for (let call = 0; call < 11; call += 1) await gateway.sign(request).catch(() => {});
-  expect(gateway.circuit).toBe('open');
+  expect([gateway.circuit, gateway.verifyCircuit]).toEqual(['open', 'closed']);
   await expect(gateway.verify(valid)).resolves.toBeUndefined();
 });
 

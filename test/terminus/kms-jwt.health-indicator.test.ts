@@ -35,6 +35,7 @@ test('a service with its key is up, and makes no call to say so', async () => {
         signing: keyId,
         refresh: 'ok',
         circuit: 'closed',
+        verifyCircuit: 'closed',
         refusedSignatures: 0,
       },
     },
@@ -67,6 +68,23 @@ test.each([
   const health: KmsJwtHealth = { keys: ['a'], refresh: 'failed', stale: true, staleIn, refusedSignatures: 0 };
   const indicator = new KmsJwtHealthIndicator({ health: () => health } as KmsJwtService);
   expect(indicator.isHealthy()).toEqual({ 'kms-jwt': { status, degraded: true, ...health } });
+});
+
+test('a service for whose tokens KMS does not answer Verify is up and degraded, until it answers', async () => {
+  const { localKms, check, jwt } = await start();
+  const token = await jwt.sign({});
+  const verify = () => jwt.verify(token, { verification: 'kms' });
+  const away = localKms.inject({ kind: 'drop', operation: 'Verify' });
+  for (let call = 0; call < 10; call += 1) await verify().catch(() => {});
+  expect(await check()).toMatchObject({
+    status: 'ok',
+    info: { tokens: { status: 'up', degraded: true, circuit: 'closed', verifyCircuit: 'open' } },
+  });
+  away.stop();
+  await expect.poll(() => verify().catch(() => undefined), { timeout: 5000 }).toBeDefined();
+  expect(await check()).toMatchObject({
+    info: { tokens: { degraded: false, circuit: 'closed', verifyCircuit: 'closed' } },
+  });
 });
 
 const InternalHealthIndicator = KmsJwtHealthIndicator.named('internal');

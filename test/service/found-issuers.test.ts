@@ -1,0 +1,242 @@
+import { describe, expect, test } from 'vitest';
+import type { IssuerSettings } from '../../src/options/read-issuers.js';
+import { FoundIssuers, type IssuerSource } from '../../src/service/found-issuers.js';
+import { errorOf, mismatch } from './issuers.support.js';
+
+const SECOND = 1000;
+const SETTINGS = { maxIssuers: 1000, refreshInterval: 300, maxStale: 86_400, timeout: 50 };
+const IDLE = 330 * SECOND;
+
+const recordOf = (iss: string) => ({ issuer: iss, name: iss }) as IssuerSettings;
+
+/** Issuers that a test gives and takes away, on clocks that it moves. */
+function startWith(settings: Partial<typeof SETTINGS> = {}) {
+  const state = {
+    asked: [] as string[],
+    ended: [] as string[],
+    opened: [] as string[],
+    failures: [] as string[],
+    unknown: new Set<string>(),
+    error: undefined as Error | undefined,
+    /** Resolves the look-ups that are held. */
+    release: undefined as (() => void) | undefined,
+    held: undefined as Promise<void> | undefined,
+  };
+  const hold = () => {
+    state.held = new Promise((resolve) => (state.release = resolve));
+  };
+  const time = { wall: 0, monotonic: 0, uptime: 0 };
+  const clock = {
+    now: () => time.wall,
+    monotonic: () => time.monotonic,
+    uptime: () => time.uptime,
+    schedule: () => () => {},
+  };
+  const finder = {
+    lookUp: async (iss: string) => {
+      state.asked.push(iss);
+      await state.held;
+      if (state.error) throw state.error;
+      return state.unknown.has(iss) ? undefined : recordOf(iss);
+    },
+    open: async (issuer: IssuerSettings) => {
+      state.opened.push(issuer.issuer);
+      const ring = { stop: async () => {} } as IssuerSource['ring'];
+      const end = async () => void state.ended.push(issuer.issuer);
+      return { name: issuer.name, issuer, ring, end } as IssuerSource;
+    },
+    onFailure: ({ message }: Error) => void state.failures.push(message),
+  };
+  const found = new FoundIssuers(finder, { ...SETTINGS, ...settings }, clock);
+  const pass = (milliseconds: number) => {
+    for (const name of ['wall', 'monotonic', 'uptime'] as const) time[name] += milliseconds;
+  };
+  return { found, state, time, pass, hold };
+}
+
+/** Lets what is in progress settle that does not wait for a timer. */
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+const select = (found: FoundIssuers, iss: string) =>
+  errorOf(Promise.resolve(iss).then((one) => found.select(one)));
+
+describe('a known issuer', () => {
+  test('is used without a wait until 300 seconds after it was asked for', async () => {
+    const { found, state, pass } = startWith();
+    await found.select('a');
+    pass(300 * SECOND - 1);
+    expect(found.select('a')).toMatchObject({ name: 'a' });
+    expect(state.asked).toEqual(['a']);
+  });
+
+  test('is then asked for in the background, once for all', async () => {
+    const { found, state, pass } = startWith();
+    await found.select('a');
+    pass(300 * SECOND);
+    for (let n = 0; n < 10; n += 1) expect(found.select('a')).toMatchObject({ name: 'a' });
+    await settled();
+    expect(found.select('a')).toMatchObject({ name: 'a' });
+    expect([state.asked, state.opened]).toEqual([['a', 'a'], ['a']]);
+  });
+
+  test('that is not returned any more is refused at once, and unknown for 30 seconds', async () => {
+    const { found, state, pass } = startWith();
+    await found.select('a');
+    state.unknown.add('a');
+    pass(300 * SECOND);
+    expect(found.select('a')).toMatchObject({ name: 'a' });
+    await settled();
+    expect(() => found.select('a')).toThrow(/iss claim does not match/);
+    expect([state.asked, state.ended]).toEqual([['a', 'a'], ['a']]);
+    expect([found.hasEnded('a'), found.hasEnded('b')]).toEqual([true, false]);
+    expect(found.sources).toEqual([]);
+  });
+
+  test('that was not used for 330 seconds has its next token wait for the answer', async () => {
+    const { found, state, pass, hold } = startWith();
+    await found.select('a');
+    state.unknown.add('a');
+    pass(IDLE);
+    hold();
+    const waiting = [select(found, 'a'), select(found, 'a')];
+    await settled();
+    state.release?.();
+    for (const error of await Promise.all(waiting)) expect(error).toMatchObject(mismatch('iss'));
+    expect(state.asked).toEqual(['a', 'a']);
+  });
+
+  test.each<[string, Partial<Record<'wall' | 'monotonic' | 'uptime', number>>]>([
+    ['both the wall clock and uptime show', { wall: IDLE, uptime: IDLE }],
+    ['the wall clock alone shows', { wall: IDLE }],
+  ])('is asked for again first after a suspension that %s', async (_, jump) => {
+    const { found, state, time } = startWith();
+    await found.select('a');
+    state.unknown.add('a');
+    time.wall += jump.wall ?? 0;
+    time.uptime += jump.uptime ?? 0;
+    expect(await select(found, 'a')).toMatchObject(mismatch('iss'));
+  });
+});
+
+test('after shutdown the function is not asked again', async () => {
+  const { found, state, pass } = startWith();
+  await found.select('a');
+  await found.stop();
+  pass(IDLE);
+  expect(found.select('a')).toMatchObject({ name: 'a' });
+  expect(state.asked).toEqual(['a']);
+});
+
+describe('while the function fails', () => {
+  test('a known issuer is accepted, asked for every 30 seconds and without a wait', async () => {
+    const { found, state, pass } = startWith();
+    await found.select('a');
+    state.error = new Error('down');
+    pass(IDLE);
+    expect(await found.select('a')).toMatchObject({ name: 'a' });
+    expect([state.asked.length, state.failures]).toEqual([2, ['down']]);
+    for (let attempt = 3; attempt < 6; attempt += 1) {
+      pass(30 * SECOND - 1);
+      expect(found.select('a')).toMatchObject({ name: 'a' });
+      expect(state.asked).toHaveLength(attempt - 1);
+      pass(1);
+      expect(found.select('a')).toMatchObject({ name: 'a' });
+      await settled();
+      expect(state.asked).toHaveLength(attempt);
+    }
+    state.error = undefined;
+    pass(30 * SECOND);
+    expect(found.select('a')).toMatchObject({ name: 'a' });
+    await settled();
+    expect([state.opened, state.ended]).toEqual([['a'], []]);
+  });
+
+  test('it is accepted for rotation.maxStale, and not for a token longer', async () => {
+    const { found, state, pass } = startWith({ maxStale: 400 });
+    await found.select('a');
+    state.error = new Error('down');
+    pass(IDLE);
+    await found.select('a');
+    pass(70 * SECOND - 1);
+    expect(found.select('a')).toMatchObject({ name: 'a' });
+    await settled();
+    pass(1);
+    expect(await select(found, 'a')).toMatchObject({ message: 'down' });
+    expect([state.ended, found.sources]).toEqual([['a'], []]);
+    state.error = undefined;
+    expect(await found.select('a')).toMatchObject({ name: 'a' });
+    expect(state.opened).toEqual(['a', 'a']);
+  });
+
+  test('an issuer that has not been used for longer than that is not accepted', async () => {
+    const { found, state, pass } = startWith();
+    await found.select('a');
+    state.error = new Error('down');
+    pass(86_400 * SECOND);
+    expect(await select(found, 'a')).toMatchObject({ message: 'down' });
+    expect(state.ended).toEqual(['a']);
+  });
+});
+
+describe('at most ten look-ups run at a time', () => {
+  test('of known issuers, others wait for their turn', async () => {
+    const { found, state, pass, hold } = startWith();
+    const all = Array.from({ length: 30 }, (_, n) => `${n}`);
+    for (const iss of all) await found.select(iss);
+    pass(IDLE);
+    hold();
+    const waiting = all.map((iss) => select(found, iss));
+    await settled();
+    expect(state.asked).toHaveLength(40);
+    state.release?.();
+    expect(await Promise.all(waiting)).toEqual(all.map(() => undefined));
+    expect(state.asked).toHaveLength(60);
+  });
+
+  test('random iss that keep the function busy do not keep a known issuer from its end', async () => {
+    const { found, state, pass, hold } = startWith();
+    await found.select('a');
+    pass(IDLE);
+    hold();
+    const random = Array.from({ length: 10 }, (_, n) => select(found, `random-${n}`));
+    const waiting = select(found, 'a');
+    expect(await select(found, 'random-10')).toMatchObject({ name: 'IssuerUnavailableError' });
+    state.unknown.add('a');
+    state.release?.();
+    // One that ends gives its place to the known issuer, before a new one can take it.
+    await Promise.race(random);
+    expect(await waiting).toMatchObject(mismatch('iss'));
+    expect(state.asked.slice(-1)).toEqual(['a']);
+  });
+
+  test('one that gets no turn within the time limit counts as one that failed', async () => {
+    const { found, state, pass, hold } = startWith();
+    await found.select('a');
+    pass(IDLE);
+    hold();
+    const random = Array.from({ length: 10 }, (_, n) => select(found, `random-${n}`));
+    expect(await select(found, 'a')).toBeUndefined();
+    expect(state.failures).toEqual(['10 other issuers are being looked up']);
+    expect(found.select('a')).toMatchObject({ name: 'a' });
+    state.release?.();
+    await Promise.all(random);
+    // Its place is free again.
+    await expect(
+      Promise.all(Array.from({ length: 10 }, (_, n) => select(found, `new-${n}`))),
+    ).resolves.toEqual(Array.from({ length: 10 }));
+  });
+});
+
+test('an issuer that is displaced while it is asked for again is opened again', async () => {
+  const { found, state, pass, hold } = startWith({ maxIssuers: 1 });
+  await found.select('a');
+  pass(IDLE);
+  hold();
+  const again = found.select('a');
+  await settled();
+  state.held = undefined;
+  await found.select('b');
+  state.release?.();
+  expect(await again).toMatchObject({ name: 'a' });
+  expect(state.opened).toEqual(['a', 'b', 'a']);
+  expect(found.sources).toMatchObject([{ name: 'a' }]);
+});
