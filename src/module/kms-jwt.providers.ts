@@ -5,7 +5,7 @@ import { JWKS_ROUTES, type JwksRouteOptions, JwksRoutes } from '../jwks/jwks.rou
 import { keysIn } from '../jwt/jwk.js';
 import { loadMlDsa } from '../jwt/ml-dsa.js';
 import { AliasSigner } from '../keys/alias-signer.js';
-import { type Clock, SYSTEM_CLOCK } from '../keys/clock.js';
+import { type Clock, CLOCK, SYSTEM_CLOCK } from '../keys/clock.js';
 import { JwksKeySource } from '../keys/jwks-key-source.js';
 import { KeyRing, type KeySource } from '../keys/key-ring.js';
 import { KmsKeySource } from '../keys/kms-key-source.js';
@@ -25,9 +25,6 @@ import { TokenSigner } from '../service/token-signer.js';
 import { IssuerVerifier } from '../service/issuer-verifier.js';
 import { TokenVerifier } from '../service/token-verifier.js';
 import { openSources } from './issuer-sources.js';
-
-/** @internal The injection token of the clock, which `nestjs-kms-jwt/testing` overrides. */
-export const CLOCK = 'KMS_JWT_CLOCK';
 
 /** The providers of one instance: its clock and its service. */
 export function serviceProviders(name: string): Provider[] {
