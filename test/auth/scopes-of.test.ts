@@ -69,18 +69,19 @@ describe('scopes of what an overridden authenticate returned', () => {
   });
 });
 
-describe('an overridden scopesOf', () => {
-  const startWith = (scopes: unknown) => {
-    @Injectable()
-    class RoleGuard extends KmsJwtGuard {
-      protected override async scopesOf(verified: JwtClaims, context: ExecutionContext) {
-        if (context.getHandler().name !== 'read') throw new TypeError('another handler');
-        return (verified['role'] === 'reader' ? scopes : super.scopesOf(verified, context)) as string[];
-      }
+/** An app whose guard finds these scopes for readers. */
+function startWith(scopes: unknown) {
+  @Injectable()
+  class RoleGuard extends KmsJwtGuard {
+    protected override async scopesOf(verified: JwtClaims, context: ExecutionContext) {
+      if (context.getHandler().name !== 'read') throw new TypeError('another handler');
+      return (verified['role'] === 'reader' ? scopes : super.scopesOf(verified, context)) as string[];
     }
-    return startGuardedApp(OrdersController, {}, RoleGuard);
-  };
+  }
+  return startGuardedApp(OrdersController, {}, RoleGuard);
+}
 
+describe('an overridden scopesOf', () => {
   test('finds the scopes, and may leave it to the guard', async () => {
     const get = await startWith(['orders:read']);
     expect((await get('/', { role: 'reader' }))[0]).toBe(200);

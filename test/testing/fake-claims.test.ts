@@ -91,6 +91,19 @@ describe('an APP_GUARD that is registered by useExisting', () => {
   });
 });
 
+function controllerGuardedBy(guard: typeof KmsJwtGuard) {
+  // Beside the guard, it does not open the route.
+  @Public()
+  @UseGuards(guard)
+  @Controller()
+  class OrdersController {
+    @Get('me') me(@Claims() claims?: JwtClaims) {
+      return claims ?? {};
+    }
+  }
+  return OrdersController;
+}
+
 describe('guards of @UseGuards()', () => {
   const InternalGuard = KmsJwtGuard.named('internal');
   @Injectable()
@@ -99,19 +112,6 @@ describe('guards of @UseGuards()', () => {
       throw new TypeError('It has no users here');
     }
   }
-  const controllerGuardedBy = (guard: typeof KmsJwtGuard) => {
-    // Beside the guard, it does not open the route.
-    @Public()
-    @UseGuards(guard)
-    @Controller()
-    class OrdersController {
-      @Get('me') me(@Claims() claims?: JwtClaims) {
-        return claims ?? {};
-      }
-    }
-    return OrdersController;
-  };
-
   test.each([
     ['KmsJwtGuard', KmsJwtGuard],
     ['a named one', InternalGuard],

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { type INestApplication, type INestMicroservice, Inject, Module, type Type } from '@nestjs/common';
+import { Inject, Module, type Type } from '@nestjs/common';
 import { APP_GUARD, NestFactory } from '@nestjs/core';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { Test, type TestingModule } from '@nestjs/testing';
@@ -17,7 +17,7 @@ import { socketIoConnections, wsClient, wsConnections, wsMessages } from '../tra
 const CLAIMS = { sub: 'user-42', aud: 'orders', scope: SCOPE };
 
 /** Those whose gateways have the guard injected; in the others `@UseGuards()` names it. */
-const INJECTED: readonly EndpointFamily[] = [socketIoConnections, wsConnections, handshakes, namespaces];
+const INJECTED = new Set<EndpointFamily>([socketIoConnections, wsConnections, handshakes, namespaces]);
 /** Its gateway has the guard in both ways, and Nest can override it in one: see the last test. */
 const TESTED = FAMILIES.filter((family) => family !== wsMessages);
 
@@ -30,14 +30,14 @@ function compileWith(claims: JwtClaims, module: unknown, override: Override): Pr
 
 /** Has the apps of test/transports made by Nest's testing module. */
 function fakeIn(family: EndpointFamily, claims: JwtClaims): void {
-  const override = INJECTED.includes(family) ? 'overrideProvider' : 'overrideGuard';
+  const override = INJECTED.has(family) ? 'overrideProvider' : 'overrideGuard';
   vi.spyOn(NestFactory, 'create').mockImplementation(async (module: unknown, ...args: unknown[]) => {
     const compiled = await compileWith(claims, module, override);
-    return compiled.createNestApplication(...(args as [])) as INestApplication;
+    return compiled.createNestApplication(...(args as []));
   });
   vi.spyOn(NestFactory, 'createMicroservice').mockImplementation(async (module, options) => {
     const compiled = await compileWith(claims, module, override);
-    return compiled.createNestMicroservice(options as object) as INestMicroservice;
+    return compiled.createNestMicroservice(options as object);
   });
 }
 

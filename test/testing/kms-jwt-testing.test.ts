@@ -134,15 +134,14 @@ describe('createKmsJwtTesting', () => {
   });
 });
 
+const audienceOf = async (jwt: KmsJwtService) => jwt.decode(await jwt.sign({})).aud;
+
 test('getKmsJwtOptionsToken(name) is that of the options of one instance', async () => {
   const { options } = createKmsJwtTesting();
-  const never = () => {
-    throw new Error('The factory of the app is called');
-  };
   const module = await Test.createTestingModule({
     imports: [
       KmsJwtModule.forRoot({ ...options, signOptions: { audience: 'orders' } }),
-      KmsJwtModule.forRootAsync({ name: 'internal', useFactory: never }),
+      KmsJwtModule.forRootAsync({ name: 'internal', useFactory: ofApp }),
     ],
   })
     .overrideProvider(getKmsJwtOptionsToken('internal'))
@@ -150,7 +149,6 @@ test('getKmsJwtOptionsToken(name) is that of the options of one instance', async
     .compile();
   onTestFinished(() => module.close());
   await module.init();
-  const audienceOf = async (jwt: KmsJwtService) => jwt.decode(await jwt.sign({})).aud;
   expect(await audienceOf(module.get(KmsJwtService))).toBe('orders');
   expect(await audienceOf(module.get(getKmsJwtServiceToken('internal')))).toBe('internal');
 });
