@@ -18,7 +18,7 @@ const UNITS = [
   'test/service/token-*.test.ts',
 ];
 /** Apps of Nest inside the process of the test. */
-const APPS = ['test/{auth,jwks,module,service,terminus,transports}/**/*.test.ts'];
+const APPS = ['test/{auth,jwks,module,service,terminus,testing,transports}/**/*.test.ts'];
 /** Count the sockets of their process, or sign and verify at full speed within fixed times. */
 const ISOLATED = ['test/rotation/rotation.test.ts', 'test/security/concurrency/**/*.test.ts'];
 const OWN_CONFIG = ['test/faults/**', 'test/package/**'];
@@ -28,6 +28,7 @@ export default defineConfig({
     alias: [
       { find: /^nestjs-kms-jwt$/, replacement: source('index.ts') },
       { find: /^nestjs-kms-jwt\/terminus$/, replacement: source('terminus/index.ts') },
+      { find: /^nestjs-kms-jwt\/testing$/, replacement: source('testing/index.ts') },
       { find: /^nestjs-kms-jwt\/local$/, replacement: source('local/index.ts') },
     ],
   },

@@ -7,12 +7,14 @@ import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
-const ENTRIES = ['index', 'local/index', 'terminus/index'];
+const ENTRIES = ['index', 'local/index', 'terminus/index', 'testing/index'];
 /** Bundled into LocalKms, so that production installs do not carry it for that alone. Elsewhere it is a peer. */
 const BUNDLED = /^@noble\/(?:curves|hashes|post-quantum)(?:\/|$)/;
 const BUNDLED_INTO = /[\\/](?:dist[\\/]esm[\\/]local|node_modules[\\/]@noble)[\\/]/;
-/** What several entries need is one file. */
-const SHARED = { groups: [{ name: 'shared', minShareCount: 2 }] };
+/** What several entries need is one file. LocalKms is not in it, which `testing` needs too: apps in production would load it. */
+const SHARED = {
+  groups: [{ name: 'shared', minShareCount: 2, test: (id) => !BUNDLED_INTO.test(id) }],
+};
 
 const { dependencies, peerDependencies } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
 const installed = new Set(Object.keys({ ...dependencies, ...peerDependencies }));

@@ -5,6 +5,7 @@ export { KmsJwtExceptionFilter } from './auth/kms-jwt.filter.js';
 export { KmsJwtGuard } from './auth/kms-jwt.guard.js';
 export type { ReferenceOptions } from './auth/transports/graphql-reference.js';
 export { guardHandshakes } from './auth/transports/guard-handshakes.js';
+export { toHttpException } from './auth/transports/http-refusal.js';
 export { handshakeMiddleware } from './auth/transports/handshake-middleware.js';
 export type { HandshakeOptions } from './auth/transports/handshake-verdict.js';
 export type { ConnectionOptions } from './auth/transports/transport.js';
@@ -71,4 +72,4 @@ export type { KmsJwtRingStore, RotationOptions, StoredRing } from './options/rot
 export type { KmsJwtHealth } from './service/kms-jwt-health.js';
 export type { CompleteJwt } from './service/complete-jwt.js';
 export { KmsJwtService } from './service/kms-jwt.service.js';
-export { getKmsJwtServiceToken, InjectKmsJwt } from './service/inject-kms-jwt.js';
+export { getKmsJwtOptionsToken, getKmsJwtServiceToken, InjectKmsJwt } from './service/inject-kms-jwt.js';

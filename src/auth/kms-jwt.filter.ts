@@ -10,6 +10,9 @@ import { findTransport } from './transports/index.js';
  * while KMS is unavailable, 401 for an invalid token. Without it, Nest answers 500 to both. A response that has begun is
  * cut off, so that the client does not take it for complete, and the error is logged.
  *
+ * Of several filters of the app, Nest asks the last one first: register it after a filter that catches everything, or that one
+ * takes its errors. `toHttpException` is for such a filter.
+ *
  * @example
  * providers: [{ provide: APP_FILTER, useClass: KmsJwtExceptionFilter }]
  */

@@ -1,22 +1,24 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable, type Type } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { withDeadline, within } from '../async/deadline.js';
-import { AuthenticationTimeoutError, KmsJwtError, TokenMissingError } from '../errors/errors.js';
+import { KmsJwtError, TokenMissingError } from '../errors/errors.js';
 import type { JwtClaims } from '../jwt/claims.js';
 import { DEFAULT_NAME, InjectKmsJwt } from '../service/inject-kms-jwt.js';
 import type { KmsJwtService } from '../service/kms-jwt.service.js';
 import { hasAllowed, levelsOf, rememberAllowed } from './access.js';
 import { bindCall, type Call } from './call.js';
+import { checkService } from './check-service.js';
 import { findToken } from './find-token.js';
 import { reportRefusal } from './refusal.js';
 import { renewedToken, renewWatch, watchCall, watchConnection } from './open-connections.js';
 import { placeOnRequest, recordClaims, recordNoClaims } from './request-claims.js';
 import { type Route, Routes } from './routes.js';
-import { checkScopes, scopesOf } from './scopes.js';
+import { checkScopes, scopesByIssuer, scopesInClaims } from './scopes.js';
 import { referenceContext, type ReferenceOptions } from './transports/graphql-reference.js';
 import { CONNECTIONS, transportOf } from './transports/index.js';
 import type { ConnectionOptions } from './transports/transport.js';
+import { VerifiedPayloads } from './verified-payloads.js';
 import { checkAuthenticated, checkSameSubject, type Verified } from './verified-token.js';
+import { verifyHandshake } from './verify-handshake.js';
 
 /**
  * Allows a call with a valid token, and records its claims for `@Claims()`, `claimsOf(context)` and `request.user`. It
@@ -28,7 +30,7 @@ import { checkAuthenticated, checkSameSubject, type Verified } from './verified-
  * \@UseGuards(KmsJwtGuard) \@Get('me') me(\@Claims() claims: JwtClaims) { return claims; }
  *
  * @example
- * providers: [{ provide: APP_GUARD, useClass: KmsJwtGuard }]
+ * providers: [{ provide: APP_GUARD, useExisting: KmsJwtGuard }]
  */
 @Injectable()
 export class KmsJwtGuard implements CanActivate {
@@ -36,6 +38,7 @@ export class KmsJwtGuard implements CanActivate {
   static readonly kmsJwtInstance: string = DEFAULT_NAME;
 
   private readonly routes = new Routes(this);
+  private readonly payloads = new VerifiedPayloads();
 
   constructor(
     @InjectKmsJwt() protected readonly jwt: KmsJwtService,
@@ -61,6 +64,7 @@ export class KmsJwtGuard implements CanActivate {
   }
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
+    checkService(this.jwt);
     const call = bindCall(context, this.routes);
     const { access, guard } = call.route;
     // The same guard may stand on several levels.
@@ -98,9 +102,10 @@ export class KmsJwtGuard implements CanActivate {
    * }
    */
   async acceptConnection(client: object, parts: ConnectionOptions = {}): Promise<JwtClaims | undefined> {
+    checkService(this.jwt);
     const context = CONNECTIONS.open(client, parts, this.instance);
     try {
-      const verified = await this.verifyHandshake(context);
+      const verified = await verifyHandshake(this, context);
       const { options } = this.routes.of(levelsOf(context));
       if (verified) watchConnection(CONNECTIONS.connectionOf(client), verified, options);
       CONNECTIONS.accept(client);
@@ -131,6 +136,7 @@ export class KmsJwtGuard implements CanActivate {
    * }
    */
   async renewConnection(client: object, token: string): Promise<JwtClaims> {
+    checkService(this.jwt);
     const contexts = CONNECTIONS.contextsOf(client, this.instance);
     const [call, ...others] = contexts.map((context) => bindCall(context, this.routes)) as [Call, ...Call[]];
     const renewed = await this.verifyToken(token, call);
@@ -158,10 +164,11 @@ export class KmsJwtGuard implements CanActivate {
    * }
    */
   async verifyReference(context: object, info: object, options: ReferenceOptions = {}): Promise<JwtClaims> {
+    checkService(this.jwt);
     const host = referenceContext(context, info, options.resolver);
     try {
       const call = bindCall(host, this.routes);
-      const verified = await this.verifyToken(this.tokenFor(call, 'required'), call);
+      const verified = await this.verifyToken(this.tokenFor(call, 'required') as string, call);
       this.record(call, verified);
       return verified.claims;
     } catch (error) {
@@ -204,8 +211,29 @@ export class KmsJwtGuard implements CanActivate {
    *   return { ...claims, user: await this.users.find(claims.sub) };
    * }
    */
-  protected authenticate(token: string, context: ExecutionContext): Promise<JwtClaims> {
-    return this.jwt.verify(token, this.routes.of(levelsOf(context)).options);
+  protected async authenticate(token: string, context: ExecutionContext): Promise<JwtClaims> {
+    const { options, scopes } = this.routes.of(levelsOf(context));
+    const { payload, claims } = await this.jwt.verifyToken(token, options);
+    if (scopes.length > 0) this.payloads.add(context, token, payload);
+    return claims as JwtClaims;
+  }
+
+  /**
+   * Finds the scopes of a token, for a call with `@Scopes()`: in the claims `scope` and `scp`. It is not called for a token of
+   * an issuer whose record in the module's `issuers` has the function `scopes`.
+   *
+   * @param verified the payload of the token, from before the `schema`; or, if an overridden `authenticate` accepted the token
+   * by itself, such as an API key, what that returned
+   * @returns an array; anything else is a mistake in the program
+   *
+   * @example
+   * // Permissions of the user's role as scopes
+   * protected override async scopesOf(verified: JwtClaims) {
+   *   return PERMISSIONS.get(verified['role']) ?? [];
+   * }
+   */
+  protected async scopesOf(verified: JwtClaims, _context: ExecutionContext): Promise<readonly unknown[]> {
+    return scopesInClaims(verified);
   }
 
   /**
@@ -225,8 +253,6 @@ export class KmsJwtGuard implements CanActivate {
   }
 
   /** @throws TokenMissingError where the call may not pass without one */
-  private tokenFor(call: Call, access: 'required'): string;
-  private tokenFor(call: Call, access: Route['access']): string | undefined;
   private tokenFor({ context, route }: Call, access: Route['access']): string | undefined {
     if (access === 'public') return undefined;
     const token = this.getToken(context);
@@ -235,27 +261,15 @@ export class KmsJwtGuard implements CanActivate {
     throw new TokenMissingError();
   }
 
-  /** Verifies the token of a WebSocket handshake, within a time limit: an overridden `authenticate` may never settle. */
-  private verifyHandshake(context: ExecutionContext): Promise<Verified | undefined> {
-    const call = bindCall(context, this.routes);
-    const { access } = call.route;
-    const limit = this.jwt.verdictTimeout;
-    const late = (blockedMs: number) =>
-      new AuthenticationTimeoutError(`The token was not verified ${within(limit, blockedMs)}`);
-    const verify = async () => {
-      const token = this.tokenFor(call, access === 'elsewhere' ? 'required' : access);
-      return token === undefined ? undefined : this.verifyToken(token, call);
-    };
-    return withDeadline(verify, limit, late);
-  }
-
   private async verifyToken(token: string, { context, route }: Call): Promise<Verified> {
     const { jwt, instance } = this;
     const claims = checkAuthenticated(await this.authenticate(token, context));
     const source = jwt.hasIssuers ? await jwt.sourceOf(token) : undefined;
-    // Those of the token itself: a schema may have left them out.
-    if (route.scopes.length > 0)
-      checkScopes(scopesOf(jwt.decode(token), source?.issuer, jwt.log), route.scopes);
+    if (route.scopes.length > 0) {
+      const verified = this.payloads.of(context, token) ?? claims;
+      const granted = scopesByIssuer(verified, source?.issuer, jwt.log);
+      checkScopes(granted ?? (await this.scopesOf(verified, context)), route.scopes);
+    }
     return { token, claims, source, jwt, instance };
   }
 
@@ -263,10 +277,8 @@ export class KmsJwtGuard implements CanActivate {
     recordClaims(transport, context, verified);
     const connection = transport.connectionOf?.(context);
     if (connection) {
-      watchCall(connection, verified, {
-        options: route.options,
-        handshakeToken: () => KmsJwtGuard.prototype.getToken.call(this, context),
-      });
+      const handshakeToken = () => KmsJwtGuard.prototype.getToken.call(this, context);
+      watchCall(connection, verified, { options: route.options, handshakeToken });
     }
     placeOnRequest(transport.requestOf(context), this.jwt.guardSettings.property, verified);
   }

@@ -1,5 +1,5 @@
 import { isPromise } from '../async/is-promise.js';
-import { InsufficientScopeError } from '../errors/errors.js';
+import { InsufficientScopeError, KmsJwtOptionsError } from '../errors/errors.js';
 import { printableName } from '../errors/printable.js';
 import { nameOf } from '../errors/redacted-cause.js';
 import type { Log } from '../events/log.js';
@@ -11,21 +11,28 @@ export function isScopeToken(value: unknown): boolean {
   return typeof value === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(value);
 }
 
-/** @throws InsufficientScopeError unless every scope is granted */
-export function checkScopes(granted: readonly unknown[], required: readonly string[]): void {
+/**
+ * @param granted as an overridden `scopesOf` returned them
+ * @throws KmsJwtOptionsError unless they are an array: a string would grant each scope that it contains
+ * @throws InsufficientScopeError unless every scope is granted
+ */
+export function checkScopes(granted: unknown, required: readonly string[]): void {
+  if (!Array.isArray(granted)) throw new KmsJwtOptionsError('scopesOf', 'must return an array of scopes');
   if (!required.every((scope) => granted.includes(scope))) throw new InsufficientScopeError(required);
 }
 
-/**
- * The scopes of a token: those in the claims `scope` (RFC 8693, section 4.2: separated by spaces) and `scp` (the same, or an
- * array), or those that the function in the record of its issuer finds.
- */
-export function scopesOf(
+/** The scopes in the claims `scope` (RFC 8693, section 4.2: separated by spaces) and `scp` (the same, or an array). */
+export function scopesInClaims(claims: JwtClaims): readonly unknown[] {
+  return [claims['scope'], claims['scp']].flatMap(scopesIn);
+}
+
+/** The scopes that the function in the record of an issuer finds; undefined if the record has none. */
+export function scopesByIssuer(
   claims: JwtClaims,
   issuer: Pick<IssuerSettings, 'name' | 'scopes'> | undefined,
   log: Pick<Log, 'error'>,
-): readonly unknown[] {
-  if (!issuer?.scopes) return [claims['scope'], claims['scp']].flatMap(scopesIn);
+): readonly unknown[] | undefined {
+  if (!issuer?.scopes) return undefined;
   const { scopes, problem } = ask(issuer.scopes, claims);
   if (scopes) return scopes;
   log.error(

@@ -12,6 +12,9 @@ export interface Clock {
   schedule(run: () => void, milliseconds: number): () => void;
 }
 
+/** The injection token of the clock of an app, which `nestjs-kms-jwt/testing` overrides. */
+export const CLOCK = 'KMS_JWT_CLOCK';
+
 export const SYSTEM_CLOCK: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),

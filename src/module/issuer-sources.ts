@@ -6,6 +6,7 @@ import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
 import type { Log } from '../events/log.js';
 import { keysIn } from '../jwt/jwk.js';
 import { loadMlDsa } from '../jwt/ml-dsa.js';
+import type { Clock } from '../keys/clock.js';
 import { DiscoveryKeySource } from '../keys/discovery-key-source.js';
 import { JwksKeySource } from '../keys/jwks-key-source.js';
 import { KeyRing, type KeySource } from '../keys/key-ring.js';
@@ -26,6 +27,7 @@ export interface IssuerSetup {
   readonly kmsVerifier: KmsVerifier;
   readonly emit: (event: KmsJwtEvent) => void;
   readonly log: Pick<Log, 'warn' | 'error'>;
+  readonly clock: Clock;
 }
 
 /**
@@ -61,13 +63,13 @@ function foundBy(lookUp: IssuerLookupFunction, setup: IssuerSetup): FoundIssuers
         `The function issuers could not be asked again; those that it has returned are accepted until rotation.maxStale: ${message}`,
       ),
   };
-  return new FoundIssuers(finder, { ...limits, ...rotation });
+  return new FoundIssuers(finder, { ...limits, ...rotation }, setup.clock);
 }
 
 /** An issuer has keys, refreshes and failures apart from those of all others. */
 async function openIssuer(
   issuer: IssuerSettings,
-  { settings, kmsVerifier, emit: emitAll, log }: IssuerSetup,
+  { settings, kmsVerifier, emit: emitAll, log, clock }: IssuerSetup,
   cache: KmsJwtSettings['cache'],
 ): Promise<IssuerSource> {
   const { rotation, limits } = settings;
@@ -80,10 +82,10 @@ async function openIssuer(
   // No store: the issuer has the keys.
   const binding = { instance: name, source: issuer.issuer };
   const persistence = new RingPersistence(undefined, binding, limits.timeout, emit);
-  const keys = new TrustedKeys(persistence, { ...rotation, algorithms }, emit);
-  const source = keySourceOf(issuer, settings);
-  const ring = new KeyRing(source, keys, emit);
-  if (source instanceof JwksKeySource) await restoreSnapshot(issuer, source, ring, log);
+  const keys = new TrustedKeys(persistence, { ...rotation, algorithms }, emit, clock);
+  const source = keySourceOf(issuer, settings, clock);
+  const ring = new KeyRing(source, keys, emit, clock);
+  if (source instanceof JwksKeySource) await restoreSnapshot(issuer, source, ring, { log, clock });
   const verifier = new TokenVerifier(ring, { ...settings, ...limits, cache }, kmsVerifier);
   const end = async () => {
     const stopped = ring.stop();
@@ -93,13 +95,13 @@ async function openIssuer(
   return { name, issuer, ring, verifier, end };
 }
 
-function keySourceOf(issuer: IssuerSettings, { rotation, limits }: KmsJwtSettings): KeySource {
+function keySourceOf(issuer: IssuerSettings, { rotation, limits }: KmsJwtSettings, clock: Clock): KeySource {
   const { keys, algorithms } = issuer;
   const settings = { ...rotation, algorithms, timeout: limits.timeout };
   if ('jwks' in keys) return { load: async () => ({ others: keysIn(keys.jwks, algorithms) }) };
-  if ('jwksUri' in keys) return new JwksKeySource(keys.jwksUri, settings);
+  if ('jwksUri' in keys) return new JwksKeySource(keys.jwksUri, settings, clock);
   const isAllowed = (uri: unknown): uri is string => isAllowedJwksUri(uri, issuer);
-  return new DiscoveryKeySource(issuer.issuer, { ...settings, isAllowed });
+  return new DiscoveryKeySource(issuer.issuer, { ...settings, isAllowed }, clock);
 }
 
 /** Keys of a snapshot verify at once, unless they are so old that they would be refused: then the first token waits for a fetch. */
@@ -107,12 +109,12 @@ async function restoreSnapshot(
   { name, keys, algorithms }: IssuerSettings,
   source: JwksKeySource,
   ring: KeyRing,
-  log: Pick<Log, 'warn'>,
+  { log, clock }: Pick<IssuerSetup, 'log' | 'clock'>,
 ): Promise<void> {
   if (!('jwksUri' in keys) || keys.snapshot === undefined) return;
   const snapshot = await readSnapshot(keys.snapshot, algorithms, 'issuers.keys.snapshot');
   // A clock that is wrong, here or where it was made, must not make the keys young for longer.
-  const age = Math.max(0, Date.now() - snapshot.fetchedAt);
+  const age = Math.max(0, clock.now() - snapshot.fetchedAt);
   if (age < source.maxStale * 1000) return ring.restore(source.restore(snapshot.keys), age);
   log.warn(
     `The snapshot of the issuer ${printableName(name)} is older than rotation.maxStale: it is not used`,

@@ -1,16 +1,16 @@
-import { ConfigurableModuleBuilder } from '@nestjs/common';
+import { ConfigurableModuleBuilder, type Provider } from '@nestjs/common';
 import { KmsJwtGuard } from '../auth/kms-jwt.guard.js';
 import type { KmsJwtModuleOptions } from '../options/kms-jwt.options.js';
 import type { KmsJwtModuleExtras } from '../options/module-extras.js';
-import { jwksRoutesProvider, serviceProvider } from './kms-jwt.providers.js';
+import { jwksRoutesProvider, serviceProviders } from './kms-jwt.providers.js';
 import { startupReportProvider } from './startup-report.js';
-import { DEFAULT_NAME, getKmsJwtServiceToken } from '../service/inject-kms-jwt.js';
+import { DEFAULT_NAME, getKmsJwtOptionsToken, getKmsJwtServiceToken } from '../service/inject-kms-jwt.js';
 
 export const INSTANCE_NAME = 'KMS_JWT_INSTANCE_NAME';
-const OPTIONS = 'KMS_JWT_MODULE_OPTIONS';
+const OPTIONS = getKmsJwtOptionsToken();
 
 export const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
-  new ConfigurableModuleBuilder<KmsJwtModuleOptions>({ optionsInjectionToken: OPTIONS })
+  new ConfigurableModuleBuilder<KmsJwtModuleOptions>({ optionsInjectionToken: String(OPTIONS) })
     .setClassMethodName('forRoot')
     .setFactoryMethodName('createKmsJwtOptions')
     .setExtras<KmsJwtModuleExtras>(
@@ -23,9 +23,9 @@ export const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
           ...definition,
           global: isGlobal,
           providers: [
-            ...(definition.providers ?? []),
+            ...(definition.providers ?? []).map((provider) => renameOptions(provider, name)),
             { provide: INSTANCE_NAME, useValue: name },
-            serviceProvider(name, OPTIONS),
+            ...serviceProviders(name),
             startupReportProvider(name),
             ...guards,
             ...(jwksPath ? [jwksRoutesProvider(name, { jwksPath, discovery })] : []),
@@ -35,3 +35,9 @@ export const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
       },
     )
     .build();
+
+/** Nest's builder has one token for the options of all instances: a test could not override those of one. */
+function renameOptions(provider: Provider, name: string): Provider {
+  const isOptions = typeof provider === 'object' && provider.provide === OPTIONS;
+  return isOptions ? { ...provider, provide: getKmsJwtOptionsToken(name) } : provider;
+}

@@ -1,10 +1,11 @@
-import type { FactoryProvider } from '@nestjs/common';
+import type { FactoryProvider, Provider } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { Subject } from 'rxjs';
 import { JWKS_ROUTES, type JwksRouteOptions, JwksRoutes } from '../jwks/jwks.routes.js';
 import { keysIn } from '../jwt/jwk.js';
 import { loadMlDsa } from '../jwt/ml-dsa.js';
 import { AliasSigner } from '../keys/alias-signer.js';
+import { type Clock, CLOCK, SYSTEM_CLOCK } from '../keys/clock.js';
 import { JwksKeySource } from '../keys/jwks-key-source.js';
 import { KeyRing, type KeySource } from '../keys/key-ring.js';
 import { KmsKeySource } from '../keys/kms-key-source.js';
@@ -18,20 +19,23 @@ import type { KmsJwtSettings } from '../options/settings.js';
 import { readModuleOptions } from '../options/read-options.js';
 import { KmsJwtService } from '../service/kms-jwt.service.js';
 import { KmsVerifier } from '../service/kms-verifier.js';
-import { getKmsJwtServiceToken } from '../service/inject-kms-jwt.js';
+import { getKmsJwtOptionsToken, getKmsJwtServiceToken } from '../service/inject-kms-jwt.js';
 import { Log } from '../events/log.js';
 import { TokenSigner } from '../service/token-signer.js';
 import { IssuerVerifier } from '../service/issuer-verifier.js';
 import { TokenVerifier } from '../service/token-verifier.js';
 import { openSources } from './issuer-sources.js';
 
-/** The provider of the service of one instance. */
-export function serviceProvider(name: string, optionsToken: string | symbol): FactoryProvider<KmsJwtService> {
-  return {
-    provide: getKmsJwtServiceToken(name),
-    inject: [optionsToken],
-    useFactory: (options: KmsJwtModuleOptions) => createService(name, options),
-  };
+/** The providers of one instance: its clock and its service. */
+export function serviceProviders(name: string): Provider[] {
+  return [
+    { provide: CLOCK, useValue: SYSTEM_CLOCK },
+    {
+      provide: getKmsJwtServiceToken(name),
+      inject: [getKmsJwtOptionsToken(name), CLOCK],
+      useFactory: (options: KmsJwtModuleOptions, clock: Clock) => createService(name, options, clock),
+    },
+  ];
 }
 
 /** The provider of the routes of one instance's key set. */
@@ -45,7 +49,11 @@ export function jwksRoutesProvider(name: string, options: JwksRouteOptions): Fac
 }
 
 /** Assembles one instance of the library: each object and its dependencies. */
-async function createService(name: string, options: KmsJwtModuleOptions): Promise<KmsJwtService> {
+async function createService(
+  name: string,
+  options: KmsJwtModuleOptions,
+  clock: Clock,
+): Promise<KmsJwtService> {
   const settings = readModuleOptions(options);
   if (settings.algorithms.some(({ messageType }) => messageType === 'EXTERNAL_MU')) await loadMlDsa();
   const events = new Subject<KmsJwtEvent>();
@@ -66,14 +74,14 @@ async function createService(name: string, options: KmsJwtModuleOptions): Promis
     expiresIn: settings.sign.expiresIn,
     clockTolerance,
   };
-  const keys = new TrustedKeys(persistence, trust, emit);
-  const ring = new KeyRing(sourceOf(settings, gateway), keys, emit);
+  const keys = new TrustedKeys(persistence, trust, emit, clock);
+  const ring = new KeyRing(sourceOf(settings, gateway, clock), keys, emit, clock);
   const signer = gateway && newSigner(settings, ring, keys, gateway, emit);
   const kmsVerifier = new KmsVerifier(gateway, settings);
   const verifier = new TokenVerifier(ring, { ...settings, ...limits }, kmsVerifier);
-  const sources = await openSources({ settings, kmsVerifier, emit, log }, { ring, verifier });
+  const sources = await openSources({ settings, kmsVerifier, emit, log, clock }, { ring, verifier });
   const verifierOfAll = sources ? new IssuerVerifier(sources, limits) : verifier;
-  return new KmsJwtService(settings, ring, signer, verifierOfAll, sources, gateway, events, log);
+  return new KmsJwtService(settings, ring, signer, verifierOfAll, sources, gateway, events, log, clock);
 }
 
 function newSigner(
@@ -103,12 +111,12 @@ function write(event: KmsJwtEvent, log: Log): void {
   else log.info(describeEvent(event));
 }
 
-function sourceOf(settings: KmsJwtSettings, gateway: KmsGateway | undefined): KeySource {
+function sourceOf(settings: KmsJwtSettings, gateway: KmsGateway | undefined, clock: Clock): KeySource {
   const { keyId, algorithms, kid, jwksUri, jwks, rotation, limits } = settings;
   if (keyId !== undefined && gateway)
     return new KmsKeySource(gateway, { ...rotation, keyId, kid, algorithms });
   if (jwksUri !== undefined)
-    return new JwksKeySource(jwksUri, { ...rotation, algorithms, timeout: limits.timeout });
+    return new JwksKeySource(jwksUri, { ...rotation, algorithms, timeout: limits.timeout }, clock);
   // Without keys of its own, the service accepts tokens of other issuers alone.
   return { load: async () => ({ others: keysIn(jwks, algorithms) }) };
 }

@@ -1,6 +1,7 @@
 import type { FactoryProvider, OnApplicationBootstrap } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { type Handler, handlersOf, gatewaysOf } from '../auth/handlers.js';
+import { isRealService } from '../auth/check-service.js';
 import { readsCookies } from '../auth/token-extractors.js';
 import { type StartedApp, unguardedHandlers } from '../auth/unguarded-handlers.js';
 import { type VerifiedHandler, verifiedHandlers } from '../auth/verified-handlers.js';
@@ -8,7 +9,7 @@ import { KmsJwtOptionsError } from '../errors/errors.js';
 import { printableName } from '../errors/printable.js';
 import type { Log } from '../events/log.js';
 import { getKmsJwtServiceToken } from '../service/inject-kms-jwt.js';
-import { KmsJwtService } from '../service/kms-jwt.service.js';
+import type { KmsJwtService } from '../service/kms-jwt.service.js';
 
 const STARTUP_REPORT = 'KMS_JWT_STARTUP_REPORT';
 
@@ -40,7 +41,7 @@ class StartupReport implements OnApplicationBootstrap {
   /** Only then Nest knows all guards of the app. */
   onApplicationBootstrap(): void {
     // A test may have put its own service there, which has neither options nor a log.
-    if (!(this.jwt instanceof KmsJwtService)) return;
+    if (!isRealService(this.jwt)) return;
     this.refuseUnverifiable();
     this.reportCookies();
     if (reported.has(this.app.modules)) return;

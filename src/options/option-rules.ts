@@ -39,7 +39,7 @@ const milliseconds: Rule = [
   `must be a positive whole number of milliseconds, at most ${MAX_TIMER_MS}`,
 ];
 const record: Rule = [isObject, 'must be an object'];
-const duration: Rule = [
+export const duration: Rule = [
   (value) => isDuration(value) && toSeconds(value) > 0,
   "must be a positive number of whole seconds, or a string with a unit such as '15m'",
 ];

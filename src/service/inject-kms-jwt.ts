@@ -1,5 +1,6 @@
 import { Inject, type InjectionToken } from '@nestjs/common';
 import { DEFAULT_NAME } from '../events/log.js';
+import type { KmsJwtModuleOptions } from '../options/kms-jwt.options.js';
 import { KmsJwtService } from './kms-jwt.service.js';
 
 export { DEFAULT_NAME };
@@ -14,6 +15,22 @@ export { DEFAULT_NAME };
  */
 export function getKmsJwtServiceToken(name: string = DEFAULT_NAME): InjectionToken<KmsJwtService> {
   return name === DEFAULT_NAME ? KmsJwtService : `KmsJwtService:${name}`;
+}
+
+/**
+ * The injection token of the options of one instance, as `forRoot` got them or the factory of `forRootAsync` returned them, for
+ * `overrideProvider` in tests. With an override that factory is not called.
+ *
+ * @param name the `name` of the instance in `forRoot`. Default: the instance without a name
+ *
+ * @example
+ * // The app's own options, with a key in LocalKms.
+ * Test.createTestingModule({ imports: [AppModule] })
+ *   .overrideProvider(getKmsJwtOptionsToken())
+ *   .useValue({ ...kmsJwtOptions, client: new LocalKms({ keys: [{ alias: 'auth' }] }).client() });
+ */
+export function getKmsJwtOptionsToken(name: string = DEFAULT_NAME): InjectionToken<KmsJwtModuleOptions> {
+  return name === DEFAULT_NAME ? 'KMS_JWT_MODULE_OPTIONS' : `KMS_JWT_MODULE_OPTIONS:${name}`;
 }
 
 /**

@@ -8,6 +8,7 @@ import { expiryOf, type JwtClaims } from '../jwt/claims.js';
 import { type CompactJws, type JwtHeader, parseCompact, tryParseCompact } from '../jwt/compact.js';
 import type { JsonWebKeySet } from '../jwt/jwk.js';
 import type { Observable, Subject } from 'rxjs';
+import type { Clock } from '../keys/clock.js';
 import type { KeyRing } from '../keys/key-ring.js';
 import type { KmsGateway } from '../kms/kms-gateway.js';
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
@@ -18,7 +19,7 @@ import type { GuardSettings, KmsJwtSettings } from '../options/settings.js';
 import type { KmsJwtHealth } from './kms-jwt-health.js';
 import type { CompleteJwt } from './complete-jwt.js';
 import type { TokenSigner } from './token-signer.js';
-import type { TokenVerifier } from './token-verifier.js';
+import type { TokenVerifier, VerifiedToken } from './token-verifier.js';
 import { TokenWatcher, type WatchedClaims } from './token-watcher.js';
 import { expectedOf } from './expected-of-issuer.js';
 import type { TrustSource, TrustSources } from './trust-sources.js';
@@ -47,9 +48,13 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    */
   readonly events: Observable<KmsJwtEvent>;
 
+  /** @internal For KmsJwtGuard. */
+  readonly guardSettings: GuardSettings;
   /** @internal */
   readonly verifyOptions: VerifyOptionsReader;
+
   private readonly watcher: TokenWatcher;
+  private readonly secondsNow = () => this.clock.now() / 1000;
 
   constructor(
     private readonly settings: KmsJwtSettings,
@@ -63,10 +68,12 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
     private readonly subject: Subject<KmsJwtEvent>,
     /** @internal The log of this instance, for the guard and the routes. */
     readonly log: Log,
+    private readonly clock: Clock,
   ) {
     this.events = subject.asObservable();
+    this.guardSettings = settings.guard;
     this.verifyOptions = new VerifyOptionsReader(settings.verify, sources);
-    this.watcher = new TokenWatcher(settings.guard, this.events);
+    this.watcher = new TokenWatcher(settings.guard, this.events, clock);
   }
 
   /**
@@ -111,11 +118,6 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   async sourceOf(token: string): Promise<TrustSource | undefined> {
     const jws = this.sources && this.tryParse(token);
     return jws && this.sources?.of(jws.payload.iss);
-  }
-
-  /** @internal For KmsJwtGuard. */
-  get guardSettings(): GuardSettings {
-    return this.settings.guard;
   }
 
   /** Fetches the public key, so that a wrong key stops the app at start; with `lazy`, the first use does. */
@@ -167,7 +169,7 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
     const settings =
       options !== undefined ? readSignOptions(options, this.settings.sign) : this.settings.sign;
     if (!this.signer) throw new KmsJwtOptionsError('keyId', 'is missing: this instance can only verify');
-    return this.signer.sign(payload, settings, secondsNow());
+    return this.signer.sign(payload, settings, this.secondsNow());
   }
 
   /**
@@ -209,14 +211,16 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   verify(token: string, options?: VerifyOptions): Promise<JwtClaims | CompleteJwt>;
   async verify(token: string, options?: VerifyOptions): Promise<unknown> {
     const settings = this.verifyOptions.read(options);
-    const answer = this.verifier.verify(token, settings, secondsNow);
+    const answer = this.verifier.verify(token, settings, this.secondsNow);
     const { header, claims } = isPromise(answer) ? await answer : answer;
     if (!settings.complete) return claims;
-    return {
-      header: JSON.parse(header.text) as JwtHeader,
-      payload: claims,
-      signature: token.slice(token.lastIndexOf('.') + 1),
-    };
+    const signature = token.slice(token.lastIndexOf('.') + 1);
+    return { header: JSON.parse(header.text) as JwtHeader, payload: claims, signature };
+  }
+
+  /** @internal For KmsJwtGuard, which reads scopes in the payload. @throws what `verify` throws */
+  async verifyToken(token: string, options: VerifyOptions | undefined): Promise<VerifiedToken> {
+    return this.verifier.verify(token, this.verifyOptions.read(options), this.secondsNow);
   }
 
   /**
@@ -295,5 +299,3 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
     return { keys: keys.map(({ jwk }) => ({ ...jwk })) };
   }
 }
-
-const secondsNow = () => Date.now() / 1000;

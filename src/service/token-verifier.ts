@@ -24,7 +24,8 @@ import { type VerifiedSignature, VerifiedTokens } from './verified-tokens.js';
 /** A token that verified. */
 export interface VerifiedToken {
   readonly header: ReceivedHeader;
-  /** As the schema, if there is one, returns them. */
+  readonly payload: JwtClaims;
+  /** The payload as the schema, if there is one, returns it. */
   readonly claims: unknown;
 }
 
@@ -41,7 +42,6 @@ interface ReadToken extends ReceivedToken {
 export interface Question {
   readonly token: unknown;
   readonly options: VerifySettings;
-  /** The time, in seconds since 1970. */
   readonly now: () => number;
 }
 
@@ -206,7 +206,7 @@ export class TokenVerifier {
     const { options, now } = question;
     checkClaims(payload, options, options.clockTimestamp ?? now());
     const isAnswered = !options.schema && !this.settings.isRevoked && options.verification !== 'kms';
-    return isAnswered ? { header, claims: payload } : this.ask(header, payload, key, question);
+    return isAnswered ? { header, payload, claims: payload } : this.ask(header, payload, key, question);
   }
 
   /** Asks the app and then KMS: a token that is refused for any other reason costs no call. */
@@ -228,7 +228,7 @@ export class TokenVerifier {
       await this.kms.verify(token as string, key);
       checkAgain();
     }
-    return { header, claims };
+    return { header, payload, claims };
   }
 
   private refuseUntrusted(key: VerificationKey): void {

@@ -10,6 +10,7 @@ import {
 } from '../errors/errors.js';
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
 import type { JwtClaims } from '../jwt/claims.js';
+import { type Clock, SYSTEM_CLOCK } from '../keys/clock.js';
 import { MAX_TIMER_MS } from '../options/defaults.js';
 import type { TrustSource } from './trust-sources.js';
 
@@ -47,24 +48,7 @@ export interface TokenWatcherSettings {
   recheckInterval: number | undefined;
 }
 
-/** Time and randomness, as arguments for tests. */
-export interface WatcherClock {
-  /** Milliseconds since 1970. */
-  now(): number;
-  /** From 0 to below 1. */
-  random(): number;
-  /** @returns a function that cancels the timer */
-  setTimer(run: () => void, milliseconds: number): () => void;
-}
-
-const SYSTEM_CLOCK: WatcherClock = {
-  now: () => Date.now(),
-  random: () => Math.random(),
-  setTimer(run, milliseconds) {
-    const timer = setTimeout(run, milliseconds).unref();
-    return () => clearTimeout(timer);
-  },
-};
+type WatcherClock = Pick<Clock, 'now' | 'schedule'>;
 
 /** How often the watched tokens are compared with the wall clock. */
 const TICK_MS = 500;
@@ -79,10 +63,12 @@ export class TokenWatcher {
   private readonly subscription: Subscription;
   private cancelTick: (() => void) | undefined;
 
+  /** @param random returns a number from 0 to below 1 */
   constructor(
     private readonly settings: TokenWatcherSettings,
     events: Observable<KmsJwtEvent>,
     private readonly clock: WatcherClock = SYSTEM_CLOCK,
+    private readonly random: () => number = Math.random,
   ) {
     this.subscription = events.subscribe((event) => {
       if (event.type === 'key_removed') this.removeKey(event);
@@ -98,10 +84,11 @@ export class TokenWatcher {
    */
   watch(token: WatchedToken, onInvalid: (error: KmsJwtError) => void): () => void {
     if (this.settings.endAtExpiry) this.refuseInvalid(token);
-    const watch = new Watch(token, this.settings.recheckInterval, this.clock, (error) => {
+    const onEnd = (error: KmsJwtError) => {
       this.watches.delete(watch);
       onInvalid(error);
-    });
+    };
+    const watch = new Watch(token, this.settings.recheckInterval, this.clock, this.random, onEnd);
     this.watches.add(watch);
     this.scheduleTick();
     return () => {
@@ -121,7 +108,7 @@ export class TokenWatcher {
   /** One timer for all tokens: a timer for each would be late after a step of the wall clock, and after a suspension. */
   private scheduleTick(): void {
     if (!this.settings.endAtExpiry || this.cancelTick || this.watches.size === 0) return;
-    this.cancelTick = this.clock.setTimer(() => {
+    this.cancelTick = this.clock.schedule(() => {
       this.cancelTick = undefined;
       try {
         this.endExpiredTokens();
@@ -181,6 +168,7 @@ class Watch {
     readonly token: WatchedToken,
     recheckInterval: number | undefined,
     private readonly clock: WatcherClock,
+    private readonly random: () => number,
     private readonly onInvalid: (error: KmsJwtError) => void,
   ) {
     if (recheckInterval !== undefined) this.scheduleRecheck(recheckInterval);
@@ -198,13 +186,13 @@ class Watch {
   }
 
   private scheduleRecheck(interval: number): void {
-    const jitter = 1 + RECHECK_JITTER * (2 * this.clock.random() - 1);
+    const jitter = 1 + RECHECK_JITTER * (2 * this.random() - 1);
     const recheck = async () => {
       await this.recheck();
       if (!this.isOver) this.scheduleRecheck(interval);
     };
     const delay = Math.min(interval * 1000 * jitter, MAX_TIMER_MS);
-    this.cancelRecheck = this.clock.setTimer(() => void recheck(), delay);
+    this.cancelRecheck = this.clock.schedule(() => void recheck(), delay);
   }
 
   private async recheck(): Promise<void> {

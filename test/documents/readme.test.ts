@@ -44,7 +44,7 @@ test('every code block of the README is run by a test', () => {
   expect(names).toEqual(Object.keys(COVERED));
 });
 
-test.each(['README.md', 'docs/issuers.md', 'docs/algorithms.md'])(
+test.each(['README.md', 'docs/issuers.md', 'docs/algorithms.md', 'docs/testing.md'])(
   'all TypeScript of %s compiles against the package as it is built',
   async (document) => {
     // Inside the package, so that the code finds it by its name.

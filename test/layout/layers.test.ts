@@ -9,7 +9,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /** From top to bottom; folders of one level do not import each other. */
 const LEVELS = [
-  ['module'],
+  ['module', 'testing'],
   ['auth'],
   ['jwks', 'terminus'],
   ['service'],
@@ -69,7 +69,7 @@ for (const from of FOLDERS) {
   add(`${from}/imports-dist.ts`, '../../dist/esm/x.js', false);
   add(`${from}/imports-index.ts`, '../index.js', false);
   add(`${from}/imports-itself.ts`, './x.js', true);
-  add(`${from}/imports-local.ts`, '../local/x.js', false);
+  add(`${from}/imports-local.ts`, '../local/x.js', from === 'testing');
   add(`${from}/imports-package.ts`, 'nestjs-kms-jwt', false);
   add(`local/imports-${from}.ts`, `../${from}/x.js`, false);
   add(`local/nested/imports-${from}.ts`, `../../${from}/x.js`, false);
@@ -84,7 +84,7 @@ for (const from of LOCAL) {
 }
 add('local/imports-index.ts', '../index.js', false);
 add('local/nested/imports-local.ts', '../x.js', true);
-add('index.ts', './local/x.js', false);
+for (const folder of ['local', 'testing']) add('index.ts', `./${folder}/x.js`, false);
 
 describe('an import in src/', () => {
   let folder: string;

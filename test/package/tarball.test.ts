@@ -6,9 +6,10 @@ import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { run } from './support/run.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const LICENCES = ['esm', 'cjs'].map((build) => `dist/${build}/local/index.js.LICENSE.txt`);
-/** One file for each entry point, one for what these share, and what an app without a key in KMS never loads. */
-const BUNDLES = ['index', 'local/index', 'terminus/index', 'shared', 'open-gateway'];
+const LICENCES = ['esm', 'cjs'].map((build) => `dist/${build}/local.js.LICENSE.txt`);
+/** One file for each entry point, what these share, LocalKms apart, and what an app without a key in KMS never loads. */
+const ENTRIES = ['index', 'local/index', 'terminus/index', 'testing/index'];
+const BUNDLES = [...ENTRIES, 'shared', 'local', 'open-gateway'];
 
 describe('the tarball', () => {
   const workspace = join(inject('workspace'), 'tarball');

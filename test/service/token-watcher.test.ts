@@ -26,7 +26,7 @@ class TestClock {
 
   now = () => this.time;
   random = () => this.draw;
-  setTimer = (run: () => void, milliseconds: number) => {
+  schedule = (run: () => void, milliseconds: number) => {
     const timer = { at: this.time + milliseconds, run };
     this.timers.push(timer);
     this.delays.push(milliseconds);
@@ -68,7 +68,12 @@ const token = (parts: Partial<WatchedToken> = {}): WatchedToken => ({
 });
 
 function watcherWith(settings: Partial<TokenWatcherSettings> = {}) {
-  return new TokenWatcher({ endAtExpiry: true, recheckInterval: undefined, ...settings }, events, clock);
+  return new TokenWatcher(
+    { endAtExpiry: true, recheckInterval: undefined, ...settings },
+    events,
+    clock,
+    clock.random,
+  );
 }
 
 const inSeconds = (seconds: number) => token({ expiresAt: clock.time / 1000 + seconds });

@@ -13,6 +13,6 @@ import { OrdersController } from './orders.controller.js';
     }),
   ],
   controllers: [OrdersController],
-  providers: [{ provide: APP_GUARD, useClass: KmsJwtGuard }],
+  providers: [{ provide: APP_GUARD, useExisting: KmsJwtGuard }],
 })
 export class AppModule {}

@@ -30,7 +30,7 @@ import { RolesGuard } from './roles.guard.js';
   providers: [
     ProfileGateway,
     ProfileResolver,
-    { provide: APP_GUARD, useClass: KmsJwtGuard },
+    { provide: APP_GUARD, useExisting: KmsJwtGuard },
     { provide: APP_GUARD, useClass: RolesGuard },
     { provide: APP_FILTER, useClass: KmsJwtExceptionFilter },
   ],

@@ -2,6 +2,7 @@ import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { WebSocketAdapter } from '@nestjs/common';
 import { KmsJwtOptionsError } from '../../errors/errors.js';
+import { checkService } from '../check-service.js';
 import type { KmsJwtGuard } from '../kms-jwt.guard.js';
 import { type HandshakeOptions, refusalOfHandshake, reportFailure } from './handshake-verdict.js';
 import { headersOfRefusal, httpBody } from './http-refusal.js';
@@ -64,6 +65,7 @@ export function guardHandshakes<Adapter extends WebSocketAdapter>(
   guard: KmsJwtGuard,
   options: HandshakeOptions = {},
 ): Adapter {
+  checkService(guard['jwt']);
   const create = adapter.create.bind(adapter) as (...args: Parameters<Adapter['create']>) => unknown;
   // Gateways may share a server: a namespace, or an option `server`.
   const guarded = new WeakSet<object>();

@@ -1,4 +1,5 @@
 import { KmsJwtOptionsError } from '../../errors/errors.js';
+import { checkService } from '../check-service.js';
 import type { KmsJwtGuard } from '../kms-jwt.guard.js';
 import { refusalOf } from '../refusal.js';
 import { type HandshakeOptions, refusalOfHandshake, reportFailure } from './handshake-verdict.js';
@@ -38,6 +39,7 @@ export function handshakeMiddleware(
   guard: KmsJwtGuard,
   options: HandshakeOptions = {},
 ): (socket: object, next: (error?: Error) => void) => void {
+  checkService(guard['jwt']);
   return (socket: NewSocket, next) => {
     void admit(socket, next);
   };

@@ -2,6 +2,7 @@ import type { Type } from '@nestjs/common';
 import { KmsJwtError } from '../../errors/errors.js';
 import type { KmsJwtGuard } from '../kms-jwt.guard.js';
 import { reportRefusal } from '../refusal.js';
+import { verifyHandshake } from '../verify-handshake.js';
 import { connectionContext } from './websocket-handshake.js';
 
 /** How `guardHandshakes` and `handshakeMiddleware` verify tokens. */
@@ -32,12 +33,11 @@ export async function refusalOfHandshake(
   const context = connectionContext(client, gateway);
   try {
     check?.();
-    // Of a guard, these members are private to the library.
-    await guard['verifyHandshake'](context);
+    await verifyHandshake(guard, context);
     return undefined;
   } catch (error) {
     if (!(error instanceof KmsJwtError)) reportFailure(guard, error);
-    // The answer does not wait for an overridden `handleError`.
+    // The answer does not wait for an overridden `handleError`. Private members of a guard are the library's to call.
     void guard['refuse'](error, context);
     return { error };
   }

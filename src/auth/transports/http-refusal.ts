@@ -1,5 +1,7 @@
+import { HttpException } from '@nestjs/common';
 import {
   InsufficientScopeError,
+  type KmsJwtError,
   TokenAmbiguousError,
   TokenError,
   TokenMissingError,
@@ -7,6 +9,30 @@ import {
 import { refusalOf } from '../refusal.js';
 
 const RETRY_AFTER_SECONDS = '1';
+
+/**
+ * The exception with which `KmsJwtGuard` and `KmsJwtExceptionFilter` respond to an error, for an exception filter that catches
+ * everything itself. Its body has the error's message and code, except for a 500 and a 503, where the message is the name of the
+ * status. Log its `cause` for these: the filter of this library would have done so.
+ *
+ * @returns an HttpException with the `headers` that belong to its status, `WWW-Authenticate` (RFC 6750, section 3) or
+ * `Retry-After`: Nest does not set them
+ *
+ * @example
+ * catch(error: unknown, host: ArgumentsHost) {
+ *   if (!(error instanceof KmsJwtError)) return super.catch(error, host);
+ *   const exception = toHttpException(error);
+ *   const response = host.switchToHttp().getResponse<Response>();
+ *   response.status(exception.getStatus()).set(exception.headers).json(exception.getResponse());
+ * }
+ */
+export function toHttpException(
+  error: KmsJwtError,
+): HttpException & { readonly headers: Readonly<Record<string, string>> } {
+  const body = httpBody(error);
+  const exception = new HttpException(body, body.statusCode, { cause: error, errorCode: body.errorCode });
+  return Object.assign(exception, { headers: headersOfRefusal(error) });
+}
 
 /** The body of a refusal over HTTP. */
 export function httpBody(error: unknown) {

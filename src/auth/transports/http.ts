@@ -1,8 +1,8 @@
-import { type ArgumentsHost, HttpException } from '@nestjs/common';
+import type { ArgumentsHost, HttpException } from '@nestjs/common';
 import type { KmsJwtError } from '../../errors/errors.js';
 import type { TokenCarrier } from '../../options/kms-jwt.options.js';
 import { eventStreamOf } from './event-stream.js';
-import { headersOfRefusal, httpBody } from './http-refusal.js';
+import { toHttpException } from './http-refusal.js';
 import { rawResponseOf } from './http-response.js';
 import type { Transport } from './transport.js';
 
@@ -28,14 +28,14 @@ function cutOff(host: ArgumentsHost): boolean {
 
 /** The exception has the status and the body; the headers are set on the response at once, unless it has begun. */
 function refuse(error: KmsJwtError, host: ArgumentsHost): HttpException {
-  if (!rawResponseOf(host).headersSent) setHeaders(error, host);
-  const body = httpBody(error);
-  return new HttpException(body, body.statusCode, { cause: error, errorCode: body.errorCode });
+  const exception = toHttpException(error);
+  if (!rawResponseOf(host).headersSent) setHeaders(exception.headers, host);
+  return exception;
 }
 
-function setHeaders(error: KmsJwtError, host: ArgumentsHost): void {
+function setHeaders(headers: Readonly<Record<string, string>>, host: ArgumentsHost): void {
   const response = host.switchToHttp().getResponse<HttpResponse>();
-  for (const [name, value] of Object.entries(headersOfRefusal(error))) response.header(name, value);
+  for (const [name, value] of Object.entries(headers)) response.header(name, value);
 }
 
 export const http: Transport = {

@@ -1,0 +1,28 @@
+import type { ExecutionContext } from '@nestjs/common';
+import { withDeadline, within } from '../async/deadline.js';
+import { AuthenticationTimeoutError } from '../errors/errors.js';
+import { bindCall } from './call.js';
+import type { KmsJwtGuard } from './kms-jwt.guard.js';
+import type { Verified } from './verified-token.js';
+
+/**
+ * Verifies the token of a WebSocket handshake, within a time limit: an overridden `authenticate` may never settle.
+ *
+ * @throws AuthenticationTimeoutError
+ */
+export function verifyHandshake(
+  guard: KmsJwtGuard,
+  context: ExecutionContext,
+): Promise<Verified | undefined> {
+  // These members of a guard are private to the library.
+  const call = bindCall(context, guard['routes']);
+  const { access } = call.route;
+  const limit = guard['jwt'].verdictTimeout;
+  const late = (blockedMs: number) =>
+    new AuthenticationTimeoutError(`The token was not verified ${within(limit, blockedMs)}`);
+  const verify = async () => {
+    const token = guard['tokenFor'](call, access === 'elsewhere' ? 'required' : access);
+    return token === undefined ? undefined : guard['verifyToken'](token, call);
+  };
+  return withDeadline(verify, limit, late);
+}

@@ -1,0 +1,113 @@
+import { type ArgumentsHost, Catch, Controller, Get, HttpException, Inject, Param } from '@nestjs/common';
+import { APP_FILTER, BaseExceptionFilter, HttpAdapterHost } from '@nestjs/core';
+import {
+  InsufficientScopeError,
+  KmsJwtError,
+  KmsJwtExceptionFilter,
+  KmsJwtOptionsError,
+  KmsUnavailableError,
+  toHttpException,
+  TokenMissingError,
+} from 'nestjs-kms-jwt';
+import { describe, expect, test } from 'vitest';
+import { ADAPTERS } from './kms-jwt.guard.support.js';
+import { startApp } from './support.js';
+
+const ERRORS: Record<string, () => Error> = {
+  missing: () => new TokenMissingError(),
+  scope: () => new InsufficientScopeError(['orders:read']),
+  away: () => new KmsUnavailableError('timeout', 'KMS did not answer'),
+  options: () => new KmsJwtOptionsError('keyId', 'is missing'),
+  foreign: () => new HttpException('I am a teapot', 418),
+};
+
+@Controller()
+class ErrorsController {
+  @Get(':name') fail(@Param('name') name: string) {
+    throw ERRORS[name]?.() ?? new Error('It has no such error');
+  }
+}
+
+/** As the documents show it. */
+@Catch()
+class CatchAllFilter extends BaseExceptionFilter {
+  constructor(@Inject(HttpAdapterHost) private readonly host: HttpAdapterHost) {
+    super(host.httpAdapter);
+  }
+
+  override catch(error: unknown, host: ArgumentsHost): void {
+    if (!(error instanceof KmsJwtError)) return super.catch(error, host);
+    const { httpAdapter } = this.host;
+    const exception = toHttpException(error);
+    const response: unknown = host.switchToHttp().getResponse();
+    for (const [name, value] of Object.entries(exception.headers))
+      httpAdapter.setHeader(response, name, value);
+    httpAdapter.reply(response, exception.getResponse(), exception.getStatus());
+  }
+}
+
+/** Answers everything in its own way: what reaches it is not answered by the filter of the library. */
+@Catch()
+class TeapotFilter extends CatchAllFilter {
+  override catch(_error: unknown, host: ArgumentsHost): void {
+    super.catch(new HttpException('I am a teapot', 418), host);
+  }
+}
+
+const catchAll = { provide: APP_FILTER, useClass: CatchAllFilter };
+const teapot = { provide: APP_FILTER, useClass: TeapotFilter };
+const ours = { provide: APP_FILTER, useClass: KmsJwtExceptionFilter };
+
+describe.each(Object.entries(ADAPTERS))('on %s', (_, newAdapter) => {
+  const answersOf = async (providers: object[]) => {
+    const { get } = await startApp({
+      controllers: [ErrorsController],
+      providers: providers as [],
+      adapter: newAdapter() as never,
+    });
+    return async (name: string) => {
+      const response = await get(`/${name}`);
+      const header = (one: string) => response.headers.get(one);
+      return [response.status, header('www-authenticate'), header('retry-after'), await response.json()];
+    };
+  };
+
+  test.each(Object.keys(ERRORS))(
+    'a filter with toHttpException answers as that of the library: %s',
+    async (name) => {
+      const expected = await answersOf([ours]);
+      const actual = await answersOf([catchAll]);
+      expect(await actual(name)).toEqual(await expected(name));
+    },
+  );
+
+  test('of two filters, that which is registered last is asked first', async () => {
+    const inOrder = await answersOf([teapot, ours]);
+    expect(await inOrder('away')).toMatchObject([503, null, '1', { errorCode: 'kms_unavailable' }]);
+    expect((await inOrder('foreign'))[0]).toBe(418);
+    const reversed = await answersOf([ours, teapot]);
+    expect((await reversed('away'))[0]).toBe(418);
+  });
+
+  test('a filter of useGlobalFilters is asked before every APP_FILTER', async () => {
+    const { get } = await startApp({
+      controllers: [ErrorsController],
+      providers: [ours],
+      adapter: newAdapter() as never,
+      prepare: (app) => app.useGlobalFilters(new TeapotFilter(app.get(HttpAdapterHost))),
+    });
+    expect((await get('/away')).status).toBe(418);
+  });
+});
+
+test('the exception has the status, the headers, the code and the cause', () => {
+  const error = new TokenMissingError();
+  const exception = toHttpException(error);
+  expect(exception).toBeInstanceOf(HttpException);
+  expect(exception).toMatchObject({
+    headers: { 'WWW-Authenticate': 'Bearer' },
+    cause: error,
+    errorCode: 'token_missing',
+  });
+  expect(exception.getStatus()).toBe(401);
+});

@@ -1,0 +1,154 @@
+import { Controller, Get, Injectable, Module, Req, UseGuards } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { Test, type TestingModuleBuilder } from '@nestjs/testing';
+import {
+  Claims,
+  type JwtClaims,
+  KmsJwtGuard,
+  KmsJwtModule,
+  OptionalAuth,
+  Public,
+  TokenIssuer,
+} from 'nestjs-kms-jwt';
+import { LocalKms } from 'nestjs-kms-jwt/local';
+import { fakeClaims } from 'nestjs-kms-jwt/testing';
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+
+const kmsJwt = () =>
+  KmsJwtModule.forRoot({
+    keyId: 'alias/auth',
+    client: new LocalKms({ keys: [{ alias: 'auth' }] }).client(),
+    isGlobal: true,
+  });
+
+async function start(builder: TestingModuleBuilder) {
+  const module = await builder.compile();
+  const app = module.createNestApplication({ logger: false });
+  onTestFinished(() => app.close());
+  await app.listen(0, '127.0.0.1');
+  const url = await app.getUrl();
+  return async (path: string) => {
+    const response = await fetch(url + path);
+    return [response.status, response.ok ? await response.json() : undefined];
+  };
+}
+
+describe('an APP_GUARD that is registered by useExisting', () => {
+  @Controller()
+  class OrdersController {
+    @Get('me') me(@Claims() claims: JwtClaims, @TokenIssuer() issuer: string) {
+      return { claims, issuer };
+    }
+    @Get('user') user(@Req() { user }: { user: JwtClaims }) {
+      return user;
+    }
+    @Public() @Get('public') open(@Claims() claims?: JwtClaims) {
+      return { claims: claims ?? null };
+    }
+    @OptionalAuth() @Get('optional') optional(@Claims() claims?: JwtClaims) {
+      return { claims: claims ?? null };
+    }
+  }
+  @Module({
+    imports: [kmsJwt()],
+    controllers: [OrdersController],
+    providers: [{ provide: APP_GUARD, useExisting: KmsJwtGuard }],
+  })
+  class AppModule {}
+  const builder = () => Test.createTestingModule({ imports: [AppModule] });
+
+  test('guards the app', async () => {
+    const get = await start(builder());
+    expect(await get('/me')).toEqual([401, undefined]);
+  });
+
+  test('is replaced by overrideProvider(KmsJwtGuard)', async () => {
+    const get = await start(
+      builder()
+        .overrideProvider(KmsJwtGuard)
+        .useValue(fakeClaims({ sub: 'user-42' })),
+    );
+    expect(await get('/me')).toEqual([200, { claims: { sub: 'user-42' }, issuer: 'own' }]);
+    expect(await get('/user')).toEqual([200, { sub: 'user-42' }]);
+    expect(await get('/public')).toEqual([200, { claims: null }]);
+    expect(await get('/optional')).toEqual([200, { claims: { sub: 'user-42' } }]);
+  });
+
+  test('each call has its own copy of the claims as they are then', async () => {
+    const claims = { sub: 'user-42' };
+    const get = await start(builder().overrideProvider(KmsJwtGuard).useValue(fakeClaims(claims)));
+    expect(await get('/user')).toEqual([200, { sub: 'user-42' }]);
+    claims.sub = 'user-43';
+    expect(await get('/user')).toEqual([200, { sub: 'user-43' }]);
+  });
+
+  test('the name of the issuer and the property of the request can be others', async () => {
+    const fake = fakeClaims({ sub: 'user-42' }, { issuer: 'corp', property: 'auth' });
+    const get = await start(builder().overrideProvider(KmsJwtGuard).useValue(fake));
+    expect(await get('/me')).toMatchObject([200, { issuer: 'corp' }]);
+    // Without `user` the handler returns nothing.
+    await expect(get('/user')).rejects.toThrow(SyntaxError);
+  });
+});
+
+function controllerGuardedBy(guard: typeof KmsJwtGuard) {
+  // Beside the guard, it does not open the route.
+  @Public()
+  @UseGuards(guard)
+  @Controller()
+  class OrdersController {
+    @Get('me') me(@Claims() claims?: JwtClaims) {
+      return claims ?? {};
+    }
+  }
+  return OrdersController;
+}
+
+describe('guards of @UseGuards()', () => {
+  const InternalGuard = KmsJwtGuard.named('internal');
+  @Injectable()
+  class UserGuard extends KmsJwtGuard {
+    protected override async authenticate(): Promise<JwtClaims> {
+      throw new TypeError('It has no users here');
+    }
+  }
+  test.each([
+    ['KmsJwtGuard', KmsJwtGuard],
+    ['a named one', InternalGuard],
+    ['a subclass', UserGuard],
+  ])('%s is replaced by overrideGuard, and decorators count as with it', async (_, guard) => {
+    @Module({
+      imports: [
+        kmsJwt(),
+        KmsJwtModule.forRoot({
+          name: 'internal',
+          isGlobal: true,
+          keyId: 'alias/internal',
+          client: new LocalKms({ keys: [{ alias: 'internal' }] }).client(),
+        }),
+      ],
+      controllers: [controllerGuardedBy(guard as typeof KmsJwtGuard)],
+    })
+    class AppModule {}
+    const fake = fakeClaims({ sub: 'user-42' }, { guard });
+    const get = await start(
+      Test.createTestingModule({ imports: [AppModule] })
+        .overrideGuard(guard)
+        .useValue(fake),
+    );
+    expect(await get('/me')).toEqual([200, { sub: 'user-42' }]);
+  });
+});
+
+describe('mistakes', () => {
+  afterEach(() => vi.unstubAllEnvs());
+
+  test.each(['production', 'Production', 'prod', ' prod '])('NODE_ENV %s is refused', (env) => {
+    vi.stubEnv('NODE_ENV', env);
+    expect(() => fakeClaims({ sub: 'user-42' })).toThrow('is for tests only');
+  });
+
+  test.each([[['user-42']], ['user-42'], [42]])('claims %j are refused', (claims) => {
+    expect(() => fakeClaims(claims as never)).toThrow('must');
+  });
+});
