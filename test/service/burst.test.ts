@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { VerifyOptions } from 'nestjs-kms-jwt';
-import { encode, goodClaims, goodHeader, newKeys, partsOf, signed } from '../security/support.js';
-import { startOurs } from '../security/verifiers.js';
+import { encode, goodClaims, goodHeader, newKeys, partsOf, signed, trustIn } from '../security/support.js';
+import { startOurs } from '../security/ours.js';
 
 const CALLS = 10_000;
 /** In milliseconds, for busy machines: bench/ measures it. It was over a second while every check was made at once. */
@@ -16,7 +16,7 @@ const distinct = Array.from({ length: CALLS }, (_, n) =>
 const unknownKid = encode({ ...goodHeader(keys), kid: 'unknown' });
 
 let ours: Awaited<ReturnType<typeof startOurs>>;
-beforeAll(async () => void (ours = await startOurs(keys)));
+beforeAll(async () => void (ours = await startOurs(trustIn(keys))));
 afterAll(() => ours.close());
 
 /** For how long the event loop stood still, at most, while all of these were verified at once. */
