@@ -16,6 +16,9 @@ export interface AlgorithmKeys {
   readonly now: number;
 }
 
+/** What a token needs that is to be good. */
+export type SignerKeys = Pick<AlgorithmKeys, 'alg' | 'trusted' | 'now'>;
+
 export type AlgorithmCase = Case<AlgorithmKeys>;
 
 export function newAlgorithmKeys(alg: AlgorithmName): AlgorithmKeys {
@@ -34,10 +37,10 @@ export function trustInAlgorithm({ alg, trusted, other }: AlgorithmKeys): Trust 
   return { alg, jwks: { keys } };
 }
 
-export const headerFor = ({ alg, trusted }: AlgorithmKeys) => ({ alg, typ: 'JWT', kid: trusted.kid });
+export const headerFor = ({ alg, trusted }: SignerKeys) => ({ alg, typ: 'JWT', kid: trusted.kid });
 
 /** What a signature covers, in a token that has everything else right. */
-export function inputFor(keys: AlgorithmKeys, header: object = {}, claims: object = {}): string {
+export function inputFor(keys: SignerKeys, header: object = {}, claims: object = {}): string {
   return `${encode({ ...headerFor(keys), ...header })}.${encode({ ...goodClaims(keys), ...claims })}`;
 }
 
@@ -47,7 +50,7 @@ export function sealedBy(input: string, sign: (input: Buffer) => Uint8Array): st
 }
 
 /** A token that the trusted key did sign. */
-export function tokenFor(keys: AlgorithmKeys, header: object = {}, claims: object = {}): string {
+export function tokenFor(keys: SignerKeys, header: object = {}, claims: object = {}): string {
   return sealedBy(inputFor(keys, header, claims), keys.trusted.sign);
 }
 
