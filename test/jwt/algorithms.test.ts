@@ -1,5 +1,5 @@
 import { type KeySpec, SigningAlgorithmSpec } from '@aws-sdk/client-kms';
-import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import {
   algorithmFor,
@@ -12,12 +12,7 @@ import {
   keySpecsOf,
   namesOf,
 } from '../../src/jwt/algorithms.js';
-
-/** Any number of that many bits will do, as nothing is signed; to make a pair takes long. */
-function rsa(modulusLength: number): KeyObject {
-  const n = Buffer.alloc(modulusLength / 8, 0xff).toString('base64url');
-  return createPublicKey({ key: { kty: 'RSA', n, e: 'AQAB' }, format: 'jwk' });
-}
+import { rsaPublicKey } from '../support/rsa-keys.js';
 
 const ec = (namedCurve: string) => generateKeyPairSync('ec', { namedCurve }).publicKey;
 const KEYS: Record<string, KeyObject> = {
@@ -25,7 +20,7 @@ const KEYS: Record<string, KeyObject> = {
   'P-384': ec('P-384'),
   'P-521': ec('P-521'),
   secp256k1: ec('secp256k1'),
-  RSA: rsa(2048),
+  RSA: rsaPublicKey(2048),
   Ed25519: generateKeyPairSync('ed25519').publicKey,
 };
 
@@ -83,11 +78,11 @@ describe('the algorithm of a key', () => {
   });
 
   test.each([
-    ['an RSA key of 2,040 bits', () => rsa(2040)],
-    ['an RSA key of 1,024 bits', () => rsa(1024)],
+    ['an RSA key of 2,040 bits', () => rsaPublicKey(2040)],
+    ['an RSA key of 1,024 bits', () => rsaPublicKey(1024)],
     ['an X25519 key', () => generateKeyPairSync('x25519').publicKey],
     ['an Ed448 key', () => generateKeyPairSync('ed448').publicKey],
-    ['a key for RSA-PSS alone', () => generateKeyPairSync('rsa-pss', { modulusLength: 2048 }).publicKey],
+    ['a key for RSA-PSS alone', () => rsaPublicKey(2048, 'rsa-pss')],
     ['a key on a Brainpool curve', () => ec('brainpoolP256r1')],
   ])('is none for %s', (_, newKey) => {
     expect(ALGORITHMS.filter(({ fits }) => fits(newKey()))).toEqual([]);
