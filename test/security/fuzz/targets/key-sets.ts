@@ -21,6 +21,8 @@ import { must, outcomeOf, type Target } from '../target.js';
 
 /** More keys of one set are not looked at. */
 const MAX_KEYS = 100;
+/** Of one set, the keys whose tokens are verified: more would take longer than an input may. */
+const MAX_CHECKED = 4;
 /** No two of them fit one key. */
 const ALGORITHMS: readonly AlgorithmName[] = [
   'ES256',
@@ -82,8 +84,9 @@ async function checkTrust(
         verdictOnJwk(jwk, ALGORITHMS) !== 'refuse',
     );
     must(isGiven && verdictOnJwk(key, ALGORITHMS) === 'trust', `It trusts ${key.kid}, which is no key`);
-    if (service) await checkTokensOf(key, service, known);
   }
+  for (const key of service ? trusted.slice(0, MAX_CHECKED) : [])
+    await checkTokensOf(key, service as Service, known);
   const names = new Set(trusted.map(({ kid }) => kid));
   const forgotten = given.find(
     (jwk) => verdictOnJwk(jwk, ALGORITHMS) === 'trust' && !names.has(jwk['kid'] as string),
@@ -98,8 +101,10 @@ async function checkTokensOf(
 ): Promise<void> {
   const options = { issuer: ISSUER, audience: AUDIENCE };
   const { alg, kid } = key;
-  const owners = known.filter((keys) => keys.alg === alg);
-  for (const keys of owners) {
+  for (const keys of known.filter((one) => one.alg === alg)) {
+    // ML-DSA takes long to sign; most keys have the names that they were given.
+    const isRenamed = !kid.startsWith(nameOf(keys, ''));
+    if (isRenamed && alg.startsWith('ML-DSA')) continue;
     const isKeys = identityOf(keys.trusted.jwk) === identityOf(key);
     const { error } = await outcomeOf(TokenError, () => jwt.verify(ownToken(keys, kid), options));
     must(!error === isKeys, `A token by another key than ${kid} was ${error ? 'refused' : 'accepted'}`);
@@ -113,13 +118,13 @@ async function checkTokensOf(
 /** Of a key in a set with keys of all algorithms. */
 const nameOf = ({ alg }: AlgorithmKeys, kid: unknown) => `${alg} ${String(kid)}`;
 
-const ownTokens = new Map<string, string>();
+const ownTokens = new WeakMap<AlgorithmKeys, Map<string, string>>();
 
-/** ML-DSA takes long to sign, and most keys have the names that they were given. */
 function ownToken(keys: AlgorithmKeys, kid: string): string {
-  const name = `${keys.alg} ${kid}`;
-  const token = ownTokens.get(name) ?? tokenFor(keys, { kid });
-  if (kid === nameOf(keys, keys.trusted.kid)) ownTokens.set(name, token);
+  const tokens = ownTokens.get(keys) ?? new Map<string, string>();
+  ownTokens.set(keys, tokens);
+  const token = tokens.get(kid) ?? tokenFor(keys, { kid });
+  if (kid.startsWith(nameOf(keys, ''))) tokens.set(kid, token);
   return token;
 }
 

@@ -80,6 +80,18 @@ function inputs(): fc.Arbitrary<Input> {
   const one = fc.constantFrom(...keys);
   return fc.oneof(
     {
+      weight: 3,
+      arbitrary: fc
+        .constantFrom(...keys.slice(0, NAMES.length))
+        .chain(({ spki, jwk, algorithms }) =>
+          fc.record({
+            algorithm: fc.constantFrom(...algorithms),
+            spki: fc.constant(spki),
+            jwk: fc.constant(jwk),
+          }),
+        ),
+    },
+    {
       weight: 1,
       arbitrary: fc.tuple(algorithm, one).map(([alg, { spki, jwk, algorithms }]) => ({
         algorithm: alg,
