@@ -55,6 +55,7 @@ test('the algorithms go by the names of their RFCs, of AWS and of Node', () => {
     row.integerLength,
   ]);
   expect(rows).toEqual(TABLE);
+  expect(ALGORITHM_NAMES).toEqual(TABLE.map(([alg]) => alg));
 });
 
 test('signatures are checked as R and S, with PKCS #1 or PSS, and with a salt as long as the hash', () => {

@@ -102,7 +102,7 @@ describe('an ECDSA signature by P-521', () => {
   };
 
   test('is read with a length in long form, as OpenSSL writes it', () => {
-    for (let index = 0; index < 500; index += 1) {
+    for (let index = 0; index < 100; index += 1) {
       const input = Buffer.from(`message ${index}`);
       const signature = fromKmsSignature(sign('sha512', input, privateKey), key);
       expect(verifySignature({ input, signature, key })).toBe(true);
