@@ -1,9 +1,11 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, type KeyObject, verify } from 'node:crypto';
+import { ed25519 } from '@noble/curves/ed25519.js';
 import { ml_dsa44, ml_dsa65, ml_dsa87 } from '@noble/post-quantum/ml-dsa.js';
 import { calculateJwkThumbprint } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { ALGORITHMS, algorithmNamed, type AlgorithmName, ES256 } from '../../src/jwt/algorithms.js';
 import { isSamePublicKey, publicKeyFromSpki, verificationKeyFrom } from '../../src/jwt/jwk.js';
+import { SMALL_ORDER_POINTS } from '../security/cases/each-algorithm/ed25519.js';
 import { verificationKey } from '../support/verification-key.js';
 
 const ec = (namedCurve: string) => generateKeyPairSync('ec', { namedCurve }).privateKey;
@@ -142,6 +144,27 @@ describe('a key of RSA', () => {
   test('of 2,049 bits has signatures of 257 bytes', () => {
     const n = base64url(Buffer.concat([Buffer.from([1]), modulus]));
     expect(read({ ...jwk, n }, 'RS256')?.signatureLength).toBe(257);
+  });
+});
+
+describe('a key of Ed25519', () => {
+  const keyOf = (bytes: Uint8Array) => ({ kty: 'OKP', crv: 'Ed25519', x: base64url(bytes) });
+
+  test.each(SMALL_ORDER_POINTS)('is not %s, a point of small order', (encoded) => {
+    expect(read(keyOf(Buffer.from(encoded, 'hex')), 'Ed25519')).toBeUndefined();
+    expect(read(keyOf(Buffer.from(encoded, 'hex')), 'EdDSA')).toBeUndefined();
+  });
+
+  test('of small order would verify signatures that anybody can make', () => {
+    const key = createPublicKey({ key: keyOf(Buffer.from([1, ...Buffer.alloc(31)])), format: 'jwk' });
+    const signature = Buffer.concat([ed25519.Point.BASE.toBytes(), Buffer.from([1, ...Buffer.alloc(31)])]);
+    expect(verify(undefined, Buffer.from('any'), key, signature)).toBe(true);
+  });
+
+  test('may have a coordinate that differs from these in one bit', () => {
+    const bytes = Buffer.from(SMALL_ORDER_POINTS[4], 'hex');
+    bytes[0] = (bytes[0] ?? 0) ^ 1;
+    expect(read(keyOf(bytes), 'Ed25519')).toBeDefined();
   });
 });
 

@@ -2,6 +2,7 @@ import { p256, p384, p521 } from '@noble/curves/nist.js';
 import { secp256k1 } from '@noble/curves/secp256k1.js';
 import type { AlgorithmName } from 'nestjs-kms-jwt';
 import { integerOf } from '../algorithm-keys.js';
+import { SMALL_ORDER_POINTS } from '../cases/each-algorithm/ed25519.js';
 
 type Jwk = Readonly<Record<string, unknown>>;
 
@@ -16,6 +17,8 @@ const CURVES = {
 } as const;
 /** Of public keys, in bytes (FIPS 204, table 2). */
 const ML_DSA_LENGTHS = { 'ML-DSA-44': 1312, 'ML-DSA-65': 1952, 'ML-DSA-87': 2592 } as const;
+/** Public keys by which anybody can sign. */
+const SMALL_ORDER = new Set<string | undefined>(SMALL_ORDER_POINTS);
 const RSA_ALGORITHMS: readonly AlgorithmName[] = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'];
 
 /** Whether a public JWK may be trusted under its name for its one of these algorithms. */
@@ -44,7 +47,7 @@ function verdictOnMembers(jwk: Jwk): Verdict {
     case 'RSA':
       return verdictOnNumbers(jwk);
     case 'OKP':
-      return verdictOnBytes(jwk['x'], 32);
+      return SMALL_ORDER.has(bytesIn(jwk['x'])?.toString('hex')) ? 'refuse' : verdictOnBytes(jwk['x'], 32);
     default:
       return verdictOnBytes(jwk['pub'], ML_DSA_LENGTHS[jwk['alg'] as keyof typeof ML_DSA_LENGTHS]);
   }

@@ -25,7 +25,7 @@ export const SMALL_ORDER_POINTS = [
   'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
   'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff',
   'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff',
-];
+] as const;
 
 const point = (good: Buffer) => good.subarray(0, 32);
 const scalar = (good: Buffer) => good.subarray(32);

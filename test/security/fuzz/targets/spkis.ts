@@ -81,15 +81,13 @@ function inputs(): fc.Arbitrary<Input> {
   return fc.oneof(
     {
       weight: 3,
-      arbitrary: fc
-        .constantFrom(...keys.slice(0, NAMES.length))
-        .chain(({ spki, jwk, algorithms }) =>
-          fc.record({
-            algorithm: fc.constantFrom(...algorithms),
-            spki: fc.constant(spki),
-            jwk: fc.constant(jwk),
-          }),
-        ),
+      arbitrary: fc.constantFrom(...keys.slice(0, NAMES.length)).chain(({ spki, jwk, algorithms }) =>
+        fc.record({
+          algorithm: fc.constantFrom(...algorithms),
+          spki: fc.constant(spki),
+          jwk: fc.constant(jwk),
+        }),
+      ),
     },
     {
       weight: 1,
