@@ -104,6 +104,7 @@ describe('a key of ML-DSA', () => {
     ['with one byte less', { pub: base64url(Buffer.alloc(1951)) }],
     ['with one byte more', { pub: base64url(Buffer.alloc(1953)) }],
     ['without bytes', { pub: '' }],
+    ['with its bytes in an array', { pub: [...Buffer.alloc(1952)] }],
     ['of another kty', { kty: 'OKP' }],
   ])('%s is none', (_, members) => {
     expect(read({ ...jwk, ...members }, 'ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87')).toBeUndefined();

@@ -130,6 +130,18 @@ describe('an ECDSA signature by P-521', () => {
       'a length in long form that is one short',
       Uint8Array.from([0x30, 0x81, 127, ...integer(...bytes(1, 62)), ...integer(...bytes(1, 62))]),
     ],
+    [
+      'a length in long form that is one long',
+      Uint8Array.from([0x30, 0x81, 129, ...integer(...bytes(1, 62)), ...integer(...bytes(1, 62))]),
+    ],
+    [
+      'a length of 128 in short form',
+      Uint8Array.from([0x30, 0x80, ...integer(...bytes(1, 62)), ...integer(...bytes(1, 62))]),
+    ],
+    [
+      'a long form with another first byte',
+      Uint8Array.from([0x30, 0x83, 128, ...integer(...bytes(1, 62)), ...integer(...bytes(1, 62))]),
+    ],
     ['bytes behind it', Uint8Array.from([...der(bytes(1, 66), bytes(1, 66)), 0])],
     ['an r of 67 bytes', der(bytes(0x01, 67), bytes(0x01, 60))],
   ])('refuses %s', (_, encoded) => {
