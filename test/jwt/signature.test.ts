@@ -149,6 +149,23 @@ describe('an ECDSA signature by P-521', () => {
   });
 });
 
+describe.each([
+  ['ES384', 'P-384', 'sha384', 96],
+  ['ES256K', 'secp256k1', 'sha256', 64],
+] as const)('an ECDSA signature of %s', (alg, namedCurve, hash, length) => {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve });
+  const key = keyFor(alg, publicKey);
+
+  test('verifies as R and S', () => {
+    for (let index = 0; index < 50; index += 1) {
+      const input = Buffer.from(`message ${index}`);
+      const signature = fromKmsSignature(sign(hash, input, privateKey), key);
+      expect(signature).toHaveLength(length);
+      expect(verifySignature({ input, signature, key })).toBe(true);
+    }
+  });
+});
+
 describe('a signature of another kind', () => {
   const rsa = keyFor('RS256', generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey);
   const ed25519 = keyFor('Ed25519', generateKeyPairSync('ed25519').publicKey);

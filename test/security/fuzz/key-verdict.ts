@@ -78,7 +78,6 @@ function verdictOnBytes(encoded: unknown, length: number): Verdict {
 /** What makes two public keys the same one, however their members are spelled. */
 export function identityOf(key: unknown): string {
   const { kty, crv, x, y, n, e, alg, pub } = (key ?? {}) as Jwk;
-  const numbers = (...members: unknown[]) => members.map((one) => numberIn(one)?.toString(16)).join();
   switch (kty) {
     case 'EC':
       return `EC ${String(crv)} ${numbers(x, y)}`;
@@ -91,6 +90,10 @@ export function identityOf(key: unknown): string {
     default:
       return 'none';
   }
+}
+
+function numbers(...members: unknown[]): string {
+  return members.map((one) => numberIn(one)?.toString(16)).join();
 }
 
 function isNameIn<T extends object>(name: unknown, table: T): name is keyof T {

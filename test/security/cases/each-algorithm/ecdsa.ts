@@ -60,10 +60,11 @@ export function ecdsa(alg: EcdsaName): readonly AlgorithmCase[] {
   return [...encodings(alg), ...ranges(alg), ...otherKinds(alg)];
 }
 
+const padded = (good: Buffer, to: number) =>
+  Buffer.concat(halves(good).map((integer) => bytesOf(integerOf(integer), to)));
+
 function encodings(alg: EcdsaName): AlgorithmCase[] {
   const { hash, length } = CURVES[alg];
-  const padded = (good: Buffer, to: number) =>
-    Buffer.concat(halves(good).map((integer) => bytesOf(integerOf(integer), to)));
 
   return [
     changedSignature('in DER', LENGTH, (_, input, { trusted }) => sign(hash, input, privateKeyOf(trusted))),

@@ -29,9 +29,10 @@ export function mlDsa(alg: MlDsaName): readonly AlgorithmCase[] {
   return [...variants(alg), ...malformed(alg), ...otherSets(alg)];
 }
 
+const secretOf = ({ secretKey = new Uint8Array() }: { secretKey?: Uint8Array }) => secretKey;
+
 function variants(alg: MlDsaName): AlgorithmCase[] {
   const { scheme } = PARAMETER_SETS[alg];
-  const secretOf = ({ secretKey = new Uint8Array() }: { secretKey?: Uint8Array }) => secretKey;
   return [
     ...[1, 3, 255].map((length) =>
       changedSignature(`with a context of ${length} bytes`, PURE, (_, input, { trusted }) =>
@@ -65,10 +66,11 @@ function variants(alg: MlDsaName): AlgorithmCase[] {
   ];
 }
 
+const inPart = (good: Buffer, start: number, part: Buffer) =>
+  Buffer.concat([good.subarray(0, start), part, good.subarray(start + part.length)]);
+
 function malformed(alg: MlDsaName): AlgorithmCase[] {
   const { hashLength, hintLength, omega } = PARAMETER_SETS[alg];
-  const inPart = (good: Buffer, start: number, part: Buffer) =>
-    Buffer.concat([good.subarray(0, start), part, good.subarray(start + part.length)]);
   const hintOf = (good: Buffer) => good.subarray(-hintLength);
   const withHint = (good: Buffer, hint: Buffer) => inPart(good, good.length - hintLength, hint);
 

@@ -151,8 +151,8 @@ function flipped(good: Buffer, at: number, bit: number): Buffer {
 }
 
 function filled(good: Buffer, from: number, length: number, byte: number): Buffer {
-  const start = from % good.length;
-  return Buffer.from(good).fill(byte, start, Math.min(start + 1 + (length % good.length), good.length));
+  const first = from % good.length;
+  return Buffer.from(good).fill(byte, first, Math.min(first + 1 + (length % good.length), good.length));
 }
 
 function withHeader(input: string, header: object): string {
