@@ -1,7 +1,7 @@
 import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { hasSmallOrder } from '../../src/jwt/ed25519.js';
-import { SMALL_ORDER_POINTS } from '../security/cases/each-algorithm/ed25519.js';
+import { SMALL_ORDER_POINTS } from '../support/small-order-points.js';
 
 const keyOf = (point: Buffer) =>
   createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: point.toString('base64url') }, format: 'jwk' });

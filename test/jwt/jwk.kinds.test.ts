@@ -5,7 +5,7 @@ import { calculateJwkThumbprint } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { ALGORITHMS, algorithmNamed, type AlgorithmName, ES256 } from '../../src/jwt/algorithms.js';
 import { isSamePublicKey, publicKeyFromSpki, verificationKeyFrom } from '../../src/jwt/jwk.js';
-import { SMALL_ORDER_POINTS } from '../security/cases/each-algorithm/ed25519.js';
+import { SMALL_ORDER_POINTS } from '../support/small-order-points.js';
 import { verificationKey } from '../support/verification-key.js';
 
 const ec = (namedCurve: string) => generateKeyPairSync('ec', { namedCurve }).privateKey;

@@ -2,7 +2,7 @@ import { p256, p384, p521 } from '@noble/curves/nist.js';
 import { secp256k1 } from '@noble/curves/secp256k1.js';
 import type { AlgorithmName } from 'nestjs-kms-jwt';
 import { integerOf } from '../algorithm-keys.js';
-import { SMALL_ORDER_POINTS } from '../cases/each-algorithm/ed25519.js';
+import { SMALL_ORDER_POINTS } from '../../support/small-order-points.js';
 
 type Jwk = Readonly<Record<string, unknown>>;
 

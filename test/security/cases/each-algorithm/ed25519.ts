@@ -1,5 +1,6 @@
 import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { ed25519ctx, ed25519ph } from '@noble/curves/ed25519.js';
+import { SMALL_ORDER_POINTS } from '../../../support/small-order-points.js';
 import { type AlgorithmCase, changedSignature, integerOf, tokenFor } from '../../algorithm-keys.js';
 
 /** The order of the base point (RFC 8032, section 5.1). */
@@ -8,24 +9,6 @@ const L = 2n ** 252n + 27742317777372353535851937790883648493n;
 const RANGE = 'RFC 8032, sections 5.1.7 and 8.4 (S in [0, L)); CVE-2020-12607';
 const SMALL_ORDER = 'RFC 8032, section 5.1.7; FIPS 186-5, section 7.7.2';
 const PURE = 'RFC 8037, section 3.1; RFC 9864, section 2.2 (Ed25519, neither Ed25519ph nor Ed25519ctx)';
-
-/** The encodings of the points whose order divides 8, those that are not canonical included. */
-export const SMALL_ORDER_POINTS = [
-  '0100000000000000000000000000000000000000000000000000000000000000',
-  'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
-  '0000000000000000000000000000000000000000000000000000000000000080',
-  '0000000000000000000000000000000000000000000000000000000000000000',
-  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
-  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa',
-  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
-  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85',
-  '0100000000000000000000000000000000000000000000000000000000000080',
-  'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
-  'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff',
-  'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
-  'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff',
-  'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff',
-] as const;
 
 const point = (good: Buffer) => good.subarray(0, 32);
 const scalar = (good: Buffer) => good.subarray(32);
