@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import { constants } from 'node:crypto';
 // Types only: nothing of the SDK is loaded.
 import type { KeySpec, SigningAlgorithmSpec } from '@aws-sdk/client-kms';
+import { hasSmallOrder } from './ed25519.js';
 import { MlDsaPublicKey } from './ml-dsa.js';
 
 /**
@@ -181,7 +182,7 @@ function ed25519(alg: AlgorithmName): Algorithm {
     messageType: 'RAW',
     hash: undefined,
     verifyOptions: {},
-    fits: (key) => isOfType(key, 'ed25519'),
+    fits: (key) => isOfType(key, 'ed25519') && !hasSmallOrder(key),
     signatureLength: () => 64,
   };
 }

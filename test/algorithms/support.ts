@@ -14,6 +14,10 @@ export async function startService(options: KmsJwtModuleOptions) {
 /** A key pair made, and used, without this library. */
 export interface ForeignKey {
   readonly jwk: Record<string, unknown>;
+  /** Undefined for ML-DSA, which `node:crypto` does not have everywhere. */
+  readonly privateKey?: KeyObject;
+  /** As noble takes it; for ML-DSA alone. */
+  readonly secretKey?: Uint8Array;
   readonly sign: (input: Buffer) => Uint8Array;
   readonly verify: (input: Buffer, signature: Buffer) => boolean;
 }
@@ -89,6 +93,7 @@ function byNode(
       const jwk = publicKey.export({ format: 'jwk' }) as Record<string, unknown>;
       return {
         jwk,
+        privateKey,
         sign: (input) => sign(hash, input, { key: privateKey, ...options }),
         verify: verifierOf(jwk),
       };
@@ -107,7 +112,7 @@ function mlDsa(keySpec: LocalKmsKeySpec, alg: AlgorithmName, scheme: typeof ml_d
     newKey: () => {
       const { publicKey, secretKey } = scheme.keygen();
       const jwk = { kty: 'AKP', alg, pub: Buffer.from(publicKey).toString('base64url') };
-      return { jwk, sign: (input) => scheme.sign(input, secretKey), verify: verifierOf(jwk) };
+      return { jwk, secretKey, sign: (input) => scheme.sign(input, secretKey), verify: verifierOf(jwk) };
     },
   };
 }

@@ -1,5 +1,5 @@
 import { type KeySpec, SigningAlgorithmSpec } from '@aws-sdk/client-kms';
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { constants, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import {
   algorithmFor,
@@ -12,28 +12,64 @@ import {
   keySpecsOf,
   namesOf,
 } from '../../src/jwt/algorithms.js';
+import { rsaPublicKey } from '../support/rsa-keys.js';
 
-const rsa = (modulusLength: number, publicExponent = 0x10001) =>
-  generateKeyPairSync('rsa', { modulusLength, publicExponent }).publicKey;
 const ec = (namedCurve: string) => generateKeyPairSync('ec', { namedCurve }).publicKey;
 const KEYS: Record<string, KeyObject> = {
   'P-256': ec('P-256'),
   'P-384': ec('P-384'),
   'P-521': ec('P-521'),
   secp256k1: ec('secp256k1'),
-  RSA: rsa(2048),
+  RSA: rsaPublicKey(2048),
   Ed25519: generateKeyPairSync('ed25519').publicKey,
 };
 
-test('ES256 goes by the names of RFC 7518, of AWS and of Node', () => {
-  expect(ES256).toMatchObject({
-    alg: 'ES256',
-    keySpecs: ['ECC_NIST_P256' satisfies KeySpec],
-    signingAlgorithm: 'ECDSA_SHA_256',
-    messageType: 'DIGEST',
-    hash: 'sha256',
-    integerLength: 32,
-  });
+const RSA_SPECS: KeySpec[] = ['RSA_2048', 'RSA_3072', 'RSA_4096'];
+
+/** The header's name, and those of AWS and of Node (RFC 7518, section 3.1; RFC 8037; RFC 8812; RFC 9864; RFC 9964). */
+const TABLE: [string, KeySpec[], SigningAlgorithmSpec, string, string | undefined, number | undefined][] = [
+  ['ES256', ['ECC_NIST_P256'], 'ECDSA_SHA_256', 'DIGEST', 'sha256', 32],
+  ['ES384', ['ECC_NIST_P384'], 'ECDSA_SHA_384', 'DIGEST', 'sha384', 48],
+  ['ES512', ['ECC_NIST_P521'], 'ECDSA_SHA_512', 'DIGEST', 'sha512', 66],
+  ['ES256K', ['ECC_SECG_P256K1'], 'ECDSA_SHA_256', 'DIGEST', 'sha256', 32],
+  ['RS256', RSA_SPECS, 'RSASSA_PKCS1_V1_5_SHA_256', 'DIGEST', 'sha256', undefined],
+  ['RS384', RSA_SPECS, 'RSASSA_PKCS1_V1_5_SHA_384', 'DIGEST', 'sha384', undefined],
+  ['RS512', RSA_SPECS, 'RSASSA_PKCS1_V1_5_SHA_512', 'DIGEST', 'sha512', undefined],
+  ['PS256', RSA_SPECS, 'RSASSA_PSS_SHA_256', 'DIGEST', 'sha256', undefined],
+  ['PS384', RSA_SPECS, 'RSASSA_PSS_SHA_384', 'DIGEST', 'sha384', undefined],
+  ['PS512', RSA_SPECS, 'RSASSA_PSS_SHA_512', 'DIGEST', 'sha512', undefined],
+  ['Ed25519', ['ECC_NIST_EDWARDS25519'], 'ED25519_SHA_512', 'RAW', undefined, undefined],
+  ['EdDSA', ['ECC_NIST_EDWARDS25519'], 'ED25519_SHA_512', 'RAW', undefined, undefined],
+  ['ML-DSA-44', ['ML_DSA_44'], 'ML_DSA_SHAKE_256', 'EXTERNAL_MU', undefined, undefined],
+  ['ML-DSA-65', ['ML_DSA_65'], 'ML_DSA_SHAKE_256', 'EXTERNAL_MU', undefined, undefined],
+  ['ML-DSA-87', ['ML_DSA_87'], 'ML_DSA_SHAKE_256', 'EXTERNAL_MU', undefined, undefined],
+];
+
+test('the algorithms go by the names of their RFCs, of AWS and of Node', () => {
+  const rows = ALGORITHMS.map((row) => [
+    row.alg,
+    row.keySpecs,
+    row.signingAlgorithm,
+    row.messageType,
+    row.hash,
+    row.integerLength,
+  ]);
+  expect(rows).toEqual(TABLE);
+  expect(ALGORITHM_NAMES).toEqual(TABLE.map(([alg]) => alg));
+});
+
+test('signatures are checked as R and S, with PKCS #1 or PSS, and with a salt as long as the hash', () => {
+  const { RSA_PKCS1_PADDING, RSA_PKCS1_PSS_PADDING } = constants;
+  const expected = {
+    ES: { dsaEncoding: 'ieee-p1363' },
+    RS: { padding: RSA_PKCS1_PADDING },
+    PS256: { padding: RSA_PKCS1_PSS_PADDING, saltLength: 32 },
+    PS384: { padding: RSA_PKCS1_PSS_PADDING, saltLength: 48 },
+    PS512: { padding: RSA_PKCS1_PSS_PADDING, saltLength: 64 },
+  };
+  const optionsOf = (alg: string) =>
+    Object.entries(expected).find(([prefix]) => alg.startsWith(prefix))?.[1] ?? {};
+  for (const { alg, verifyOptions } of ALGORITHMS) expect(verifyOptions, alg).toEqual(optionsOf(alg));
 });
 
 test('only ES256 is used by default', () => {
@@ -79,11 +115,11 @@ describe('the algorithm of a key', () => {
   });
 
   test.each([
-    ['an RSA key of 2,040 bits', () => rsa(2040)],
-    ['an RSA key of 1,024 bits', () => rsa(1024)],
+    ['an RSA key of 2,040 bits', () => rsaPublicKey(2040)],
+    ['an RSA key of 1,024 bits', () => rsaPublicKey(1024)],
     ['an X25519 key', () => generateKeyPairSync('x25519').publicKey],
     ['an Ed448 key', () => generateKeyPairSync('ed448').publicKey],
-    ['a key for RSA-PSS alone', () => generateKeyPairSync('rsa-pss', { modulusLength: 2048 }).publicKey],
+    ['a key for RSA-PSS alone', () => rsaPublicKey(2048, 'rsa-pss')],
     ['a key on a Brainpool curve', () => ec('brainpoolP256r1')],
   ])('is none for %s', (_, newKey) => {
     expect(ALGORITHMS.filter(({ fits }) => fits(newKey()))).toEqual([]);

@@ -1,6 +1,8 @@
-import { sign, verify } from 'node:crypto';
+import { generateKeyPairSync, sign, verify } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { TokenSignatureError } from '../../src/errors/errors.js';
+import { algorithmNamed, ES256 } from '../../src/jwt/algorithms.js';
+import { newVerificationKey } from '../../src/jwt/jwk.js';
 import { fromKmsSignature, toKmsSignature } from '../../src/jwt/kms-signature.js';
 import { newKeyPair } from '../support/forge.js';
 import { verificationKey } from '../support/verification-key.js';
@@ -40,5 +42,19 @@ describe('a signature of a token, as KMS takes it', () => {
     ['is DER', Buffer.from('300602010102017f', 'hex')],
   ])('is refused if it %s', (_, jose) => {
     expect(() => toKmsSignature(jose, KEY)).toThrow(TokenSignatureError);
+  });
+});
+
+describe('a signature of another kind', () => {
+  const { publicKey } = generateKeyPairSync('ed25519');
+  const key = newVerificationKey(publicKey, algorithmNamed('Ed25519') ?? ES256, () => 'a');
+
+  test('is the same for KMS, also if a half of it is zero', () => {
+    const signature = Buffer.alloc(64).fill(7, 32);
+    expect(toKmsSignature(signature, key)).toEqual(signature);
+  });
+
+  test.each([0, 63, 65, 72])('is refused if it has %i bytes', (length) => {
+    expect(() => toKmsSignature(Buffer.alloc(length, 7), key)).toThrow(TokenSignatureError);
   });
 });

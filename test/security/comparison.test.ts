@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { hostile, valid } from './corpus.js';
-import { type Case, newKeys } from './support.js';
-import { judge, peers, startOurs, type Verdict, type Verifier } from './verifiers.js';
+import { startOurs } from './ours.js';
+import { peers } from './peers.js';
+import { newKeys, trustIn } from './support.js';
+import { print, printDetails, type Tally, tally } from './tally.js';
 
 const keys = newKeys();
 const hostileCases = Object.entries(hostile).flatMap(([group, cases]) =>
@@ -11,47 +13,12 @@ const hostileCases = Object.entries(hostile).flatMap(([group, cases]) =>
 let ours: Awaited<ReturnType<typeof startOurs>>;
 let tallies: Tally[];
 
-interface Tally {
-  verifier: string;
-  /** Those that ask for nothing that the verifier does not offer. */
-  cases: number;
-  accepted: string[];
-  validRefused: string[];
-  foreignErrors: string[];
-}
-
-async function tally(verifier: Verifier): Promise<Tally> {
-  const verdictsOf = async (cases: readonly Case[]) => {
-    const verdicts: [string, Verdict][] = [];
-    for (const one of cases) verdicts.push([one.name, await judge(verifier, one, keys)]);
-    return verdicts.filter(([, verdict]) => verdict !== 'n/a');
-  };
-  const onHostile = await verdictsOf(hostileCases);
-  const onValid = await verdictsOf(valid);
-
-  return {
-    verifier: verifier.name,
-    cases: onHostile.length + onValid.length,
-    accepted: named(onHostile, (verdict) => verdict === 'accepted'),
-    validRefused: named(onValid, (verdict) => verdict !== 'accepted'),
-    foreignErrors: named([...onHostile, ...onValid], (verdict) => verdict === 'foreign error'),
-  };
-}
-
-function named(verdicts: [string, Verdict][], wanted: (verdict: Verdict) => boolean): string[] {
-  return verdicts.filter(([, verdict]) => wanted(verdict)).map(([name]) => name);
-}
-
-function print(rows: readonly (readonly string[])[]): void {
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
-  const lines = rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('   '));
-  console.log(`\n${lines.join('\n')}\n`);
-}
-
 beforeAll(async () => {
-  ours = await startOurs(keys);
+  ours = await startOurs(trustIn(keys));
   tallies = [];
-  for (const verifier of [ours, ...peers.map((make) => make(keys))]) tallies.push(await tally(verifier));
+  for (const verifier of [ours, ...peers.map((make) => make(trustIn(keys)))]) {
+    tallies.push(await tally(verifier, hostileCases, valid, keys));
+  }
 }, 120_000);
 afterAll(() => ours.close());
 
@@ -62,8 +29,7 @@ test('of this library: no hostile case accepted, no valid one refused, no foreig
       [verifier, cases, accepted.length, validRefused.length, foreignErrors.length].map(String),
     ),
   ]);
-  // SECURITY_DETAILS=1 tells which cases they are.
-  if (process.env['SECURITY_DETAILS']) console.log(JSON.stringify(tallies, null, 2));
+  printDetails(tallies);
 
   expect(tallies[0]).toEqual({
     verifier: 'nestjs-kms-jwt',

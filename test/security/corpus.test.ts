@@ -1,8 +1,9 @@
 import { TokenError } from 'nestjs-kms-jwt';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hostile, leftOpen, valid } from './corpus.js';
-import { type Case, newKeys, optionsOf } from './support.js';
-import { startOurs, type Verifier } from './verifiers.js';
+import { type Case, newKeys, optionsOf, trustIn } from './support.js';
+import { startOurs } from './ours.js';
+import type { Verifier } from './verifier.js';
 
 /** In milliseconds: far above what any case takes, and far below what a search that backtracks would. */
 const BOUND = 1000;
@@ -15,9 +16,9 @@ let unlimited: Awaited<ReturnType<typeof startOurs>>;
 let withoutCache: Awaited<ReturnType<typeof startOurs>>;
 
 beforeAll(async () => {
-  ours = await startOurs(keys);
-  unlimited = await startOurs(keys, NO_LIMIT, false);
-  withoutCache = await startOurs(keys, undefined, false);
+  ours = await startOurs(trustIn(keys));
+  unlimited = await startOurs(trustIn(keys), NO_LIMIT, false);
+  withoutCache = await startOurs(trustIn(keys), undefined, false);
 });
 afterAll(async () => {
   await ours.close();

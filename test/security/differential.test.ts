@@ -5,17 +5,19 @@ import { TWICE } from './cases/json.js';
 import { ESCAPED_NAMES } from './cases/json.js';
 import { hostile, leftOpen, valid } from './corpus.js';
 import { mutate, seeded } from './mutations.js';
-import { abilitiesFor, type Case, keyNamed, newKeys, optionsOf, partsOf } from './support.js';
-import { jose as joseFor, startOurs, type Verifier } from './verifiers.js';
+import { abilitiesFor, type Case, keyNamed, newKeys, optionsOf, partsOf, trustIn } from './support.js';
+import { startOurs } from './ours.js';
+import { jose as joseFor } from './peers.js';
+import type { Verifier } from './verifier.js';
 
 const MUTANTS = 600;
 const SEED = Number(process.env['SEED'] ?? 20_260_101);
 
 const keys = newKeys();
-const jose = joseFor(keys);
+const jose = joseFor(trustIn(keys));
 let ours: Awaited<ReturnType<typeof startOurs>>;
 
-beforeAll(async () => void (ours = await startOurs(keys)));
+beforeAll(async () => void (ours = await startOurs(trustIn(keys))));
 afterAll(() => ours.close());
 
 /** What a verifier threw; undefined where it accepted. */

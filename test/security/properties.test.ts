@@ -69,7 +69,7 @@ test('whatever claims JSON can say are verified as they were signed', async () =
 });
 
 describe('as `npm run fuzz` goes on to ask:', () => {
-  test.each(Object.entries(TARGETS))('%s', async (_, open) => {
+  test.each(Object.entries(TARGETS))('%s', { timeout: 60_000 }, async (_, open) => {
     const target = await open();
     try {
       const { details } = await run(target, { numRuns: 100 });

@@ -1,5 +1,5 @@
 import { createHmac, type KeyObject, sign } from 'node:crypto';
-import type { VerifyOptions } from 'nestjs-kms-jwt';
+import type { AlgorithmName, VerifyOptions } from 'nestjs-kms-jwt';
 import { newKeyPair } from '../support/forge.js';
 
 export const ISSUER = 'https://auth.example';
@@ -28,13 +28,13 @@ export type Ability =
   | 'refusesOtherTypes'
   | 'tellsDates';
 
-export interface Case {
+export interface Case<K = Keys> {
   readonly name: string;
   /** Where it is written that, or became known why. */
   readonly source: string;
-  readonly make: (keys: Keys) => unknown;
+  readonly make: (keys: K) => unknown;
   /** What is asked of the token; issuer and audience where it says nothing. */
-  readonly options?: VerifyOptions | ((keys: Keys) => VerifyOptions);
+  readonly options?: VerifyOptions | ((keys: K) => VerifyOptions);
   readonly needs?: readonly Ability[];
 }
 
@@ -48,6 +48,16 @@ export function newKeys(): Keys {
     attacker: newKeyPair(),
     now: Math.floor(Date.now() / 1000),
   };
+}
+
+/** What a verifier trusts: keys, all of one algorithm. */
+export interface Trust {
+  readonly alg: AlgorithmName;
+  readonly jwks: { readonly keys: readonly Record<string, unknown>[] };
+}
+
+export function trustIn(keys: Keys): Trust {
+  return { alg: 'ES256', jwks: jwksOf(keys) };
 }
 
 /** The key set that a verifier trusts. */
@@ -67,20 +77,20 @@ export function keyNamed(keys: Keys, kid: unknown): KeyObject | undefined {
   return [keys, keys.other].find((key) => key.kid === kid)?.publicKey;
 }
 
-export function optionsOf(
-  { options = { issuer: ISSUER, audience: AUDIENCE } }: Case,
-  keys: Keys,
+export function optionsOf<K>(
+  { options = { issuer: ISSUER, audience: AUDIENCE } }: Case<K>,
+  keys: K,
 ): VerifyOptions {
   return typeof options === 'function' ? options(keys) : options;
 }
 
-export function abilitiesFor(one: Case, keys: Keys): Ability[] {
+export function abilitiesFor<K>(one: Case<K>, keys: K): Ability[] {
   return [...(Object.keys(optionsOf(one, keys)) as Ability[]), ...(one.needs ?? [])];
 }
 
 export const goodHeader = ({ kid }: Keys) => ({ alg: 'ES256', typ: 'JWT', kid });
 
-export const goodClaims = ({ now, claims }: Keys) => ({
+export const goodClaims = ({ now, claims }: Pick<Keys, 'now' | 'claims'>) => ({
   iss: ISSUER,
   aud: AUDIENCE,
   sub: 'user-42',

@@ -1,7 +1,7 @@
 import { TokenError } from 'nestjs-kms-jwt';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { appendMember, encode, goodClaims, goodHeader, newKeys, seal, signed } from './support.js';
-import { startOurs } from './verifiers.js';
+import { appendMember, encode, goodClaims, goodHeader, newKeys, seal, signed, trustIn } from './support.js';
+import { startOurs } from './ours.js';
 
 /** In characters. */
 const SIZE = 96 * 1024;
@@ -17,7 +17,7 @@ const RUNS = { least: 7, most: 40 };
 const keys = newKeys();
 let ours: Awaited<ReturnType<typeof startOurs>>;
 
-beforeAll(async () => void (ours = await startOurs(keys, Number.MAX_SAFE_INTEGER, false)));
+beforeAll(async () => void (ours = await startOurs(trustIn(keys), Number.MAX_SAFE_INTEGER, false)));
 afterAll(() => ours.close());
 
 /** By how much the time grows with an input that is so much longer. */

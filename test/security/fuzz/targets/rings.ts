@@ -4,7 +4,7 @@ import { KmsJwtError, type StoredRing } from 'nestjs-kms-jwt';
 import { LocalKms } from 'nestjs-kms-jwt/local';
 import { jwksOf, newKeys } from '../../support.js';
 import { anything, disturbed, json } from '../arbitraries.js';
-import { pointOf, verdictOnJwk } from '../jwk-verdict.js';
+import { identityOf, verdictOnJwk } from '../key-verdict.js';
 import { startService } from '../service.js';
 import { must, outcomeOf, type Target } from '../target.js';
 
@@ -36,9 +36,7 @@ export async function rings(): Promise<Target> {
         for (const key of (await service.jwt.jwks()).keys) {
           const isKept = kept.some(
             (jwk) =>
-              jwk['kid'] === key.kid &&
-              pointOf(jwk) === pointOf(key as object) &&
-              verdictOnJwk(jwk) !== 'refuse',
+              jwk['kid'] === key.kid && identityOf(jwk) === identityOf(key) && verdictOnJwk(jwk) !== 'refuse',
           );
           must(isDeepStrictEqual(key, ownKey) || isKept, `It trusts ${key.kid}, which is not kept`);
           must(!distrusted.includes(key.kid), `It trusts ${key.kid}, which is distrusted`);

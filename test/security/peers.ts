@@ -1,111 +1,30 @@
-import type { KeyObject } from 'node:crypto';
-import { isDeepStrictEqual } from 'node:util';
+import { createPublicKey } from 'node:crypto';
 import { JwtService } from '@nestjs/jwt';
-import { Test } from '@nestjs/testing';
 import { JwtVerifier } from 'aws-jwt-verify';
 import { JwtBaseError } from 'aws-jwt-verify/error';
-import { createVerifier, TokenError as FastJwtError } from 'fast-jwt';
+import { type Algorithm as FastJwtAlgorithm, createVerifier, TokenError as FastJwtError } from 'fast-jwt';
 import { createLocalJWKSet, errors as joseErrors, jwtVerify } from 'jose';
 import jsonwebtoken from 'jsonwebtoken';
-import {
-  KmsJwtModule,
-  type KmsJwtModuleOptions,
-  KmsJwtService,
-  TokenError,
-  type VerifyOptions,
-} from 'nestjs-kms-jwt';
-import { type Ability, abilitiesFor, type Case, jwksOf, keyNamed, type Keys, optionsOf } from './support.js';
+import type { AlgorithmName, VerifyOptions } from 'nestjs-kms-jwt';
+import type { Ability, Trust } from './support.js';
+import type { Verifier } from './verifier.js';
 
-export interface Verifier {
-  readonly name: string;
-  readonly abilities: ReadonlySet<Ability>;
-  /** Throws, or rejects, where it refuses. */
-  verify(token: unknown, options: VerifyOptions): unknown;
-  /** Whether that is how it says no, by its own documentation. */
-  isRefusal(error: unknown): boolean;
-}
-
-export type Verdict = 'accepted' | 'refused' | 'foreign error' | 'n/a';
-
-export async function judge(verifier: Verifier, one: Case, keys: Keys): Promise<Verdict> {
-  if (!abilitiesFor(one, keys).every((ability) => verifier.abilities.has(ability))) return 'n/a';
-  const token = one.make(keys);
-  try {
-    await verifier.verify(token, optionsOf(one, keys));
-    return 'accepted';
-  } catch (error) {
-    return verifier.isRefusal(error) ? 'refused' : 'foreign error';
-  }
-}
-
-/**
- * A service of this library that trusts the key; whoever makes it closes it.
- *
- * @param cache with one, each token is verified twice in a row, and both verdicts have to be the same
- */
-export async function startOurs(
-  keys: Keys,
-  maxTokenLength?: number,
-  cache: KmsJwtModuleOptions['cache'] = {},
-): Promise<Verifier & { service: KmsJwtService; close: () => Promise<void> }> {
-  const module = await Test.createTestingModule({
-    imports: [KmsJwtModule.forRoot({ jwks: jwksOf(keys), limits: { maxTokenLength }, cache })],
-  }).compile();
-  await module.init();
-  const service = module.get(KmsJwtService);
-  return {
-    name: 'nestjs-kms-jwt',
-    abilities: new Set<Ability>([
-      'audience',
-      'issuer',
-      'subject',
-      'jwtid',
-      'nonce',
-      'requiredClaims',
-      'typ',
-      'maxAge',
-      'clockTolerance',
-      'clockTimestamp',
-      'expectsByExpression',
-      'maxTokenLength',
-      'refusesBoundTokens',
-      'refusesBytes',
-      'refusesOtherTypes',
-      'tellsDates',
-    ]),
-    verify: async (token, options) => {
-      const verify = () => service.verify(token as string, options);
-      return cache ? twice(verify) : verify();
-    },
-    isRefusal: (error) => error instanceof TokenError,
-    service,
-    close: () => module.close(),
-  };
-}
-
-/** @throws what both calls threw; Error if the second, which a cache may answer, has another outcome than the first */
-async function twice(verify: () => Promise<unknown>): Promise<unknown> {
-  const [first] = await Promise.allSettled([verify()]);
-  const [second] = await Promise.allSettled([verify()]);
-  if (!isDeepStrictEqual(outcomeOf(first), outcomeOf(second)))
-    throw new Error('The second verdict is another');
-  if (first.status === 'rejected') throw first.reason;
-  return first.value;
-}
-
-function outcomeOf(settled: PromiseSettledResult<unknown>): unknown {
-  return settled.status === 'fulfilled' ? settled.value : String(settled.reason);
-}
+const NIST = ['ES256', 'ES384', 'ES512'] as const;
+const RSA = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'] as const;
+const ML_DSA = ['ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87'] as const;
+/** Where WebCrypto, which jose uses, has ML-DSA it can also say so. */
+const HAS_ML_DSA = 'supports' in crypto.subtle.constructor;
 
 // Or expressions, where a peer is able to expect by them.
 const texts = (value: VerifyOptions['audience']) => value as string | undefined;
 // The corpus spells every maxAge so; each peer has a unit of its own.
 const HOUR = 3600;
 
-export function jose(keys: Keys): Verifier {
-  const keySet = createLocalJWKSet(jwksOf(keys));
+export function jose({ alg, jwks }: Trust): Verifier {
+  const keySet = createLocalJWKSet(jwks as never);
   return {
     name: 'jose',
+    algorithms: new Set([...NIST, ...RSA, 'Ed25519', 'EdDSA', ...(HAS_ML_DSA ? ML_DSA : [])]),
     abilities: new Set<Ability>([
       'audience',
       'issuer',
@@ -118,7 +37,7 @@ export function jose(keys: Keys): Verifier {
     ]),
     verify: (token, { audience, issuer, maxAge, clockTimestamp, ...options }) =>
       jwtVerify(token as string, keySet, {
-        algorithms: ['ES256'],
+        algorithms: [alg],
         ...pick(options, 'subject', 'requiredClaims', 'typ', 'clockTolerance'),
         ...(audience !== undefined && { audience: texts(audience) }),
         ...(issuer !== undefined && { issuer: texts(issuer) }),
@@ -129,7 +48,8 @@ export function jose(keys: Keys): Verifier {
   };
 }
 
-const JSONWEBTOKEN: Pick<Verifier, 'abilities' | 'isRefusal'> = {
+const JSONWEBTOKEN: Pick<Verifier, 'abilities' | 'algorithms' | 'isRefusal'> = {
+  algorithms: new Set([...NIST, ...RSA]),
   abilities: new Set<Ability>([
     'audience',
     'issuer',
@@ -144,9 +64,9 @@ const JSONWEBTOKEN: Pick<Verifier, 'abilities' | 'isRefusal'> = {
   isRefusal: (error) => error instanceof jsonwebtoken.JsonWebTokenError,
 };
 
-function toJsonwebtoken({ audience, issuer, ...options }: VerifyOptions) {
+function toJsonwebtoken(alg: AlgorithmName, { audience, issuer, ...options }: VerifyOptions) {
   return {
-    algorithms: ['ES256'] as jsonwebtoken.Algorithm[],
+    algorithms: [alg] as jsonwebtoken.Algorithm[],
     ...(pick(
       options,
       'subject',
@@ -161,7 +81,7 @@ function toJsonwebtoken({ audience, issuer, ...options }: VerifyOptions) {
   };
 }
 
-function viaJsonwebtoken(keys: Keys): Verifier {
+function viaJsonwebtoken({ alg, jwks }: Trust): Verifier {
   return {
     name: 'jsonwebtoken',
     ...JSONWEBTOKEN,
@@ -170,36 +90,37 @@ function viaJsonwebtoken(keys: Keys): Verifier {
         jsonwebtoken.verify(
           token as string,
           ({ kid }, answer) => {
-            const key = keyNamed(keys, kid);
+            const key = pemNamed(kid, jwks);
             if (key) answer(null, key);
             else answer(new Error('There is no such key'));
           },
-          toJsonwebtoken(options),
+          toJsonwebtoken(alg, options),
           (error, claims) => (error ? reject(error) : resolve(claims)),
         );
       }),
   };
 }
 
-function nestjsJwt(keys: Keys): Verifier {
+function nestjsJwt({ alg, jwks }: Trust): Verifier {
   const jwt = new JwtService({
     secretOrKeyProvider: (_, token) => {
       const decoded = jsonwebtoken.decode(token as string, { complete: true });
-      const key = keyNamed(keys, decoded?.header.kid);
-      if (key) return pemOf(key);
+      const key = pemNamed(decoded?.header.kid, jwks);
+      if (key) return key;
       throw new jsonwebtoken.JsonWebTokenError('There is no such key');
     },
   });
   return {
     name: '@nestjs/jwt',
     ...JSONWEBTOKEN,
-    verify: (token, options) => jwt.verifyAsync(token as string, toJsonwebtoken(options)),
+    verify: (token, options) => jwt.verifyAsync(token as string, toJsonwebtoken(alg, options)),
   };
 }
 
-function fastJwt(keys: Keys): Verifier {
+function fastJwt({ alg, jwks }: Trust): Verifier {
   return {
     name: 'fast-jwt',
+    algorithms: new Set([...NIST, ...RSA, 'EdDSA']),
     abilities: new Set<Ability>([
       'audience',
       'issuer',
@@ -223,10 +144,10 @@ function fastJwt(keys: Keys): Verifier {
           .map(([claim]) => claim),
       ];
       const verify = createVerifier({
-        algorithms: ['ES256'],
+        algorithms: [alg as FastJwtAlgorithm],
         key: async ({ header }: { header: { kid?: unknown } }) => {
-          const key = keyNamed(keys, header.kid);
-          if (key) return pemOf(key);
+          const key = pemNamed(header.kid, jwks);
+          if (key) return key;
           throw new Error('There is no such key');
         },
         requiredClaims: required,
@@ -246,9 +167,10 @@ function fastJwt(keys: Keys): Verifier {
   };
 }
 
-function awsJwtVerify(keys: Keys): Verifier {
+function awsJwtVerify({ jwks }: Trust): Verifier {
   return {
     name: 'aws-jwt-verify',
+    algorithms: new Set([...NIST, 'RS256', 'RS384', 'RS512', 'EdDSA']),
     abilities: new Set<Ability>(['audience', 'issuer', 'clockTolerance', 'refusesBytes']),
     verify: (token, { audience, issuer, clockTolerance }) => {
       const verifier = JwtVerifier.create({
@@ -257,7 +179,7 @@ function awsJwtVerify(keys: Keys): Verifier {
         jwksUri: 'https://auth.example/jwks.json',
         ...(clockTolerance !== undefined && { graceSeconds: clockTolerance }),
       });
-      verifier.cacheJwks(jwksOf(keys) as never);
+      verifier.cacheJwks(jwks as never);
       return verifier.verifySync(token as string);
     },
     isRefusal: (error) => error instanceof JwtBaseError,
@@ -267,7 +189,11 @@ function awsJwtVerify(keys: Keys): Verifier {
 /** The peers with the key and everything that their documentation tells careful users to ask for. */
 export const peers = [jose, viaJsonwebtoken, nestjsJwt, fastJwt, awsJwtVerify];
 
-const pemOf = (key: KeyObject) => key.export({ type: 'spki', format: 'pem' }).toString();
+function pemNamed(kid: unknown, { keys }: Trust['jwks']): string | undefined {
+  const jwk = keys.find((key) => key['kid'] === kid);
+  const key = jwk && createPublicKey({ key: jwk as never, format: 'jwk' });
+  return key?.export({ type: 'spki', format: 'pem' }).toString();
+}
 
 function pick<T extends object, K extends keyof T>(from: T, ...names: K[]): Partial<Pick<T, K>> {
   return Object.fromEntries(
