@@ -74,9 +74,9 @@ async function warmUp({ port }, tokens, { milliseconds }) {
 
 function compareRoutes(server, tokens, { rounds, milliseconds }, section) {
   const contender = ([name, path]) => {
-    const run = () => load({ port: server.port, path, tokens, connections: CONNECTIONS, milliseconds });
+    const request = () => load({ port: server.port, path, tokens, connections: CONNECTIONS, milliseconds });
     // Of the process in which the guard runs.
-    return { name, run, profile: () => profileOfServer(server.process, run) };
+    return { name, run: request, profile: () => profileOfServer(server.process, request) };
   };
   return compare({
     ...section,
@@ -86,10 +86,10 @@ function compareRoutes(server, tokens, { rounds, milliseconds }, section) {
   });
 }
 
-async function profileOfServer(child, run) {
+async function profileOfServer(child, request) {
   child.send('start profile');
   await once(child, 'message');
-  await run();
+  await request();
   child.send('stop profile');
   const [shares] = await once(child, 'message');
   return shares;

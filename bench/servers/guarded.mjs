@@ -47,13 +47,14 @@ Module({
 const app = await NestFactory.create(ServerModule, { logger: false, abortOnError: false });
 await app.listen(0, '127.0.0.1');
 let stopProfile;
-process.on('message', async (command) => {
+async function obey(command) {
   if (command === 'start profile') {
     stopProfile = await startProfile();
     process.send('started');
   } else {
     process.send(await stopProfile());
   }
-});
+}
+process.on('message', (command) => void obey(command));
 process.send({ port: app.getHttpServer().address().port });
 process.on('disconnect', () => process.exit());
