@@ -140,7 +140,8 @@ describe('a server', () => {
   test('of another kind is refused at start', async () => {
     const adapter = new IoAdapter();
     adapter.create = () => ({ on() {} }) as never;
-    expect(() => guardHandshakes(adapter, {} as KmsJwtGuard).create(0)).toThrow(
+    const guard = { jwt: { guardSettings: { property: 'user' } } } as unknown as KmsJwtGuard;
+    expect(() => guardHandshakes(adapter, guard).create(0)).toThrow(
       'KmsJwt: guardHandshakes needs an adapter for ws or socket.io',
     );
   });
