@@ -29,7 +29,7 @@ function appOf(issuers: IssuerOptions[] | IssuerLookupFunction, OrdersController
   @Module({
     imports: [KmsJwtModule.forRoot({ issuers })],
     controllers: [OrdersController],
-    providers: [{ provide: APP_GUARD, useClass: KmsJwtGuard }],
+    providers: [{ provide: APP_GUARD, useExisting: KmsJwtGuard }],
   })
   class IssuerModule {}
   return listen(IssuerModule);

@@ -37,7 +37,7 @@ describe('recipes', () => {
     @Module({
       imports: [KmsJwtModule.forRoot({ keyId: 'alias/auth', client: localKms.client() })],
       controllers: [OrdersController as never],
-      providers: [{ provide: APP_GUARD, useClass: KmsJwtGuard }],
+      providers: [{ provide: APP_GUARD, useExisting: KmsJwtGuard }],
     })
     class OrdersModule {}
     const app = (await init(OrdersModule as never)).createNestApplication({ logger: false });

@@ -58,7 +58,7 @@ describe('recipes', () => {
     @Module({
       imports: [KmsJwtModule.forRoot({ keyId: 'alias/auth', client: localKms.client() })],
       controllers: [TransfersController as never],
-      providers: [{ provide: APP_GUARD, useClass: KmsJwtGuard }],
+      providers: [{ provide: APP_GUARD, useExisting: KmsJwtGuard }],
     })
     class TransfersModule {}
     const app = (await init(TransfersModule as never)).createNestApplication({ logger: false });
