@@ -106,8 +106,7 @@ export class TrustedKeys {
 
   /** Whether the last look-up is so old that the keys may be out of date. Never, if the source's answer cannot change. */
   get isStale(): boolean {
-    if (this.freshFor === undefined) return false;
-    return !this.lookups.isFresh(this.freshFor * (1 + REFRESH_JITTER) * 1000);
+    return this.freshFor !== undefined && !this.lookups.isFresh(this.freshFor * (1 + REFRESH_JITTER) * 1000);
   }
 
   /** Whether the alias has to be looked up before the next signature: it is stale, or a look-up is to activate the next key. */
@@ -189,8 +188,7 @@ export class TrustedKeys {
     const lookup = signing && this.lookups.lookupOf(target);
     const now = this.lookups.elapsed.now();
     this.transition(afterFetch(this.state, others.filter(isTrusted), lookup, this.times, now));
-    const isFollowed = !lookup || follows(lookup, this.times);
-    this.lookups.answered(sentAt, target?.kid === this.state.active?.kid, isFollowed);
+    this.lookups.answered(sentAt, target?.kid === this.active?.kid, !lookup || follows(lookup, this.times));
     // Even without a change: an earlier write may have failed, and `lookedUpAt` tells how old the stored state is.
     this.persist();
   }
@@ -223,8 +221,8 @@ export class TrustedKeys {
   retireEarly(key: SigningKey): boolean {
     if (this.state.active?.kid !== key.kid) return true;
     if (!this.state.next) return false;
-    if (this.transition(afterEarlyRetirement(this.state, this.times, this.lookups.elapsed.now())))
-      this.persist();
+    const now = this.lookups.elapsed.now();
+    if (this.transition(afterEarlyRetirement(this.state, this.times, now))) this.persist();
     return true;
   }
 

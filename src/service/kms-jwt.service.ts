@@ -50,8 +50,7 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
 
   /** @internal For KmsJwtGuard. */
   readonly guardSettings: GuardSettings;
-  /** @internal */
-  readonly verifyOptions: VerifyOptionsReader;
+  /** @internal */ readonly verifyOptions: VerifyOptionsReader;
 
   private readonly watcher: TokenWatcher;
   private readonly secondsNow = () => this.clock.now() / 1000;

@@ -1,8 +1,5 @@
-import type { StandardSchemaV1 } from '@standard-schema/spec';
 import {
   RevocationUnavailableError,
-  SchemaUnavailableError,
-  TokenClaimError,
   TokenKeyUnknownError,
   TokenRevokedError,
   TokenSignatureError,
@@ -13,11 +10,10 @@ import { type CompactJws, type JwtHeader, type ReceivedToken, receiveToken } fro
 import type { VerificationKey } from '../jwt/jwk.js';
 import { checkType, readHeader, type ReceivedHeader } from '../jwt/received-header.js';
 import { SIGNATURE_CHECKS, type SignatureChecks } from '../jwt/signature-checks.js';
-import { redactedCause } from '../errors/redacted-cause.js';
 import type { KeyRing } from '../keys/key-ring.js';
 import type { KmsJwtSettings, LimitSettings, VerifySettings } from '../options/settings.js';
-import { withDeadline, within } from '../async/deadline.js';
-import { isPromise } from '../async/is-promise.js';
+import { askWithin } from './ask-within.js';
+import { parseClaims } from './claims-schema.js';
 import type { KmsVerifier } from './kms-verifier.js';
 import { type VerifiedSignature, VerifiedTokens } from './verified-tokens.js';
 
@@ -42,6 +38,7 @@ interface ReadToken extends ReceivedToken {
 export interface Question {
   readonly token: unknown;
   readonly options: VerifySettings;
+  /** The time, in seconds since 1970. */
   readonly now: () => number;
 }
 
@@ -221,7 +218,9 @@ export class TokenVerifier {
       checkClaims(payload, options, options.clockTimestamp ?? now());
       this.refuseUntrusted(key);
     };
-    const claims = options.schema ? await this.parse(payload, options.schema) : payload;
+    const claims = options.schema
+      ? await parseClaims(payload, options.schema, this.settings.timeout)
+      : payload;
     await this.checkRevocation(payload, JSON.parse(header.text) as JwtHeader);
     checkAgain();
     if (options.verification === 'kms') {
@@ -234,72 +233,4 @@ export class TokenVerifier {
   private refuseUntrusted(key: VerificationKey): void {
     if (!this.ring.trusts(key)) throw new TokenKeyUnknownError();
   }
-
-  private async parse(claims: JwtClaims, schema: StandardSchemaV1): Promise<unknown> {
-    const answer = validate(claims, schema);
-    if (!isPromise(answer)) return outputOf(answer);
-    const ask = async () => answer;
-    return outputOf(await askWithin(this.settings.timeout, ask, 'The schema', SchemaUnavailableError));
-  }
-}
-
-/**
- * Asks the app's own code, within a time limit.
- *
- * @param what the subject of the error message
- * @param Unavailable the error if there is no answer; the app may reject with one itself
- */
-async function askWithin<Answer>(
-  timeout: number,
-  ask: () => Promise<Answer>,
-  what: string,
-  Unavailable: new (message: string, options?: ErrorOptions) => Error,
-): Promise<Answer> {
-  try {
-    return await withDeadline(
-      ask,
-      timeout,
-      (blockedMs) => new Unavailable(`${what} did not answer ${within(timeout, blockedMs)}`),
-    );
-  } catch (error) {
-    if (error instanceof Unavailable) throw error;
-    // A client of a database quotes the command that failed, and the claim in it.
-    const cause = redactedCause(error, 'Left out, as it may quote the claims');
-    throw new Unavailable(`${what} failed`, { cause });
-  }
-}
-
-type SchemaResult = StandardSchemaV1.Result<unknown>;
-
-function validate(claims: JwtClaims, schema: StandardSchemaV1): SchemaResult | Promise<SchemaResult> {
-  try {
-    return schema['~standard'].validate(claims);
-  } catch {
-    // A schema that throws refuses the token; what it throws may quote the value, as the messages of issues may.
-    throw mismatch();
-  }
-}
-
-function outputOf(result: SchemaResult): unknown {
-  let claim: string | undefined;
-  try {
-    if (!result.issues) return result.value;
-    claim = claimOf(result.issues[0]);
-  } catch {
-    // The schema returned no result.
-  }
-  throw mismatch(claim);
-}
-
-function mismatch(claim?: string): TokenClaimError {
-  return claim === undefined
-    ? new TokenClaimError('(all)', 'schema', 'The claims do not match the schema')
-    : new TokenClaimError(claim, 'schema', `The ${claim} claim does not match the schema`);
-}
-
-function claimOf(issue: StandardSchemaV1.Issue | undefined): string | undefined {
-  const segment = issue?.path?.[0];
-  const claim = typeof segment === 'object' ? segment.key : segment;
-  // A schema for any claim names what the token named.
-  return typeof claim === 'string' && /^[\w.:/-]{1,100}$/.test(claim) ? claim : undefined;
 }
