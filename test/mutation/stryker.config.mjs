@@ -1,7 +1,10 @@
 /** @type {import('@stryker-mutator/api/core').PartialStrykerOptions} */
 export default {
   // What decides over a token. Survivors are explained in docs/mutants.md.
-  mutate: ['src/jwt/**/*.ts', 'src/service/{token-*,ask-within,claims-schema,verified-tokens,kms-message,kms-verifier}.ts'],
+  mutate: [
+    'src/jwt/**/*.ts',
+    'src/service/{token-*,ask-within,claims-schema,verified-tokens,kms-message,kms-verifier}.ts',
+  ],
   testRunner: 'vitest',
   vitest: { configFile: 'test/mutation/vitest.config.ts', related: false },
   coverageAnalysis: 'perTest',
