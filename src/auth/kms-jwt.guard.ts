@@ -13,11 +13,11 @@ import { renewedToken, renewWatch, watchCall, watchConnection } from './open-con
 import { placeOnRequest, recordClaims, recordNoClaims } from './request-claims.js';
 import { type Route, Routes } from './routes.js';
 import { checkScopes, scopesByIssuer, scopesInClaims } from './scopes.js';
+import { TokensOfCalls } from './tokens-of-calls.js';
 import { referenceContext, type ReferenceOptions } from './transports/graphql-reference.js';
 import { CONNECTIONS, transportOf } from './transports/index.js';
 import type { ConnectionOptions } from './transports/transport.js';
-import { VerifiedPayloads } from './verified-payloads.js';
-import { checkAuthenticated, checkSameSubject, type Verified } from './verified-token.js';
+import { checkAuthenticated, checkIssuer, checkSameSubject, type Verified } from './verified-token.js';
 import { verifyHandshake } from './verify-handshake.js';
 
 /**
@@ -38,7 +38,7 @@ export class KmsJwtGuard implements CanActivate {
   static readonly kmsJwtInstance: string = DEFAULT_NAME;
 
   private readonly routes = new Routes(this);
-  private readonly payloads = new VerifiedPayloads();
+  private readonly tokens = new TokensOfCalls();
 
   constructor(
     @InjectKmsJwt() protected readonly jwt: KmsJwtService,
@@ -213,9 +213,9 @@ export class KmsJwtGuard implements CanActivate {
    */
   protected async authenticate(token: string, context: ExecutionContext): Promise<JwtClaims> {
     const { options, scopes } = this.routes.of(levelsOf(context));
-    const { payload, claims } = await this.jwt.verifyToken(token, options);
-    if (scopes.length > 0) this.payloads.add(context, token, payload);
-    return claims as JwtClaims;
+    const verified = await this.jwt.verifyToken(token, options);
+    if (scopes.length > 0 || this.jwt.hasIssuers) this.tokens.add(context, token, verified);
+    return verified.claims as JwtClaims;
   }
 
   /**
@@ -227,7 +227,6 @@ export class KmsJwtGuard implements CanActivate {
    * @returns an array; anything else is a mistake in the program
    *
    * @example
-   * // Permissions of the user's role as scopes
    * protected override async scopesOf(verified: JwtClaims) {
    *   return PERMISSIONS.get(verified['role']) ?? [];
    * }
@@ -242,7 +241,6 @@ export class KmsJwtGuard implements CanActivate {
    * @returns an HttpException, WsException, RpcException or GraphQL error, as the transport passes on
    *
    * @example
-   * // Counts what is refused
    * protected override handleError(error: KmsJwtError, context: ExecutionContext) {
    *   this.metrics.refused(error.code);
    *   return super.handleError(error, context);
@@ -264,9 +262,11 @@ export class KmsJwtGuard implements CanActivate {
   private async verifyToken(token: string, { context, route }: Call): Promise<Verified> {
     const { jwt, instance } = this;
     const claims = checkAuthenticated(await this.authenticate(token, context));
-    const source = jwt.hasIssuers ? await jwt.sourceOf(token) : undefined;
+    const known = this.tokens.of(context, token);
+    const source = jwt.hasIssuers ? await jwt.sourceOf(token, known?.source) : undefined;
+    checkIssuer(jwt, source, route.options);
     if (route.scopes.length > 0) {
-      const verified = this.payloads.of(context, token) ?? claims;
+      const verified = known?.payload ?? claims;
       const granted = scopesByIssuer(verified, source?.issuer, jwt.log);
       checkScopes(granted ?? (await this.scopesOf(verified, context)), route.scopes);
     }

@@ -2,7 +2,8 @@ import { KmsJwtOptionsError, TokenClaimError, TokenRejectedError } from '../erro
 import type { JwtClaims } from '../jwt/claims.js';
 import { isPlainObject } from '../jwt/json.js';
 import type { KmsJwtService } from '../service/kms-jwt.service.js';
-import type { TrustSource } from '../service/trust-sources.js';
+import { notAccepted, type TrustSource } from '../service/trust-sources.js';
+import type { RouteVerifyOptions } from '../options/kms-jwt.options.js';
 
 /** A token that was verified, and the claims that it stands for. */
 export interface Verified {
@@ -28,6 +29,20 @@ export function checkAuthenticated(claims: unknown): JwtClaims {
     'authenticate',
     'must resolve to a plain object, or to null to refuse the token',
   );
+}
+
+/**
+ * What an overridden `authenticate` accepted by itself is of no issuer.
+ *
+ * @throws TokenClaimError unless the token is of one of the issuers that the route accepts
+ */
+export function checkIssuer(
+  { hasIssuers }: KmsJwtService,
+  source: TrustSource | undefined,
+  options: RouteVerifyOptions | undefined,
+): void {
+  const { issuers } = options ?? {};
+  if (hasIssuers && issuers && !issuers.includes(source?.name ?? '')) throw notAccepted();
 }
 
 /** @throws TokenClaimError unless both tokens are of one issuer and subject; two without `sub` may be of two users */

@@ -50,7 +50,7 @@ const nextTick = process.nextTick.bind(process);
  * waits there for too long is done on the main thread after all. While the pool is slow, a copy of a check now and then finds out
  * whether it still is.
  *
- * Results come in the order of the calls. ARCHITECTURE.md explains the rule.
+ * Results come in the order of the calls; of checks in software, among themselves. ARCHITECTURE.md explains the rule.
  */
 export class SignatureChecks {
   private readonly verifier: SignatureVerifier;
@@ -83,6 +83,9 @@ export class SignatureChecks {
   private readInTurn = 0;
   private knownInTurn = 0;
   private readonly waiting: (() => void)[] = [];
+  /** Checks in software, in the order of the calls, and whether this turn has had its one. */
+  private readonly slow: (() => void)[] = [];
+  private isSlowTurn = false;
 
   constructor({
     verifier = verifySignature,
@@ -117,14 +120,23 @@ export class SignatureChecks {
   /**
    * Whether the signature is valid. It never throws or rejects.
    *
-   * @returns a promise only where the check is done on the thread pool
+   * @returns a promise only where the check is done on the thread pool, or in software in a later turn
    */
   check(check: SignatureCheck): boolean | Promise<boolean> {
     if (check.signature.length !== check.key.signatureLength) return false;
+    if (!check.key.verifyInput) return this.inSoftware(check);
     if (!this.isUnderLoad) return this.onMainThread(check);
     if (this.isQuick) return this.onPool(check);
     this.tryPool(check);
     return this.onMainThread(check);
+  }
+
+  /** Without an implementation in the runtime, a check takes milliseconds, on this thread: one is made in a turn. */
+  private inSoftware(check: SignatureCheck): boolean | Promise<boolean> {
+    this.awaitTurn();
+    if (this.isSlowTurn) return new Promise((resolve) => this.slow.push(() => resolve(this.isValid(check))));
+    this.isSlowTurn = true;
+    return this.isValid(check);
   }
 
   private get isUnderLoad(): boolean {
@@ -182,6 +194,10 @@ export class SignatureChecks {
     this.readInTurn = 0;
     this.knownInTurn = 0;
     this.admit(this.capacity);
+    const next = this.slow.shift();
+    this.isSlowTurn = next !== undefined;
+    next?.();
+    if (this.slow.length > 0) this.awaitTurn();
     // Otherwise the next result of the pool awaits a turn.
     if (this.waiting.length > 0 && this.pending.length === 0) this.awaitTurn();
   };

@@ -9,7 +9,10 @@ export interface SignatureCheck {
   readonly key: VerificationKey;
 }
 
-/** Whether a signature of the right length is valid: on this thread, or with a callback on the thread pool. */
+/**
+ * Whether a signature of the right length is valid: on this thread, or with a callback on the thread pool. For a key that the
+ * runtime cannot verify with, there is no callback.
+ */
 export function verifySignature(check: SignatureCheck): boolean;
 export function verifySignature(
   check: SignatureCheck,
@@ -19,10 +22,7 @@ export function verifySignature(
   { input, signature, key: { publicKey, algorithm, verifyInput } }: SignatureCheck,
   callback?: (error: Error | null, isValid: boolean) => void,
 ): boolean | void {
-  if (!verifyInput) {
-    const isValid = verifyMlDsa(publicKey as MlDsaPublicKey, input, signature);
-    return callback ? void setImmediate(callback, null, isValid) : isValid;
-  }
+  if (!verifyInput) return verifyMlDsa(publicKey as MlDsaPublicKey, input, signature);
   if (callback) verify(algorithm.hash, input, verifyInput, signature, callback);
   else return verify(algorithm.hash, input, verifyInput, signature);
 }

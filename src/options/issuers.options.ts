@@ -69,12 +69,13 @@ export interface IssuerOptions {
  * it fails, issuers that it has returned are accepted for `rotation.maxStale`.
  *
  * @param iss as the token has it, before anything is verified: anybody may have written it
- * @returns its options, with the same `issuer`; undefined if it is not accepted
+ * @returns its options, with the `issuer` as it is stored, as a database may not tell upper from lower case: another one than `iss` is
+ * not accepted; undefined if it is not accepted
  *
  * @example
  * issuers: async (iss) => {
  *   const tenant = await tenants.findOne({ issuer: iss });
- *   return tenant && { issuer: iss, audience: 'orders', algorithms: ['RS256'], keys: { discovery: true } };
+ *   return tenant && { issuer: tenant.issuer, audience: 'orders', algorithms: ['RS256'], keys: { discovery: true } };
  * }
  */
 export type IssuerLookupFunction = (iss: string) => Promise<IssuerOptions | undefined>;

@@ -1,14 +1,16 @@
 import { isPromise } from '../async/is-promise.js';
+import { TokenKeyUnknownError } from '../errors/errors.js';
+import { checkClaims } from '../jwt/claims.js';
 import { type CompactJws, type ReceivedToken, receiveToken } from '../jwt/compact.js';
 import { checkType, readHeader } from '../jwt/received-header.js';
 import { SIGNATURE_CHECKS, type SignatureChecks } from '../jwt/signature-checks.js';
 import type { VerifySettings } from '../options/settings.js';
 import { expectedOf } from './expected-of-issuer.js';
-import type { Question, TokenVerifier, VerifiedToken } from './token-verifier.js';
+import type { Question, VerifiedToken, Verifier } from './token-verifier.js';
 import { notAccepted, type TrustSource, type TrustSources } from './trust-sources.js';
 
 /** Verifies tokens of several issuers: each by the keys, and by the options, of its own. */
-export class IssuerVerifier implements Pick<TokenVerifier, 'verify' | 'recheck'> {
+export class IssuerVerifier implements Verifier {
   constructor(
     private readonly sources: Pick<TrustSources, 'select'>,
     private readonly settings: { readonly maxTokenLength: number },
@@ -21,10 +23,18 @@ export class IssuerVerifier implements Pick<TokenVerifier, 'verify' | 'recheck'>
     return this.checks.mayRead() ? this.verifyNow(question) : this.verifyLater(question);
   }
 
-  /** @see TokenVerifier.recheck */
-  async recheck(token: string, jws: CompactJws, options: VerifySettings): Promise<void> {
+  /**
+   * Also asks whether the record and the keys of the issuer still accept the token: both may have changed since.
+   *
+   * @see TokenVerifier.recheck
+   */
+  async recheck(token: string, jws: CompactJws, options: VerifySettings, now: () => number): Promise<void> {
     const source = await this.sources.select(jws.payload.iss);
-    await source.verifier.recheck(token, jws, expectedOf(source, options));
+    const expected = expectedOf(source, options);
+    if (!(await source.ring.find(jws.header.kid as string))) throw new TokenKeyUnknownError();
+    // When it ends by its age is for the watch to say.
+    checkClaims(jws.payload, { ...expected, ignoreExpiration: true, maxAge: undefined }, now());
+    await source.verifier.recheck(token, jws, expected);
   }
 
   private async verifyLater(question: Question): Promise<VerifiedToken> {
@@ -62,5 +72,6 @@ function verifyBy(
     checkType(readHeader(received.parts.header), source.issuer.expect.typ);
   }
   const question = { token, options: expectedOf(source, options), now };
-  return source.verifier.verifyReceived(received, question);
+  const verified = source.verifier.verifyReceived(received, question);
+  return isPromise(verified) ? verified.then((one) => ({ ...one, source })) : { ...verified, source };
 }

@@ -14,6 +14,8 @@ export interface KmsJwtHealth extends RingHealth {
   verifyCircuit?: 'closed' | 'open';
   /** The keys of other issuers, by their names, as far as they are known now. Absent without the option `issuers`. */
   issuers?: Record<string, RingHealth>;
+  /** Present if the option `issuers` is a function: then `issuers` has those whose tokens have come. */
+  issuersAreFound?: true;
   /** How many tokens were withheld since the start because the reply of KMS contained no valid signature. */
   refusedSignatures: number;
 }

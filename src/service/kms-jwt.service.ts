@@ -19,7 +19,7 @@ import type { GuardSettings, KmsJwtSettings } from '../options/settings.js';
 import type { KmsJwtHealth } from './kms-jwt-health.js';
 import type { CompleteJwt } from './complete-jwt.js';
 import type { TokenSigner } from './token-signer.js';
-import type { TokenVerifier, VerifiedToken } from './token-verifier.js';
+import type { VerifiedToken, Verifier } from './token-verifier.js';
 import { TokenWatcher, type WatchedClaims } from './token-watcher.js';
 import { expectedOf } from './expected-of-issuer.js';
 import type { TrustSource, TrustSources } from './trust-sources.js';
@@ -51,7 +51,6 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   /** @internal For KmsJwtGuard. */
   readonly guardSettings: GuardSettings;
   /** @internal */ readonly verifyOptions: VerifyOptionsReader;
-
   private readonly watcher: TokenWatcher;
   private readonly secondsNow = () => this.clock.now() / 1000;
 
@@ -60,7 +59,7 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
     private readonly ring: KeyRing,
     /** Absent in an instance that only verifies. */
     private readonly signer: TokenSigner | undefined,
-    private readonly verifier: Pick<TokenVerifier, 'verify' | 'recheck'>,
+    private readonly verifier: Verifier,
     /** Undefined without the option `issuers`. */
     private readonly sources: TrustSources | undefined,
     private readonly gateway: Pick<KmsGateway, 'circuit' | 'verifyCircuit' | 'close'> | undefined,
@@ -84,7 +83,7 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   health(): KmsJwtHealth {
     return {
       ...this.ring.health,
-      ...(this.sources && { issuers: this.sources.health }),
+      ...this.sources?.health,
       ...(this.gateway && { circuit: this.gateway.circuit, verifyCircuit: this.gateway.verifyCircuit }),
       refusedSignatures: this.signer?.refusedSignatures ?? 0,
     };
@@ -92,10 +91,8 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
 
   /** @internal For the discovery documents. */
   get metadata(): { issuer: string | undefined; algorithms: AlgorithmName[] } {
-    return {
-      issuer: this.settings.sign.issuer,
-      algorithms: this.settings.algorithms.map(({ alg }) => alg),
-    };
+    const { sign, algorithms } = this.settings;
+    return { issuer: sign.issuer, algorithms: algorithms.map(({ alg }) => alg) };
   }
 
   /** @internal How long a connection may wait for the verdict of KmsJwtGuard, in milliseconds. */
@@ -113,8 +110,10 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
     return this.sources !== undefined;
   }
 
-  /** @internal Whose keys verified a token: see `WatchedClaims`. @throws IssuerUnavailableError */
-  async sourceOf(token: string): Promise<TrustSource | undefined> {
+  /** @internal Whose keys verified a token. @throws TokenClaimError, IssuerUnavailableError */
+  async sourceOf(token: string, known: TrustSource | undefined): Promise<TrustSource | undefined> {
+    if (known) return this.sources?.unlessEnded(known);
+    // An overridden `authenticate` has accepted it in a way of its own.
     const jws = this.sources && this.tryParse(token);
     return jws && this.sources?.of(jws.payload.iss);
   }
@@ -243,7 +242,8 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
         kid: typeof jws?.header.kid === 'string' ? jws.header.kid : undefined,
         issuer: source?.issuer?.name,
         expiresAt: this.expiryOf(verified, options),
-        recheck: async () => (jws && isOurs ? this.verifier.recheck(token, jws, settings) : undefined),
+        recheck: async () =>
+          jws && isOurs ? this.verifier.recheck(token, jws, settings, this.secondsNow) : undefined,
       },
       onInvalid,
     );

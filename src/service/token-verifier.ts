@@ -15,6 +15,7 @@ import type { KmsJwtSettings, LimitSettings, VerifySettings } from '../options/s
 import { askWithin } from './ask-within.js';
 import { parseClaims } from './claims-schema.js';
 import type { KmsVerifier } from './kms-verifier.js';
+import type { TrustSource } from './trust-sources.js';
 import { type VerifiedSignature, VerifiedTokens } from './verified-tokens.js';
 
 /** A token that verified. */
@@ -23,10 +24,18 @@ export interface VerifiedToken {
   readonly payload: JwtClaims;
   /** The payload as the schema, if there is one, returns it. */
   readonly claims: unknown;
+  /** Whose keys verified it; undefined without the option `issuers`. */
+  readonly source?: TrustSource;
 }
 
 export type VerifierSettings = Pick<KmsJwtSettings, 'isRevoked' | 'cache'> &
   Pick<LimitSettings, 'maxTokenLength' | 'timeout'>;
+
+/** Verifies tokens, and asks again about those that verified. */
+export interface Verifier {
+  verify(token: unknown, options: VerifySettings, now: () => number): VerifiedToken | Promise<VerifiedToken>;
+  recheck(token: string, jws: CompactJws, options: VerifySettings, now: () => number): Promise<void>;
+}
 
 /** A token whose form was checked. */
 interface ReadToken extends ReceivedToken {
@@ -46,7 +55,7 @@ export interface Question {
  * Verifies a token, from its length to its last claim. Only an unknown `kid` can trigger a look-up. A function returns a
  * promise only where there is something to wait for.
  */
-export class TokenVerifier {
+export class TokenVerifier implements Verifier {
   private readonly verified: VerifiedTokens;
 
   constructor(

@@ -17,7 +17,12 @@ import type { TrustSource } from './trust-sources.js';
 /** The share by which `recheckInterval` varies, so that connections do not ask all at once. */
 const RECHECK_JITTER = 0.1;
 /** The errors of a check that says nothing about the token. */
-const UNANSWERED = [RevocationUnavailableError, KmsUnavailableError, IssuerUnavailableError];
+const UNANSWERED = [
+  RevocationUnavailableError,
+  KmsUnavailableError,
+  IssuerUnavailableError,
+  JwksUnavailableError,
+];
 /** How many checks in a row may fail to get an answer. */
 const MAX_FAILED_RECHECKS = 3;
 

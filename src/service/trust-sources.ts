@@ -1,9 +1,9 @@
 import { TokenClaimError, TokenError } from '../errors/errors.js';
 import type { KeyRing } from '../keys/key-ring.js';
-import type { RingHealth } from '../keys/ring-health.js';
 import type { IssuerSettings } from '../options/read-issuers.js';
 import type { VerifySettings } from '../options/settings.js';
 import type { FoundIssuers } from './found-issuers.js';
+import type { KmsJwtHealth } from './kms-jwt-health.js';
 import type { TokenVerifier } from './token-verifier.js';
 
 /** Keys, and the verifier of their tokens. Nothing of it is shared with another source. */
@@ -74,9 +74,16 @@ export class TrustSources {
     }
   }
 
-  /** The state of the keys of other issuers, by name. */
-  get health(): Record<string, RingHealth> {
-    return Object.fromEntries(this.others.map(({ name, ring }) => [name, ring.health]));
+  /** The same source. @throws TokenClaimError if the app no longer returns its issuer */
+  unlessEnded(source: TrustSource): TrustSource {
+    if (source.issuer && this.found?.hasEnded(source.issuer.issuer)) throw notAccepted();
+    return source;
+  }
+
+  /** The state of the keys of other issuers. */
+  get health(): Pick<KmsJwtHealth, 'issuers' | 'issuersAreFound'> {
+    const issuers = Object.fromEntries(this.others.map(({ name, ring }) => [name, ring.health]));
+    return { issuers, ...(this.found && { issuersAreFound: true }) };
   }
 
   /** Begins to fetch the keys of the listed issuers. */

@@ -18,7 +18,7 @@ export type KmsJwtHealthResult<Key extends string> = Record<
  * not be refreshed or KMS is unavailable, as the last known keys still verify, and an outage of KMS should not take all
  * instances out of service. Then `degraded` is true: see `stale`, `signing`, `circuit`, `verifyCircuit` and `staleIn` in the
  * result. It is `down` without keys, and while the key set of `jwksUri` is older than `rotation.maxStale`. It makes no call to
- * KMS. See docs/operations.md.
+ * KMS. Issuers that a function `issuers` finds do not count, and are not in the result. See docs/operations.md.
  *
  * @example
  * constructor(private readonly health: HealthCheckService, private readonly kmsJwt: KmsJwtHealthIndicator) {}
@@ -50,14 +50,17 @@ export class KmsJwtHealthIndicator {
 
   /** @param key the name of the entry in the health report; default: `'kms-jwt'` */
   isHealthy<Key extends string = 'kms-jwt'>(key: Key = 'kms-jwt' as Key): KmsJwtHealthResult<Key> {
-    const health = this.jwt.health();
-    const others = Object.values(health.issuers ?? {});
-    const status = [health, ...others].some(canVerify) ? 'up' : 'down';
+    const { issuers, issuersAreFound, ...health } = this.jwt.health();
+    // Issuers that a function finds are those of the tokens that came: they say nothing of this instance, and may be many.
+    const others = Object.values((!issuersAreFound && issuers) || {});
+    const awaitsTokens = issuersAreFound && health.keys.length === 0;
+    const status = awaitsTokens || [health, ...others].some(canVerify) ? 'up' : 'down';
     const cannotSign = health.circuit !== undefined && health.signing === undefined;
     const isIssuerDown = others.some((issuer) => issuer.stale || !canVerify(issuer));
     const isOpen = [health.circuit, health.verifyCircuit].includes('open');
     const degraded = health.stale || isOpen || cannotSign || isIssuerDown;
-    return { [key]: { status, degraded, ...health } } as KmsJwtHealthResult<Key>;
+    const listed = issuers && !issuersAreFound && { issuers };
+    return { [key]: { status, degraded, ...health, ...listed } } as KmsJwtHealthResult<Key>;
   }
 }
 

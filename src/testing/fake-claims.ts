@@ -31,6 +31,8 @@ const VERDICT_TIMEOUT_MS = 15_000;
  * `overrideGuard` replaces one that `@UseGuards()` names. The second call for a class replaces the first.
  *
  * @param claims are copied for each call: a test may change them between two
+ * A line of the log warns of it, unless `NODE_ENV` is `test`, as Vitest and Jest set it.
+ *
  * @throws KmsJwtOptionsError for claims that are no plain object, and if `NODE_ENV` is `production` or `prod`, in any case
  *
  * @example
@@ -43,7 +45,11 @@ export function fakeClaims(claims: JwtClaims, options: FakeClaimsOptions = {}): 
   if (/^prod(uction)?$/i.test(process.env['NODE_ENV']?.trim() ?? '')) {
     throw new KmsJwtOptionsError('fakeClaims', 'is for tests only: NODE_ENV is production');
   }
-  return new FakeClaimsGuard(checkAuthenticated(claims), options);
+  const guard = new FakeClaimsGuard(checkAuthenticated(claims), options);
+  if (process.env['NODE_ENV'] !== 'test') {
+    new Log(DEFAULT_NAME).warn('fakeClaims is in use, and NODE_ENV is not test: calls need no token');
+  }
+  return guard;
 }
 
 class FakeClaimsGuard extends KmsJwtGuard {

@@ -110,6 +110,19 @@ describe('@TokenIssuer()', () => {
 });
 
 describe('@Issuers()', () => {
+  test('refuses what an overridden authenticate accepts by itself: it is of no issuer', async () => {
+    class ApiKeyGuard extends KmsJwtGuard {
+      protected override async authenticate() {
+        return { sub: 'machine' };
+      }
+    }
+    const corp = await startIssuer();
+    const issuers = [corp.record({ name: 'corp' })];
+    const { ask } = await startWith({ issuers }, ApiKeyGuard, [RoutesController, CorpController]);
+    expect((await ask('/any', 'api-key'))[0]).toBe(200);
+    expect((await ask('/corp', 'api-key'))[0]).toBe(401);
+  });
+
   test.each([
     ['/payroll', 'corp', ['corp']],
     ['/corp', 'on a class', ['corp']],

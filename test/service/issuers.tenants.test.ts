@@ -86,11 +86,22 @@ describe('a function for issuers', () => {
     await expect(jwt.verify(corp.token())).rejects.toMatchObject(expected);
   });
 
-  test('that returns the record of another issuer is a mistake, and its tokens are refused', async () => {
+  test('that returns the record of another issuer has its tokens refused, and one line says why', async () => {
     const [corp, other] = [await startIssuer(), await startIssuer()];
-    const { jwt } = await startWith(() => other.record());
-    await expect(jwt.verify(corp.token())).rejects.toMatchObject(MISTAKE);
-    await expect(jwt.verify(other.token({ iss: corp.url }))).rejects.toMatchObject(MISTAKE);
+    const { asked, jwt, lines } = await startWith(() => other.record());
+    await expect(jwt.verify(corp.token())).rejects.toMatchObject(mismatch('iss'));
+    await expect(jwt.verify(other.token({ iss: corp.url }))).rejects.toMatchObject(mismatch('iss'));
+    expect(asked).toHaveLength(1);
+    expect(lines.filter((line) => line.includes('compare iss exactly'))).toHaveLength(1);
+  });
+
+  test('whose database does not tell upper from lower case accepts the exact issuer alone', async () => {
+    const corp = await startIssuer();
+    const { jwt } = await startWith((iss) => (iss.toLowerCase() === corp.url ? corp.record() : undefined));
+    await expect(jwt.verify(corp.token({ iss: corp.url.toUpperCase() }))).rejects.toMatchObject(
+      mismatch('iss'),
+    );
+    await expect(jwt.verify(corp.token())).resolves.toMatchObject({ iss: corp.url });
   });
 
   test.each(['own', 'tenant'])('cannot give two issuers one name, such as %s', async (name) => {

@@ -44,3 +44,20 @@ test('without keys of its own, a service is up as soon as one issuer has keys, a
   await service.jwt.verify(corp.token());
   expect(reportOf(service)).toMatchObject({ status: 'up', degraded: false });
 });
+
+test('with a function, a service without keys of its own is up before the first token, and reports no tenant', async () => {
+  const [corp, dead] = [await startIssuer(), await startIssuer()];
+  dead.fault = down;
+  const records = [corp.record(), dead.record()];
+  const service = await start({ issuers: async (iss) => records.find(({ issuer }) => issuer === iss) });
+  const healthy = { status: 'up', degraded: false };
+  expect(reportOf(service)).toMatchObject(healthy);
+  await service.jwt.verify(corp.token());
+  await expect(service.jwt.verify(dead.token())).rejects.toMatchObject({ name: 'JwksUnavailableError' });
+  expect(reportOf(service)).toMatchObject(healthy);
+  expect(reportOf(service)).not.toHaveProperty('issuers');
+  expect(service.jwt.health()).toMatchObject({
+    issuersAreFound: true,
+    issuers: { [corp.url]: { keys: ['a'] }, [dead.url]: { keys: [] } },
+  });
+});

@@ -1,4 +1,4 @@
-import { Controller, Get, Injectable, Module, Req, UseGuards } from '@nestjs/common';
+import { Controller, Get, Injectable, Logger, Module, Req, UseGuards } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { Test, type TestingModuleBuilder } from '@nestjs/testing';
 import {
@@ -141,7 +141,21 @@ describe('guards of @UseGuards()', () => {
 });
 
 describe('mistakes', () => {
-  afterEach(() => vi.unstubAllEnvs());
+  afterEach(() => {
+    vi.unstubAllEnvs();
+    vi.restoreAllMocks();
+  });
+
+  test.each([
+    ['test', 0],
+    ['', 1],
+    ['staging', 1],
+  ])('NODE_ENV %j has %i lines of warning', (env, count) => {
+    vi.stubEnv('NODE_ENV', env);
+    const warn = vi.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
+    fakeClaims({ sub: 'user-42' });
+    expect(warn).toHaveBeenCalledTimes(count);
+  });
 
   test.each(['production', 'Production', 'prod', ' prod '])('NODE_ENV %s is refused', (env) => {
     vi.stubEnv('NODE_ENV', env);
