@@ -11,6 +11,8 @@ interface Current {
   readonly isRenewed: boolean;
   /** Seconds since 1970. */
   readonly expiresAt: number;
+  /** The highest rank of `verification` among the options that it is watched by. */
+  readonly rank: number;
   readonly stopWatching: () => void;
 }
 
@@ -67,14 +69,25 @@ export function watchCall(connection: OpenConnection, verified: Verified, call: 
   const current = connections.get(connection.key)?.get(verified.instance);
   // The options of one message, or of one field of a query, are not those of its connection.
   const options = !connection.hasCalls || connection.callGoesOn ? call.options : undefined;
-  if (current && !endsEarlier(verified, options, current)) return;
+  if (current && !hasMoreToWatch(verified, options, current)) return;
   if (connection.hasCalls && !isTokenOfHandshake(call, verified.token)) return;
   watchConnection(connection, verified, options);
 }
 
-/** Only then is there more to watch: a client can subscribe any number of times. */
-function endsEarlier(verified: Verified, options: RouteVerifyOptions | undefined, current: Current): boolean {
+/** A client can subscribe any number of times, and each watch takes memory and is rechecked. */
+function hasMoreToWatch(
+  verified: Verified,
+  options: RouteVerifyOptions | undefined,
+  current: Current,
+): boolean {
+  if (rankOf(options) > current.rank) return true;
   return options !== undefined && verified.jwt.expiryOf(verified, options) < current.expiresAt;
+}
+
+/** A watch by options of a higher rank may be rechecked by KMS where one of a lower rank is not. */
+function rankOf(options: RouteVerifyOptions | undefined): number {
+  if (options?.verification === 'kms') return 2;
+  return options?.verification === 'local' ? 0 : 1;
 }
 
 function isTokenOfHandshake(call: Call, token: string): boolean {
@@ -107,7 +120,13 @@ export function renewWatch(
     );
   }
   check(current.token);
-  let next: Current = { token: renewed.token, isRenewed: true, expiresAt: Infinity, stopWatching() {} };
+  let next: Current = {
+    token: renewed.token,
+    isRenewed: true,
+    expiresAt: Infinity,
+    rank: 0,
+    stopWatching() {},
+  };
   try {
     for (const ofGateway of options) next = withStop(next, watch(connection, renewed, ofGateway));
   } catch (error) {
@@ -122,13 +141,18 @@ export function renewWatch(
 /** The same token, watched by further options. */
 function withStop(
   current: Current,
-  { expiresAt, stopWatching }: Pick<Current, 'expiresAt' | 'stopWatching'>,
+  { expiresAt, rank, stopWatching }: Omit<Current, 'token' | 'isRenewed'>,
 ): Current {
   const stopBoth = () => {
     current.stopWatching();
     stopWatching();
   };
-  return { ...current, expiresAt: Math.min(current.expiresAt, expiresAt), stopWatching: stopBoth };
+  return {
+    ...current,
+    expiresAt: Math.min(current.expiresAt, expiresAt),
+    rank: Math.max(current.rank, rank),
+    stopWatching: stopBoth,
+  };
 }
 
 function watch(connection: OpenConnection, verified: Verified, options: RouteVerifyOptions | undefined) {
@@ -142,5 +166,5 @@ function watch(connection: OpenConnection, verified: Verified, options: RouteVer
       reportRefusal(failure, jwt.log);
     }
   });
-  return { token, expiresAt: jwt.expiryOf(verified, options), stopWatching };
+  return { token, expiresAt: jwt.expiryOf(verified, options), rank: rankOf(options), stopWatching };
 }

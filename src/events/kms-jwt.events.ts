@@ -18,7 +18,10 @@ export type KmsJwtEvent = { readonly issuer?: string } &
     | { readonly type: 'key_removed'; readonly kid: string }
     /** A key of `rotation.distrustedKeys`, or one that another instance distrusts, was found: it is used for nothing. */
     | { readonly type: 'key_distrusted'; readonly kid: string }
-    /** The keys, or some of `verificationKeys`, could not be fetched; the last known ones stay in use. */
+    /**
+     * The keys, or some of `verificationKeys`, could not be fetched; the last known ones stay in use. Or the metadata of an issuer
+     * could not be read; its keys are fetched from their last known URL.
+     */
     | { readonly type: 'refresh_failed'; readonly error: Error }
     /**
      * The key set of `jwksUri` could not be fetched for a quarter, half or three quarters of `rotation.maxStale`, or for all of

@@ -17,13 +17,17 @@ export interface DiscoverySettings extends JwksKeySourceSettings {
 
 /**
  * Fetches the keys of an issuer from the URL in its metadata: OpenID Connect Discovery 1.0, section 4, and RFC 8414, section 3.
- * The metadata has to name the same issuer. Metadata and key set share one time limit.
+ * The metadata has to name the same issuer. Metadata and key set share one time limit. While the metadata cannot be read, the
+ * place of the keys stays as it was, until `maxStale` after they were due.
  */
 export class DiscoveryKeySource {
   readonly maxStale: number;
   private readonly documents: readonly JsonFetcher[];
   private keys: JwksKeySource | undefined;
+  /** When the metadata were last read. */
   private discoveredAt = -Infinity;
+  /** Whether the key set could not be fetched since: then the metadata are read again before they are due. */
+  private mayHaveMoved = false;
 
   /** @param issuer a URL */
   constructor(
@@ -38,30 +42,39 @@ export class DiscoveryKeySource {
 
   /** @throws JwksUnavailableError */
   async load(): Promise<FetchedKeys> {
-    const isFresh = this.clock.monotonic() <= this.discoveredAt + FRESH_FOR_MS;
     const deadline = new Deadline(this.settings.timeout);
     try {
-      const keys = this.keys && isFresh ? this.keys : await this.discover(deadline);
-      return await keys.load(deadline.remainingMs);
+      const { keys, problem } = await this.source(deadline);
+      const fetched = await keys.load(deadline.remainingMs);
+      return problem ? { ...fetched, problem } : fetched;
     } catch (error) {
-      // The key set may have moved.
-      this.discoveredAt = -Infinity;
+      this.mayHaveMoved = true;
       throw error;
     } finally {
       deadline.end();
     }
   }
 
-  private async discover(deadline: Deadline): Promise<JwksKeySource> {
+  /** The place of the keys, and why it could not be confirmed. */
+  private async source(deadline: Deadline): Promise<{ keys: JwksKeySource; problem?: Error }> {
+    const { keys } = this;
+    const dueAt = this.discoveredAt + FRESH_FOR_MS;
+    if (keys && !this.mayHaveMoved && this.clock.monotonic() <= dueAt) return { keys };
     try {
-      const uri = await this.jwksUri(deadline);
-      if (this.keys) this.keys.moveTo(uri);
-      else this.keys = new JwksKeySource(uri, this.settings, this.clock, this.fetcher);
-      this.discoveredAt = this.clock.monotonic();
+      return { keys: await this.discover(deadline) };
     } catch (error) {
-      // What was found before may still be right.
-      if (!this.keys) throw error;
+      // What was found before may still be right, but the issuer no longer says so.
+      if (!keys || this.clock.monotonic() > dueAt + this.maxStale * 1000) throw error;
+      return { keys, problem: error as Error };
     }
+  }
+
+  private async discover(deadline: Deadline): Promise<JwksKeySource> {
+    const uri = await this.jwksUri(deadline);
+    if (this.keys) this.keys.moveTo(uri);
+    else this.keys = new JwksKeySource(uri, this.settings, this.clock, this.fetcher);
+    this.discoveredAt = this.clock.monotonic();
+    this.mayHaveMoved = false;
     return this.keys;
   }
 

@@ -245,8 +245,8 @@ export class KeyRing {
     const { signing, problem } = fetched;
     if (signing) this.keys.refuseForeign(signing);
     if (signing && !this.isLoaded) this.keys.refuseDistrusted(signing);
-    if (this.isFailureReported) this.emit({ type: 'refresh_recovered' });
-    this.isFailureReported = false;
+    if (this.isFailureReported && !problem) this.emit({ type: 'refresh_recovered' });
+    this.isFailureReported = problem !== undefined;
     this.failure = undefined;
     this.age.renew();
     this.keys.update(fetched, sentAt);

@@ -9,7 +9,7 @@ export interface FetchedKeys {
   readonly others: readonly VerificationKey[];
   /** After how many seconds to fetch again; absent if the answer cannot change. */
   readonly freshFor?: number;
-  /** Why some of `others` could not be fetched; they are left out. */
+  /** Why some of `others` could not be fetched, and are left out, or why the place that they are from could not be confirmed. */
   readonly problem?: Error;
 }
 

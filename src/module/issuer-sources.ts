@@ -21,6 +21,9 @@ import type { KmsVerifier } from '../service/kms-verifier.js';
 import { TokenVerifier } from '../service/token-verifier.js';
 import { TrustSources } from '../service/trust-sources.js';
 
+/** How far the clock may be behind that of the machine that made a snapshot. */
+const MAX_CLOCK_DIFFERENCE_MS = 300_000;
+
 /** What the sources of other issuers are made with. */
 export interface IssuerSetup {
   readonly settings: KmsJwtSettings;
@@ -104,7 +107,7 @@ function keySourceOf(issuer: IssuerSettings, { rotation, limits }: KmsJwtSetting
   return new DiscoveryKeySource(issuer.issuer, { ...settings, isAllowed }, clock);
 }
 
-/** Keys of a snapshot verify at once, unless they are so old that they would be refused: then the first token waits for a fetch. */
+/** Keys of a snapshot verify at once, unless they are too old, or of the future: then the first token waits for a fetch. */
 async function restoreSnapshot(
   { name, keys, algorithms }: IssuerSettings,
   source: JwksKeySource,
@@ -113,12 +116,18 @@ async function restoreSnapshot(
 ): Promise<void> {
   if (!('jwksUri' in keys) || keys.snapshot === undefined) return;
   const snapshot = await readSnapshot(keys.snapshot, algorithms, 'issuers.keys.snapshot');
-  // A clock that is wrong, here or where it was made, must not make the keys young for longer.
-  const age = Math.max(0, clock.now() - snapshot.fetchedAt);
-  if (age < source.maxStale * 1000) return ring.restore(source.restore(snapshot.keys), age);
-  log.warn(
-    `The snapshot of the issuer ${printableName(name)} is older than rotation.maxStale: it is not used`,
-  );
+  const age = clock.now() - snapshot.fetchedAt;
+  const problem = problemOf(age, source.maxStale);
+  if (!problem) return ring.restore(source.restore(snapshot.keys), Math.max(0, age));
+  log.warn(`The snapshot of the issuer ${printableName(name)} ${problem}: it is not used`);
+}
+
+/** Why keys that were fetched so many milliseconds ago are not used. */
+function problemOf(age: number, maxStale: number): string | undefined {
+  if (age >= maxStale * 1000) return 'is older than rotation.maxStale';
+  // A wrong clock, here or where it was made, would have its keys count as new at each start.
+  if (age < -MAX_CLOCK_DIFFERENCE_MS) return 'has a fetchedAt in the future';
+  return undefined;
 }
 
 function warnIfInsecure({ name, allowInsecureHttp }: IssuerSettings, log: Pick<Log, 'warn'>): void {

@@ -8,8 +8,8 @@ export type IssuerKeys =
       jwksUri: string;
       /**
        * A JSON file `{ "fetchedAt": "<ISO 8601 time>", "keys": […] }`, whose keys verify until the first fetch succeeds, in the
-       * background: for functions that start often. The keys count as old as `fetchedAt` says (`rotation.maxStale`). A relative
-       * path is one below the working directory. Default: none.
+       * background: for functions that start often. The keys count as old as `fetchedAt` says (`rotation.maxStale`); a file
+       * from more than five minutes in the future is not used. A relative path is one below the working directory. Default: none.
        *
        * `curl -s "$JWKS_URI" | jq '{ fetchedAt: (now | todate), keys }' > jwks.json` writes one.
        */

@@ -62,6 +62,8 @@ export class FoundIssuers {
   private readonly found: LRUCache<string, Found>;
   private readonly unknown = new LRUCache<string, { hasEnded: boolean }>(UNKNOWN_ISSUERS);
   private readonly lookups = new Map<string, Promise<IssuerSource | undefined>>();
+  /** The names of those that are being opened, by `iss`. */
+  private readonly opening = new Map<string, string>();
   private readonly slots = new ConcurrencyLimit({ maxConcurrency: MAX_LOOKUPS, maxQueue: Infinity });
   private readonly elapsed: ElapsedTime;
   /** How much more time may have passed than `elapsed` shows: then the app is rather asked too early. */
@@ -153,16 +155,25 @@ export class FoundIssuers {
   }
 
   private async accept(iss: string, issuer: IssuerSettings, askedAt: number): Promise<IssuerSource> {
-    const known = this.found.peek(iss)?.source;
     // Events, and what a connection relies on, are distinguished by the name.
-    if (this.sources.some((one) => one !== known && one.name === issuer.name)) {
-      throw new KmsJwtOptionsError('issuers().name', AMBIGUOUS);
+    if (this.isNameOfAnother(iss, issuer.name)) throw new KmsJwtOptionsError('issuers().name', AMBIGUOUS);
+    this.opening.set(iss, issuer.name);
+    try {
+      const known = this.found.peek(iss)?.source;
+      const hasSameKeys = known && isDeepStrictEqual(keysOf(known.issuer), keysOf(issuer));
+      const source = hasSameKeys ? { ...known, issuer } : await this.open(issuer, known);
+      const askAt = askedAt + this.settings.refreshInterval * 1000;
+      this.found.set(iss, { source, askedAt, askAt, hasFailed: false });
+      return source;
+    } finally {
+      this.opening.delete(iss);
     }
-    const hasSameKeys = known && isDeepStrictEqual(keysOf(known.issuer), keysOf(issuer));
-    const source = hasSameKeys ? { ...known, issuer } : await this.open(issuer, known);
-    const askAt = askedAt + this.settings.refreshInterval * 1000;
-    this.found.set(iss, { source, askedAt, askAt, hasFailed: false });
-    return source;
+  }
+
+  /** Those that are being opened count: another look-up may have been answered with the same name at the same time. */
+  private isNameOfAnother(iss: string, name: string): boolean {
+    const known = [...this.found.entries()].map(([of, { source }]) => [of, source.name] as const);
+    return [...known, ...this.opening].some(([of, taken]) => of !== iss && taken === name);
   }
 
   private async open(issuer: IssuerSettings, previous: IssuerSource | undefined): Promise<IssuerSource> {

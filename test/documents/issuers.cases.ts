@@ -141,6 +141,11 @@ export const ISSUER_CASES: readonly IssuerCase[] = [
         says: 'repository_owner_id',
       },
       { name: 'a job of a pull request', token: { claims: { ref: 'refs/pull/7/merge' } }, says: 'ref' },
+      ...['pull_request_target', 'workflow_run', 'issue_comment'].map((event) => ({
+        name: `a job of the event ${event}, whose ref is that of the default branch`,
+        token: { claims: { event_name: event } },
+        says: 'event_name',
+      })),
     ],
   },
 ];

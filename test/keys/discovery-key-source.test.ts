@@ -114,7 +114,60 @@ describe('the metadata', () => {
   });
 });
 
+describe('while the metadata are wrong', () => {
+  test.each<[string, (server: TestIssuer) => void, RegExp]>([
+    ['are gone', (server) => serve(server, { '/jwks.json': server.keySet }), /answered 404/],
+    [
+      'name another issuer',
+      (server) => (server.metadata = { issuer: 'https://other.example' }),
+      /is that of another issuer/,
+    ],
+    [
+      'name a URL that is refused',
+      (server) => (server.metadata = { jwks_uri: 'http://keys.example/' }),
+      /jwks_uri is no https URL/,
+    ],
+  ])(
+    'as they %s, the former place supplies keys for maxStale, with the problem',
+    async (_, spoil, problem) => {
+      const server = await startIssuer();
+      const { time, source, kids } = sourceOf(server);
+      expect(await source.load()).not.toHaveProperty('problem');
+      spoil(server);
+      time.now = DAY_MS;
+      expect(await source.load()).not.toHaveProperty('problem');
+      for (const now of [DAY_MS + 1, DAY_MS + SETTINGS.maxStale * 1000]) {
+        time.now = now;
+        const { others, problem: found } = await source.load();
+        expect(others.map(({ kid }) => kid)).toEqual(['a']);
+        expect(found).toMatchObject(unavailable(problem));
+      }
+      time.now += 1;
+      await expect(kids()).rejects.toMatchObject(unavailable(problem));
+      server.fault = undefined;
+      server.metadata = {};
+      expect(await source.load()).not.toHaveProperty('problem');
+    },
+  );
+});
+
 describe('when the key set has moved', () => {
+  test('and the metadata are gone too, they are asked for until they answer', async () => {
+    const server = await startIssuer();
+    const { source } = sourceOf(server);
+    await source.load();
+    serve(server, {});
+    await expect(source.load()).rejects.toMatchObject(unavailable(/^The key set .* answered 404/));
+    serve(server, { '/jwks.json': server.keySet });
+    for (let load = 0; load < 2; load += 1) {
+      expect((await source.load()).problem).toMatchObject(unavailable(/^The metadata .* answered 404/));
+    }
+    server.fault = undefined;
+    const before = server.requests.length;
+    for (let load = 0; load < 2; load += 1) expect(await source.load()).not.toHaveProperty('problem');
+    expect(server.requests.slice(before)).toEqual([OPENID, '/jwks.json', '/jwks.json']);
+  });
+
   test('its new place is looked up after the first failure', async () => {
     const server = await startIssuer();
     const { kids } = sourceOf(server);

@@ -57,6 +57,19 @@ describe('a refresh', () => {
     expect(state.loads).toBe(4);
   });
 
+  test('that succeeds in part emits an event each time, and another on full success', async () => {
+    const inPart = { ...alias(A), problem: new Error('problem') };
+    const { ring, events } = newRing([alias(A), inPart, OUTAGE, inPart, alias(A), alias(A)]);
+    await ring.active();
+    events.length = 0;
+    await seconds(300);
+    await seconds(300);
+    await seconds(30);
+    expect(events).toEqual(['refresh_failed problem', 'refresh_failed outage', 'refresh_failed problem']);
+    await seconds(600);
+    expect(events.slice(3)).toEqual(['refresh_recovered']);
+  });
+
   test('never happens if the answer cannot change, not even for an unknown kid', async () => {
     const { ring, state } = newRing([{ signing: A, others: [] }]);
     await ring.active();

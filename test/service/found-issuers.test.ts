@@ -7,7 +7,7 @@ const SECOND = 1000;
 const SETTINGS = { maxIssuers: 1000, refreshInterval: 300, maxStale: 86_400, timeout: 50 };
 const IDLE = 330 * SECOND;
 
-const recordOf = (iss: string) => ({ issuer: iss, name: iss }) as IssuerSettings;
+const recordOf = (iss: string, name = iss) => ({ issuer: iss, name }) as IssuerSettings;
 
 /** Issuers that a test gives and takes away, on clocks that it moves. */
 function startWith(settings: Partial<typeof SETTINGS> = {}) {
@@ -17,7 +17,10 @@ function startWith(settings: Partial<typeof SETTINGS> = {}) {
     opened: [] as string[],
     failures: [] as string[],
     unknown: new Set<string>(),
+    /** Of all issuers, where it is not that of the issuer. */
+    name: undefined as string | undefined,
     error: undefined as Error | undefined,
+    openError: undefined as Error | undefined,
     /** Resolves the look-ups that are held. */
     release: undefined as (() => void) | undefined,
     held: undefined as Promise<void> | undefined,
@@ -37,9 +40,10 @@ function startWith(settings: Partial<typeof SETTINGS> = {}) {
       state.asked.push(iss);
       await state.held;
       if (state.error) throw state.error;
-      return state.unknown.has(iss) ? undefined : recordOf(iss);
+      return state.unknown.has(iss) ? undefined : recordOf(iss, state.name);
     },
     open: async (issuer: IssuerSettings) => {
+      if (state.openError) throw state.openError;
       state.opened.push(issuer.issuer);
       const ring = { stop: async () => {} } as IssuerSource['ring'];
       const end = async () => void state.ended.push(issuer.issuer);
@@ -115,6 +119,29 @@ describe('a known issuer', () => {
     time.uptime += jump.uptime ?? 0;
     expect(await select(found, 'a')).toMatchObject(mismatch('iss'));
   });
+});
+
+test('two new issuers with one name, at the same time: one of them is accepted', async () => {
+  const { found, state } = startWith();
+  state.name = 'tenant';
+  const errors = await Promise.all([select(found, 'a'), select(found, 'b')]);
+  expect(errors).toEqual([
+    undefined,
+    expect.objectContaining({
+      name: 'KmsJwtOptionsError',
+      message: expect.stringContaining('issuers().name') as string,
+    }),
+  ]);
+  expect([state.opened, found.sources.length]).toEqual([['a'], 1]);
+});
+
+test('a name is free again where its issuer could not be opened', async () => {
+  const { found, state } = startWith();
+  state.name = 'tenant';
+  state.openError = new Error('no algorithm');
+  expect(await select(found, 'a')).toMatchObject({ message: 'no algorithm' });
+  state.openError = undefined;
+  expect(await select(found, 'b')).toBeUndefined();
 });
 
 test('after shutdown the function is not asked again', async () => {

@@ -55,12 +55,22 @@ describe('a snapshot', () => {
     expect(jwt.health().issuers?.['corp']).toMatchObject({ stale: true, keys: ['a'] });
   });
 
-  test('of the future counts as one of now', async () => {
+  test('that is up to five minutes ahead of the clock counts as one of now', async () => {
     const corp = await startIssuer();
     corp.fault = silent;
-    const { jwt } = await startWith(corp, -48);
+    const { jwt } = await startWith(corp, -4.9 / 60);
     expect(staleIn(jwt)).toBeLessThanOrEqual(24 * 3600);
     await expect(jwt.verify(corp.token())).resolves.toBeDefined();
+  });
+
+  test('that is further ahead is not used: it would be one of now at each start', async () => {
+    const corp = await startIssuer();
+    const { jwt, lines } = await startWith(corp, -5.1 / 60);
+    expect(lines.join('\n')).toContain('The snapshot of the issuer corp has a fetchedAt in the future');
+    await expect(jwt.verify(corp.token())).resolves.toBeDefined();
+    corp.fault = silent;
+    const { jwt: offline } = await startWith(corp, -5.1 / 60);
+    await expect(offline.verify(corp.token())).rejects.toMatchObject(UNAVAILABLE);
   });
 
   test('that is too old is not used: tokens wait for the first fetch, as without one', async () => {

@@ -1,7 +1,9 @@
+import { DisableKeyCommand } from '@aws-sdk/client-kms';
 import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
 import { UseGuards } from '@nestjs/common';
 import { GraphQLModule, Query, Resolver, Subscription } from '@nestjs/graphql';
-import { KmsJwtGuard, VerifyWith } from 'nestjs-kms-jwt';
+import { createClient } from 'graphql-ws';
+import { KmsJwtGuard, type KmsJwtModuleOptions, VerifyWith } from 'nestjs-kms-jwt';
 import { expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { ENDS } from '../../transports/ends.js';
@@ -17,6 +19,18 @@ class PricesResolver {
     await new Promise((resolve) => setTimeout(resolve, 10_000));
     yield { strict: '1' };
   }
+  @VerifyWith({ verification: 'kms' }) @UseGuards(KmsJwtGuard) @Subscription(() => String) async *byKms() {
+    for (;;) {
+      yield { byKms: '1' };
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+  @VerifyWith({ verification: 'local' }) @UseGuards(KmsJwtGuard) @Subscription(() => String) async *local() {
+    for (;;) {
+      yield { local: '1' };
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
   @UseGuards(KmsJwtGuard) @Subscription(() => String) async *prices() {
     for (;;) {
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -25,13 +39,8 @@ class PricesResolver {
   }
 }
 
-/** A subscription whose token is in `connectionParams`, or in the handshake for a `context` of the app: how it is closed, and when. */
-async function subscribe(
-  graphql: Partial<ApolloDriverConfig> = {},
-  query = 'subscription { prices }',
-  claims = {},
-) {
-  const { url, jwt } = await startApp({
+const start = (options: Partial<KmsJwtModuleOptions>, graphql: Partial<ApolloDriverConfig> = {}) =>
+  startApp({
     providers: [PricesResolver],
     imports: [
       GraphQLModule.forRoot<ApolloDriverConfig>({
@@ -41,7 +50,16 @@ async function subscribe(
         ...graphql,
       }),
     ],
+    options,
   });
+
+/** A subscription whose token is in `connectionParams`, or in the handshake for a `context` of the app: how it is closed, and when. */
+async function subscribe(
+  graphql: Partial<ApolloDriverConfig> = {},
+  query = 'subscription { prices }',
+  claims = {},
+) {
+  const { url, jwt } = await start({}, graphql);
   const exp = soon();
   const authorization = `Bearer ${await jwt.sign({ exp, ...claims })}`;
   const path = `${url.replace('http', 'ws')}/graphql`;
@@ -88,4 +106,25 @@ test('a subscription ends too where the context has the request of the handshake
   expect(closed).toBe('1006 ');
   expect(events).toBeGreaterThan(0);
   expectEndWithinASecondOf(exp);
+});
+
+test.each<[string, string, string, Partial<KmsJwtModuleOptions>]>([
+  ['the option of the second subscription', 'prices', 'byKms', {}],
+  ['the option of the module, which the first one overrides', 'local', 'prices', { verification: 'kms' }],
+])('a connection is rechecked by KMS by %s', async (_, first, second, options) => {
+  const { url, jwt, localKms } = await start({ guard: { recheckInterval: 1 }, ...options });
+  const client = createClient({
+    url: `${url.replace('http', 'ws')}/graphql`,
+    connectionParams: { authorization: `Bearer ${await jwt.sign({})}` },
+    webSocketImpl: WebSocket,
+    retryAttempts: 0,
+  });
+  onTestFinished(() => client.dispose());
+  const closed = new Promise((resolve) => client.on('closed', resolve));
+  for (const name of [first, second]) {
+    const { value } = await client.iterate({ query: `subscription { ${name} }` }).next();
+    expect(value).toEqual({ data: { [name]: '1' } });
+  }
+  await localKms.client().send(new DisableKeyCommand({ KeyId: localKms.keys[0]?.keyId }));
+  expect(await closed).toMatchObject({ code: 4403, reason: 'token_key_disabled' });
 });
