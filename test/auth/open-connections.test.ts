@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { TokenExpiredError } from '../../src/errors/errors.js';
-import { renewWatch, watchConnection } from '../../src/auth/open-connections.js';
+import { renewWatch, watchCall, watchConnection } from '../../src/auth/open-connections.js';
 import type { Verified } from '../../src/auth/verified-token.js';
 
 test('a renewal that fails for one gateway leaves no watch of the new token, and keeps the old one', () => {
@@ -21,4 +21,29 @@ test('a renewal that fails for one gateway leaves no watch of the new token, and
   const renew = () => renewWatch(connection, verified('new'), [undefined, { maxAge: 1 }], () => {});
   expect(renew).toThrow(TokenExpiredError);
   expect([...watched]).toEqual(['old']);
+});
+
+test('subscriptions that ask KMS are watched once, and those that ask less are not watched after them', () => {
+  const watched: unknown[] = [];
+  const jwt = {
+    expiryOf: () => Infinity,
+    watch: (_: Verified, options?: object) => {
+      watched.push(options);
+      return () => {};
+    },
+  };
+  const verified = { token: 'a', claims: {}, jwt, instance: 'default' } as unknown as Verified;
+  const connection = {
+    key: {},
+    hasCalls: true,
+    callGoesOn: true,
+    isClosed: false,
+    end() {},
+    onClosed() {},
+  };
+  const [local, kms] = [{ verification: 'local' }, { verification: 'kms' }] as const;
+  for (const options of [local, local, undefined, undefined, kms, kms, undefined, local]) {
+    watchCall(connection, verified, { options, handshakeToken: () => 'a' });
+  }
+  expect(watched).toEqual([local, undefined, kms]);
 });
