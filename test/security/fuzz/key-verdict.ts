@@ -80,13 +80,13 @@ export function identityOf(key: unknown): string {
   const { kty, crv, x, y, n, e, alg, pub } = (key ?? {}) as Jwk;
   switch (kty) {
     case 'EC':
-      return `EC ${String(crv)} ${numbers(x, y)}`;
+      return `EC ${JSON.stringify(crv)} ${numbers(x, y)}`;
     case 'RSA':
       return `RSA ${numbers(n, e)}`;
     case 'OKP':
-      return `OKP ${String(crv)} ${bytesIn(x)?.toString('hex')}`;
+      return `OKP ${JSON.stringify(crv)} ${bytesIn(x)?.toString('hex')}`;
     case 'AKP':
-      return `AKP ${String(alg)} ${bytesIn(pub)?.toString('hex')}`;
+      return `AKP ${JSON.stringify(alg)} ${bytesIn(pub)?.toString('hex')}`;
     default:
       return 'none';
   }
