@@ -1,4 +1,4 @@
-import { createPublicKey, generateKeyPairSync, type KeyObject, verify } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { ml_dsa44, ml_dsa65, ml_dsa87 } from '@noble/post-quantum/ml-dsa.js';
 import { calculateJwkThumbprint } from 'jose';
@@ -156,10 +156,11 @@ describe('a key of Ed25519', () => {
     expect(read(okpOf(Buffer.from(encoded, 'hex')), 'EdDSA')).toBeUndefined();
   });
 
+  // As OpenSSL does before 3.5.
   test('of small order would verify signatures that anybody can make', () => {
-    const key = createPublicKey({ key: okpOf(Buffer.from([1, ...Buffer.alloc(31)])), format: 'jwk' });
+    const key = Buffer.from([1, ...Buffer.alloc(31)]);
     const signature = Buffer.concat([ed25519.Point.BASE.toBytes(), Buffer.from([1, ...Buffer.alloc(31)])]);
-    expect(verify(undefined, Buffer.from('any'), key, signature)).toBe(true);
+    expect(ed25519.verify(signature, Buffer.from('any'), key, { zip215: true })).toBe(true);
   });
 
   test('may have a coordinate that differs from these in one bit', () => {
