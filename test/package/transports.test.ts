@@ -16,9 +16,8 @@ describe.each([
   beforeAll(async () => {
     app = await App.install(layer);
     // With the document, as clients must receive the same on all versions.
-    for (const folder of ['test/auth', 'test/transports', 'test/support', 'docs']) {
-      await cp(join(ROOT, folder), join(app.folder, folder), { recursive: true });
-    }
+    const paths = ['test/auth', 'test/transports', 'test/support', 'test/service/issuers.support.ts', 'docs'];
+    for (const path of paths) await cp(join(ROOT, path), join(app.folder, path), { recursive: true });
   });
 
   it('behaves as the tests of the repository say', async () => {
