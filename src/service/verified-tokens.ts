@@ -20,10 +20,9 @@ export interface VerifiedSignature {
 }
 
 /**
- * Tokens whose signature was verified twice, by their exact text, and the headers of verified tokens: to keep
- * a token that never comes again would cost more than it saves. Nothing of a token that did not
- * verify is kept, so that no forged token can take the place of a valid one. Whether the token is still accepted is for the
- * caller to check each time.
+ * Tokens whose signature was verified twice, by their exact text, and the headers of verified tokens: to keep a token that
+ * never comes again would cost more than it saves. Nothing of a token that did not verify is kept, so that no forged token can
+ * take the place of a valid one. Whether the token is still accepted is for the caller to check each time.
  */
 export class VerifiedTokens {
   private readonly tokens: LRUCache<string, VerifiedSignature> | undefined;
