@@ -1,58 +1,13 @@
-/** The `code` of every error of this library; stable across versions. */
-export type KmsJwtErrorCode =
-  | 'token_missing'
-  | 'token_malformed'
-  | 'token_signature_invalid'
-  | 'token_key_unknown'
-  | 'token_key_disabled'
-  | 'token_key_not_in_kms'
-  | 'token_expired'
-  | 'token_not_active'
-  | 'token_claim_invalid'
-  | 'token_revoked'
-  | 'token_rejected'
-  | 'token_ambiguous'
-  | 'insufficient_scope'
-  | 'origin_not_allowed'
-  | 'revocation_unavailable'
-  | 'schema_unavailable'
-  | 'issuer_unavailable'
-  | 'authentication_timeout'
-  | 'kms_unavailable'
-  | 'jwks_unavailable'
-  | 'kms_key_invalid'
-  | 'kms_access_denied'
-  | 'kms_signature_invalid'
-  | 'options_invalid';
+import { KmsJwtError } from './kms-jwt-error.js';
 
-/**
- * The base class of every error of this library. Neither its message nor its `cause` contains a token, a signing input or
- * the value of a claim. See `AnyKmsJwtError` for the union of the classes.
- *
- * @example
- * try {
- *   await jwt.verify(token);
- * } catch (error) {
- *   if (error instanceof KmsJwtError && error.retryable) scheduleAnotherTry();
- * }
- */
-export abstract class KmsJwtError extends Error {
-  /** Identifies the error, for programs. */
-  abstract readonly code: KmsJwtErrorCode;
-  /** Whether the same call may succeed later without any change. */
-  readonly retryable: boolean = false;
-
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = new.target.name;
-  }
-}
+export { KmsJwtError, type KmsJwtErrorCode } from './kms-jwt-error.js';
 
 /** The token is missing or not valid: a 401 from the guard and the filter (RFC 6750, section 3.1, `invalid_token`). */
 export abstract class TokenError extends KmsJwtError {}
 
 /** The request carries no token: a 401 whose challenge contains no `error` (RFC 6750, section 3). */
 export class TokenMissingError extends TokenError {
+  override readonly name = 'TokenMissingError';
   readonly code = 'token_missing';
 
   constructor(message = 'The request carries no bearer token') {
@@ -62,11 +17,13 @@ export class TokenMissingError extends TokenError {
 
 /** The token is not a JWS in compact serialization with JSON objects inside (RFC 7515, section 7.1; RFC 7519, section 7.2). */
 export class TokenMalformedError extends TokenError {
+  override readonly name = 'TokenMalformedError';
   readonly code = 'token_malformed';
 }
 
 /** The signature does not verify, or `alg` is not the algorithm of the key (RFC 8725, section 3.1). */
 export class TokenSignatureError extends TokenError {
+  override readonly name = 'TokenSignatureError';
   readonly code = 'token_signature_invalid';
 
   constructor(message = 'The signature of the token does not verify', options?: ErrorOptions) {
@@ -76,6 +33,7 @@ export class TokenSignatureError extends TokenError {
 
 /** The `kid` of the token is missing, or is not that of a trusted key. */
 export class TokenKeyUnknownError extends TokenError {
+  override readonly name = 'TokenKeyUnknownError';
   readonly code = 'token_key_unknown';
 
   constructor(message = 'The kid of the token is missing or unknown') {
@@ -85,6 +43,7 @@ export class TokenKeyUnknownError extends TokenError {
 
 /** With `verification: 'kms'`: KMS does not verify by the key of the token any more, as it is disabled or pending deletion. */
 export class TokenKeyDisabledError extends TokenError {
+  override readonly name = 'TokenKeyDisabledError';
   readonly code = 'token_key_disabled';
 
   constructor(options?: ErrorOptions) {
@@ -94,6 +53,7 @@ export class TokenKeyDisabledError extends TokenError {
 
 /** With `verification: 'kms'`: the key of the token is trusted, but has no ARN, so that KMS cannot be asked. */
 export class TokenKeyNotInKmsError extends TokenError {
+  override readonly name = 'TokenKeyNotInKmsError';
   readonly code = 'token_key_not_in_kms';
 
   constructor() {
@@ -103,6 +63,7 @@ export class TokenKeyNotInKmsError extends TokenError {
 
 /** `exp` or the verifier's `maxAge` has passed (RFC 7519, section 4.1.4). */
 export class TokenExpiredError extends TokenError {
+  override readonly name = 'TokenExpiredError';
   readonly code = 'token_expired';
 
   /** @param expiredAt when the token expired, without `clockTolerance` */
@@ -116,6 +77,7 @@ export class TokenExpiredError extends TokenError {
 
 /** `nbf` is in the future (RFC 7519, section 4.1.5). */
 export class TokenNotActiveError extends TokenError {
+  override readonly name = 'TokenNotActiveError';
   readonly code = 'token_not_active';
 
   /** @param date when the token becomes valid, without `clockTolerance` */
@@ -132,6 +94,7 @@ export type TokenClaimErrorReason = 'missing' | 'mismatch' | 'type' | 'schema' |
 
 /** A claim is missing, of the wrong type, or does not match what the verifier expects. */
 export class TokenClaimError extends TokenError {
+  override readonly name = 'TokenClaimError';
   readonly code = 'token_claim_invalid';
 
   /**
@@ -150,6 +113,7 @@ export class TokenClaimError extends TokenError {
 
 /** `isRevoked` returned true. */
 export class TokenRevokedError extends TokenError {
+  override readonly name = 'TokenRevokedError';
   readonly code = 'token_revoked';
 
   constructor() {
@@ -159,6 +123,7 @@ export class TokenRevokedError extends TokenError {
 
 /** The app's own `authenticate`, or its schema, returned no user for a valid token: a 401. */
 export class TokenRejectedError extends TokenError {
+  override readonly name = 'TokenRejectedError';
   readonly code = 'token_rejected';
 
   constructor() {
@@ -168,6 +133,7 @@ export class TokenRejectedError extends TokenError {
 
 /** The request carries more than one token: a 400 (RFC 6750, section 3.1, `invalid_request`). */
 export class TokenAmbiguousError extends KmsJwtError {
+  override readonly name = 'TokenAmbiguousError';
   readonly code = 'token_ambiguous';
 
   constructor() {
@@ -177,6 +143,7 @@ export class TokenAmbiguousError extends KmsJwtError {
 
 /** The token is valid, but lacks a scope: a 403 (RFC 6750, section 3.1, `insufficient_scope`). */
 export class InsufficientScopeError extends KmsJwtError {
+  override readonly name = 'InsufficientScopeError';
   readonly code = 'insufficient_scope';
 
   /** @param scopes all scopes that the route requires */
@@ -190,6 +157,7 @@ export class InsufficientScopeError extends KmsJwtError {
  * `guard.allowedOrigins`. A 403.
  */
 export class OriginNotAllowedError extends KmsJwtError {
+  override readonly name = 'OriginNotAllowedError';
   readonly code = 'origin_not_allowed';
 
   constructor() {
@@ -199,24 +167,28 @@ export class OriginNotAllowedError extends KmsJwtError {
 
 /** `isRevoked` threw, exceeded `limits.timeout`, or returned neither true nor false: a 503. */
 export class RevocationUnavailableError extends KmsJwtError {
+  override readonly name = 'RevocationUnavailableError';
   readonly code = 'revocation_unavailable';
   override readonly retryable = true;
 }
 
 /** An asynchronous `schema` rejected or exceeded `limits.timeout`: a 503. Issues are a `TokenClaimError`. */
 export class SchemaUnavailableError extends KmsJwtError {
+  override readonly name = 'SchemaUnavailableError';
   readonly code = 'schema_unavailable';
   override readonly retryable = true;
 }
 
 /** The function `issuers` threw or exceeded `limits.timeout`, or is asked for too many issuers at a time: a 503. */
 export class IssuerUnavailableError extends KmsJwtError {
+  override readonly name = 'IssuerUnavailableError';
   readonly code = 'issuer_unavailable';
   override readonly retryable = true;
 }
 
 /** An overridden `authenticate` kept the client of a WebSocket waiting for five times `limits.timeout`. */
 export class AuthenticationTimeoutError extends KmsJwtError {
+  override readonly name = 'AuthenticationTimeoutError';
   readonly code = 'authentication_timeout';
   override readonly retryable = true;
 }
@@ -240,6 +212,7 @@ export type KmsUnavailableReason =
 
 /** KMS is unavailable: a 503 from the guard and the filter, never a 401. */
 export class KmsUnavailableError extends KmsJwtError {
+  override readonly name = 'KmsUnavailableError';
   readonly code = 'kms_unavailable';
   override readonly retryable = true;
 
@@ -254,27 +227,32 @@ export class KmsUnavailableError extends KmsJwtError {
 
 /** The key set of the issuer is unavailable, or older than `rotation.maxStale`: a 503 from the guard and the filter, never a 401. */
 export class JwksUnavailableError extends KmsJwtError {
+  override readonly name = 'JwksUnavailableError';
   readonly code = 'jwks_unavailable';
   override readonly retryable = true;
 }
 
 /** The key does not exist, is disabled or pending deletion, has the wrong spec or usage, or is distrusted. */
 export class KmsKeyError extends KmsJwtError {
+  override readonly name = 'KmsKeyError';
   readonly code = 'kms_key_invalid';
 }
 
 /** AWS denied the use of the key: no permission, or no valid credentials. */
 export class KmsAccessDeniedError extends KmsJwtError {
+  override readonly name = 'KmsAccessDeniedError';
   readonly code = 'kms_access_denied';
 }
 
 /** The reply of KMS contains no valid signature of this token by this key. The token is withheld. */
 export class KmsSignatureError extends KmsJwtError {
+  override readonly name = 'KmsSignatureError';
   readonly code = 'kms_signature_invalid';
 }
 
 /** The options or the payload are wrong: an error in the program, never in a token. */
 export class KmsJwtOptionsError extends KmsJwtError {
+  override readonly name = 'KmsJwtOptionsError';
   readonly code = 'options_invalid';
 
   /**
