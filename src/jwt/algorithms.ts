@@ -1,7 +1,5 @@
 import type { KeyObject } from 'node:crypto';
 import { constants } from 'node:crypto';
-// Types only: nothing of the SDK is loaded.
-import type { KeySpec, SigningAlgorithmSpec } from '@aws-sdk/client-kms';
 import { hasSmallOrder } from './ed25519.js';
 import { MlDsaPublicKey } from './ml-dsa.js';
 
@@ -26,6 +24,19 @@ export type AlgorithmName =
   | 'ML-DSA-65'
   | 'ML-DSA-87';
 
+// Not the types of the SDK: a service that only verifies compiles without it.
+type KeySpec =
+  | `ECC_NIST_P${256 | 384 | 521}`
+  | 'ECC_SECG_P256K1'
+  | 'ECC_NIST_EDWARDS25519'
+  | `RSA_${2048 | 3072 | 4096}`
+  | `ML_DSA_${44 | 65 | 87}`;
+type SigningAlgorithm =
+  | `ECDSA_SHA_${256 | 384 | 512}`
+  | `RSASSA_${'PKCS1_V1_5' | 'PSS'}_SHA_${256 | 384 | 512}`
+  | 'ED25519_SHA_512'
+  | 'ML_DSA_SHAKE_256';
+
 /** How a message is sent to AWS Sign. `EXTERNAL_MU`: as the μ of FIPS 204, which has 64 bytes. */
 export type MessageType = 'DIGEST' | 'RAW' | 'EXTERNAL_MU';
 
@@ -39,7 +50,7 @@ export interface Algorithm {
   /** AWS's names of the types of key. */
   readonly keySpecs: readonly [KeySpec, ...KeySpec[]];
   /** AWS's name of the algorithm. */
-  readonly signingAlgorithm: SigningAlgorithmSpec;
+  readonly signingAlgorithm: SigningAlgorithm;
   /** How a message is sent to AWS Sign, unless it is sent `RAW`. */
   readonly messageType: MessageType;
   /** Node's name of the hash of the message; undefined if the algorithm hashes it in a way of its own. */
@@ -129,7 +140,7 @@ export function keySpecsOf(algorithms: readonly Algorithm[]): string {
 function ecdsa(
   alg: AlgorithmName,
   keySpec: KeySpec,
-  signingAlgorithm: SigningAlgorithmSpec,
+  signingAlgorithm: SigningAlgorithm,
   namedCurve: string,
   hash: string,
   integerLength: number,
@@ -147,14 +158,14 @@ function ecdsa(
   };
 }
 
-function rsaPkcs1(alg: AlgorithmName, signingAlgorithm: SigningAlgorithmSpec, hash: string): Algorithm {
+function rsaPkcs1(alg: AlgorithmName, signingAlgorithm: SigningAlgorithm, hash: string): Algorithm {
   return rsa({ alg, signingAlgorithm, hash, verifyOptions: { padding: constants.RSA_PKCS1_PADDING } });
 }
 
 /** RFC 7518, section 3.5: the salt is as long as the hash. */
 function rsaPss(
   alg: AlgorithmName,
-  signingAlgorithm: SigningAlgorithmSpec,
+  signingAlgorithm: SigningAlgorithm,
   hash: string,
   saltLength: number,
 ): Algorithm {

@@ -1,3 +1,4 @@
+/** @ts-ignore: a service that only verifies compiles without the SDK, whose types are `any` there. */
 import type { KMSClient, KMSClientConfig } from '@aws-sdk/client-kms';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { AlgorithmName } from '../jwt/algorithms.js';
