@@ -78,16 +78,22 @@ let software: Readonly<Record<MlDsaParameterSet, SoftwareMlDsa>> | undefined;
  */
 export async function loadMlDsa(): Promise<void> {
   if (software || hasMlDsa()) return;
-  const name = '@noble/post-quantum/ml-dsa.js';
-  const library = await (import(name) as Promise<Record<string, SoftwareMlDsa>>).catch((error: unknown) => {
-    const remedy = 'ML-DSA needs Node.js 24.6 or later, or the package @noble/post-quantum: npm install it';
-    throw new KmsJwtOptionsError('algorithm', `cannot be used here: ${remedy}`, { cause: error });
-  });
+  const library = await importLibrary();
   const { ml_dsa44: first, ml_dsa65: second, ml_dsa87: third } = library;
   if (!first || !second || !third) {
     throw new KmsJwtOptionsError('algorithm', 'needs @noble/post-quantum 0.5 or later');
   }
   software = { 'ML-DSA-44': first, 'ML-DSA-65': second, 'ML-DSA-87': third };
+}
+
+/** Within `try`, because bundlers then accept that the package is not installed. */
+async function importLibrary(): Promise<Partial<Record<`ml_dsa${44 | 65 | 87}`, SoftwareMlDsa>>> {
+  try {
+    return await import('@noble/post-quantum/ml-dsa.js');
+  } catch (error) {
+    const remedy = 'ML-DSA needs Node.js 24.6 or later, or the package @noble/post-quantum: npm install it';
+    throw new KmsJwtOptionsError('algorithm', `cannot be used here: ${remedy}`, { cause: error });
+  }
 }
 
 /** @throws Error unless `loadMlDsa` was awaited, and for some malformed signatures */

@@ -1,6 +1,6 @@
 import type { ArgumentsHost, ExecutionContext } from '@nestjs/common';
 import { throwError } from 'rxjs';
-import type { KmsJwtError } from '../../errors/errors.js';
+import { type KmsJwtError, KmsJwtOptionsError } from '../../errors/errors.js';
 import type { TokenCarrier } from '../../options/kms-jwt.options.js';
 import { type Refusal, refusalOf } from '../refusal.js';
 import { headersFrom } from './headers.js';
@@ -93,7 +93,7 @@ export const rpc: Transport = {
   callsToRead: (context) => [callOf(context)],
   connectionOf: (context) => grpcStreamOf(context, (error) => rpcError(error, contextOf(context))),
   async refuse(error, host) {
-    const { RpcException } = await import('@nestjs/microservices');
+    const { RpcException } = await importMicroservices();
     return new RpcException(rpcError(error, contextOf(host)));
   },
   async deliver(thrown, context) {
@@ -103,6 +103,15 @@ export const rpc: Transport = {
   respond: (error, host) =>
     throwError(() => rpcError(error, host.switchToRpc().getContext<RpcContext | undefined>())),
 };
+
+/** Within `try`, because bundlers then accept that the package is not installed. */
+async function importMicroservices() {
+  try {
+    return await import('@nestjs/microservices');
+  } catch (error) {
+    throw new KmsJwtOptionsError('@nestjs/microservices', 'must be installed or bundled', { cause: error });
+  }
+}
 
 function grpcErrorOf(thrown: unknown): object {
   const isRpcException = typeof thrown === 'object' && thrown !== null && 'getError' in thrown;

@@ -1,4 +1,5 @@
 import type { ArgumentsHost } from '@nestjs/common';
+import { KmsJwtOptionsError } from '../../errors/errors.js';
 import type { TokenCarrier } from '../../options/kms-jwt.options.js';
 import { headersFrom } from './headers.js';
 import type { OpenConnection, Transport } from './transport.js';
@@ -67,13 +68,22 @@ export const websocket: Transport = {
   },
   connectionOf: (context) => socketConnection(clientOf(context)),
   async refuse(error, host) {
-    const { WsException } = await import('@nestjs/websockets');
+    const { WsException } = await importWebsockets();
     const body = exceptionBody(error);
     forwardRefusal(body, clientOf(host));
     return new WsException(body);
   },
   respond: (error, host) => sendException(clientOf(host), error),
 };
+
+/** Within `try`, because bundlers then accept that the package is not installed. */
+async function importWebsockets() {
+  try {
+    return await import('@nestjs/websockets');
+  } catch (error) {
+    throw new KmsJwtOptionsError('@nestjs/websockets', 'must be installed or bundled', { cause: error });
+  }
+}
 
 export function socketConnection(client: Client): OpenConnection {
   return {
