@@ -33,6 +33,6 @@ describe('a Nest 11 app, CommonJS, with Jest 30', () => {
         'recipes/jest.config.json',
       ),
     );
-    expect(report).toMatchObject({ numPassedTests: 6, numTotalTests: 6 });
+    expect(report).toMatchObject({ numPassedTests: 7, numTotalTests: 7 });
   });
 });

@@ -6,10 +6,10 @@ import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { run } from './support/run.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const LICENCES = ['esm', 'cjs'].map((build) => `dist/${build}/local.js.LICENSE.txt`);
+const LICENCES = ['esm', 'cjs'].map((build) => `dist/${build}/local-kms.js.LICENSE.txt`);
 /** One file for each entry point, what these share, LocalKms apart, and what an app without a key in KMS never loads. */
 const ENTRIES = ['index', 'local/index', 'terminus/index', 'testing/index'];
-const BUNDLES = [...ENTRIES, 'shared', 'local', 'open-gateway'];
+const BUNDLES = [...ENTRIES, 'shared', 'local-kms', 'open-gateway'];
 
 describe('the tarball', () => {
   const workspace = join(inject('workspace'), 'tarball');
@@ -35,6 +35,7 @@ describe('the tarball', () => {
         'package.json',
         'dist/cjs/package.json',
         'dist/cjs/rolldown-runtime.js',
+        'dist/esm/local/cli.js',
         ...LICENCES,
         ...['cjs', 'esm'].flatMap((build) => [
           ...BUNDLES.map((bundle) => `dist/${build}/${bundle}.js`),
@@ -46,8 +47,8 @@ describe('the tarball', () => {
 
   it('holds every file that package.json names', async () => {
     const text = await readFile(join(folder, 'package.json'), 'utf8');
-    const { main, types, exports, typesVersions } = JSON.parse(text);
-    const named = pathsIn([main, types, exports, typesVersions]);
+    const { main, types, exports, typesVersions, bin } = JSON.parse(text);
+    const named = pathsIn([main, types, exports, typesVersions, bin]);
     expect(named).toContain('./dist/esm/local/index.js');
     expect(named.filter((path) => !existsSync(join(folder, path)))).toEqual([]);
   });
