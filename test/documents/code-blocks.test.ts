@@ -42,6 +42,8 @@ const COVERED: Record<(typeof GUIDES)[number], string[]> = {
     'src/recipes/health.module.ts',
     'src/filters.module.ts',
     'src/catch-all.filter.ts',
+    'npx esbuild', // test/package
+    'webpack.config.mjs', // test/package
   ],
   'docs/issuers.md': [
     'src/issuers/orders.module.ts',

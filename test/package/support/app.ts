@@ -25,9 +25,9 @@ export class App {
     return run(this.folder, command, ...args);
   }
 
-  /** Runs `dist/main.js` with plain node until the app says where it listens. */
-  async start(): Promise<RunningApp> {
-    const process = spawn('node', ['dist/main.js'], { cwd: this.folder, env: { ...env, PORT: '0' } });
+  /** Runs a file with plain node until the app says where it listens. */
+  async start(file = 'dist/main.js'): Promise<RunningApp> {
+    const process = spawn('node', [file], { cwd: this.folder, env: { ...env, PORT: '0' } });
     let output = '';
     const url = await new Promise<string>((resolve, reject) => {
       const read = (chunk: Buffer) => {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { App } from './app.js';
+import type { App, RunningApp } from './app.js';
 
 /** One value of each entry point. */
 const EXPORTS: Record<string, string> = {
@@ -13,20 +13,7 @@ export function itWorksUnderNode(app: () => App): void {
   it('logs in, and lets only the token in, under plain node', async () => {
     const running = await app().start();
     try {
-      const login = await fetch(`${running.url}/auth/login`, { method: 'POST' });
-      expect(login.status).toBe(201);
-      const { accessToken } = (await login.json()) as { accessToken: string };
-
-      const me = await fetch(`${running.url}/auth/me`, {
-        headers: { authorization: `Bearer ${accessToken}` },
-      });
-      expect(me.status).toBe(200);
-      expect(await me.json()).toMatchObject({ sub: 'user-42', exp: expect.any(Number) });
-
-      const withoutToken = await fetch(`${running.url}/auth/me`);
-      expect(withoutToken.status).toBe(401);
-      expect(withoutToken.headers.get('www-authenticate')).toBe('Bearer');
-
+      await expectGuardedRoute(running);
       // Of loading ESM by require, and of the SDK about how LocalKms answers it.
       expect(running.output()).not.toMatch(/ExperimentalWarning| WARN/);
     } finally {
@@ -46,4 +33,21 @@ export function itWorksUnderNode(app: () => App): void {
     expect(exports).toContainEqual([EXPORTS[entry], true]);
     expect(exports).not.toContainEqual([expect.any(String), false]);
   });
+}
+
+/** Logs in, and compares the answers with and without the token. */
+export async function expectGuardedRoute({ url }: RunningApp): Promise<void> {
+  const login = await fetch(`${url}/auth/login`, { method: 'POST' });
+  expect(login.status).toBe(201);
+  const { accessToken } = (await login.json()) as { accessToken: string };
+
+  const me = await fetch(`${url}/auth/me`, {
+    headers: { authorization: `Bearer ${accessToken}` },
+  });
+  expect(me.status).toBe(200);
+  expect(await me.json()).toMatchObject({ sub: 'user-42', exp: expect.any(Number) });
+
+  const withoutToken = await fetch(`${url}/auth/me`);
+  expect(withoutToken.status).toBe(401);
+  expect(withoutToken.headers.get('www-authenticate')).toBe('Bearer');
 }
