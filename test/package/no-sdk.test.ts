@@ -20,6 +20,10 @@ describe('an app without @aws-sdk/client-kms', () => {
     );
   });
 
+  it('compiles with exactOptionalPropertyTypes and without skipLibCheck', async () => {
+    expect(await app.run('npx', 'tsc')).toBe('');
+  });
+
   it('verifies by a key set, with the issuer down too, and follows a rotation', async () => {
     expect((await app.run('node', 'verify-only.mjs')).trim().split('\n')).toEqual([
       'at first: signed by one',

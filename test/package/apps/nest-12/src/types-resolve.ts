@@ -1,4 +1,4 @@
-import type { JwtClaims } from 'nestjs-kms-jwt';
+import type { JwtClaims, KmsJwtModuleOptions } from 'nestjs-kms-jwt';
 import type { LocalKmsOptions } from 'nestjs-kms-jwt/local';
 
 // Types that do not resolve are `any` in an app that is not strict, and `any` takes everything.
@@ -6,3 +6,6 @@ import type { LocalKmsOptions } from 'nestjs-kms-jwt/local';
 export const claims: JwtClaims = 1;
 // @ts-expect-error a number is not options
 export const options: LocalKmsOptions = 1;
+// The types of the SDK, which is installed here.
+// @ts-expect-error a number is not a Region
+export const client: KmsJwtModuleOptions['client'] = { region: 1 };
