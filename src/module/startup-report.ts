@@ -42,6 +42,7 @@ class StartupReport implements OnApplicationBootstrap {
   onApplicationBootstrap(): void {
     // A test may have put its own service there, which has neither options nor a log.
     if (!isRealService(this.jwt)) return;
+    this.jwt.stream.started();
     this.refuseUnverifiable();
     this.reportCookies();
     if (reported.has(this.app.modules)) return;
@@ -59,7 +60,7 @@ class StartupReport implements OnApplicationBootstrap {
 
   /** KMS cannot be asked about tokens whose keys are those of another issuer. */
   private refuseKeysElsewhere({ className, method, options }: VerifiedHandler): void {
-    if (options.verification !== 'kms' || this.jwt.hasKeyInKms) return;
+    if (options.verification !== 'kms' || this.jwt.settings.keyId !== undefined) return;
     throw new KmsJwtOptionsError(
       'VerifyWith.verification',
       `is 'kms' for ${className}.${method}, but the instance '${this.name}' has no keyId, and KMS does not have the keys of jwksUri or jwks: leave it out there to verify locally`,

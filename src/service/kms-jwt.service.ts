@@ -1,16 +1,16 @@
-import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { isPromise } from '../async/is-promise.js';
 import { type KmsJwtError, KmsJwtOptionsError } from '../errors/errors.js';
 import { encodeBase64url } from '../jwt/base64url.js';
-import type { AlgorithmName } from '../jwt/algorithms.js';
 import { expiryOf, type JwtClaims } from '../jwt/claims.js';
 import { type CompactJws, type JwtHeader, parseCompact, tryParseCompact } from '../jwt/compact.js';
 import type { JsonWebKeySet } from '../jwt/jwk.js';
-import type { Observable, Subject } from 'rxjs';
+import type { Observable } from 'rxjs';
 import type { Clock } from '../keys/clock.js';
 import type { KeyRing } from '../keys/key-ring.js';
 import type { KmsGateway } from '../kms/kms-gateway.js';
+import type { EventStream } from '../events/event-stream.js';
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
 import type { Log } from '../events/log.js';
 import type { DecodeOptions, SignOptions, VerifyOptions } from '../options/kms-jwt.options.js';
@@ -36,12 +36,13 @@ const VERDICT_TIMEOUT_FACTOR = 5;
  * const claims = await jwt.verify(token, { audience: 'orders' });
  */
 @Injectable()
-export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
+export class KmsJwtService implements OnApplicationShutdown {
   /**
    * What happens to the keys and to KMS calls: a key published, activated, removed or distrusted, a refresh that failed or
    * recovered, a key set that becomes too old, a store that failed or is not safe, a clock that stepped, signing suspended or
    * resumed, a refused signature, the circuit opened or closed. Each is also a line of the log; a repeated line is written once
-   * in ten seconds. docs/operations.md says what to do about each. Completes at shutdown.
+   * in ten seconds. docs/operations.md says what to do about each. Until the app has started, a subscriber also receives the
+   * events before its subscription. Completes at shutdown.
    *
    * @example
    * this.jwt.events.subscribe((event) => this.metrics.count(event.type));
@@ -55,7 +56,7 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   private readonly secondsNow = () => this.clock.now() / 1000;
 
   constructor(
-    private readonly settings: KmsJwtSettings,
+    /** @internal */ readonly settings: KmsJwtSettings,
     private readonly ring: KeyRing,
     /** Absent in an instance that only verifies. */
     private readonly signer: TokenSigner | undefined,
@@ -63,12 +64,12 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
     /** Undefined without the option `issuers`. */
     private readonly sources: TrustSources | undefined,
     private readonly gateway: Pick<KmsGateway, 'circuit' | 'verifyCircuit' | 'close'> | undefined,
-    private readonly subject: Subject<KmsJwtEvent>,
+    /** @internal */ readonly stream: EventStream,
     /** @internal The log of this instance, for the guard and the routes. */
     readonly log: Log,
     private readonly clock: Clock,
   ) {
-    this.events = subject.asObservable();
+    this.events = stream.observable;
     this.guardSettings = settings.guard;
     this.verifyOptions = new VerifyOptionsReader(settings.verify, sources);
     this.watcher = new TokenWatcher(settings.guard, this.events, clock);
@@ -89,20 +90,14 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
     };
   }
 
-  /** @internal For the discovery documents. */
-  get metadata(): { issuer: string | undefined; algorithms: AlgorithmName[] } {
-    const { sign, algorithms } = this.settings;
-    return { issuer: sign.issuer, algorithms: algorithms.map(({ alg }) => alg) };
+  /** @internal The ARN of the key that signs, if that is known. */
+  get signingKeyArn(): string | undefined {
+    return this.ring.activeNow?.keyArn;
   }
 
   /** @internal How long a connection may wait for the verdict of KmsJwtGuard, in milliseconds. */
   get verdictTimeout(): number {
     return VERDICT_TIMEOUT_FACTOR * this.settings.limits.timeout;
-  }
-
-  /** @internal Whether KMS can verify tokens of this instance. */
-  get hasKeyInKms(): boolean {
-    return this.gateway !== undefined;
   }
 
   /** @internal Whether the module has the option `issuers`. */
@@ -118,15 +113,16 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
     return jws && this.sources?.of(jws.payload.iss);
   }
 
-  /** Fetches the public key, so that a wrong key stops the app at start; with `lazy`, the first use does. */
-  async onModuleInit(): Promise<void> {
+  /** @internal Fetches the public key at start, so that a wrong key stops the app; with `lazy`, the first use does. */
+  async loadKeys(): Promise<void> {
     if (this.settings.lazy) return;
     // An issuer that is unavailable must not keep the app from starting.
     this.sources?.load();
     try {
       await this.ring.all();
     } catch (error) {
-      await Promise.all([this.sources?.stop(), this.gateway?.close()]);
+      // There is no app yet that could be closed.
+      await this.onApplicationShutdown();
       throw error;
     }
   }
@@ -139,7 +135,7 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
     this.watcher.stop();
     await Promise.all([this.signer?.close(), this.ring.stop(), this.sources?.stop()]);
     await this.gateway?.close();
-    this.subject.complete();
+    this.stream.complete();
   }
 
   /**
