@@ -8,13 +8,22 @@ import { type VerifiedHandler, verifiedHandlers } from '../auth/verified-handler
 import { KmsJwtOptionsError } from '../errors/errors.js';
 import { printableName } from '../errors/printable.js';
 import type { Log } from '../events/log.js';
+import { describeInstance } from './describe-instance.js';
 import { getKmsJwtServiceToken } from '../service/inject-kms-jwt.js';
 import type { KmsJwtService } from '../service/kms-jwt.service.js';
 
 const STARTUP_REPORT = 'KMS_JWT_STARTUP_REPORT';
 
-/** The provider that logs, when the app has started, what in it is open, and refuses routes that no token can pass. */
-export function startupReportProvider(name: string): FactoryProvider<StartupReport> {
+/**
+ * The provider that logs, when the app has started, what the instance uses and what in the app is open, and refuses routes that
+ * no token can pass.
+ *
+ * @param jwksPath of the key set over HTTP, if there is one
+ */
+export function startupReportProvider(
+  name: string,
+  jwksPath: string | undefined,
+): FactoryProvider<StartupReport> {
   return {
     provide: STARTUP_REPORT,
     inject: [getKmsJwtServiceToken(name), ModulesContainer, ApplicationConfig, HttpAdapterHost],
@@ -23,7 +32,10 @@ export function startupReportProvider(name: string): FactoryProvider<StartupRepo
       modules: ModulesContainer,
       config: ApplicationConfig,
       { httpAdapter }: HttpAdapterHost,
-    ) => new StartupReport(name, jwt, { modules, config, hasHttp: Boolean(httpAdapter) }, jwt.log),
+    ) => {
+      const app = { modules, config, hasHttp: Boolean(httpAdapter) };
+      return new StartupReport(name, jwt, app, app.hasHttp ? jwksPath : undefined, jwt.log);
+    },
   };
 }
 
@@ -35,6 +47,7 @@ class StartupReport implements OnApplicationBootstrap {
     private readonly name: string,
     private readonly jwt: KmsJwtService,
     private readonly app: StartedApp,
+    private readonly jwksPath: string | undefined,
     private readonly log: Pick<Log, 'info' | 'warn'>,
   ) {}
 
@@ -44,6 +57,8 @@ class StartupReport implements OnApplicationBootstrap {
     if (!isRealService(this.jwt)) return;
     this.jwt.stream.started();
     this.refuseUnverifiable();
+    const { settings, signingKeyArn: keyArn } = this.jwt;
+    this.log.info(describeInstance(settings, { keyArn, jwksPath: this.jwksPath }));
     this.reportCookies();
     if (reported.has(this.app.modules)) return;
     reported.add(this.app.modules);
