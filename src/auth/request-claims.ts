@@ -59,7 +59,7 @@ export function verifiedFor(context: ExecutionContext): Verified | undefined {
 function ambiguousClaims(): KmsJwtOptionsError {
   return new KmsJwtOptionsError(
     'claims',
-    'are ambiguous, as references of one operation were verified with different tokens: pass on in each entity what its fields need',
+    'are ambiguous, as references of one operation were verified with different tokens: put what its fields need into each entity',
   );
 }
 

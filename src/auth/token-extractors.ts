@@ -1,5 +1,5 @@
 import { parseCookie } from 'cookie';
-import { TokenAmbiguousError } from '../errors/errors.js';
+import { KmsJwtOptionsError, TokenAmbiguousError } from '../errors/errors.js';
 import type { TokenCarrier, TokenExtractor } from '../options/kms-jwt.options.js';
 
 const SCHEME = 'bearer ';
@@ -90,6 +90,23 @@ export function fromBody(name: string): TokenExtractor {
   return ({ body }) => single(memberOf(body, name));
 }
 
+/** Each function that makes an extractor, and how it is called. */
+const CALLS: ReadonlyMap<unknown, string> = new Map<unknown, string>([
+  [fromAuthHeader, 'fromAuthHeader()'],
+  [fromHeader, "fromHeader('x-access-token')"],
+  [fromCookie, "fromCookie('access_token')"],
+  [fromQuery, "fromQuery('access_token')"],
+  [fromBody, "fromBody('access_token')"],
+]);
+
+/** @throws KmsJwtOptionsError for one of the functions above in place of the extractor that it makes */
+export function refuseUncalled(extractors: readonly TokenExtractor[] = []): void {
+  const call = extractors.map((extractor) => CALLS.get(extractor)).find((one) => one !== undefined);
+  if (call === undefined) return;
+  const name = call.replace(/\(.*/, '');
+  throw new KmsJwtOptionsError('guard.tokenFrom', `contains the function ${name} itself: call it: ${call}`);
+}
+
 /** @throws TokenAmbiguousError when more than one extractor finds a token, or one finds several, or a request repeats `Authorization` */
 export function extractToken(
   carriers: readonly TokenCarrier[],
@@ -111,6 +128,11 @@ export function extractToken(
 function theOnly(found: string | undefined, extracted: unknown): string | undefined {
   if (extracted === undefined || extracted === null || extracted === '') return found;
   if (found !== undefined) throw new TokenAmbiguousError();
+  if (typeof extracted === 'function') {
+    // Otherwise every token would be refused as malformed.
+    const problem = 'contains a function that returns an extractor: call it, as in fromAuthHeader()';
+    throw new KmsJwtOptionsError('guard.tokenFrom', problem);
+  }
   // Of another type it is refused as a token.
   return extracted as string;
 }

@@ -71,9 +71,15 @@ export function tryParseCompact(token: unknown, maxLength: number): CompactJws |
   }
 }
 
+/** RFC 9110, section 11.1: compared case-insensitively. */
+const SCHEME = /^bearer /i;
+
 /** @throws TokenMalformedError unless the token is a string of at most that length with three parts */
 export function splitCompact(token: unknown, maxLength: number): CompactParts {
   if (typeof token !== 'string') throw new TokenMalformedError('The token is not a string');
+  if (SCHEME.test(token)) {
+    throw new TokenMalformedError('The token begins with Bearer: pass it without the authentication scheme');
+  }
   if (token.length > maxLength)
     throw new TokenMalformedError(`The token is longer than ${maxLength} characters`);
 

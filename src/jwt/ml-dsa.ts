@@ -80,7 +80,8 @@ export async function loadMlDsa(): Promise<void> {
   if (software || hasMlDsa()) return;
   const name = '@noble/post-quantum/ml-dsa.js';
   const library = await (import(name) as Promise<Record<string, SoftwareMlDsa>>).catch((error: unknown) => {
-    const remedy = 'ML-DSA needs Node.js 24.6 or later, or the package @noble/post-quantum: npm install it';
+    const remedy =
+      'ML-DSA needs Node.js 24.6 or later, or the package @noble/post-quantum: npm install @noble/post-quantum';
     throw new KmsJwtOptionsError('algorithm', `cannot be used here: ${remedy}`, { cause: error });
   });
   const { ml_dsa44: first, ml_dsa65: second, ml_dsa87: third } = library;

@@ -8,6 +8,7 @@ import {
   INSTANCE_NAME,
   type OPTIONS_TYPE,
 } from './kms-jwt.module-definition.js';
+import { closest } from '../options/closest.js';
 import { EXTRA_RULES } from '../options/option-rules.js';
 import { checkModuleExtras } from '../options/read-options.js';
 
@@ -38,7 +39,7 @@ export class KmsJwtModule extends ConfigurableModuleClass implements NestModule 
       const remedy = 'import one module in both places, set isGlobal, or give each its own name';
       throw new KmsJwtOptionsError(
         'name',
-        `must be unique, but ${sameName.length} instances are '${name}': ${remedy}`,
+        `must be unique, but ${sameName.length} instances have the name '${name}': ${remedy}`,
       );
     }
   }
@@ -93,8 +94,11 @@ const ASYNC_MEMBERS = new Set([
 
 function checkAsyncOptions(options: typeof ASYNC_OPTIONS_TYPE): void {
   const unknown = Object.keys(options).find((member) => !ASYNC_MEMBERS.has(member));
-  if (unknown)
-    throw new KmsJwtOptionsError(unknown, 'is not an option of forRootAsync: return it from useFactory');
+  if (unknown) {
+    const meant = closest(unknown, [...ASYNC_MEMBERS]);
+    const remedy = meant === undefined ? 'return it from useFactory' : `did you mean ${meant}?`;
+    throw new KmsJwtOptionsError(unknown, `is not an option of forRootAsync: ${remedy}`);
+  }
   const sources = [options.useFactory, options.useClass, options.useExisting].filter(Boolean);
   if (sources.length !== 1) {
     throw new KmsJwtOptionsError('forRootAsync', 'needs exactly one of useFactory, useClass and useExisting');

@@ -1,6 +1,7 @@
 import type { FactoryProvider, Provider } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { isRealService } from '../auth/check-service.js';
+import { refuseUncalled } from '../auth/token-extractors.js';
 import { KmsJwtError } from '../errors/errors.js';
 import { JWKS_ROUTES, type JwksRouteOptions, JwksRoutes } from '../jwks/jwks.routes.js';
 import { keysIn } from '../jwt/jwk.js';
@@ -80,6 +81,7 @@ async function createService(
   clock: Clock,
 ): Promise<KmsJwtService> {
   const settings = readModuleOptions(options);
+  refuseUncalled(settings.guard.tokenFrom);
   if (settings.algorithms.some(({ messageType }) => messageType === 'EXTERNAL_MU')) await loadMlDsa();
   const events = new EventStream();
   const log = new Log(name);

@@ -113,7 +113,7 @@ class StartupReport implements OnApplicationBootstrap {
     }
     for (const [className, names] of fields) {
       this.log.info(
-        `Nest asks no guard for the fields of ${className} (${names.join(', ')}): the field above them needs one, or GraphQLModule fieldResolverEnhancers: ['guards']`,
+        `Nest runs no guard for the fields of ${className} (${names.join(', ')}): the field above them needs one, or GraphQLModule fieldResolverEnhancers: ['guards']`,
       );
     }
   }
@@ -122,10 +122,10 @@ class StartupReport implements OnApplicationBootstrap {
 function describe({ kind, className, method }: Handler): string {
   const name = `${className}.${method}`;
   if (kind === 'WebSocket connection') {
-    return `Nest asks no guard for ${name}: call acceptConnection there, unless anybody may connect`;
+    return `Nest runs no guard for ${name}: call acceptConnection there, unless anybody may connect`;
   }
   if (kind === 'GraphQL reference') {
-    return `Nest asks no guard for the reference resolver ${name}: call verifyReference there, or add @Public() if it needs no token`;
+    return `Nest runs no guard for the reference resolver ${name}: call verifyReference there, or add @Public() if it needs no token`;
   }
   return `No KmsJwtGuard covers the ${kind} ${name}: add @UseGuards(KmsJwtGuard), or @Public() if it needs no token`;
 }

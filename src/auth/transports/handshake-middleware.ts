@@ -66,6 +66,6 @@ function checkRecovery({ nsp }: NewSocket): void {
   if (!nsp?.server?.opts?.connectionStateRecovery?.skipMiddlewares) return;
   throw new KmsJwtOptionsError(
     'connectionStateRecovery.skipMiddlewares',
-    'must be false: otherwise socket.io asks no middleware for recovered connections',
+    'must be false: otherwise socket.io runs no middleware for recovered connections',
   );
 }
