@@ -106,7 +106,7 @@ export class JwksRoutes {
     const isOutage = error instanceof KmsJwtError && !(error instanceof KmsJwtOptionsError);
     const [statusCode, message] = isOutage ? [503, 'Service Unavailable'] : [500, 'Internal Server Error'];
     const errorCode = error instanceof KmsJwtError ? error.code : 'internal_error';
-    const body = JSON.stringify({ statusCode, message, errorCode });
+    const body = JSON.stringify({ statusCode, message, error: message, errorCode });
     const retry = isOutage && { 'Retry-After': '1' };
     this.reply(response, statusCode, body, { ...HEADERS, ...NOT_CACHED, ...retry });
   }
