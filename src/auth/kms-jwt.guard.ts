@@ -25,10 +25,22 @@ import { configuredToken, recordVerified, tokenOf, verifyCall } from './verify-c
  * scopes, 400 for two tokens, 503 with Retry-After while KMS is unavailable.
  *
  * @example
- * \@UseGuards(KmsJwtGuard) \@Get('me') me(\@Claims() claims: JwtClaims) { return claims; }
+ * ```ts
+ * @Controller()
+ * @UseGuards(KmsJwtGuard)
+ * export class ProfileController {
+ *   @Get('me')
+ *   me(@Claims() claims: JwtClaims) {
+ *     return claims;
+ *   }
+ * }
+ * ```
  *
  * @example
- * providers: [{ provide: APP_GUARD, useExisting: KmsJwtGuard }]
+ * ```ts
+ * @Module({ providers: [{ provide: APP_GUARD, useExisting: KmsJwtGuard }] })
+ * export class AppModule {}
+ * ```
  */
 @Injectable()
 export class KmsJwtGuard implements CanActivate {
@@ -50,7 +62,11 @@ export class KmsJwtGuard implements CanActivate {
    * A guard of the same kind, for the instance of that name.
    *
    * @example
-   * \@UseGuards(KmsJwtGuard.named('internal'))
+   * ```ts
+   * @Controller('internal')
+   * @UseGuards(KmsJwtGuard.named('internal'))
+   * export class InternalController {}
+   * ```
    */
   static named(name: string): Type<KmsJwtGuard> {
     @Injectable()
@@ -97,11 +113,17 @@ export class KmsJwtGuard implements CanActivate {
    * decorators allow that. It never rejects: nothing would handle the rejection
    *
    * @example
-   * constructor(private readonly guard: KmsJwtGuard) {}
-   * async handleConnection(client: WebSocket, request: IncomingMessage) {
-   *   const claims = await this.guard.acceptConnection(client, { request, gateway: this });
-   *   if (claims) this.join(claims.sub, client);
+   * ```ts
+   * @WebSocketGateway()
+   * export class OrdersGateway implements OnGatewayConnection {
+   *   constructor(private readonly guard: KmsJwtGuard) {}
+   *
+   *   async handleConnection(client: WebSocket, request: IncomingMessage) {
+   *     const claims = await this.guard.acceptConnection(client, { request, gateway: this });
+   *     if (claims) this.join(claims.sub, client);
+   *   }
    * }
+   * ```
    */
   acceptConnection(client: object, parts: ConnectionOptions = {}): Promise<JwtClaims | undefined> {
     return acceptConnection(this, client, parts);
@@ -118,9 +140,17 @@ export class KmsJwtGuard implements CanActivate {
    * @throws KmsJwtOptionsError for a connection that was not accepted, or is closed
    *
    * @example
-   * \@SubscribeMessage('renew') async renew(\@ConnectedSocket() client: object, \@MessageBody() token: string) {
-   *   await this.guard.renewConnection(client, token);
+   * ```ts
+   * @WebSocketGateway()
+   * export class OrdersGateway {
+   *   constructor(private readonly guard: KmsJwtGuard) {}
+   *
+   *   @SubscribeMessage('renew')
+   *   async renew(@ConnectedSocket() client: object, @MessageBody() token: string) {
+   *     await this.guard.renewConnection(client, token);
+   *   }
    * }
+   * ```
    */
   renewConnection(client: object, token: string): Promise<JwtClaims> {
     return renewConnection(this, client, token);
@@ -135,11 +165,18 @@ export class KmsJwtGuard implements CanActivate {
    * @throws what the guard throws: an error with the code in its `extensions`
    *
    * @example
-   * \@ResolveReference()
-   * async resolveReference(reference: { id: string }, context: object, info: GraphQLResolveInfo) {
-   *   const { sub } = await this.guard.verifyReference(context, info);
-   *   return this.users.findVisibleTo(sub, reference.id);
+   * ```ts
+   * @Resolver('User')
+   * export class UsersResolver {
+   *   constructor(private readonly guard: KmsJwtGuard, private readonly users: UsersService) {}
+   *
+   *   @ResolveReference()
+   *   async resolveReference(reference: { id: string }, context: object, info: GraphQLResolveInfo) {
+   *     const { sub } = await this.guard.verifyReference(context, info);
+   *     return this.users.findVisibleTo(sub, reference.id);
+   *   }
    * }
+   * ```
    */
   async verifyReference(context: object, info: object, options: ReferenceOptions = {}): Promise<JwtClaims> {
     checkService(this.jwt);
@@ -161,10 +198,14 @@ export class KmsJwtGuard implements CanActivate {
    * @throws OriginNotAllowedError for one in a cookie of a handshake from another origin
    *
    * @example
+   * ```ts
    * // Another place for one kind of client
-   * protected override getToken(context: ExecutionContext) {
-   *   return super.getToken(context) ?? tokenOfLegacyClient(context);
+   * export class AppGuard extends KmsJwtGuard {
+   *   protected override getToken(context: ExecutionContext) {
+   *     return super.getToken(context) ?? tokenOfLegacyClient(context);
+   *   }
    * }
+   * ```
    */
   protected getToken(context: ExecutionContext): string | undefined {
     return configuredToken(this, context);
@@ -178,11 +219,17 @@ export class KmsJwtGuard implements CanActivate {
    * @throws KmsJwtError, which is passed to `handleError`
    *
    * @example
+   * ```ts
    * // The user beside the claims
-   * protected override async authenticate(token: string, context: ExecutionContext) {
-   *   const claims = await super.authenticate(token, context);
-   *   return { ...claims, user: await this.users.find(claims.sub) };
+   * export class AppGuard extends KmsJwtGuard {
+   *   @Inject(UsersService) private readonly users!: UsersService;
+   *
+   *   protected override async authenticate(token: string, context: ExecutionContext) {
+   *     const claims = await super.authenticate(token, context);
+   *     return { ...claims, user: await this.users.find(claims.sub) };
+   *   }
    * }
+   * ```
    */
   protected async authenticate(token: string, context: ExecutionContext): Promise<JwtClaims> {
     const { options, scopes } = this.routes.of(levelsOf(context));
@@ -200,9 +247,13 @@ export class KmsJwtGuard implements CanActivate {
    * @returns an array; anything else is a mistake in the program
    *
    * @example
-   * protected override async scopesOf(verified: JwtClaims) {
-   *   return PERMISSIONS.get(verified['role']) ?? [];
+   * ```ts
+   * export class AppGuard extends KmsJwtGuard {
+   *   protected override async scopesOf(verified: JwtClaims) {
+   *     return PERMISSIONS.get(verified['role']) ?? [];
+   *   }
    * }
+   * ```
    */
   protected async scopesOf(verified: JwtClaims, _context: ExecutionContext): Promise<readonly unknown[]> {
     return scopesInClaims(verified);
@@ -214,10 +265,16 @@ export class KmsJwtGuard implements CanActivate {
    * @returns an HttpException, WsException, RpcException or GraphQL error, as the transport passes on
    *
    * @example
-   * protected override handleError(error: KmsJwtError, context: ExecutionContext) {
-   *   this.metrics.refused(error.code);
-   *   return super.handleError(error, context);
+   * ```ts
+   * export class AppGuard extends KmsJwtGuard {
+   *   @Inject(Metrics) private readonly metrics!: Metrics;
+   *
+   *   protected override handleError(error: KmsJwtError, context: ExecutionContext) {
+   *     this.metrics.refused(error.code);
+   *     return super.handleError(error, context);
+   *   }
    * }
+   * ```
    */
   protected handleError(error: KmsJwtError, context: ExecutionContext): Error | Promise<Error> {
     return transportOf(context).refuse(error, context);

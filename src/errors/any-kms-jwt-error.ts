@@ -29,6 +29,7 @@ import type {
  * Every error of this library, as a union that narrows by `code`.
  *
  * @example
+ * ```ts
  * const error = thrown as AnyKmsJwtError;
  * switch (error.code) {
  *   case 'token_claim_invalid':
@@ -36,6 +37,7 @@ import type {
  *   case 'kms_unavailable':
  *     return error.reason;
  * }
+ * ```
  */
 export type AnyKmsJwtError =
   | TokenMissingError

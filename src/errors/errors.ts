@@ -30,11 +30,13 @@ export type KmsJwtErrorCode =
  * the value of a claim. See `AnyKmsJwtError` for the union of the classes.
  *
  * @example
+ * ```ts
  * try {
  *   await jwt.verify(token);
  * } catch (error) {
  *   if (error instanceof KmsJwtError && error.retryable) scheduleAnotherTry();
  * }
+ * ```
  */
 export abstract class KmsJwtError extends Error {
   /** Identifies the error, for programs. */

@@ -23,7 +23,9 @@ const UUID_AT_END = /\.[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
  * directory, a pipe, a socket or a device in place of the file is refused without being opened.
  *
  * @example
- * KmsJwtModule.forRoot({ keyId: 'alias/auth', rotation: { store: new FileRingStore('/var/lib/my-app/ring.json') } })
+ * ```ts
+ * KmsJwtModule.forRoot({ keyId: 'alias/auth', rotation: { store: new FileRingStore('/var/lib/my-app/ring.json') } });
+ * ```
  */
 export class FileRingStore implements KmsJwtRingStore {
   /** What is unsafe about the file or its directory, though not refused; undefined if nothing is. Known after `load`. */

@@ -19,8 +19,12 @@ import { checkModuleExtras } from '../options/read-options.js';
  * fetched at the first use instead.
  *
  * @example
- * \@Module({ imports: [KmsJwtModule.forRoot({ keyId: 'alias/auth', signOptions: { expiresIn: '15m' } })] })
+ * ```ts
+ * @Module({
+ *   imports: [KmsJwtModule.forRoot({ keyId: 'alias/auth', signOptions: { expiresIn: '15m' } })],
+ * })
  * export class AppModule {}
+ * ```
  */
 @Module({})
 export class KmsJwtModule extends ConfigurableModuleClass implements NestModule {
@@ -53,10 +57,14 @@ export class KmsJwtModule extends ConfigurableModuleClass implements NestModule 
    * @throws KmsJwtOptionsError for a wrong `isGlobal`, `name`, `jwksPath` or `discovery`; other options are checked at start
    *
    * @example
-   * KmsJwtModule.forRoot('alias/auth')
+   * ```ts
+   * KmsJwtModule.forRoot('alias/auth');
+   * ```
    *
    * @example
-   * KmsJwtModule.forRoot({ keyId: 'alias/auth', isGlobal: true })
+   * ```ts
+   * KmsJwtModule.forRoot({ keyId: 'alias/auth', isGlobal: true });
+   * ```
    */
   static override forRoot(options: string | typeof OPTIONS_TYPE): DynamicModule {
     const given = typeof options === 'string' ? { keyId: options } : options;
@@ -69,10 +77,12 @@ export class KmsJwtModule extends ConfigurableModuleClass implements NestModule 
    * members; the options that the factory returns are checked at start
    *
    * @example
+   * ```ts
    * KmsJwtModule.forRootAsync({
    *   inject: [ConfigService],
    *   useFactory: (config: ConfigService) => ({ keyId: config.getOrThrow('KMS_KEY_ID') }),
-   * })
+   * });
+   * ```
    */
   static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
     checkModuleExtras(options);

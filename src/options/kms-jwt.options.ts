@@ -191,7 +191,9 @@ export interface KmsJwtModuleOptions {
    * shows KMS the claims; tokens by ML-DSA have 3,300 to 6,200 more characters. Default: `'ES256'`.
    *
    * @example
-   * KmsJwtModule.forRoot({ keyId: 'alias/auth', algorithm: ['RS256', 'ES256'] })
+   * ```ts
+   * KmsJwtModule.forRoot({ keyId: 'alias/auth', algorithm: ['RS256', 'ES256'] });
+   * ```
    */
   algorithm?: AlgorithmName | AlgorithmName[] | undefined;
   /**
@@ -207,7 +209,18 @@ export interface KmsJwtModuleOptions {
    * `iss`. A token is verified by the keys and options of its own issuer alone.
    *
    * @example
-   * issuers: [{ issuer: 'https://login.example.com/', audience: 'orders', algorithms: ['RS256'], keys: { discovery: true } }]
+   * ```ts
+   * KmsJwtModule.forRoot({
+   *   issuers: [
+   *     {
+   *       issuer: 'https://login.example.com/',
+   *       audience: 'orders',
+   *       algorithms: ['RS256'],
+   *       keys: { discovery: true },
+   *     },
+   *   ],
+   * });
+   * ```
    */
   issuers?: IssuerOptions[] | IssuerLookupFunction | undefined;
   /** The `kid` of the key in tokens and key sets. Default: `'key-id'`. */

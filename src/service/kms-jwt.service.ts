@@ -32,8 +32,10 @@ const VERDICT_TIMEOUT_FACTOR = 5;
  * Signs tokens with a key in KMS, and verifies them locally; with `verification: 'kms'` in KMS, too.
  *
  * @example
+ * ```ts
  * const token = await jwt.sign({ sub: 'user-42' }, { expiresIn: '15m' });
  * const claims = await jwt.verify(token, { audience: 'orders' });
+ * ```
  */
 @Injectable()
 export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
@@ -44,7 +46,9 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * in ten seconds. docs/operations.md says what to do about each. Completes at shutdown.
    *
    * @example
-   * this.jwt.events.subscribe((event) => this.metrics.count(event.type));
+   * ```ts
+   * jwt.events.subscribe((event) => metrics.count(event.type));
+   * ```
    */
   readonly events: Observable<KmsJwtEvent>;
 
@@ -79,7 +83,9 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * The state of the keys and of the circuits. Makes no call. See `KmsJwtHealthIndicator` in `nestjs-kms-jwt/terminus`.
    *
    * @example
+   * ```ts
    * const { keys, signing, refresh, stale, circuit, refusedSignatures } = jwt.health();
+   * ```
    */
   health(): KmsJwtHealth {
     return {
@@ -159,7 +165,9 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * @throws the reason of `options.signal` as soon as it aborts
    *
    * @example
+   * ```ts
    * const token = await jwt.sign({ sub: 'user-42', scope: 'orders:read' }, { expiresIn: '15m' });
+   * ```
    */
   async sign(payload: object, options?: SignOptions): Promise<string> {
     const settings =
@@ -186,7 +194,9 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * @throws KmsJwtOptionsError for wrong options
    *
    * @example
+   * ```ts
    * const claims = await jwt.verify<{ scope: string }>(token, { audience: 'orders', maxAge: '1h' });
+   * ```
    */
   verify<Schema extends StandardSchemaV1>(
     token: string,
@@ -246,7 +256,9 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * @throws KmsJwtOptionsError for wrong options
    *
    * @example
+   * ```ts
    * const { header } = jwt.decode(token, { complete: true });
+   * ```
    */
   decode<Claims extends object = JwtClaims>(
     token: string,
@@ -267,7 +279,18 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * the keys fails
    *
    * @example
-   * \@Public() \@Get('.well-known/jwks.json') jwks() { return this.jwt.jwks(); }
+   * ```ts
+   * @Controller('.well-known')
+   * export class KeysController {
+   *   constructor(private readonly jwt: KmsJwtService) {}
+   *
+   *   @Public()
+   *   @Get('jwks.json')
+   *   keys() {
+   *     return this.jwt.jwks();
+   *   }
+   * }
+   * ```
    */
   async jwks(): Promise<JsonWebKeySet> {
     const keys = await this.ring.all();

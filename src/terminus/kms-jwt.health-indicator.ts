@@ -21,8 +21,21 @@ export type KmsJwtHealthResult<Key extends string> = Record<
  * KMS. Issuers that a function `issuers` finds do not count, and are not in the result. See docs/operations.md.
  *
  * @example
- * constructor(private readonly health: HealthCheckService, private readonly kmsJwt: KmsJwtHealthIndicator) {}
- * \@Get() \@HealthCheck() check() { return this.health.check([() => this.kmsJwt.isHealthy()]); }
+ * ```ts
+ * @Controller('health')
+ * export class HealthController {
+ *   constructor(
+ *     private readonly health: HealthCheckService,
+ *     private readonly kmsJwt: KmsJwtHealthIndicator,
+ *   ) {}
+ *
+ *   @Get()
+ *   @HealthCheck()
+ *   check() {
+ *     return this.health.check([() => this.kmsJwt.isHealthy()]);
+ *   }
+ * }
+ * ```
  */
 @Injectable()
 export class KmsJwtHealthIndicator {
@@ -34,9 +47,14 @@ export class KmsJwtHealthIndicator {
    * @param name the `name` that the instance was given with `forRoot`
    *
    * @example
+   * ```ts
    * export const InternalHealthIndicator = KmsJwtHealthIndicator.named('internal');
-   * // providers: [InternalHealthIndicator]
-   * constructor(\@Inject(InternalHealthIndicator) private readonly internal: KmsJwtHealthIndicator) {}
+   *
+   * @Module({ imports: [TerminusModule], providers: [InternalHealthIndicator] })
+   * export class HealthModule {
+   *   constructor(@Inject(InternalHealthIndicator) private readonly internal: KmsJwtHealthIndicator) {}
+   * }
+   * ```
    */
   static named(name: string): Type<KmsJwtHealthIndicator> {
     @Injectable()

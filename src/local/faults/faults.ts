@@ -20,8 +20,10 @@ import { requestAborted } from './connection-error.js';
  * | `omitSignature` | Sign: success without a signature |
  *
  * @example
+ * ```ts
  * const fault: LocalKmsFault = { kind: 'error', name: 'AccessDeniedException', operation: 'Sign' };
  * localKms.inject(fault);
+ * ```
  */
 export type LocalKmsFault =
   | (AnyOperationFault & { readonly kind: 'throttle' | 'drop' | 'hang' | 'html' })
@@ -64,9 +66,11 @@ interface SignFault {
  * A fault that was injected.
  *
  * @example
+ * ```ts
  * const outage: LocalKmsInjectedFault = localKms.inject({ kind: 'drop' });
  * await expect(jwt.sign({ sub: 'user-42' })).rejects.toThrow(KmsUnavailableError);
  * outage.stop();
+ * ```
  */
 export interface LocalKmsInjectedFault {
   /** The number of requests that the fault has been applied to. */
@@ -75,10 +79,12 @@ export interface LocalKmsInjectedFault {
    * Ends the fault. Requests that it delays or leaves hanging get their response now.
    *
    * @example
+   * ```ts
    * const fault = localKms.inject({ kind: 'hang' });
    * const pending = jwt.sign({ sub: 'user-42' });
    * fault.stop();
    * await pending;
+   * ```
    */
   stop(): void;
 }
