@@ -30,12 +30,13 @@ import type {
  *
  * @example
  * ```ts
- * const error = thrown as AnyKmsJwtError;
- * switch (error.code) {
- *   case 'token_claim_invalid':
- *     return error.claim;
- *   case 'kms_unavailable':
- *     return error.reason;
+ * function detailOf(error: AnyKmsJwtError) {
+ *   switch (error.code) {
+ *     case 'token_claim_invalid':
+ *       return error.claim;
+ *     case 'kms_unavailable':
+ *       return error.reason;
+ *   }
  * }
  * ```
  */

@@ -28,6 +28,7 @@ import { checkModuleExtras } from '../options/read-options.js';
  */
 @Module({})
 export class KmsJwtModule extends ConfigurableModuleClass implements NestModule {
+  /** @internal Nest makes it. */
   constructor(
     @Inject(INSTANCE_NAME) name: string,
     @Inject(ModulesContainer) modules: ModulesContainer,
@@ -53,6 +54,8 @@ export class KmsJwtModule extends ConfigurableModuleClass implements NestModule 
   }
 
   /**
+   * The module with these options.
+   *
    * @param options a string is short for `{ keyId: options }`
    * @throws KmsJwtOptionsError for a wrong `isGlobal`, `name`, `jwksPath` or `discovery`; other options are checked at start
    *
@@ -73,6 +76,8 @@ export class KmsJwtModule extends ConfigurableModuleClass implements NestModule 
   }
 
   /**
+   * The module with options that a factory, or a class, returns at start.
+   *
    * @throws KmsJwtOptionsError unless there is exactly one of `useFactory`, `useClass` and `useExisting`, and for unknown
    * members; the options that the factory returns are checked at start
    *

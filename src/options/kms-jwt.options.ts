@@ -110,6 +110,7 @@ export interface TokenCarrier {
   headers: Record<string, string | string[] | undefined>;
   /** Set by a cookie parser, if the app has one. */
   cookies?: unknown;
+  /** The parameters of the query string, if the framework has parsed them. */
   query?: unknown;
   /** The URL of the request line; empty if there is none. */
   url?: string;
@@ -289,5 +290,6 @@ export interface KmsJwtModuleOptions {
 
 /** What `useClass` and `useExisting` of `forRootAsync` must implement. */
 export interface KmsJwtOptionsFactory {
+  /** Returns the options of the module, at start. */
   createKmsJwtOptions(): KmsJwtModuleOptions | Promise<KmsJwtModuleOptions>;
 }

@@ -14,6 +14,7 @@ export interface StoredRing {
   lookedUpAt: number;
   /** Of the tokens that were signed here, in seconds. */
   longestLifetime?: number;
+  /** The key that signs. */
   active?: { keyArn: string; jwk: JsonWebKey };
   /** The key that signs next: `seenAt` is when the alias was first seen to point to it. */
   next?: { keyArn: string; jwk: JsonWebKey; seenAt: number; activatesAt: number };

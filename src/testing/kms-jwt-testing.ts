@@ -40,7 +40,11 @@ export interface KmsJwtTesting {
 
 /** As much of Nest's `TestingModuleBuilder` as `override` needs. */
 export interface ModuleBuilder {
-  overrideProvider(token: unknown): { useValue(value: unknown): unknown };
+  /** Begins to replace the provider of a token. */
+  overrideProvider(token: unknown): {
+    /** Replaces it by a value. */
+    useValue(value: unknown): unknown;
+  };
 }
 
 const ALIAS = 'auth';

@@ -25,42 +25,43 @@ import { requestAborted } from './connection-error.js';
  * localKms.inject(fault);
  * ```
  */
-export type LocalKmsFault =
-  | (AnyOperationFault & { readonly kind: 'throttle' | 'drop' | 'hang' | 'html' })
-  | (AnyOperationFault & {
+export type LocalKmsFault = (
+  | {
+      readonly kind: 'throttle' | 'drop' | 'hang' | 'html';
+      /** The operation that the fault applies to. Default: every operation. */
+      readonly operation?: LocalKmsOperation;
+    }
+  | {
       readonly kind: 'error';
+      readonly operation?: LocalKmsOperation;
       /** The exception name, such as `'AccessDeniedException'`. */
       readonly name: string;
       /** The exception message. Default: empty. */
       readonly message?: string;
       /** The HTTP status, 400 to 599. Default: 400. */
       readonly status?: number;
-    })
-  | (AnyOperationFault & {
+    }
+  | {
       readonly kind: 'delay';
+      readonly operation?: LocalKmsOperation;
       /** The delay in milliseconds, 0 to 2,147,483,647. */
       readonly milliseconds: number;
-    })
-  | (SignFault & { readonly kind: 'corruptSignature' | 'otherKey' | 'omitSignature' })
-  | (SignFault & {
+    }
+  | {
+      readonly kind: 'corruptSignature' | 'otherKey' | 'omitSignature';
+      /** The fault applies to Sign only. */
+      readonly operation?: 'Sign';
+    }
+  | {
       readonly kind: 'signature';
+      readonly operation?: 'Sign';
       /** The bytes of `Signature` in the response. */
       readonly signature: Uint8Array;
-    });
-
-interface AnyOperationFault {
-  /** The operation that the fault applies to. Default: every operation. */
-  readonly operation?: LocalKmsOperation;
+    }
+) & {
   /** The number of requests that the fault applies to. Default: unlimited, until it is stopped. */
   readonly times?: number;
-}
-
-interface SignFault {
-  /** The fault applies to Sign only. */
-  readonly operation?: 'Sign';
-  /** The number of requests that the fault applies to. Default: unlimited, until it is stopped. */
-  readonly times?: number;
-}
+};
 
 /**
  * A fault that was injected.
