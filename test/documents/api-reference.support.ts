@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import ts from 'typescript';
-import { compilerOptions, ROOT } from './readme.support.js';
+import { compilerOptions, ROOT } from './support.js';
 
 /** Each entry point and its page in docs/api. */
 export const ENTRIES = {
