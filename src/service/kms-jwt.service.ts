@@ -4,7 +4,7 @@ import { isPromise } from '../async/is-promise.js';
 import { type KmsJwtError, KmsJwtOptionsError } from '../errors/errors.js';
 import { encodeBase64url } from '../jwt/base64url.js';
 import type { AlgorithmName } from '../jwt/algorithms.js';
-import { expiryOf, type JwtClaims } from '../jwt/claims.js';
+import type { JwtClaims } from '../jwt/claims.js';
 import { type CompactJws, type JwtHeader, parseCompact, tryParseCompact } from '../jwt/compact.js';
 import type { JsonWebKeySet } from '../jwt/jwk.js';
 import type { Observable, Subject } from 'rxjs';
@@ -21,7 +21,7 @@ import type { CompleteJwt } from './complete-jwt.js';
 import type { TokenSigner } from './token-signer.js';
 import type { VerifiedToken, Verifier } from './token-verifier.js';
 import { TokenWatcher, type WatchedClaims } from './token-watcher.js';
-import { expectedOf } from './expected-of-issuer.js';
+import { expiryOfToken, sourceOfToken, watchToken } from './service-watches.js';
 import type { TrustSource, TrustSources } from './trust-sources.js';
 import { VerifyOptionsReader } from './verify-options-reader.js';
 
@@ -32,8 +32,10 @@ const VERDICT_TIMEOUT_FACTOR = 5;
  * Signs tokens with a key in KMS, and verifies them locally; with `verification: 'kms'` in KMS, too.
  *
  * @example
+ * ```ts
  * const token = await jwt.sign({ sub: 'user-42' }, { expiresIn: '15m' });
  * const claims = await jwt.verify(token, { audience: 'orders' });
+ * ```
  */
 @Injectable()
 export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
@@ -44,7 +46,9 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * in ten seconds. docs/operations.md says what to do about each. Completes at shutdown.
    *
    * @example
-   * this.jwt.events.subscribe((event) => this.metrics.count(event.type));
+   * ```ts
+   * jwt.events.subscribe((event) => metrics.count(event.type));
+   * ```
    */
   readonly events: Observable<KmsJwtEvent>;
 
@@ -54,6 +58,7 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   private readonly watcher: TokenWatcher;
   private readonly secondsNow = () => this.clock.now() / 1000;
 
+  /** @internal Nest makes it. */
   constructor(
     private readonly settings: KmsJwtSettings,
     private readonly ring: KeyRing,
@@ -78,7 +83,9 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * The state of the keys and of the circuits. Makes no call. See `KmsJwtHealthIndicator` in `nestjs-kms-jwt/terminus`.
    *
    * @example
+   * ```ts
    * const { keys, signing, refresh, stale, circuit, refusedSignatures } = jwt.health();
+   * ```
    */
   health(): KmsJwtHealth {
     return {
@@ -111,11 +118,8 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   }
 
   /** @internal Whose keys verified a token. @throws TokenClaimError, IssuerUnavailableError */
-  async sourceOf(token: string, known: TrustSource | undefined): Promise<TrustSource | undefined> {
-    if (known) return this.sources?.unlessEnded(known);
-    // An overridden `authenticate` has accepted it in a way of its own.
-    const jws = this.sources && this.tryParse(token);
-    return jws && this.sources?.of(jws.payload.iss);
+  sourceOf(token: string, known: TrustSource | undefined): Promise<TrustSource | undefined> {
+    return sourceOfToken(this, token, known);
   }
 
   /** Fetches the public key, so that a wrong key stops the app at start; with `lazy`, the first use does. */
@@ -161,7 +165,9 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * @throws the reason of `options.signal` as soon as it aborts
    *
    * @example
+   * ```ts
    * const token = await jwt.sign({ sub: 'user-42', scope: 'orders:read' }, { expiresIn: '15m' });
+   * ```
    */
   async sign(payload: object, options?: SignOptions): Promise<string> {
     const settings =
@@ -188,7 +194,9 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * @throws KmsJwtOptionsError for wrong options
    *
    * @example
+   * ```ts
    * const claims = await jwt.verify<{ scope: string }>(token, { audience: 'orders', maxAge: '1h' });
+   * ```
    */
   verify<Schema extends StandardSchemaV1>(
     token: string,
@@ -221,40 +229,18 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
     return this.verifier.verify(token, this.verifyOptions.read(options), this.secondsNow);
   }
 
-  /**
-   * @internal Reports once when a token that was verified ceases to be valid, as `guard.endAtExpiry` and
-   * `guard.recheckInterval` ask.
-   *
-   * @returns a function that ends the watch
-   * @throws TokenExpiredError, TokenKeyUnknownError if the token has ceased to be valid since it was verified
-   */
+  /** @internal Reports once when a token that was verified ceases to be valid: see `watchToken`. */
   watch(
     verified: WatchedClaims,
     options: VerifyOptions | undefined,
     onInvalid: (error: KmsJwtError) => void,
   ): () => void {
-    const { token, source } = verified;
-    const jws = this.tryParse(token);
-    const settings = this.verifyOptions.read(options);
-    const isOurs = this.sources === undefined || source !== undefined;
-    return this.watcher.watch(
-      {
-        kid: typeof jws?.header.kid === 'string' ? jws.header.kid : undefined,
-        issuer: source?.issuer?.name,
-        expiresAt: this.expiryOf(verified, options),
-        recheck: async () =>
-          jws && isOurs ? this.verifier.recheck(token, jws, settings, this.secondsNow) : undefined,
-      },
-      onInvalid,
-    );
+    return watchToken(this, verified, options, onInvalid);
   }
 
   /** @internal When a watch of that token reports that it has expired, in seconds since 1970. */
-  expiryOf({ token, claims, source }: WatchedClaims, options: VerifyOptions | undefined): number {
-    const settings = this.verifyOptions.read(options);
-    // Claims that the app made of a token that is no JWT may have an `exp` of any type: it then never expires here.
-    const payload = this.tryParse(token)?.payload ?? claims;
-    return expiryOf(payload, source ? expectedOf(source, settings) : settings);
+  expiryOf(verified: WatchedClaims, options: VerifyOptions | undefined): number {
+    return expiryOfToken(this, verified, options);
   }
 
   /** @internal Undefined for what is no JWT. */
@@ -270,7 +256,9 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * @throws KmsJwtOptionsError for wrong options
    *
    * @example
+   * ```ts
    * const { header } = jwt.decode(token, { complete: true });
+   * ```
    */
   decode<Claims extends object = JwtClaims>(
     token: string,
@@ -291,7 +279,18 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * the keys fails
    *
    * @example
-   * \@Public() \@Get('.well-known/jwks.json') jwks() { return this.jwt.jwks(); }
+   * ```ts
+   * @Controller('.well-known')
+   * export class KeysController {
+   *   constructor(private readonly jwt: KmsJwtService) {}
+   *
+   *   @Public()
+   *   @Get('jwks.json')
+   *   keys() {
+   *     return this.jwt.jwks();
+   *   }
+   * }
+   * ```
    */
   async jwks(): Promise<JsonWebKeySet> {
     const keys = await this.ring.all();
