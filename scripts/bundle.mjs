@@ -7,7 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
-const ENTRIES = ['index', 'local/index', 'terminus/index', 'testing/index'];
+const ENTRIES = ['index', 'local/index', 'local/cli', 'terminus/index', 'testing/index'];
+/** The command of package.json's `bin`, which needs one build only. */
+const COMMAND = 'local/cli.js';
 /** Bundled into LocalKms, so that production installs do not carry it for that alone. Elsewhere it is a peer. */
 const BUNDLED = /^@noble\/(?:curves|hashes|post-quantum)(?:\/|$)/;
 const BUNDLED_INTO = /[\\/](?:dist[\\/]esm[\\/]local|node_modules[\\/]@noble)[\\/]/;
@@ -45,6 +47,7 @@ for (const { format, chunks } of builds) {
   const folder = `${ROOT}dist/${format}/`;
   removeScripts(folder);
   for (const { fileName, code, imports, moduleIds } of chunks) {
+    if (fileName === COMMAND && format === 'cjs') continue;
     refuseMissing(fileName, imports, chunks);
     write(`${folder}${fileName}`, code);
     const licences = licencesOf(moduleIds);

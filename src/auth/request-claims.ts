@@ -37,9 +37,14 @@ export function recordNoClaims(transport: Transport, context: ExecutionContext):
  * references of one operation were verified with different tokens
  *
  * @example
- * canActivate(context: ExecutionContext) {
- *   return claimsOf<{ roles?: string[] }>(context)?.roles?.includes('admin') ?? false;
+ * ```ts
+ * @Injectable()
+ * export class AdminGuard implements CanActivate {
+ *   canActivate(context: ExecutionContext) {
+ *     return claimsOf<{ roles?: string[] }>(context)?.roles?.includes('admin') ?? false;
+ *   }
  * }
+ * ```
  */
 export function claimsOf<Own extends object = JwtClaims>(
   context: ExecutionContext,

@@ -9,7 +9,9 @@ const SCHEME = 'bearer ';
  * (RFC 9110, section 11.1). On WebSockets and gRPC it reads the same from the handshake and the metadata.
  *
  * @example
- * KmsJwtModule.forRoot({ keyId, guard: { tokenFrom: fromAuthHeader() } })
+ * ```ts
+ * KmsJwtModule.forRoot({ keyId, guard: { tokenFrom: fromAuthHeader() } });
+ * ```
  */
 export function fromAuthHeader(): TokenExtractor {
   return ({ headers }) => {
@@ -27,7 +29,9 @@ export function fromAuthHeader(): TokenExtractor {
  * @param name compared case-insensitively
  *
  * @example
- * KmsJwtModule.forRoot({ keyId, guard: { tokenFrom: fromHeader('x-access-token') } })
+ * ```ts
+ * KmsJwtModule.forRoot({ keyId, guard: { tokenFrom: fromHeader('x-access-token') } });
+ * ```
  */
 export function fromHeader(name: string): TokenExtractor {
   const key = name.toLowerCase();
@@ -40,7 +44,9 @@ export function fromHeader(name: string): TokenExtractor {
  * CSRF token).
  *
  * @example
- * KmsJwtModule.forRoot({ keyId, guard: { tokenFrom: [fromAuthHeader(), fromCookie('access_token')] } })
+ * ```ts
+ * KmsJwtModule.forRoot({ keyId, guard: { tokenFrom: [fromAuthHeader(), fromCookie('access_token')] } });
+ * ```
  */
 export function fromCookie(name: string): TokenExtractor {
   const extract: TokenExtractor = ({ cookies, headers }) => {
@@ -74,7 +80,9 @@ export function isFromCookie(carriers: readonly TokenCarrier[], token: string): 
  * `Referer` headers, and the token with them. It is for clients that cannot set headers, such as EventSource.
  *
  * @example
- * KmsJwtModule.forRoot({ keyId, guard: { tokenFrom: fromQuery('access_token') } })
+ * ```ts
+ * KmsJwtModule.forRoot({ keyId, guard: { tokenFrom: fromQuery('access_token') } });
+ * ```
  */
 export function fromQuery(name: string): TokenExtractor {
   return ({ query, url }) => single(query === undefined ? valuesInUrl(url, name) : memberOf(query, name));
@@ -84,7 +92,9 @@ export function fromQuery(name: string): TokenExtractor {
  * Reads a member of the body (RFC 6750, section 2.2); on transports without headers, such as TCP, of the data.
  *
  * @example
- * KmsJwtModule.forRoot({ keyId, guard: { tokenFrom: [fromAuthHeader(), fromBody('access_token')] } })
+ * ```ts
+ * KmsJwtModule.forRoot({ keyId, guard: { tokenFrom: [fromAuthHeader(), fromBody('access_token')] } });
+ * ```
  */
 export function fromBody(name: string): TokenExtractor {
   return ({ body }) => single(memberOf(body, name));

@@ -30,11 +30,13 @@ export type KmsJwtErrorCode =
  * the value of a claim. See `AnyKmsJwtError` for the union of the classes.
  *
  * @example
+ * ```ts
  * try {
  *   await jwt.verify(token);
  * } catch (error) {
  *   if (error instanceof KmsJwtError && error.retryable) scheduleAnotherTry();
  * }
+ * ```
  */
 export abstract class KmsJwtError extends Error {
   /** Identifies the error, for programs. */
@@ -136,6 +138,7 @@ export class TokenClaimError extends TokenError {
 
   /**
    * @param claim the name of the claim, such as `aud`; `(all)` if the schema refused the claims as a whole
+   * @param reason why, for programs
    * @param message is sent to the client: it must contain neither the expected nor the actual value
    */
   constructor(
@@ -243,6 +246,7 @@ export class KmsUnavailableError extends KmsJwtError {
   readonly code = 'kms_unavailable';
   override readonly retryable = true;
 
+  /** @param reason why, for programs */
   constructor(
     readonly reason: KmsUnavailableReason,
     message: string,

@@ -6,8 +6,11 @@ import { parseUnambiguousJson } from './json.js';
 
 /** A JOSE header as received; only `verify` checks it (RFC 7515, section 4). */
 export interface JwtHeader {
+  /** The algorithm of the signature, such as `ES256`. */
   alg?: unknown;
+  /** The type of the token, such as `JWT` or `at+jwt`. */
   typ?: unknown;
+  /** The name of the key. */
   kid?: unknown;
   [parameter: string]: unknown;
 }

@@ -20,11 +20,16 @@ import { checkModuleExtras } from '../options/read-options.js';
  * fetched at the first use instead.
  *
  * @example
- * \@Module({ imports: [KmsJwtModule.forRoot({ keyId: 'alias/auth', signOptions: { expiresIn: '15m' } })] })
+ * ```ts
+ * @Module({
+ *   imports: [KmsJwtModule.forRoot({ keyId: 'alias/auth', signOptions: { expiresIn: '15m' } })],
+ * })
  * export class AppModule {}
+ * ```
  */
 @Module({})
 export class KmsJwtModule extends ConfigurableModuleClass implements NestModule {
+  /** @internal Nest makes it. */
   constructor(
     @Inject(INSTANCE_NAME) name: string,
     @Inject(ModulesContainer) modules: ModulesContainer,
@@ -50,14 +55,20 @@ export class KmsJwtModule extends ConfigurableModuleClass implements NestModule 
   }
 
   /**
+   * The module with these options.
+   *
    * @param options a string is short for `{ keyId: options }`
    * @throws KmsJwtOptionsError for a wrong `isGlobal`, `name`, `jwksPath` or `discovery`; other options are checked at start
    *
    * @example
-   * KmsJwtModule.forRoot('alias/auth')
+   * ```ts
+   * KmsJwtModule.forRoot('alias/auth');
+   * ```
    *
    * @example
-   * KmsJwtModule.forRoot({ keyId: 'alias/auth', isGlobal: true })
+   * ```ts
+   * KmsJwtModule.forRoot({ keyId: 'alias/auth', isGlobal: true });
+   * ```
    */
   static override forRoot(options: string | typeof OPTIONS_TYPE): DynamicModule {
     const given = typeof options === 'string' ? { keyId: options } : options;
@@ -66,14 +77,18 @@ export class KmsJwtModule extends ConfigurableModuleClass implements NestModule 
   }
 
   /**
+   * The module with options that a factory, or a class, returns at start.
+   *
    * @throws KmsJwtOptionsError unless there is exactly one of `useFactory`, `useClass` and `useExisting`, and for unknown
    * members; the options that the factory returns are checked at start
    *
    * @example
+   * ```ts
    * KmsJwtModule.forRootAsync({
    *   inject: [ConfigService],
    *   useFactory: (config: ConfigService) => ({ keyId: config.getOrThrow('KMS_KEY_ID') }),
-   * })
+   * });
+   * ```
    */
   static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
     checkModuleExtras(options);

@@ -3,7 +3,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { isPromise } from '../async/is-promise.js';
 import { type KmsJwtError, KmsJwtOptionsError } from '../errors/errors.js';
 import { encodeBase64url } from '../jwt/base64url.js';
-import { expiryOf, type JwtClaims } from '../jwt/claims.js';
+import type { JwtClaims } from '../jwt/claims.js';
 import { type CompactJws, type JwtHeader, parseCompact, tryParseCompact } from '../jwt/compact.js';
 import type { JsonWebKeySet } from '../jwt/jwk.js';
 import type { Observable } from 'rxjs';
@@ -21,7 +21,7 @@ import type { CompleteJwt } from './complete-jwt.js';
 import type { TokenSigner } from './token-signer.js';
 import type { VerifiedToken, Verifier } from './token-verifier.js';
 import { TokenWatcher, type WatchedClaims } from './token-watcher.js';
-import { expectedOf } from './expected-of-issuer.js';
+import { expiryOfToken, sourceOfToken, watchToken } from './service-watches.js';
 import type { TrustSource, TrustSources } from './trust-sources.js';
 import { VerifyOptionsReader } from './verify-options-reader.js';
 
@@ -32,8 +32,10 @@ const VERDICT_TIMEOUT_FACTOR = 5;
  * Signs tokens with a key in KMS, and verifies them locally; with `verification: 'kms'` in KMS, too.
  *
  * @example
+ * ```ts
  * const token = await jwt.sign({ sub: 'user-42' }, { expiresIn: '15m' });
  * const claims = await jwt.verify(token, { audience: 'orders' });
+ * ```
  */
 @Injectable()
 export class KmsJwtService implements OnApplicationShutdown {
@@ -45,7 +47,9 @@ export class KmsJwtService implements OnApplicationShutdown {
    * events before its subscription. Completes at shutdown.
    *
    * @example
-   * this.jwt.events.subscribe((event) => this.metrics.count(event.type));
+   * ```ts
+   * jwt.events.subscribe((event) => metrics.count(event.type));
+   * ```
    */
   readonly events: Observable<KmsJwtEvent>;
 
@@ -55,6 +59,7 @@ export class KmsJwtService implements OnApplicationShutdown {
   private readonly watcher: TokenWatcher;
   private readonly secondsNow = () => this.clock.now() / 1000;
 
+  /** @internal Nest makes it. */
   constructor(
     /** @internal */ readonly settings: KmsJwtSettings,
     private readonly ring: KeyRing,
@@ -79,7 +84,9 @@ export class KmsJwtService implements OnApplicationShutdown {
    * The state of the keys and of the circuits. Makes no call. See `KmsJwtHealthIndicator` in `nestjs-kms-jwt/terminus`.
    *
    * @example
+   * ```ts
    * const { keys, signing, refresh, stale, circuit, refusedSignatures } = jwt.health();
+   * ```
    */
   health(): KmsJwtHealth {
     return {
@@ -106,11 +113,8 @@ export class KmsJwtService implements OnApplicationShutdown {
   }
 
   /** @internal Whose keys verified a token. @throws TokenClaimError, IssuerUnavailableError */
-  async sourceOf(token: string, known: TrustSource | undefined): Promise<TrustSource | undefined> {
-    if (known) return this.sources?.unlessEnded(known);
-    // An overridden `authenticate` has accepted it in a way of its own.
-    const jws = this.sources && this.tryParse(token);
-    return jws && this.sources?.of(jws.payload.iss);
+  sourceOf(token: string, known: TrustSource | undefined): Promise<TrustSource | undefined> {
+    return sourceOfToken(this, token, known);
   }
 
   /** @internal Fetches the public key at start, so that a wrong key stops the app; with `lazy`, the first use does. */
@@ -157,7 +161,9 @@ export class KmsJwtService implements OnApplicationShutdown {
    * @throws the reason of `options.signal` as soon as it aborts
    *
    * @example
+   * ```ts
    * const token = await jwt.sign({ sub: 'user-42', scope: 'orders:read' }, { expiresIn: '15m' });
+   * ```
    */
   async sign(payload: object, options?: SignOptions): Promise<string> {
     const settings =
@@ -184,7 +190,9 @@ export class KmsJwtService implements OnApplicationShutdown {
    * @throws KmsJwtOptionsError for wrong options
    *
    * @example
+   * ```ts
    * const claims = await jwt.verify<{ scope: string }>(token, { audience: 'orders', maxAge: '1h' });
+   * ```
    */
   verify<Schema extends StandardSchemaV1>(
     token: string,
@@ -217,40 +225,18 @@ export class KmsJwtService implements OnApplicationShutdown {
     return this.verifier.verify(token, this.verifyOptions.read(options), this.secondsNow);
   }
 
-  /**
-   * @internal Reports once when a token that was verified ceases to be valid, as `guard.endAtExpiry` and
-   * `guard.recheckInterval` ask.
-   *
-   * @returns a function that ends the watch
-   * @throws TokenExpiredError, TokenKeyUnknownError if the token has ceased to be valid since it was verified
-   */
+  /** @internal Reports once when a token that was verified ceases to be valid: see `watchToken`. */
   watch(
     verified: WatchedClaims,
     options: VerifyOptions | undefined,
     onInvalid: (error: KmsJwtError) => void,
   ): () => void {
-    const { token, source } = verified;
-    const jws = this.tryParse(token);
-    const settings = this.verifyOptions.read(options);
-    const isOurs = this.sources === undefined || source !== undefined;
-    return this.watcher.watch(
-      {
-        kid: typeof jws?.header.kid === 'string' ? jws.header.kid : undefined,
-        issuer: source?.issuer?.name,
-        expiresAt: this.expiryOf(verified, options),
-        recheck: async () =>
-          jws && isOurs ? this.verifier.recheck(token, jws, settings, this.secondsNow) : undefined,
-      },
-      onInvalid,
-    );
+    return watchToken(this, verified, options, onInvalid);
   }
 
   /** @internal When a watch of that token reports that it has expired, in seconds since 1970. */
-  expiryOf({ token, claims, source }: WatchedClaims, options: VerifyOptions | undefined): number {
-    const settings = this.verifyOptions.read(options);
-    // Claims that the app made of a token that is no JWT may have an `exp` of any type: it then never expires here.
-    const payload = this.tryParse(token)?.payload ?? claims;
-    return expiryOf(payload, source ? expectedOf(source, settings) : settings);
+  expiryOf(verified: WatchedClaims, options: VerifyOptions | undefined): number {
+    return expiryOfToken(this, verified, options);
   }
 
   /** @internal Undefined for what is no JWT. */
@@ -266,7 +252,9 @@ export class KmsJwtService implements OnApplicationShutdown {
    * @throws KmsJwtOptionsError for wrong options
    *
    * @example
+   * ```ts
    * const { header } = jwt.decode(token, { complete: true });
+   * ```
    */
   decode<Claims extends object = JwtClaims>(
     token: string,
@@ -287,7 +275,18 @@ export class KmsJwtService implements OnApplicationShutdown {
    * the keys fails
    *
    * @example
-   * \@Public() \@Get('.well-known/jwks.json') jwks() { return this.jwt.jwks(); }
+   * ```ts
+   * @Controller('.well-known')
+   * export class KeysController {
+   *   constructor(private readonly jwt: KmsJwtService) {}
+   *
+   *   @Public()
+   *   @Get('jwks.json')
+   *   keys() {
+   *     return this.jwt.jwks();
+   *   }
+   * }
+   * ```
    */
   async jwks(): Promise<JsonWebKeySet> {
     const keys = await this.ring.all();

@@ -19,13 +19,19 @@ export interface VerifiedSignature {
   key: VerificationKey;
 }
 
+interface KeptToken {
+  readonly token: string;
+  readonly verified: VerifiedSignature;
+}
+
 /**
  * Tokens whose signature was verified twice, by their exact text, and the headers of verified tokens: to keep a token that
  * never comes again would cost more than it saves. Nothing of a token that did not verify is kept, so that no forged token can
  * take the place of a valid one. Whether the token is still accepted is for the caller to check each time.
  */
 export class VerifiedTokens {
-  private readonly tokens: LRUCache<string, VerifiedSignature> | undefined;
+  /** By fingerprint: to hash a whole token would take as long as 2 % of the check of its signature. */
+  private readonly tokens: LRUCache<number, KeptToken> | undefined;
   /** Fingerprints of the tokens that came last, and of those before them: as many each as there can be tokens. */
   private seen = new Set<number>();
   private seenBefore = new Set<number>();
@@ -48,8 +54,10 @@ export class VerifiedTokens {
   get(token: string, keys: Keys): VerifiedSignature | undefined {
     if (!this.tokens) return undefined;
     this.follow(keys);
-    const verified = this.tokens.get(token);
-    const key = verified && sameKeyIn(keys, verified.key);
+    const kept = this.tokens.get(fingerprintOf(token));
+    if (kept?.token !== token) return undefined;
+    const { verified } = kept;
+    const key = sameKeyIn(keys, verified.key);
     if (!key) return undefined;
     verified.key = key;
     return verified;
@@ -73,12 +81,13 @@ export class VerifiedTokens {
     if (verified.header !== this.lastHeader && !this.headers.has(encodedHeader)) {
       this.headers.set(detached(encodedHeader), verified.header);
     }
-    if (this.tokens && this.wasSeen(token)) this.tokens.set(detached(token), verified);
+    if (!this.tokens) return;
+    const fingerprint = fingerprintOf(token);
+    if (this.wasSeen(fingerprint)) this.tokens.set(fingerprint, { token: detached(token), verified });
   }
 
-  /** Whether a token with the same fingerprint was among the last ones: one that comes less often would not stay anyway. */
-  private wasSeen(token: string): boolean {
-    const fingerprint = fingerprintOf(token);
+  /** Whether a token with that fingerprint was among the last ones: one that comes less often would not stay anyway. */
+  private wasSeen(fingerprint: number): boolean {
     if (this.seen.has(fingerprint) || this.seenBefore.has(fingerprint)) return true;
     this.seen.add(fingerprint);
     if (this.seen.size < this.max) return false;
@@ -93,8 +102,8 @@ export class VerifiedTokens {
     const isGone = [...this.keys.values()].some((key) => !sameKeyIn(keys, key));
     this.keys = keys;
     if (!isGone) return;
-    for (const [token, { key }] of this.tokens?.entries() ?? []) {
-      if (!sameKeyIn(keys, key)) this.tokens?.delete(token);
+    for (const [fingerprint, { verified }] of this.tokens?.entries() ?? []) {
+      if (!sameKeyIn(keys, verified.key)) this.tokens?.delete(fingerprint);
     }
   }
 }

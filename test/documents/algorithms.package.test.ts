@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { exec, ROOT } from './readme.support.js';
+import { exec, ROOT } from './support.js';
 
 /** Signs and verifies by ML-DSA with the package as it is built, then reports the algorithm. */
 const SCRIPT = `

@@ -4,7 +4,7 @@ import * as library from 'nestjs-kms-jwt';
 import { KmsJwtError, type KmsJwtErrorCode, toHttpException } from 'nestjs-kms-jwt';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { optionErrors, OTHER_REFUSALS, startErrors, tokenErrors, unavailable } from './errors.cases.js';
-import { ROOT } from './readme.support.js';
+import { ROOT } from './support.js';
 import { codeIn, isListed, isPatternOf, rowsUnder } from './tables.js';
 
 /** Every code; a code that is missing does not compile. */

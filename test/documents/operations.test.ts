@@ -9,7 +9,7 @@ import {
 import { describe, expect, test } from 'vitest';
 import { describeEvent } from '../../src/events/kms-jwt.events.js';
 import { blockedError, timeoutError, translateKmsError } from '../../src/kms/kms-errors.js';
-import { ROOT } from './readme.support.js';
+import { ROOT } from './support.js';
 import { codeIn, isListed, rowsUnder } from './tables.js';
 
 type EventOf<Type> = Extract<KmsJwtEvent, { type: Type }>;

@@ -59,6 +59,14 @@ describe('a token', () => {
     }
   });
 
+  test('is displaced by another with the same last characters, and not taken for it', () => {
+    const tokens = new VerifiedTokens(10);
+    const END = 'A'.repeat(64);
+    const [one, two] = [`1${END}`, `2${END}`].map((name) => add(tokens, name));
+    expect(tokens.get(one!, ringOf(A))).toBeUndefined();
+    expect(tokens.get(two!, ringOf(A))).toMatchObject({ payload: `{"name":"2${END}"}` });
+  });
+
   test.each([
     ['4096 characters is kept', 4096, true],
     ['4097 characters is not', 4097, false],

@@ -20,12 +20,17 @@ const RETRY_AFTER_SECONDS = '1';
  * `Retry-After`: Nest does not set them
  *
  * @example
- * catch(error: unknown, host: ArgumentsHost) {
- *   if (!(error instanceof KmsJwtError)) return super.catch(error, host);
- *   const exception = toHttpException(error);
- *   const response = host.switchToHttp().getResponse<Response>();
- *   response.status(exception.getStatus()).set(exception.headers).json(exception.getResponse());
+ * ```ts
+ * @Catch()
+ * export class AppExceptionFilter extends BaseExceptionFilter {
+ *   override catch(error: unknown, host: ArgumentsHost) {
+ *     if (!(error instanceof KmsJwtError)) return super.catch(error, host);
+ *     const exception = toHttpException(error);
+ *     const response = host.switchToHttp().getResponse<Response>();
+ *     response.status(exception.getStatus()).set(exception.headers).json(exception.getResponse());
+ *   }
  * }
+ * ```
  */
 export function toHttpException(
   error: KmsJwtError,

@@ -2,7 +2,7 @@ import type { INestApplication } from '@nestjs/common';
 import { KmsJwtService } from 'nestjs-kms-jwt';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { PublishedIssuer } from '../support/published-issuer.js';
-import { compile, init, useKms, withAwsEnvironment } from './readme.support.js';
+import { compile, init, useKms, withAwsEnvironment } from './support.js';
 
 const { load } = await compile('issuers');
 useKms({ alias: 'auth' });

@@ -12,13 +12,13 @@ import {
   localKms,
   useKms,
   withAwsEnvironment,
-} from './readme.support.js';
+} from './support.js';
 
-const { load } = await compile('keys');
+const { load } = await compile('rotation');
 useKms({ alias: 'auth' });
 
-describe('recipes', () => {
-  test('the runbook of a rotation', async () => {
+describe('docs/rotation.md', () => {
+  test('the runbook', async () => {
     const client = localKms.client();
     const rotation = { refreshInterval: 1, activationDelay: 1, retireAfter: 60 };
     const module = await init(KmsJwtModule.forRoot({ keyId: 'alias/auth', client, rotation }) as never);

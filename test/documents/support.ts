@@ -20,11 +20,22 @@ export interface Block {
 /** The code blocks of a document. */
 export async function blocksOf(document: string): Promise<Block[]> {
   const text = await readFile(join(ROOT, document), 'utf8');
-  const found = text.matchAll(/^```(\w+)\n([^]*?)^```$/gm);
-  return [...found].map(([, language = '', code = '']) => ({ language, text: code }));
+  const found = text.matchAll(/^( *)```(\w+)\n([^]*?)^ *```$/gm);
+  return [...found].map(([, indent = '', language = '', code = '']) => ({
+    language,
+    text: code.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
+  }));
 }
 
-export const blocks = await blocksOf('README.md');
+/** The documents whose code builds on each other; the others have tests of their own. */
+export const GUIDES = [
+  'README.md',
+  'docs/transports.md',
+  'docs/rotation.md',
+  'docs/recipes.md',
+  'docs/issuers.md',
+] as const;
+export const blocks = (await Promise.all(GUIDES.map(blocksOf))).flat();
 export const fileOf = ({ text }: Block) => /^\/\/ (\S+)\n/.exec(text)?.[1];
 export const block = (beginning: string) => blocks.find(({ text }) => text.startsWith(beginning))?.text ?? '';
 
@@ -36,7 +47,7 @@ export const compilerOptions = (changed: object): ts.CompilerOptions => {
     .options;
 };
 
-/** What the README takes for given: a KMS, the AWS CLI, a folder to work in. For use at the top of a test file. */
+/** What the documents take for given: a KMS, the AWS CLI, a folder to work in. For use at the top of a test file. */
 export let localKms: LocalKms;
 export let folder: string;
 let kms: LocalKmsServer;
@@ -45,7 +56,7 @@ export function useKms(...keys: { alias: string; keySpec?: LocalKmsKeySpec }[]):
   beforeAll(async () => {
     localKms = new LocalKms({ keys });
     kms = await localKms.listen();
-    folder = await mkdtemp(join(tmpdir(), 'readme-'));
+    folder = await mkdtemp(join(tmpdir(), 'documents-'));
   });
   afterAll(async () => {
     await kms.close();
@@ -110,7 +121,7 @@ export const withAwsEnvironment = async <T>(run: () => Promise<T>): Promise<T> =
  * @param name of a folder inside the package, so that the code finds the package by its name, as it is built
  */
 export async function compile(name: string, from: readonly Block[] = blocks) {
-  const compiled = join(ROOT, 'dist/readme', name);
+  const compiled = join(ROOT, 'dist/documents', name);
   await rm(compiled, { recursive: true, force: true });
   for (const one of from.filter(({ language }) => language === 'ts')) {
     const { outputText } = ts.transpileModule(one.text, {

@@ -2,13 +2,13 @@ import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { KmsJwtGuard, KmsJwtModule, KmsJwtService } from 'nestjs-kms-jwt';
 import { describe, expect, test } from 'vitest';
-import { bash, compile, init, localKms, useKms, withAwsEnvironment } from './readme.support.js';
+import { bash, compile, init, localKms, useKms, withAwsEnvironment } from './support.js';
 
-const { load } = await compile('tokens');
+const { load } = await compile('recipes');
 useKms({ alias: 'auth' });
 
-describe('recipes', () => {
-  test('the token somewhere else, and tokens that are revoked', () =>
+describe('docs/recipes.md', () => {
+  test('a token in a cookie, and revoked tokens', () =>
     withAwsEnvironment(async () => {
       const { RevocationModule, revokedIds } = await load('src/recipes/revocation.module.js');
       const module = await init(RevocationModule as never);
@@ -20,7 +20,7 @@ describe('recipes', () => {
       await module.close();
     }));
 
-  test('configuration that comes from elsewhere', () =>
+  test('configuration from another module', () =>
     withAwsEnvironment(async () => {
       const { AsyncModule } = await load('src/recipes/async.module.js');
       const module = await init(AsyncModule as never);
@@ -28,7 +28,7 @@ describe('recipes', () => {
       await module.close();
     }));
 
-  test('claims with types, and tokens for different uses', async () => {
+  test('claims with types, and refresh tokens', async () => {
     const typed = await load('src/recipes/typed-claims.js');
     const refresh = await load('src/recipes/refresh-token.js');
     const client = localKms.client();

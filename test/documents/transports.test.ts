@@ -3,7 +3,6 @@ import { credentials, loadPackageDefinition, Metadata } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
 import { type INestApplication, Module } from '@nestjs/common';
-import { APP_GUARD } from '@nestjs/core';
 import { GraphQLModule } from '@nestjs/graphql';
 import { Transport } from '@nestjs/microservices';
 import { WebSocketGateway } from '@nestjs/websockets';
@@ -12,9 +11,9 @@ import { io } from 'socket.io-client';
 import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { freePort } from '../support/free-port.js';
-import { compile, init, localKms, ROOT, useKms } from './readme.support.js';
+import { compile, init, localKms, ROOT, useKms } from './support.js';
 
-const { load } = await compile('routes');
+const { load } = await compile('transports');
 useKms({ alias: 'auth' });
 
 /** Starts an app with one gateway, and signs a token. */
@@ -31,36 +30,8 @@ async function startGateway(gateway: unknown, prepare: (app: INestApplication) =
   return { app, url: await app.getUrl(), token };
 }
 
-describe('recipes', () => {
-  test('what a route may say', async () => {
-    const { OrdersController } = await load('src/recipes/orders.controller.js');
-    @Module({
-      imports: [KmsJwtModule.forRoot({ keyId: 'alias/auth', client: localKms.client() })],
-      controllers: [OrdersController as never],
-      providers: [{ provide: APP_GUARD, useExisting: KmsJwtGuard }],
-    })
-    class OrdersModule {}
-    const app = (await init(OrdersModule as never)).createNestApplication({ logger: false });
-    await app.listen(0, '127.0.0.1');
-    const url = `${await app.getUrl()}/orders`;
-    const token = await app
-      .get(KmsJwtService, { strict: false })
-      .sign({ tenant: 'acme', scope: 'orders:write' });
-    const ask = async (method: string, path: string, bearer?: string) =>
-      (await fetch(url + path, { method, headers: bearer ? { authorization: `Bearer ${bearer}` } : {} }))
-        .status;
-    expect(await ask('GET', '/prices')).toBe(200);
-    expect([
-      await ask('GET', '/offers'),
-      await ask('GET', '/offers', 'bad'),
-      await ask('GET', '/offers', token),
-    ]).toEqual([200, 401, 200]);
-    expect([await ask('POST', ''), await ask('POST', '', token)]).toEqual([401, 201]);
-    expect(await ask('DELETE', '', token)).toBe(401);
-    await app.close();
-  });
-
-  test('transports other than HTTP', async () => {
+describe('docs/transports.md', () => {
+  test('GraphQL, WebSockets and gRPC', async () => {
     const { ProfileResolver, ProfileGateway, ProfileGrpcController } = await load(
       'src/recipes/profile.transports.js',
     );
@@ -117,7 +88,7 @@ describe('recipes', () => {
     await app.close();
   });
 
-  test('handshakes', async () => {
+  test('refusing a handshake', async () => {
     const { useSockets, NewsGateway } = await load('src/recipes/handshakes.js');
     @WebSocketGateway()
     class WsGateway {}

@@ -1,0 +1,89 @@
+import { Controller, Get, type INestApplication, Module } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { Claims, KmsJwtGuard, KmsJwtModule, KmsJwtService } from 'nestjs-kms-jwt';
+import { afterEach, describe, expect, test } from 'vitest';
+import { compile, init, localKms, useKms, withAwsEnvironment } from './support.js';
+
+const { load } = await compile('recipes-apps');
+useKms({ alias: 'auth' });
+
+let app: INestApplication;
+afterEach(() => app.close());
+
+async function listen(module: unknown): Promise<void> {
+  app = (await init(module as never)).createNestApplication({ logger: false });
+  await app.listen(0, '127.0.0.1');
+}
+const sign = (sub: string) => app.get(KmsJwtService, { strict: false }).sign({ sub });
+const get = async (path: string, token?: string) =>
+  fetch(`${await app.getUrl()}/${path}`, { headers: token ? { authorization: `Bearer ${token}` } : {} });
+
+describe('docs/recipes.md', () => {
+  test('feature modules', () =>
+    withAwsEnvironment(async () => {
+      const { InvoicesModule } = await load('src/recipes/feature.module.js');
+      await listen(InvoicesModule);
+      expect((await get('invoices/link')).status).toBe(401);
+      const response = await get('invoices/link', await sign('user-42'));
+      const { token } = (await response.json()) as { token: string };
+      const jwt = app.get(KmsJwtService, { strict: false });
+      await expect(jwt.verify(token, { audience: 'invoices' })).resolves.toMatchObject({ sub: 'user-42' });
+    }));
+
+  test('loading the user', async () => {
+    const { UserGuard, Users } = await load('src/recipes/user.guard.js');
+    @Controller()
+    class MeController {
+      @Get('me') me(@Claims('user') user: object) {
+        return user;
+      }
+    }
+    @Module({
+      imports: [KmsJwtModule.forRoot({ keyId: 'alias/auth', client: localKms.client() })],
+      controllers: [MeController],
+      providers: [Users as never, UserGuard as never, { provide: APP_GUARD, useExisting: UserGuard }],
+    })
+    class AppModule {}
+    await listen(AppModule);
+    expect(await (await get('me', await sign('user-42'))).json()).toEqual({ id: 'user-42', name: 'Ada' });
+    const unknown = await get('me', await sign('user-43'));
+    expect([unknown.status, await unknown.json()]).toMatchObject([401, { errorCode: 'token_rejected' }]);
+  });
+
+  test('claims in services, of concurrent calls', async () => {
+    const { OrdersModule, OrdersService } = await load('src/recipes/claims-in-services.js');
+    @Controller()
+    class OrdersController {
+      constructor(private readonly orders: { list(): object }) {}
+      @Get('orders') list() {
+        return this.orders.list();
+      }
+    }
+    Reflect.defineMetadata('design:paramtypes', [OrdersService], OrdersController);
+    @Module({
+      imports: [
+        KmsJwtModule.forRoot({ keyId: 'alias/auth', client: localKms.client() }),
+        OrdersModule as never,
+      ],
+      controllers: [OrdersController],
+      providers: [{ provide: APP_GUARD, useExisting: KmsJwtGuard }],
+    })
+    class AppModule {}
+    await listen(AppModule);
+    const users = Array.from({ length: 20 }, (_, index) => `user-${index}`);
+    const tokens = await Promise.all(users.map(sign));
+    const responses = await Promise.all(tokens.map((token) => get('orders', token)));
+    expect(await Promise.all(responses.map((response) => response.json()))).toEqual(
+      users.map((of) => ({ of })),
+    );
+  });
+
+  test('a health check with Terminus', () =>
+    withAwsEnvironment(async () => {
+      const { HealthModule } = await load('src/recipes/health.module.js');
+      await listen(HealthModule);
+      const response = await get('health/ready');
+      expect(await response.json()).toMatchObject({ status: 'ok', info: { 'kms-jwt': { status: 'up' } } });
+      expect(response.status).toBe(200);
+    }));
+});
