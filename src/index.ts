@@ -1,3 +1,9 @@
+/**
+ * The module, the service, the guard and its decorators, the errors and the types of the options.
+ *
+ * @module nestjs-kms-jwt
+ */
+
 export { Claims, OptionalAuth, Public, Scopes, VerifyWith } from './auth/decorators.js';
 export { Issuers, TokenIssuer } from './auth/issuer-decorators.js';
 export { KmsJwtExpiryInterceptor } from './auth/kms-jwt.expiry-interceptor.js';
@@ -48,6 +54,7 @@ export type { AlgorithmName } from './jwt/algorithms.js';
 export type { Expected, ExpectedClaim, JwtClaims } from './jwt/claims.js';
 export type { JwtHeader } from './jwt/compact.js';
 export type { JsonWebKey, JsonWebKeySet, JsonWebKeyWithoutKid, JwkMembers } from './jwt/jwk.js';
+export type { RingHealth } from './keys/ring-health.js';
 export type { KmsJwtEvent } from './events/kms-jwt.events.js';
 export { KmsJwtModule } from './module/kms-jwt.module.js';
 export type { Duration } from './options/duration.js';

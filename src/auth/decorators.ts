@@ -22,7 +22,16 @@ import { isScopeToken } from './scopes.js';
  * @throws KmsJwtOptionsError at once for an argument that is not true or false, undefined included
  *
  * @example
- * \@Public() \@Post('login') login() { … }
+ * ```ts
+ * @Controller('auth')
+ * export class AuthController {
+ *   @Public()
+ *   @Post('login')
+ *   login(@Body() credentials: Credentials) {
+ *     return this.auth.login(credentials);
+ *   }
+ * }
+ * ```
  */
 export function Public(...args: [isPublic?: boolean]): CustomDecorator {
   const isPublic = args.length === 0 ? true : args[0];
@@ -40,7 +49,16 @@ export function Public(...args: [isPublic?: boolean]): CustomDecorator {
  * token.
  *
  * @example
- * \@OptionalAuth() \@Get() list(\@Claims() claims?: JwtClaims) { … }
+ * ```ts
+ * @Controller('articles')
+ * export class ArticlesController {
+ *   @OptionalAuth()
+ *   @Get()
+ *   list(@Claims() claims?: JwtClaims) {
+ *     return this.articles.visibleTo(claims?.sub);
+ *   }
+ * }
+ * ```
  */
 export function OptionalAuth(): CustomDecorator {
   return SetMetadata(ACCESS, 'optional' satisfies Access);
@@ -54,7 +72,16 @@ export function OptionalAuth(): CustomDecorator {
  * @throws KmsJwtOptionsError at once without a scope, and for one that is not a scope-token of RFC 6749, section 3.3
  *
  * @example
- * \@Scopes('orders:read', 'orders:write') \@Post() order() { … }
+ * ```ts
+ * @Controller('orders')
+ * export class OrdersController {
+ *   @Scopes('orders:read', 'orders:write')
+ *   @Post()
+ *   create(@Body() order: Order) {
+ *     return this.orders.create(order);
+ *   }
+ * }
+ * ```
  */
 export function Scopes(...scopes: [string, ...string[]]): CustomDecorator {
   if (scopes.length === 0) throw new KmsJwtOptionsError('Scopes', 'needs at least one scope');
@@ -77,7 +104,16 @@ export function Scopes(...scopes: [string, ...string[]]): CustomDecorator {
  * @throws KmsJwtOptionsError at once for wrong options
  *
  * @example
- * \@VerifyWith({ maxAge: '5m', requiredClaims: ['sub'] }) \@Delete() close() { … }
+ * ```ts
+ * @Controller('account')
+ * export class AccountController {
+ *   @VerifyWith({ maxAge: '5m', requiredClaims: ['sub'] })
+ *   @Delete()
+ *   close(@Claims('sub') userId: string) {
+ *     return this.accounts.close(userId);
+ *   }
+ * }
+ * ```
  */
 export function VerifyWith(options: RouteVerifyOptions): CustomDecorator {
   refuseOptionsOfOneCall(options);
@@ -118,11 +154,27 @@ function setMetadataOn(key: string, valueFor: (target: object) => unknown): Cust
  * The claims that `KmsJwtGuard` verified, or one of them; `undefined` when the route allowed a request without a token.
  *
  * @example
- * me(\@Claims() claims: JwtClaims, \@Claims('sub') userId: string) { … }
+ * ```ts
+ * @Controller()
+ * export class ProfileController {
+ *   @Get('me')
+ *   me(@Claims() claims: JwtClaims, @Claims('sub') userId: string) {
+ *     return { userId, issuer: claims.iss };
+ *   }
+ * }
+ * ```
  *
  * @example
+ * ```ts
  * // With claims of your own, the name must be one of theirs; pipes may follow.
- * tenant(\@Claims<AccessToken>('tenant') tenant: string) { … }
+ * @Controller()
+ * export class TenantController {
+ *   @Get('tenant')
+ *   tenant(@Claims<AccessToken>('tenant', ParseUUIDPipe) tenant: string) {
+ *     return { tenant };
+ *   }
+ * }
+ * ```
  */
 export function Claims<Own extends object = JwtClaims>(
   claim?: keyof Own & string,

@@ -15,7 +15,16 @@ import type { Verified } from './verified-token.js';
  * @throws KmsJwtOptionsError at once without a name
  *
  * @example
- * \@Issuers('corp') \@Get('payroll') payroll() { … }
+ * ```ts
+ * @Controller()
+ * export class PayrollController {
+ *   @Issuers('corp')
+ *   @Get('payroll')
+ *   payroll(@Claims('sub') employee: string) {
+ *     return this.payslips.of(employee);
+ *   }
+ * }
+ * ```
  */
 export function Issuers(...names: [string, ...string[]]): CustomDecorator {
   if (names.length === 0) throw new KmsJwtOptionsError('Issuers', 'needs at least one name');
@@ -28,7 +37,15 @@ export function Issuers(...names: [string, ...string[]]): CustomDecorator {
  * itself, such as an API key.
  *
  * @example
- * me(\@TokenIssuer() issuer: string, \@Claims() claims: JwtClaims) { … }
+ * ```ts
+ * @Controller()
+ * export class ProfileController {
+ *   @Get('me')
+ *   me(@TokenIssuer() issuer: string, @Claims() claims: JwtClaims) {
+ *     return { issuer, sub: claims.sub };
+ *   }
+ * }
+ * ```
  */
 export function TokenIssuer(): ParameterDecorator {
   return readIssuer();

@@ -11,7 +11,16 @@ import { transportOf } from './transports/index.js';
  * NATS and other transports whose connection the guard cannot end. It errors as the guard refuses a call.
  *
  * @example
- * \@UseInterceptors(KmsJwtExpiryInterceptor) \@MessagePattern('prices') prices() { return this.prices$; }
+ * ```ts
+ * @Controller()
+ * export class PricesController {
+ *   @UseInterceptors(KmsJwtExpiryInterceptor)
+ *   @MessagePattern('prices')
+ *   prices() {
+ *     return this.prices$;
+ *   }
+ * }
+ * ```
  */
 @Injectable()
 export class KmsJwtExpiryInterceptor implements NestInterceptor {

@@ -14,7 +14,10 @@ import { findTransport } from './transports/index.js';
  * takes its errors. `toHttpException` is for such a filter.
  *
  * @example
- * providers: [{ provide: APP_FILTER, useClass: KmsJwtExceptionFilter }]
+ * ```ts
+ * @Module({ providers: [{ provide: APP_FILTER, useClass: KmsJwtExceptionFilter }] })
+ * export class AppModule {}
+ * ```
  */
 @Catch(KmsJwtError)
 export class KmsJwtExceptionFilter extends BaseExceptionFilter {

@@ -1,24 +1,22 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable, type Type } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { KmsJwtError, TokenMissingError } from '../errors/errors.js';
+import { KmsJwtError } from '../errors/errors.js';
 import type { JwtClaims } from '../jwt/claims.js';
 import { DEFAULT_NAME, InjectKmsJwt } from '../service/inject-kms-jwt.js';
 import type { KmsJwtService } from '../service/kms-jwt.service.js';
 import { hasAllowed, levelsOf, rememberAllowed } from './access.js';
-import { bindCall, type Call } from './call.js';
+import { bindCall } from './call.js';
 import { checkService } from './check-service.js';
-import { findToken } from './find-token.js';
 import { reportRefusal } from './refusal.js';
-import { renewedToken, renewWatch, watchCall, watchConnection } from './open-connections.js';
-import { placeOnRequest, recordClaims, recordNoClaims } from './request-claims.js';
-import { type Route, Routes } from './routes.js';
-import { checkScopes, scopesByIssuer, scopesInClaims } from './scopes.js';
+import { acceptConnection, renewConnection } from './guard-connections.js';
+import { recordNoClaims } from './request-claims.js';
+import { Routes } from './routes.js';
+import { scopesInClaims } from './scopes.js';
 import { TokensOfCalls } from './tokens-of-calls.js';
 import { referenceContext, type ReferenceOptions } from './transports/graphql-reference.js';
-import { CONNECTIONS, transportOf } from './transports/index.js';
+import { transportOf } from './transports/index.js';
 import type { ConnectionOptions } from './transports/transport.js';
-import { checkAuthenticated, checkIssuer, checkSameSubject, type Verified } from './verified-token.js';
-import { verifyHandshake } from './verify-handshake.js';
+import { configuredToken, recordVerified, tokenOf, verifyCall } from './verify-call.js';
 
 /**
  * Allows a call with a valid token, and records its claims for `@Claims()`, `claimsOf(context)` and `request.user`. It
@@ -27,10 +25,22 @@ import { verifyHandshake } from './verify-handshake.js';
  * scopes, 400 for two tokens, 503 with Retry-After while KMS is unavailable.
  *
  * @example
- * \@UseGuards(KmsJwtGuard) \@Get('me') me(\@Claims() claims: JwtClaims) { return claims; }
+ * ```ts
+ * @Controller()
+ * @UseGuards(KmsJwtGuard)
+ * export class ProfileController {
+ *   @Get('me')
+ *   me(@Claims() claims: JwtClaims) {
+ *     return claims;
+ *   }
+ * }
+ * ```
  *
  * @example
- * providers: [{ provide: APP_GUARD, useExisting: KmsJwtGuard }]
+ * ```ts
+ * @Module({ providers: [{ provide: APP_GUARD, useExisting: KmsJwtGuard }] })
+ * export class AppModule {}
+ * ```
  */
 @Injectable()
 export class KmsJwtGuard implements CanActivate {
@@ -40,8 +50,11 @@ export class KmsJwtGuard implements CanActivate {
   private readonly routes = new Routes(this);
   private readonly tokens = new TokensOfCalls();
 
+  /** Called by Nest, and by the constructor of a class that extends this one. */
   constructor(
+    /** The service of the instance. */
     @InjectKmsJwt() protected readonly jwt: KmsJwtService,
+    /** Nest's, for the guards that extend this one. */
     @Inject(Reflector) protected readonly reflector: Reflector,
   ) {}
 
@@ -49,7 +62,11 @@ export class KmsJwtGuard implements CanActivate {
    * A guard of the same kind, for the instance of that name.
    *
    * @example
-   * \@UseGuards(KmsJwtGuard.named('internal'))
+   * ```ts
+   * @Controller('internal')
+   * @UseGuards(KmsJwtGuard.named('internal'))
+   * export class InternalController {}
+   * ```
    */
   static named(name: string): Type<KmsJwtGuard> {
     @Injectable()
@@ -63,6 +80,7 @@ export class KmsJwtGuard implements CanActivate {
     return NamedKmsJwtGuard;
   }
 
+  /** Allows the call, or throws the refusal of its transport. */
   async canActivate(context: ExecutionContext): Promise<boolean> {
     checkService(this.jwt);
     const call = bindCall(context, this.routes);
@@ -71,8 +89,8 @@ export class KmsJwtGuard implements CanActivate {
     if (access === 'elsewhere' || hasAllowed(guard, context)) return true;
 
     try {
-      const token = this.tokenFor(call, access);
-      if (token !== undefined) this.record(call, await this.verifyToken(token, call));
+      const token = tokenOf(this, call, access);
+      if (token !== undefined) recordVerified(this, call, await verifyCall(this, token, call));
       else if (access === 'optional') recordNoClaims(call.transport, context);
     } catch (error) {
       const thrown = await this.refuse(error, context);
@@ -95,29 +113,20 @@ export class KmsJwtGuard implements CanActivate {
    * decorators allow that. It never rejects: nothing would handle the rejection
    *
    * @example
-   * constructor(private readonly guard: KmsJwtGuard) {}
-   * async handleConnection(client: WebSocket, request: IncomingMessage) {
-   *   const claims = await this.guard.acceptConnection(client, { request, gateway: this });
-   *   if (claims) this.join(claims.sub, client);
+   * ```ts
+   * @WebSocketGateway()
+   * export class OrdersGateway implements OnGatewayConnection {
+   *   constructor(private readonly guard: KmsJwtGuard) {}
+   *
+   *   async handleConnection(client: WebSocket, request: IncomingMessage) {
+   *     const claims = await this.guard.acceptConnection(client, { request, gateway: this });
+   *     if (claims) this.join(claims.sub, client);
+   *   }
    * }
+   * ```
    */
-  async acceptConnection(client: object, parts: ConnectionOptions = {}): Promise<JwtClaims | undefined> {
-    checkService(this.jwt);
-    const context = CONNECTIONS.open(client, parts, this.instance);
-    try {
-      const verified = await verifyHandshake(this, context);
-      const { options } = this.routes.of(levelsOf(context));
-      if (verified) watchConnection(CONNECTIONS.connectionOf(client), verified, options);
-      CONNECTIONS.accept(client);
-      return verified?.claims;
-    } catch (error) {
-      // Another gateway of the server may have refused the client, and reported it.
-      if (!CONNECTIONS.refuse(error, client)) return undefined;
-      // Nest logs what a guard throws, but nothing sees what happens here.
-      if (!(error instanceof KmsJwtError)) reportRefusal(error, this.jwt.log);
-      await this.refuse(error, context);
-      return undefined;
-    }
+  acceptConnection(client: object, parts: ConnectionOptions = {}): Promise<JwtClaims | undefined> {
+    return acceptConnection(this, client, parts);
   }
 
   /**
@@ -131,21 +140,20 @@ export class KmsJwtGuard implements CanActivate {
    * @throws KmsJwtOptionsError for a connection that was not accepted, or is closed
    *
    * @example
-   * \@SubscribeMessage('renew') async renew(\@ConnectedSocket() client: object, \@MessageBody() token: string) {
-   *   await this.guard.renewConnection(client, token);
+   * ```ts
+   * @WebSocketGateway()
+   * export class OrdersGateway {
+   *   constructor(private readonly guard: KmsJwtGuard) {}
+   *
+   *   @SubscribeMessage('renew')
+   *   async renew(@ConnectedSocket() client: object, @MessageBody() token: string) {
+   *     await this.guard.renewConnection(client, token);
+   *   }
    * }
+   * ```
    */
-  async renewConnection(client: object, token: string): Promise<JwtClaims> {
-    checkService(this.jwt);
-    const contexts = CONNECTIONS.contextsOf(client, this.instance);
-    const [call, ...others] = contexts.map((context) => bindCall(context, this.routes)) as [Call, ...Call[]];
-    const renewed = await this.verifyToken(token, call);
-    for (const other of others) await this.verifyToken(token, other);
-    const options = [call, ...others].map(({ route }) => route.options);
-    renewWatch(CONNECTIONS.connectionOf(client), renewed, options, (current) =>
-      checkSameSubject(this.jwt.decode(current), this.jwt.decode(token)),
-    );
-    return renewed.claims;
+  renewConnection(client: object, token: string): Promise<JwtClaims> {
+    return renewConnection(this, client, token);
   }
 
   /**
@@ -157,19 +165,26 @@ export class KmsJwtGuard implements CanActivate {
    * @throws what the guard throws: an error with the code in its `extensions`
    *
    * @example
-   * \@ResolveReference()
-   * async resolveReference(reference: { id: string }, context: object, info: GraphQLResolveInfo) {
-   *   const { sub } = await this.guard.verifyReference(context, info);
-   *   return this.users.findVisibleTo(sub, reference.id);
+   * ```ts
+   * @Resolver('User')
+   * export class UsersResolver {
+   *   constructor(private readonly guard: KmsJwtGuard, private readonly users: UsersService) {}
+   *
+   *   @ResolveReference()
+   *   async resolveReference(reference: { id: string }, context: object, info: GraphQLResolveInfo) {
+   *     const { sub } = await this.guard.verifyReference(context, info);
+   *     return this.users.findVisibleTo(sub, reference.id);
+   *   }
    * }
+   * ```
    */
   async verifyReference(context: object, info: object, options: ReferenceOptions = {}): Promise<JwtClaims> {
     checkService(this.jwt);
     const host = referenceContext(context, info, options.resolver);
     try {
       const call = bindCall(host, this.routes);
-      const verified = await this.verifyToken(this.tokenFor(call, 'required') as string, call);
-      this.record(call, verified);
+      const verified = await verifyCall(this, tokenOf(this, call, 'required') as string, call);
+      recordVerified(this, call, verified);
       return verified.claims;
     } catch (error) {
       throw await this.refuse(error, host);
@@ -183,18 +198,17 @@ export class KmsJwtGuard implements CanActivate {
    * @throws OriginNotAllowedError for one in a cookie of a handshake from another origin
    *
    * @example
+   * ```ts
    * // Another place for one kind of client
-   * protected override getToken(context: ExecutionContext) {
-   *   return super.getToken(context) ?? tokenOfLegacyClient(context);
+   * export class AppGuard extends KmsJwtGuard {
+   *   protected override getToken(context: ExecutionContext) {
+   *     return super.getToken(context) ?? tokenOfLegacyClient(context);
+   *   }
    * }
+   * ```
    */
   protected getToken(context: ExecutionContext): string | undefined {
-    const transport = transportOf(context);
-    const found = findToken(transport, context, this.jwt.guardSettings);
-    const connection = found === undefined ? undefined : transport.connectionOf?.(context);
-    // Once the app has removed the token of the handshake, as at a logout, a renewed token does not count either.
-    if (!connection?.hasCalls) return found;
-    return renewedToken(connection, this.instance) ?? found;
+    return configuredToken(this, context);
   }
 
   /**
@@ -205,11 +219,17 @@ export class KmsJwtGuard implements CanActivate {
    * @throws KmsJwtError, which is passed to `handleError`
    *
    * @example
+   * ```ts
    * // The user beside the claims
-   * protected override async authenticate(token: string, context: ExecutionContext) {
-   *   const claims = await super.authenticate(token, context);
-   *   return { ...claims, user: await this.users.find(claims.sub) };
+   * export class AppGuard extends KmsJwtGuard {
+   *   @Inject(UsersService) private readonly users!: UsersService;
+   *
+   *   protected override async authenticate(token: string, context: ExecutionContext) {
+   *     const claims = await super.authenticate(token, context);
+   *     return { ...claims, user: await this.users.find(claims.sub) };
+   *   }
    * }
+   * ```
    */
   protected async authenticate(token: string, context: ExecutionContext): Promise<JwtClaims> {
     const { options, scopes } = this.routes.of(levelsOf(context));
@@ -227,9 +247,13 @@ export class KmsJwtGuard implements CanActivate {
    * @returns an array; anything else is a mistake in the program
    *
    * @example
-   * protected override async scopesOf(verified: JwtClaims) {
-   *   return PERMISSIONS.get(verified['role']) ?? [];
+   * ```ts
+   * export class AppGuard extends KmsJwtGuard {
+   *   protected override async scopesOf(verified: JwtClaims) {
+   *     return PERMISSIONS.get(verified['role']) ?? [];
+   *   }
    * }
+   * ```
    */
   protected async scopesOf(verified: JwtClaims, _context: ExecutionContext): Promise<readonly unknown[]> {
     return scopesInClaims(verified);
@@ -241,46 +265,19 @@ export class KmsJwtGuard implements CanActivate {
    * @returns an HttpException, WsException, RpcException or GraphQL error, as the transport passes on
    *
    * @example
-   * protected override handleError(error: KmsJwtError, context: ExecutionContext) {
-   *   this.metrics.refused(error.code);
-   *   return super.handleError(error, context);
+   * ```ts
+   * export class AppGuard extends KmsJwtGuard {
+   *   @Inject(Metrics) private readonly metrics!: Metrics;
+   *
+   *   protected override handleError(error: KmsJwtError, context: ExecutionContext) {
+   *     this.metrics.refused(error.code);
+   *     return super.handleError(error, context);
+   *   }
    * }
+   * ```
    */
   protected handleError(error: KmsJwtError, context: ExecutionContext): Error | Promise<Error> {
     return transportOf(context).refuse(error, context);
-  }
-
-  /** @throws TokenMissingError where the call may not pass without one */
-  private tokenFor({ context, route }: Call, access: Route['access']): string | undefined {
-    if (access === 'public') return undefined;
-    const token = this.getToken(context);
-    if (token) return token;
-    if (access === 'optional' && route.scopes.length === 0) return undefined;
-    throw new TokenMissingError();
-  }
-
-  private async verifyToken(token: string, { context, route }: Call): Promise<Verified> {
-    const { jwt, instance } = this;
-    const claims = checkAuthenticated(await this.authenticate(token, context));
-    const known = this.tokens.of(context, token);
-    const source = jwt.hasIssuers ? await jwt.sourceOf(token, known?.source) : undefined;
-    checkIssuer(jwt, source, route.options);
-    if (route.scopes.length > 0) {
-      const verified = known?.payload ?? claims;
-      const granted = scopesByIssuer(verified, source?.issuer, jwt.log);
-      checkScopes(granted ?? (await this.scopesOf(verified, context)), route.scopes);
-    }
-    return { token, claims, source, jwt, instance };
-  }
-
-  private record({ context, transport, route }: Call, verified: Verified): void {
-    recordClaims(transport, context, verified);
-    const connection = transport.connectionOf?.(context);
-    if (connection) {
-      const handshakeToken = () => KmsJwtGuard.prototype.getToken.call(this, context);
-      watchCall(connection, verified, { options: route.options, handshakeToken });
-    }
-    placeOnRequest(transport.requestOf(context), this.jwt.guardSettings.property, verified);
   }
 
   /** Reports a refusal, and returns what to throw; what an overridden `handleError` throws counts as returned. */

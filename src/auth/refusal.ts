@@ -43,7 +43,9 @@ export function refusalOf(error: unknown): Refusal {
 export function reportRefusal(error: unknown, log: Pick<Log, 'error'>): void {
   if (refusalOf(error).status < 500) return;
   // What was thrown may quote a token.
-  log.error(error instanceof Error ? lineOf(error) : `A call was refused by a thrown ${typeof error}`);
+  log.error(
+    error instanceof Error ? lineOf(error) : `A call was refused: it threw a value of type ${typeof error}`,
+  );
 }
 
 /** Logs an error that could not be sent, also one that is the client's fault. */

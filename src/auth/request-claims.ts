@@ -37,9 +37,14 @@ export function recordNoClaims(transport: Transport, context: ExecutionContext):
  * references of one operation were verified with different tokens
  *
  * @example
- * canActivate(context: ExecutionContext) {
- *   return claimsOf<{ roles?: string[] }>(context)?.roles?.includes('admin') ?? false;
+ * ```ts
+ * @Injectable()
+ * export class AdminGuard implements CanActivate {
+ *   canActivate(context: ExecutionContext) {
+ *     return claimsOf<{ roles?: string[] }>(context)?.roles?.includes('admin') ?? false;
+ *   }
  * }
+ * ```
  */
 export function claimsOf<Own extends object = JwtClaims>(
   context: ExecutionContext,
@@ -59,7 +64,7 @@ export function verifiedFor(context: ExecutionContext): Verified | undefined {
 function ambiguousClaims(): KmsJwtOptionsError {
   return new KmsJwtOptionsError(
     'claims',
-    'are ambiguous, as references of one operation were verified with different tokens: pass on in each entity what its fields need',
+    'are ambiguous, as references of one operation were verified with different tokens: put what its fields need into each entity',
   );
 }
 

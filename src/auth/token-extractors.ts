@@ -1,5 +1,5 @@
 import { parseCookie } from 'cookie';
-import { TokenAmbiguousError } from '../errors/errors.js';
+import { KmsJwtOptionsError, TokenAmbiguousError } from '../errors/errors.js';
 import type { TokenCarrier, TokenExtractor } from '../options/kms-jwt.options.js';
 
 const SCHEME = 'bearer ';
@@ -9,7 +9,9 @@ const SCHEME = 'bearer ';
  * (RFC 9110, section 11.1). On WebSockets and gRPC it reads the same from the handshake and the metadata.
  *
  * @example
- * KmsJwtModule.forRoot({ keyId, guard: { tokenFrom: fromAuthHeader() } })
+ * ```ts
+ * KmsJwtModule.forRoot({ keyId, guard: { tokenFrom: fromAuthHeader() } });
+ * ```
  */
 export function fromAuthHeader(): TokenExtractor {
   return ({ headers }) => {
@@ -27,7 +29,9 @@ export function fromAuthHeader(): TokenExtractor {
  * @param name compared case-insensitively
  *
  * @example
- * KmsJwtModule.forRoot({ keyId, guard: { tokenFrom: fromHeader('x-access-token') } })
+ * ```ts
+ * KmsJwtModule.forRoot({ keyId, guard: { tokenFrom: fromHeader('x-access-token') } });
+ * ```
  */
 export function fromHeader(name: string): TokenExtractor {
   const key = name.toLowerCase();
@@ -40,7 +44,9 @@ export function fromHeader(name: string): TokenExtractor {
  * CSRF token).
  *
  * @example
- * KmsJwtModule.forRoot({ keyId, guard: { tokenFrom: [fromAuthHeader(), fromCookie('access_token')] } })
+ * ```ts
+ * KmsJwtModule.forRoot({ keyId, guard: { tokenFrom: [fromAuthHeader(), fromCookie('access_token')] } });
+ * ```
  */
 export function fromCookie(name: string): TokenExtractor {
   const extract: TokenExtractor = ({ cookies, headers }) => {
@@ -74,7 +80,9 @@ export function isFromCookie(carriers: readonly TokenCarrier[], token: string): 
  * `Referer` headers, and the token with them. It is for clients that cannot set headers, such as EventSource.
  *
  * @example
- * KmsJwtModule.forRoot({ keyId, guard: { tokenFrom: fromQuery('access_token') } })
+ * ```ts
+ * KmsJwtModule.forRoot({ keyId, guard: { tokenFrom: fromQuery('access_token') } });
+ * ```
  */
 export function fromQuery(name: string): TokenExtractor {
   return ({ query, url }) => single(query === undefined ? valuesInUrl(url, name) : memberOf(query, name));
@@ -84,10 +92,29 @@ export function fromQuery(name: string): TokenExtractor {
  * Reads a member of the body (RFC 6750, section 2.2); on transports without headers, such as TCP, of the data.
  *
  * @example
- * KmsJwtModule.forRoot({ keyId, guard: { tokenFrom: [fromAuthHeader(), fromBody('access_token')] } })
+ * ```ts
+ * KmsJwtModule.forRoot({ keyId, guard: { tokenFrom: [fromAuthHeader(), fromBody('access_token')] } });
+ * ```
  */
 export function fromBody(name: string): TokenExtractor {
   return ({ body }) => single(memberOf(body, name));
+}
+
+/** Each function that makes an extractor, and how it is called. */
+const CALLS: ReadonlyMap<unknown, string> = new Map<unknown, string>([
+  [fromAuthHeader, 'fromAuthHeader()'],
+  [fromHeader, "fromHeader('x-access-token')"],
+  [fromCookie, "fromCookie('access_token')"],
+  [fromQuery, "fromQuery('access_token')"],
+  [fromBody, "fromBody('access_token')"],
+]);
+
+/** @throws KmsJwtOptionsError for one of the functions above in place of the extractor that it makes */
+export function refuseUncalled(extractors: readonly TokenExtractor[] = []): void {
+  const call = extractors.map((extractor) => CALLS.get(extractor)).find((one) => one !== undefined);
+  if (call === undefined) return;
+  const name = call.replace(/\(.*/, '');
+  throw new KmsJwtOptionsError('guard.tokenFrom', `contains the function ${name} itself: call it: ${call}`);
 }
 
 /** @throws TokenAmbiguousError when more than one extractor finds a token, or one finds several, or a request repeats `Authorization` */
@@ -111,6 +138,11 @@ export function extractToken(
 function theOnly(found: string | undefined, extracted: unknown): string | undefined {
   if (extracted === undefined || extracted === null || extracted === '') return found;
   if (found !== undefined) throw new TokenAmbiguousError();
+  if (typeof extracted === 'function') {
+    // Otherwise every token would be refused as malformed.
+    const problem = 'contains a function that returns an extractor: call it, as in fromAuthHeader()';
+    throw new KmsJwtOptionsError('guard.tokenFrom', problem);
+  }
   // Of another type it is refused as a token.
   return extracted as string;
 }

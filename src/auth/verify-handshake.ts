@@ -4,6 +4,7 @@ import { AuthenticationTimeoutError } from '../errors/errors.js';
 import { bindCall } from './call.js';
 import type { KmsJwtGuard } from './kms-jwt.guard.js';
 import type { Verified } from './verified-token.js';
+import { tokenOf, verifyCall } from './verify-call.js';
 
 /**
  * Verifies the token of a WebSocket handshake, within a time limit: an overridden `authenticate` may never settle.
@@ -21,8 +22,8 @@ export function verifyHandshake(
   const late = (blockedMs: number) =>
     new AuthenticationTimeoutError(`The token was not verified ${within(limit, blockedMs)}`);
   const verify = async () => {
-    const token = guard['tokenFor'](call, access === 'elsewhere' ? 'required' : access);
-    return token === undefined ? undefined : guard['verifyToken'](token, call);
+    const token = tokenOf(guard, call, access === 'elsewhere' ? 'required' : access);
+    return token === undefined ? undefined : verifyCall(guard, token, call);
   };
   return withDeadline(verify, limit, late);
 }

@@ -29,13 +29,16 @@ import type {
  * Every error of this library, as a union that narrows by `code`.
  *
  * @example
- * const error = thrown as AnyKmsJwtError;
- * switch (error.code) {
- *   case 'token_claim_invalid':
- *     return error.claim;
- *   case 'kms_unavailable':
- *     return error.reason;
+ * ```ts
+ * function detailOf(error: AnyKmsJwtError) {
+ *   switch (error.code) {
+ *     case 'token_claim_invalid':
+ *       return error.claim;
+ *     case 'kms_unavailable':
+ *       return error.reason;
+ *   }
  * }
+ * ```
  */
 export type AnyKmsJwtError =
   | TokenMissingError

@@ -99,6 +99,7 @@ export class TokenClaimError extends TokenError {
 
   /**
    * @param claim the name of the claim, such as `aud`; `(all)` if the schema refused the claims as a whole
+   * @param reason why, for programs
    * @param message is sent to the client: it must contain neither the expected nor the actual value
    */
   constructor(
@@ -216,6 +217,7 @@ export class KmsUnavailableError extends KmsJwtError {
   readonly code = 'kms_unavailable';
   override readonly retryable = true;
 
+  /** @param reason why, for programs */
   constructor(
     readonly reason: KmsUnavailableReason,
     message: string,

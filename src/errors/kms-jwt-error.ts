@@ -30,16 +30,18 @@ export type KmsJwtErrorCode =
  * the value of a claim. See `AnyKmsJwtError` for the union of the classes.
  *
  * @example
+ * ```ts
  * try {
  *   await jwt.verify(token);
  * } catch (error) {
  *   if (error instanceof KmsJwtError && error.retryable) scheduleAnotherTry();
  * }
+ * ```
  */
 export abstract class KmsJwtError extends Error {
   /** Identifies the error, for programs. */
   abstract readonly code: KmsJwtErrorCode;
-  /** The name of the class, also in a bundle whose minifier has renamed the class. */
+  /** The name of the class, unchanged by minifiers. */
   abstract override readonly name: string;
   /** Whether the same call may succeed later without any change. */
   readonly retryable: boolean = false;

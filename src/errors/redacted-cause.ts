@@ -1,6 +1,6 @@
 /**
  * Copies a foreign error for use as a `cause`, with its name, its code and the SDK's `$fault` and `$metadata` only. Other
- * properties may quote a token or a claim, or lead to the failed request, and loggers print them.
+ * properties may quote a token or a claim, or lead to the failed request, and loggers print them. It has no stack.
  *
  * @param message replaces the message of the error
  * @returns undefined if `error` is not an Error
@@ -9,8 +9,11 @@ export function redactedCause(error: unknown, message: string): Error | undefine
   if (!(error instanceof Error)) return undefined;
   const { $fault, $metadata } = error as SdkError;
   const code = codeOf(error);
+  const name = nameOf(error);
   return Object.assign(new Error(message), {
-    name: nameOf(error),
+    name,
+    // That of the original may quote what its message does, and that of the copy leads here.
+    stack: `${name}: ${message}`,
     ...(code !== undefined && { code }),
     ...($fault !== undefined && { $fault }),
     ...($metadata !== undefined && { $metadata }),

@@ -5,61 +5,106 @@ const SECONDS_PER_MINUTE = 60;
 
 /**
  * A change of the keys of a service, or of its connection to KMS, as emitted by `KmsJwtService.events`. What to do about each
- * is in docs/operations.md. A `kid` is as the key set has it: one of a foreign key set may contain any characters. `issuer` is the
- * name of another issuer whose keys it is about, of those in the module's `issuers`.
+ * is in docs/operations.md. A `kid` is as the key set has it: one of a foreign key set may contain any characters.
  */
-export type KmsJwtEvent = { readonly issuer?: string } &
-  /** A key is published in the key set, and its tokens verify. */
-  (
-    | { readonly type: 'key_published'; readonly kid: string }
-    /** A key signs all new tokens. */
-    | { readonly type: 'key_activated'; readonly kid: string }
-    /** A key is no longer in the key set, and its tokens are refused. */
-    | { readonly type: 'key_removed'; readonly kid: string }
-    /** A key of `rotation.distrustedKeys`, or one that another instance distrusts, was found: it is used for nothing. */
-    | { readonly type: 'key_distrusted'; readonly kid: string }
-    /**
-     * The keys, or some of `verificationKeys`, could not be fetched; the last known ones stay in use. Or the metadata of an issuer
-     * could not be read; its keys are fetched from their last known URL.
-     */
-    | { readonly type: 'refresh_failed'; readonly error: Error }
-    /**
-     * The key set of `jwksUri` could not be fetched for a quarter, half or three quarters of `rotation.maxStale`, or for all of
-     * it. In `staleIn` seconds, now if it is 0, all tokens are refused with a 503. `error` is that of the last fetch.
-     */
-    | { readonly type: 'keys_stale'; readonly staleIn: number; readonly error: Error }
-    /** `rotation.store` could not be read or written. */
-    | { readonly type: 'store_failed'; readonly error: Error }
-    /** `rotation.store` is used, but its `warning` says that others might write to it. */
-    | { readonly type: 'store_unsafe'; readonly warning: string }
-    /**
-     * A clock moved by `seconds` more than time passed, back if negative, or the machine was suspended for `suspended`
-     * seconds. Unless it was set back, the keys are looked up again, before the next signature. No key is removed or activated
-     * because of it.
-     */
-    | { readonly type: 'clock_stepped'; readonly seconds: number; readonly suspended: number }
-    /** `sign` rejects with `error`: other instances would refuse the tokens of the active key. */
-    | { readonly type: 'signing_suspended'; readonly error: Error }
-    /** `sign` works again after a `signing_suspended`. */
-    | { readonly type: 'signing_resumed'; readonly kid: string }
-    /** The keys were fetched, for the first time since a `refresh_failed`. */
-    | { readonly type: 'refresh_recovered' }
-    /** The KMS reply contains no valid signature of the token by the expected key: `sign` rejected. */
-    | { readonly type: 'signature_refused'; readonly error: KmsSignatureError }
-    /**
-     * KMS does not answer the calls of an operation: they fail fast, except for one probe at a time. `error` is that of the last
-     * call. Verify is called with `verification: 'kms'` only. With several `regions`, `region` names the one that is unavailable;
-     * the others still sign and verify.
-     */
-    | {
-        readonly type: 'circuit_opened';
-        readonly operation: 'Sign' | 'Verify';
-        readonly error: Error;
-        readonly region?: string;
-      }
-    /** KMS answers the calls of the operation again. */
-    | { readonly type: 'circuit_closed'; readonly operation: 'Sign' | 'Verify'; readonly region?: string }
-  );
+export type KmsJwtEvent = {
+  /** The name of the issuer whose keys it is about, of those in the module's `issuers`; absent for the module's own keys. */
+  readonly issuer?: string;
+} & (
+  | {
+      /** A key is published in the key set, and its tokens verify. */
+      readonly type: 'key_published';
+      readonly kid: string;
+    }
+  | {
+      /** A key signs all new tokens. */
+      readonly type: 'key_activated';
+      readonly kid: string;
+    }
+  | {
+      /** A key is no longer in the key set, and its tokens are refused. */
+      readonly type: 'key_removed';
+      readonly kid: string;
+    }
+  | {
+      /** A key of `rotation.distrustedKeys`, or one that another instance distrusts, was found: it is used for nothing. */
+      readonly type: 'key_distrusted';
+      readonly kid: string;
+    }
+  | {
+      /**
+       * The keys, or some of `verificationKeys`, could not be fetched; the last known ones stay in use. Or the metadata of an issuer
+       * could not be read; its keys are fetched from their last known URL.
+       */
+      readonly type: 'refresh_failed';
+      readonly error: Error;
+    }
+  | {
+      /**
+       * The key set of `jwksUri` could not be fetched for a quarter, half or three quarters of `rotation.maxStale`, or for all of
+       * it. In `staleIn` seconds, now if it is 0, all tokens are refused with a 503. `error` is that of the last fetch.
+       */
+      readonly type: 'keys_stale';
+      readonly staleIn: number;
+      readonly error: Error;
+    }
+  | {
+      /** `rotation.store` could not be read or written. */
+      readonly type: 'store_failed';
+      readonly error: Error;
+    }
+  | {
+      /** `rotation.store` is used, but its `warning` says that others might write to it. */
+      readonly type: 'store_unsafe';
+      readonly warning: string;
+    }
+  | {
+      /**
+       * A clock moved by `seconds` more than time passed, back if negative, or the machine was suspended for `suspended`
+       * seconds. Unless it was set back, the keys are looked up again, before the next signature. No key is removed or activated
+       * because of it.
+       */
+      readonly type: 'clock_stepped';
+      readonly seconds: number;
+      readonly suspended: number;
+    }
+  | {
+      /** `sign` rejects with `error`: other instances would refuse the tokens of the active key. */
+      readonly type: 'signing_suspended';
+      readonly error: Error;
+    }
+  | {
+      /** `sign` works again after a `signing_suspended`. */
+      readonly type: 'signing_resumed';
+      readonly kid: string;
+    }
+  | {
+      /** The keys were fetched, for the first time since a `refresh_failed`. */
+      readonly type: 'refresh_recovered';
+    }
+  | {
+      /** The KMS reply contains no valid signature of the token by the expected key: `sign` rejected. */
+      readonly type: 'signature_refused';
+      readonly error: KmsSignatureError;
+    }
+  | {
+      /**
+       * KMS does not answer the calls of an operation: they fail fast, except for one probe at a time. `error` is that of the last
+       * call. Verify is called with `verification: 'kms'` only. With several `regions`, `region` names the one that is unavailable;
+       * the others still sign and verify.
+       */
+      readonly type: 'circuit_opened';
+      readonly operation: 'Sign' | 'Verify';
+      readonly error: Error;
+      readonly region?: string;
+    }
+  | {
+      /** KMS answers the calls of the operation again. */
+      readonly type: 'circuit_closed';
+      readonly operation: 'Sign' | 'Verify';
+      readonly region?: string;
+    }
+);
 
 /** The log line of an event, in which a `kid` is one word of visible characters. */
 export function describeEvent(event: KmsJwtEvent): string {

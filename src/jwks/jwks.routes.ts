@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import type { OnModuleInit } from '@nestjs/common';
 import type { HttpAdapterHost } from '@nestjs/core';
 import { KmsJwtError, KmsJwtOptionsError } from '../errors/errors.js';
 import { nameOf } from '../errors/redacted-cause.js';
@@ -38,10 +37,11 @@ const MAX_KEYS = 10;
  * The key set over HTTP, and the discovery documents with its URL (OpenID Connect Discovery 1.0, RFC 8414). The routes are
  * registered with the HTTP adapter directly, so that global prefixes and global guards do not apply to them.
  */
-export class JwksRoutes implements OnModuleInit {
+export class JwksRoutes {
   private readonly path: string;
   private hasWarned = false;
 
+  /** @throws KmsJwtOptionsError if there is no issuer URL for `discovery`, in an app without a server too */
   constructor(
     private readonly options: JwksRouteOptions,
     private readonly jwt: KmsJwtService,
@@ -49,18 +49,14 @@ export class JwksRoutes implements OnModuleInit {
     private readonly log: Log,
   ) {
     this.path = `/${options.jwksPath.replace(/^\//, '')}`;
-  }
-
-  /** @throws KmsJwtOptionsError if there is no issuer URL for `discovery`, in an app without a server too */
-  onModuleInit(): void {
-    if (this.options.discovery) this.metadata();
+    if (options.discovery) this.metadata();
   }
 
   /** Registers the routes. To be called before the app registers its own, one of which may match every path. */
   mount(): void {
     this.mountAt(this.path, () => this.keySet());
     if (!this.options.discovery) return;
-    for (const path of discoveryPaths(this.jwt.metadata.issuer))
+    for (const path of discoveryPaths(this.jwt.settings.sign.issuer))
       this.mountAt(path, async () => this.metadata());
   }
 
@@ -110,7 +106,7 @@ export class JwksRoutes implements OnModuleInit {
     const isOutage = error instanceof KmsJwtError && !(error instanceof KmsJwtOptionsError);
     const [statusCode, message] = isOutage ? [503, 'Service Unavailable'] : [500, 'Internal Server Error'];
     const errorCode = error instanceof KmsJwtError ? error.code : 'internal_error';
-    const body = JSON.stringify({ statusCode, message, errorCode });
+    const body = JSON.stringify({ statusCode, message, error: message, errorCode });
     const retry = isOutage && { 'Retry-After': '1' };
     this.reply(response, statusCode, body, { ...HEADERS, ...NOT_CACHED, ...retry });
   }
@@ -122,7 +118,8 @@ export class JwksRoutes implements OnModuleInit {
   }
 
   private metadata(): object {
-    const { issuer, algorithms } = this.jwt.metadata;
+    const { sign, algorithms } = this.jwt.settings;
+    const { issuer } = sign;
     if (issuer === undefined || !isWebUrl(issuer)) {
       throw new KmsJwtOptionsError('discovery', 'needs signOptions.issuer to be an http or https URL');
     }
@@ -131,7 +128,7 @@ export class JwksRoutes implements OnModuleInit {
       jwks_uri: new URL(this.path, issuer).href,
       response_types_supported: ['token'],
       subject_types_supported: ['public'],
-      id_token_signing_alg_values_supported: algorithms,
+      id_token_signing_alg_values_supported: algorithms.map(({ alg }) => alg),
     };
   }
 }

@@ -102,7 +102,7 @@ const WRITTEN = [...WRITTEN_TYPES];
 /**
  * The claims of a new token: the payload, and what the options add to it.
  *
- * @param now seconds since 1970; the payload's own `iat` overrides it, as in @nestjs/jwt
+ * @param now seconds since 1970; the payload's own `iat` overrides it, as in `@nestjs/jwt`
  * @throws KmsJwtOptionsError for a payload that is not a plain object, a claim of the wrong type, or one that is set both
  * in the payload and in the options
  */

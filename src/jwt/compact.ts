@@ -6,8 +6,11 @@ import { parseUnambiguousJson } from './json.js';
 
 /** A JOSE header as received; only `verify` checks it (RFC 7515, section 4). */
 export interface JwtHeader {
+  /** The algorithm of the signature, such as `ES256`. */
   alg?: unknown;
+  /** The type of the token, such as `JWT` or `at+jwt`. */
   typ?: unknown;
+  /** The name of the key. */
   kid?: unknown;
   [parameter: string]: unknown;
 }
@@ -71,9 +74,15 @@ export function tryParseCompact(token: unknown, maxLength: number): CompactJws |
   }
 }
 
+/** RFC 9110, section 11.1: compared case-insensitively. */
+const SCHEME = /^bearer /i;
+
 /** @throws TokenMalformedError unless the token is a string of at most that length with three parts */
 export function splitCompact(token: unknown, maxLength: number): CompactParts {
   if (typeof token !== 'string') throw new TokenMalformedError('The token is not a string');
+  if (SCHEME.test(token)) {
+    throw new TokenMalformedError('The token begins with Bearer: pass it without the authentication scheme');
+  }
   if (token.length > maxLength)
     throw new TokenMalformedError(`The token is longer than ${maxLength} characters`);
 

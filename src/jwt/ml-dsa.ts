@@ -91,7 +91,8 @@ async function importLibrary(): Promise<Partial<Record<`ml_dsa${44 | 65 | 87}`, 
   try {
     return await import('@noble/post-quantum/ml-dsa.js');
   } catch (error) {
-    const remedy = 'ML-DSA needs Node.js 24.6 or later, or the package @noble/post-quantum: npm install it';
+    const remedy =
+      'ML-DSA needs Node.js 24.6 or later, or the package @noble/post-quantum: npm install @noble/post-quantum';
     throw new KmsJwtOptionsError('algorithm', `cannot be used here: ${remedy}`, { cause: error });
   }
 }

@@ -96,8 +96,8 @@ export class DiscoveryKeySource {
 
   private read(json: unknown, document: JsonFetcher): string {
     const { issuer, jwks_uri: uri } = (json ?? {}) as Record<string, unknown>;
-    if (issuer !== this.issuer) throw document.unavailable('it is that of another issuer');
-    if (!this.settings.isAllowed(uri)) throw document.unavailable('its jwks_uri is no https URL');
+    if (issuer !== this.issuer) throw document.unavailable('its issuer does not match the expected issuer');
+    if (!this.settings.isAllowed(uri)) throw document.unavailable('its jwks_uri is not an https URL');
     return uri;
   }
 }

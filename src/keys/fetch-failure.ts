@@ -9,14 +9,14 @@ export interface FetchFailure {
 
 /** By the codes of Node, OpenSSL and undici, the first that matches. */
 const PROBLEMS: readonly (readonly [code: RegExp, problem: string])[] = [
-  [/^ECONNREFUSED$/, 'nothing accepts connections there; check its host and port'],
+  [/^ECONNREFUSED$/, 'the connection was refused; check its host and port'],
   [/^(?:ENOTFOUND|EAI_\w+)$/, 'its host name does not resolve; check the name, and DNS'],
   [
     /^(?:ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/,
     'its host cannot be reached; check routes and firewalls',
   ],
   [/^(?:ECONNRESET|EPIPE|UND_ERR_SOCKET)$/, 'the connection was closed; check proxies and the issuer'],
-  [/^(?:ERR_SSL|EPROTO)/, 'there is no TLS; check its port, or whether it is http'],
+  [/^(?:ERR_SSL|EPROTO)/, 'the TLS handshake failed; check its port, and whether it serves https'],
   [
     /CERT|SIGNATURE|ISSUER|ERR_TLS/,
     'its TLS certificate is not trusted; check the certificate, or set NODE_EXTRA_CA_CERTS to that of its authority',

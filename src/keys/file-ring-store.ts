@@ -23,19 +23,28 @@ const UUID_AT_END = /\.[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
  * directory, a pipe, a socket or a device in place of the file is refused without being opened.
  *
  * @example
- * KmsJwtModule.forRoot({ keyId: 'alias/auth', rotation: { store: new FileRingStore('/var/lib/my-app/ring.json') } })
+ * ```ts
+ * KmsJwtModule.forRoot({ keyId: 'alias/auth', rotation: { store: new FileRingStore('/var/lib/my-app/ring.json') } });
+ * ```
  */
 export class FileRingStore implements KmsJwtRingStore {
   /** What is unsafe about the file or its directory, though not refused; undefined if nothing is. Known after `load`. */
   warning: string | undefined;
 
-  /** @param now milliseconds since 1970, for tests */
+  /**
+   * @param path of the file
+   * @param now milliseconds since 1970, for tests
+   */
   constructor(
     private readonly path: string,
     private readonly now: () => number = Date.now,
   ) {}
 
-  /** @throws KmsJwtOptionsError if others could have written the file, or if it is not a file */
+  /**
+   * Reads the file. Returns undefined if there is none.
+   *
+   * @throws KmsJwtOptionsError if others could have written the file, or if it is not a file
+   */
   async load(): Promise<StoredRing | undefined> {
     try {
       const ofLink = await this.checkDirectoryOf(this.path);
@@ -69,7 +78,11 @@ export class FileRingStore implements KmsJwtRingStore {
     await rename(this.path, `${this.path}.${this.now()}.invalid`);
   }
 
-  /** @throws KmsJwtOptionsError if something other than a file has its name */
+  /**
+   * Replaces the file.
+   *
+   * @throws KmsJwtOptionsError if something other than a file has its name
+   */
   async save(ring: StoredRing): Promise<void> {
     const draft = `${this.path}.${randomUUID()}`;
     try {

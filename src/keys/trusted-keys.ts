@@ -163,7 +163,7 @@ export class TrustedKeys {
     }
     const known = this.byKid.get(key.kid);
     if (!known || isSamePublicKey(known, key)) return;
-    const problem = `must differ from key to key, but ${printableName(key.kid)} names two`;
+    const problem = `must be unique for each key, but two keys have the kid ${printableName(key.kid)}`;
     throw new KmsJwtOptionsError('kid', problem);
   }
 

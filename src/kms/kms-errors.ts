@@ -45,14 +45,30 @@ const CREDENTIALS = new Set([
 const REQUIRED_KEY = 'of a key spec for the option algorithm (by default ECC_NIST_P256), for SIGN_VERIFY';
 
 const KEY_PROBLEMS: ReadonlyMap<string, string> = new Map([
-  ['NotFoundException', 'there is no such key or alias in this account and Region'],
-  ['InvalidArnException', 'the ARN is not valid'],
+  [
+    'NotFoundException',
+    'there is no such key or alias in this account and Region: check keyId and client.region',
+  ],
+  ['InvalidArnException', 'the ARN is not valid: check keyId'],
   ['DisabledException', 'the key is disabled: enable it with aws kms enable-key'],
-  ['KMSInvalidStateException', 'the key is in a state that does not allow it, such as pending deletion'],
+  [
+    'KMSInvalidStateException',
+    'the key is pending deletion, or in another state that does not allow it: use another key, or aws kms cancel-key-deletion and then aws kms enable-key',
+  ],
   ['InvalidKeyUsageException', `the key has the wrong spec or usage: it must be ${REQUIRED_KEY}`],
   ['UnsupportedOperationException', `the key is not an asymmetric key: it must be ${REQUIRED_KEY}`],
-  ['ValidationException', 'the request is not valid'],
+  ['ValidationException', 'the request is not valid: check keyId'],
 ]);
+
+function keyProblemOf(name: string, keyId: string): string | undefined {
+  if (name !== 'NotFoundException' || !isBareName(keyId)) return KEY_PROBLEMS.get(name);
+  return `there is no such key id: the name of an alias has the prefix alias/, as in alias/${keyId}`;
+}
+
+/** Whether this can be the name of an alias without its prefix: neither an ARN nor a key id of AWS. */
+function isBareName(keyId: string): boolean {
+  return !keyId.includes('/') && !/^(?:mrk-)?[\da-f-]{32,36}$/.test(keyId);
+}
 
 /** What the SDK throws for the result of a credential provider that it cannot use: no object, no keys, no Date. */
 const INVALID_CREDENTIALS =
@@ -99,7 +115,7 @@ export function translateKmsError(
   }
   const tokenError = operation === 'Verify' ? tokenErrorFor(name, cause) : undefined;
   if (tokenError) return tokenError;
-  const keyProblem = KEY_PROBLEMS.get(name);
+  const keyProblem = keyProblemOf(name, keyId);
   if (keyProblem) return new KmsKeyError(`KMS refused ${call} (${name}): ${keyProblem}`, cause);
   if (MISSING_REGION.test(message)) {
     return new KmsJwtOptionsError(

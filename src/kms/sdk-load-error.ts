@@ -12,7 +12,11 @@ export function loadError(error: unknown): KmsJwtOptionsError {
   const message = error instanceof Error ? error.message : String(error);
   const cause = { cause: redactedCause(error, message) };
   if (isNotFound(error) && SDK_IS_MISSING.test(message)) {
-    return new KmsJwtOptionsError('keyId', 'needs the package @aws-sdk/client-kms: npm install it', cause);
+    return new KmsJwtOptionsError(
+      'keyId',
+      'needs the package @aws-sdk/client-kms: npm install @aws-sdk/client-kms',
+      cause,
+    );
   }
   const kind = error instanceof Error ? nameOf(error) : typeof error;
   const [firstLine = ''] = message.split('\n');

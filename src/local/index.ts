@@ -1,3 +1,9 @@
+/**
+ * LocalKms: AWS KMS in the process of a test, or as a local server, for development.
+ *
+ * @module nestjs-kms-jwt/local
+ */
+
 // Imports within this folder run downwards only: http > faults > operations > store.
 
 export { LocalKms } from './local-kms.js';

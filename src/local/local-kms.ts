@@ -13,8 +13,10 @@ import { KeyStore, type LocalKmsKeyState } from './store/key-store.js';
  * A snapshot of a key in a {@link LocalKms}.
  *
  * @example
+ * ```ts
  * const [key]: readonly LocalKmsKey[] = localKms.keys;
  * expect(key).toMatchObject({ keyState: 'Enabled', aliases: [{ aliasName: 'alias/auth' }] });
+ * ```
  */
 export interface LocalKmsKey {
   /** The key id: a UUID, or `mrk-` and 32 hexadecimal digits for a multi-Region key. */
@@ -41,15 +43,19 @@ export interface LocalKmsKey {
  * Rely on exception names rather than messages: not every message of AWS is documented.
  *
  * @example
+ * ```ts
  * // In a test
  * const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
  * KmsJwtModule.forRoot({ keyId: 'alias/auth', client: localKms.client() });
+ * ```
  *
  * @example
+ * ```ts
  * // In development, for an app that creates its own KMSClient
  * const localKms = new LocalKms({ keys: [{ alias: 'auth' }], file: '.local-kms.json' });
  * const { url } = await localKms.listen();
  * process.env.AWS_ENDPOINT_URL_KMS = url;
+ * ```
  */
 export class LocalKms {
   private readonly store: KeyStore;
@@ -62,7 +68,9 @@ export class LocalKms {
    * @throws Error if `NODE_ENV` is `production` or `prod`, in any case, or if the file is invalid or accessible to other users
    *
    * @example
+   * ```ts
    * const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
+   * ```
    */
   constructor(options: LocalKmsOptions = {}) {
     refuseProduction();
@@ -79,8 +87,10 @@ export class LocalKms {
    * The keys, oldest first. Each call returns a new snapshot.
    *
    * @example
+   * ```ts
    * const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
    * const arn = localKms.keys[0]?.arn;
+   * ```
    */
   get keys(): readonly LocalKmsKey[] {
     const { keys, aliases } = this.store;
@@ -101,8 +111,10 @@ export class LocalKms {
    * SDK counts, including those that failed.
    *
    * @example
+   * ```ts
    * await jwt.sign({ sub: 'user-42' });
    * expect(localKms.calls.Sign).toBe(1);
+   * ```
    */
   get calls(): Readonly<Record<LocalKmsOperation, number>> {
     return { ...this.wire.calls };
@@ -112,7 +124,9 @@ export class LocalKms {
    * Sets all {@link calls} to 0.
    *
    * @example
+   * ```ts
    * beforeEach(() => localKms.resetCalls());
+   * ```
    */
   resetCalls(): void {
     this.wire.resetCalls();
@@ -126,8 +140,10 @@ export class LocalKms {
    * credentials
    *
    * @example
+   * ```ts
    * const client = localKms.client({ maxAttempts: 1 });
    * const { PublicKey } = await client.send(new GetPublicKeyCommand({ KeyId: 'alias/auth' }));
+   * ```
    */
   client(config: Omit<KMSClientConfig, 'requestHandler'> = {}): KMSClient {
     return new KMSClient({
@@ -146,10 +162,12 @@ export class LocalKms {
    * @throws Error (rejects with) if the port is in use or out of range
    *
    * @example
+   * ```ts
    * const server = await localKms.listen();
    * process.env.AWS_ENDPOINT_URL_KMS = server.url;
    * // Later
    * await server.close();
+   * ```
    */
   listen(port = 0): Promise<LocalKmsServer> {
     return listen(this.wire, port);
@@ -162,9 +180,11 @@ export class LocalKms {
    * @throws TypeError that names the unknown or invalid property
    *
    * @example
+   * ```ts
    * const fault = localKms.inject({ kind: 'throttle', operation: 'Sign', times: 2 });
    * await jwt.sign({ sub: 'user-42' }); // the third attempt succeeds
    * expect(fault.count).toBe(2);
+   * ```
    */
   inject(fault: LocalKmsFault): LocalKmsInjectedFault {
     return this.faults.inject(fault);

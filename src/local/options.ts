@@ -6,12 +6,14 @@ import { ALIAS_NAME_PATTERN, isMultiRegion, KEY_ID_PATTERN, randomKeyId } from '
  * Options of {@link LocalKms}.
  *
  * @example
+ * ```ts
  * const options: LocalKmsOptions = {
  *   region: 'eu-west-1',
  *   keys: [{ alias: 'auth' }],
  *   file: '.local-kms.json',
  * };
  * const localKms = new LocalKms(options);
+ * ```
  */
 export interface LocalKmsOptions {
   /** The keys to create at the start. Default: none. */
@@ -36,8 +38,10 @@ export interface LocalKmsOptions {
  * A key that a {@link LocalKms} creates at the start.
  *
  * @example
+ * ```ts
  * const key: LocalKmsKeyOptions = { alias: 'auth', keySpec: 'ECC_NIST_P256' };
  * const localKms = new LocalKms({ keys: [key] });
+ * ```
  */
 export interface LocalKmsKeyOptions {
   /** The key id: a UUID, or `mrk-` and 32 hexadecimal digits for a multi-Region key. Default: random. */

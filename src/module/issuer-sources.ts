@@ -148,7 +148,7 @@ async function findIssuer(
   const issuer = readIssuer('issuers()', options, verify.clockTolerance);
   if (issuer.issuer === iss) return issuer;
   log.error(
-    'The function issuers returned another issuer than the one that it was asked for, whose tokens are refused: compare iss exactly',
+    'The function issuers returned a different issuer than the requested one, whose tokens are refused: compare iss exactly',
   );
   return undefined;
 }

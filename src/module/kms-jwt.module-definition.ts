@@ -26,7 +26,7 @@ export const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
             ...(definition.providers ?? []).map((provider) => renameOptions(provider, name)),
             { provide: INSTANCE_NAME, useValue: name },
             ...serviceProviders(name),
-            startupReportProvider(name),
+            startupReportProvider(name, jwksPath),
             ...guards,
             ...(jwksPath ? [jwksRoutesProvider(name, { jwksPath, discovery })] : []),
           ],

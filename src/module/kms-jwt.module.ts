@@ -8,6 +8,7 @@ import {
   INSTANCE_NAME,
   type OPTIONS_TYPE,
 } from './kms-jwt.module-definition.js';
+import { closest } from '../options/closest.js';
 import { EXTRA_RULES } from '../options/option-rules.js';
 import { checkModuleExtras } from '../options/read-options.js';
 
@@ -19,11 +20,16 @@ import { checkModuleExtras } from '../options/read-options.js';
  * fetched at the first use instead.
  *
  * @example
- * \@Module({ imports: [KmsJwtModule.forRoot({ keyId: 'alias/auth', signOptions: { expiresIn: '15m' } })] })
+ * ```ts
+ * @Module({
+ *   imports: [KmsJwtModule.forRoot({ keyId: 'alias/auth', signOptions: { expiresIn: '15m' } })],
+ * })
  * export class AppModule {}
+ * ```
  */
 @Module({})
 export class KmsJwtModule extends ConfigurableModuleClass implements NestModule {
+  /** @internal Nest makes it. */
   constructor(
     @Inject(INSTANCE_NAME) name: string,
     @Inject(ModulesContainer) modules: ModulesContainer,
@@ -38,7 +44,7 @@ export class KmsJwtModule extends ConfigurableModuleClass implements NestModule 
       const remedy = 'import one module in both places, set isGlobal, or give each its own name';
       throw new KmsJwtOptionsError(
         'name',
-        `must be unique, but ${sameName.length} instances are '${name}': ${remedy}`,
+        `must be unique, but ${sameName.length} instances have the name '${name}': ${remedy}`,
       );
     }
   }
@@ -49,14 +55,20 @@ export class KmsJwtModule extends ConfigurableModuleClass implements NestModule 
   }
 
   /**
+   * The module with these options.
+   *
    * @param options a string is short for `{ keyId: options }`
    * @throws KmsJwtOptionsError for a wrong `isGlobal`, `name`, `jwksPath` or `discovery`; other options are checked at start
    *
    * @example
-   * KmsJwtModule.forRoot('alias/auth')
+   * ```ts
+   * KmsJwtModule.forRoot('alias/auth');
+   * ```
    *
    * @example
-   * KmsJwtModule.forRoot({ keyId: 'alias/auth', isGlobal: true })
+   * ```ts
+   * KmsJwtModule.forRoot({ keyId: 'alias/auth', isGlobal: true });
+   * ```
    */
   static override forRoot(options: string | typeof OPTIONS_TYPE): DynamicModule {
     const given = typeof options === 'string' ? { keyId: options } : options;
@@ -65,14 +77,18 @@ export class KmsJwtModule extends ConfigurableModuleClass implements NestModule 
   }
 
   /**
+   * The module with options that a factory, or a class, returns at start.
+   *
    * @throws KmsJwtOptionsError unless there is exactly one of `useFactory`, `useClass` and `useExisting`, and for unknown
    * members; the options that the factory returns are checked at start
    *
    * @example
+   * ```ts
    * KmsJwtModule.forRootAsync({
    *   inject: [ConfigService],
    *   useFactory: (config: ConfigService) => ({ keyId: config.getOrThrow('KMS_KEY_ID') }),
-   * })
+   * });
+   * ```
    */
   static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
     checkModuleExtras(options);
@@ -93,8 +109,11 @@ const ASYNC_MEMBERS = new Set([
 
 function checkAsyncOptions(options: typeof ASYNC_OPTIONS_TYPE): void {
   const unknown = Object.keys(options).find((member) => !ASYNC_MEMBERS.has(member));
-  if (unknown)
-    throw new KmsJwtOptionsError(unknown, 'is not an option of forRootAsync: return it from useFactory');
+  if (unknown) {
+    const meant = closest(unknown, [...ASYNC_MEMBERS]);
+    const remedy = meant === undefined ? 'return it from useFactory' : `did you mean ${meant}?`;
+    throw new KmsJwtOptionsError(unknown, `is not an option of forRootAsync: ${remedy}`);
+  }
   const sources = [options.useFactory, options.useClass, options.useExisting].filter(Boolean);
   if (sources.length !== 1) {
     throw new KmsJwtOptionsError('forRootAsync', 'needs exactly one of useFactory, useClass and useExisting');

@@ -1,6 +1,8 @@
 import type { FactoryProvider, Provider } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { Subject } from 'rxjs';
+import { isRealService } from '../auth/check-service.js';
+import { refuseUncalled } from '../auth/token-extractors.js';
+import { KmsJwtError } from '../errors/errors.js';
 import { JWKS_ROUTES, type JwksRouteOptions, JwksRoutes } from '../jwks/jwks.routes.js';
 import { keysIn } from '../jwt/jwk.js';
 import { loadMlDsa } from '../jwt/ml-dsa.js';
@@ -13,6 +15,7 @@ import { RingPersistence } from '../keys/ring-persistence.js';
 import { TrustedKeys } from '../keys/trusted-keys.js';
 import type { KmsGateway } from '../kms/kms-gateway.js';
 import { loadError } from '../kms/sdk-load-error.js';
+import { EventStream } from '../events/event-stream.js';
 import { describeEvent, type KmsJwtEvent } from '../events/kms-jwt.events.js';
 import type { KmsJwtModuleOptions } from '../options/kms-jwt.options.js';
 import type { KmsJwtSettings } from '../options/settings.js';
@@ -26,16 +29,39 @@ import { IssuerVerifier } from '../service/issuer-verifier.js';
 import { TokenVerifier } from '../service/token-verifier.js';
 import { openSources } from './issuer-sources.js';
 
-/** The providers of one instance: its clock and its service. */
+const FIRST_FETCH = 'KMS_JWT_FIRST_FETCH';
+
+/**
+ * The providers of one instance: its clock, its service and the first fetch of its keys. Nest logs what the factory of a
+ * provider throws and ends the start; what a lifecycle hook throws, it leaves to the app.
+ */
 export function serviceProviders(name: string): Provider[] {
   return [
     { provide: CLOCK, useValue: SYSTEM_CLOCK },
     {
       provide: getKmsJwtServiceToken(name),
       inject: [getKmsJwtOptionsToken(name), CLOCK],
-      useFactory: (options: KmsJwtModuleOptions, clock: Clock) => createService(name, options, clock),
+      useFactory: (options: KmsJwtModuleOptions, clock: Clock) =>
+        withoutStack(() => createService(name, options, clock)),
+    },
+    {
+      provide: FIRST_FETCH,
+      inject: [getKmsJwtServiceToken(name)],
+      // A test may have put its own service there.
+      useFactory: (jwt: KmsJwtService) =>
+        isRealService(jwt) ? withoutStack(() => jwt.loadKeys()) : undefined,
     },
   ];
+}
+
+/** The stack of an error at start leads through Nest and this library alone, and would hide its message in the log. */
+async function withoutStack<T>(start: () => Promise<T>): Promise<T> {
+  try {
+    return await start();
+  } catch (error) {
+    if (error instanceof KmsJwtError) error.stack = `${error.name}: ${error.message}`;
+    throw error;
+  }
 }
 
 /** The provider of the routes of one instance's key set. */
@@ -44,7 +70,7 @@ export function jwksRoutesProvider(name: string, options: JwksRouteOptions): Fac
     provide: JWKS_ROUTES,
     inject: [getKmsJwtServiceToken(name), HttpAdapterHost],
     useFactory: (jwt: KmsJwtService, adapterHost: HttpAdapterHost) =>
-      new JwksRoutes(options, jwt, adapterHost, jwt.log),
+      withoutStack(async () => new JwksRoutes(options, jwt, adapterHost, jwt.log)),
   };
 }
 
@@ -55,12 +81,13 @@ async function createService(
   clock: Clock,
 ): Promise<KmsJwtService> {
   const settings = readModuleOptions(options);
+  refuseUncalled(settings.guard.tokenFrom);
   if (settings.algorithms.some(({ messageType }) => messageType === 'EXTERNAL_MU')) await loadMlDsa();
-  const events = new Subject<KmsJwtEvent>();
+  const events = new EventStream();
   const log = new Log(name);
   warnIfUnscoped(settings, log);
-  events.subscribe((event) => write(event, log));
-  const emit = (event: KmsJwtEvent) => events.next(event);
+  events.observable.subscribe((event) => write(event, log));
+  const { emit } = events;
 
   const gateway =
     settings.keyId === undefined ? undefined : await openGateway(settings.keyId, settings, emit);

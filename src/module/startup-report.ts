@@ -8,13 +8,22 @@ import { type VerifiedHandler, verifiedHandlers } from '../auth/verified-handler
 import { KmsJwtOptionsError } from '../errors/errors.js';
 import { printableName } from '../errors/printable.js';
 import type { Log } from '../events/log.js';
+import { describeInstance } from './describe-instance.js';
 import { getKmsJwtServiceToken } from '../service/inject-kms-jwt.js';
 import type { KmsJwtService } from '../service/kms-jwt.service.js';
 
 const STARTUP_REPORT = 'KMS_JWT_STARTUP_REPORT';
 
-/** The provider that logs, when the app has started, what in it is open, and refuses routes that no token can pass. */
-export function startupReportProvider(name: string): FactoryProvider<StartupReport> {
+/**
+ * The provider that logs, when the app has started, what the instance uses and what in the app is open, and refuses routes that
+ * no token can pass.
+ *
+ * @param jwksPath of the key set over HTTP, if there is one
+ */
+export function startupReportProvider(
+  name: string,
+  jwksPath: string | undefined,
+): FactoryProvider<StartupReport> {
   return {
     provide: STARTUP_REPORT,
     inject: [getKmsJwtServiceToken(name), ModulesContainer, ApplicationConfig, HttpAdapterHost],
@@ -23,7 +32,10 @@ export function startupReportProvider(name: string): FactoryProvider<StartupRepo
       modules: ModulesContainer,
       config: ApplicationConfig,
       { httpAdapter }: HttpAdapterHost,
-    ) => new StartupReport(name, jwt, { modules, config, hasHttp: Boolean(httpAdapter) }, jwt.log),
+    ) => {
+      const app = { modules, config, hasHttp: Boolean(httpAdapter) };
+      return new StartupReport(name, jwt, app, app.hasHttp ? jwksPath : undefined, jwt.log);
+    },
   };
 }
 
@@ -35,6 +47,7 @@ class StartupReport implements OnApplicationBootstrap {
     private readonly name: string,
     private readonly jwt: KmsJwtService,
     private readonly app: StartedApp,
+    private readonly jwksPath: string | undefined,
     private readonly log: Pick<Log, 'info' | 'warn'>,
   ) {}
 
@@ -42,7 +55,10 @@ class StartupReport implements OnApplicationBootstrap {
   onApplicationBootstrap(): void {
     // A test may have put its own service there, which has neither options nor a log.
     if (!isRealService(this.jwt)) return;
+    this.jwt.stream.started();
     this.refuseUnverifiable();
+    const { settings, signingKeyArn: keyArn } = this.jwt;
+    this.log.info(describeInstance(settings, { keyArn, jwksPath: this.jwksPath }));
     this.reportCookies();
     if (reported.has(this.app.modules)) return;
     reported.add(this.app.modules);
@@ -59,7 +75,7 @@ class StartupReport implements OnApplicationBootstrap {
 
   /** KMS cannot be asked about tokens whose keys are those of another issuer. */
   private refuseKeysElsewhere({ className, method, options }: VerifiedHandler): void {
-    if (options.verification !== 'kms' || this.jwt.hasKeyInKms) return;
+    if (options.verification !== 'kms' || this.jwt.settings.keyId !== undefined) return;
     throw new KmsJwtOptionsError(
       'VerifyWith.verification',
       `is 'kms' for ${className}.${method}, but the instance '${this.name}' has no keyId, and KMS does not have the keys of jwksUri or jwks: leave it out there to verify locally`,
@@ -97,7 +113,7 @@ class StartupReport implements OnApplicationBootstrap {
     }
     for (const [className, names] of fields) {
       this.log.info(
-        `Nest asks no guard for the fields of ${className} (${names.join(', ')}): the field above them needs one, or GraphQLModule fieldResolverEnhancers: ['guards']`,
+        `Nest runs no guard for the fields of ${className} (${names.join(', ')}): the field above them needs one, or GraphQLModule fieldResolverEnhancers: ['guards']`,
       );
     }
   }
@@ -106,10 +122,10 @@ class StartupReport implements OnApplicationBootstrap {
 function describe({ kind, className, method }: Handler): string {
   const name = `${className}.${method}`;
   if (kind === 'WebSocket connection') {
-    return `Nest asks no guard for ${name}: call acceptConnection there, unless anybody may connect`;
+    return `Nest runs no guard for ${name}: call acceptConnection there, unless anybody may connect`;
   }
   if (kind === 'GraphQL reference') {
-    return `Nest asks no guard for the reference resolver ${name}: call verifyReference there, or add @Public() if it needs no token`;
+    return `Nest runs no guard for the reference resolver ${name}: call verifyReference there, or add @Public() if it needs no token`;
   }
   return `No KmsJwtGuard covers the ${kind} ${name}: add @UseGuards(KmsJwtGuard), or @Public() if it needs no token`;
 }

@@ -21,7 +21,7 @@ export function toAlgorithms(
   if (!pair) return algorithms;
   throw new KmsJwtOptionsError(
     path,
-    `must name one algorithm for each type of key: the same key could have ${pair[0].alg} and ${pair[1].alg}`,
+    `must name one algorithm for each type of key: the same key could sign with ${pair[0].alg} and ${pair[1].alg}`,
   );
 }
 

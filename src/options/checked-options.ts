@@ -1,5 +1,6 @@
 // How any object of options is read and checked, by its rules.
 import { KmsJwtOptionsError } from '../errors/errors.js';
+import { closest } from './closest.js';
 import { isObject, type Rules } from './option-rules.js';
 
 /**
@@ -8,6 +9,7 @@ import { isObject, type Rules } from './option-rules.js';
  *
  * @param path of the options, such as `verifyOptions.`; empty for those at the top
  * @param refusesUndefined whether an option may not be undefined; one that may counts as left out
+ * @param takenElsewhere further options, which a mistyped name may mean
  * @throws KmsJwtOptionsError for the first option that is unknown, undefined, inherited or of the wrong type
  */
 export function readOptions<Options extends object>(
@@ -15,11 +17,12 @@ export function readOptions<Options extends object>(
   given: Options,
   rules: Partial<Rules<Options>>,
   refusesUndefined: (option: string) => boolean,
+  takenElsewhere: readonly string[] = [],
 ): Options {
   if (!isOptionsObject(given)) {
     throw new KmsJwtOptionsError(
       path.replace(/\.$/, '') || 'options',
-      'must be an object with options as its properties',
+      'must be an object of options, not a promise, a Map or an array',
     );
   }
   refuseHidden(path, given, rules);
@@ -27,23 +30,27 @@ export function readOptions<Options extends object>(
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined && !refusesUndefined(name)) continue;
     const rule = Object.hasOwn(rules, name) ? rules[name as keyof Options] : undefined;
-    if (!rule) {
-      throw new KmsJwtOptionsError(
-        path + name,
-        `is unknown: the known options are ${Object.keys(rules).join(', ')}`,
-      );
-    }
+    if (!rule) throw unknownOption(path + name, name, [...Object.keys(rules), ...takenElsewhere]);
     const [accepts, expected] = rule;
     if (value === undefined) {
       throw new KmsJwtOptionsError(
         path + name,
-        `is undefined: leave it out, or give ${expected.replace('must be ', '')}`,
+        `is undefined: leave it out, or set it to ${expected.replace('must be ', '')}`,
       );
     }
     if (!accepts(value)) throw new KmsJwtOptionsError(path + name, expected);
     read[name] = value;
   }
   return read as Options;
+}
+
+function unknownOption(path: string, name: string, known: readonly string[]): KmsJwtOptionsError {
+  const meant = closest(name, known);
+  const list = `the known options are ${known.join(', ')}`;
+  return new KmsJwtOptionsError(
+    path,
+    meant === undefined ? `is unknown: ${list}` : `is unknown: did you mean ${meant}? (${list})`,
+  );
 }
 
 /** @throws KmsJwtOptionsError for a known option that a copy of the object would not have */

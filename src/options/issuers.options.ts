@@ -24,12 +24,14 @@ export type IssuerKeys =
  * An issuer whose tokens are accepted, and what they have to be: one decision, of which no part counts for another issuer.
  *
  * @example
+ * ```ts
  * const cognito: IssuerOptions = {
  *   issuer: 'https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEfGhI',
  *   algorithms: ['RS256'],
  *   keys: { discovery: true },
  *   claims: { token_use: 'access', client_id: '1example23456789' },
  * };
+ * ```
  */
 export interface IssuerOptions {
   /** The `iss` of its tokens, compared character by character: a trailing slash counts. */
@@ -73,9 +75,12 @@ export interface IssuerOptions {
  * not accepted; undefined if it is not accepted
  *
  * @example
- * issuers: async (iss) => {
+ * ```ts
+ * const issuers: IssuerLookupFunction = async (iss) => {
  *   const tenant = await tenants.findOne({ issuer: iss });
  *   return tenant && { issuer: tenant.issuer, audience: 'orders', algorithms: ['RS256'], keys: { discovery: true } };
- * }
+ * };
+ * KmsJwtModule.forRoot({ issuers });
+ * ```
  */
 export type IssuerLookupFunction = (iss: string) => Promise<IssuerOptions | undefined>;

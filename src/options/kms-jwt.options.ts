@@ -111,6 +111,7 @@ export interface TokenCarrier {
   headers: Record<string, string | string[] | undefined>;
   /** Set by a cookie parser, if the app has one. */
   cookies?: unknown;
+  /** The parameters of the query string, if the framework has parsed them. */
   query?: unknown;
   /** The URL of the request line; empty if there is none. */
   url?: string;
@@ -192,7 +193,9 @@ export interface KmsJwtModuleOptions {
    * shows KMS the claims; tokens by ML-DSA have 3,300 to 6,200 more characters. Default: `'ES256'`.
    *
    * @example
-   * KmsJwtModule.forRoot({ keyId: 'alias/auth', algorithm: ['RS256', 'ES256'] })
+   * ```ts
+   * KmsJwtModule.forRoot({ keyId: 'alias/auth', algorithm: ['RS256', 'ES256'] });
+   * ```
    */
   algorithm?: AlgorithmName | AlgorithmName[] | undefined;
   /**
@@ -208,7 +211,18 @@ export interface KmsJwtModuleOptions {
    * `iss`. A token is verified by the keys and options of its own issuer alone.
    *
    * @example
-   * issuers: [{ issuer: 'https://login.example.com/', audience: 'orders', algorithms: ['RS256'], keys: { discovery: true } }]
+   * ```ts
+   * KmsJwtModule.forRoot({
+   *   issuers: [
+   *     {
+   *       issuer: 'https://login.example.com/',
+   *       audience: 'orders',
+   *       algorithms: ['RS256'],
+   *       keys: { discovery: true },
+   *     },
+   *   ],
+   * });
+   * ```
    */
   issuers?: IssuerOptions[] | IssuerLookupFunction | undefined;
   /** The `kid` of the key in tokens and key sets. Default: `'key-id'`. */
@@ -277,5 +291,6 @@ export interface KmsJwtModuleOptions {
 
 /** What `useClass` and `useExisting` of `forRootAsync` must implement. */
 export interface KmsJwtOptionsFactory {
+  /** Returns the options of the module, at start. */
   createKmsJwtOptions(): KmsJwtModuleOptions | Promise<KmsJwtModuleOptions>;
 }

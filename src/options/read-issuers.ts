@@ -26,9 +26,9 @@ export interface IssuerSettings {
 /** The name of the source of a service's own tokens. */
 export const OWN_ISSUER = 'own';
 
-/** What is wrong with an issuer or a name that another one has. */
+/** The problem of an issuer or a name that another one has. */
 export const AMBIGUOUS =
-  'is that of another one, or of the own tokens: their tokens could not be distinguished';
+  'must be unique: another issuer, or the own tokens, already have it, and their tokens could not be distinguished';
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 const isExpectedClaim = (value: unknown) =>
@@ -68,7 +68,7 @@ export function readIssuer(
 ): IssuerSettings {
   const options = readOptions(`${path}.`, given, ISSUER_RULES, isCheck);
   for (const option of ['issuer', 'algorithms', 'keys'] as const) {
-    if (options[option] === undefined) throw new KmsJwtOptionsError(`${path}.${option}`, 'is missing');
+    if (options[option] === undefined) throw missingOption(`${path}.${option}`, ISSUER_RULES[option][1]);
   }
   const { issuer, name = issuer, audience, typ, requiredClaims, claims, allowInsecureHttp = false } = options;
   if (name === OWN_ISSUER) throw new KmsJwtOptionsError(`${path}.name`, AMBIGUOUS);
@@ -109,7 +109,8 @@ export function toIssuers(
   own: VerifySettings,
 ): KmsJwtSettings['issuers'] {
   if (given !== undefined && own.issuer?.some((one) => typeof one !== 'string')) {
-    const problem = 'must be a string, or several, beside issuers: the iss selects the keys by exact match';
+    const problem =
+      'must be a string or an array of strings if issuers is set: the iss selects the keys by exact match';
     throw new KmsJwtOptionsError('verifyOptions.issuer', problem);
   }
   if (!Array.isArray(given)) return given;
@@ -123,6 +124,10 @@ export function toIssuers(
     }
   }
   return issuers;
+}
+
+function missingOption(path: string, expected: string): KmsJwtOptionsError {
+  return new KmsJwtOptionsError(path, `is missing: it ${expected}`);
 }
 
 /** Whether a URL of an issuer may be fetched. */
@@ -153,7 +158,10 @@ type KeysContext = Pick<IssuerSettings, 'issuer' | 'algorithms' | 'allowInsecure
 function readKeys(path: string, given: IssuerKeys, issuer: KeysContext): IssuerKeys {
   const { snapshot, ...source } = given as { snapshot?: unknown } & Record<string, unknown>;
   if (snapshot !== undefined && !('jwksUri' in source && isText(snapshot))) {
-    throw new KmsJwtOptionsError(`${path}.keys.snapshot`, 'must be the path of a file, beside jwksUri');
+    throw new KmsJwtOptionsError(
+      `${path}.keys.snapshot`,
+      'must be the path of a file, and needs keys.jwksUri',
+    );
   }
   const [name, ...others] = Object.keys(source);
   if (others.length > 0) throw new KmsJwtOptionsError(`${path}.keys`, ISSUER_RULES.keys[1]);
@@ -165,7 +173,7 @@ function readKeys(path: string, given: IssuerKeys, issuer: KeysContext): IssuerK
   }
   if (name === 'discovery' && value === true) {
     if (hasMetadata(issuer)) return { discovery: true };
-    const problem = `${URL_RULE} and without a query or a fragment, for its metadata to be found`;
+    const problem = `${URL_RULE}, and for discovery without a query and a fragment`;
     throw new KmsJwtOptionsError(`${path}.issuer`, problem);
   }
   if (name !== 'jwks' || !isObject(value)) throw new KmsJwtOptionsError(`${path}.keys`, ISSUER_RULES.keys[1]);

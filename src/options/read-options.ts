@@ -55,7 +55,7 @@ import type {
  */
 export function readModuleOptions(options: KmsJwtModuleOptions): KmsJwtSettings {
   refuseMisplaced(options);
-  const given = readOptions('', options, MODULE_RULES, isCheck);
+  const given = readOptions('', options, MODULE_RULES, isCheck, Object.keys(EXTRA_RULES));
   const rotation = readOptions('rotation.', given.rotation ?? {}, ROTATION_RULES, isCheck);
   const limits = readOptions('limits.', given.limits ?? {}, LIMIT_RULES, isCheck);
   const guard = readOptions('guard.', given.guard ?? {}, GUARD_RULES, isCheck);
@@ -109,7 +109,7 @@ function refuseMisplaced(given: KmsJwtModuleOptions): void {
   for (const [option, value] of Object.entries(given ?? {})) {
     if (value === undefined) continue;
     const place = MOVED.get(option);
-    if (place !== undefined) throw new KmsJwtOptionsError(option, `is now ${place}`);
+    if (place !== undefined) throw new KmsJwtOptionsError(option, `must be in its group: set ${place}`);
     if (Object.hasOwn(EXTRA_RULES, option)) {
       throw new KmsJwtOptionsError(option, 'must be beside useFactory in forRootAsync, not in its result');
     }
@@ -123,19 +123,26 @@ function refuseMisplaced(given: KmsJwtModuleOptions): void {
 /** Whether the keys come from exactly one place, and whether each option that was set can have an effect there. */
 function checkKeys(given: KmsJwtModuleOptions): void {
   const { keyId, jwksUri, jwks } = given;
-  const sources = [keyId, jwksUri, jwks].filter((source) => source !== undefined);
-  if (sources.length === 0 && !given.issuers) {
+  const sources = Object.entries({ keyId, jwksUri, jwks }).filter(([, source]) => source !== undefined);
+  const [first, second] = sources.map(([option]) => option);
+  if (first === undefined && !given.issuers) {
     throw new KmsJwtOptionsError(
       'keyId',
-      `is missing: it ${MODULE_RULES.keyId[1]} (jwksUri, jwks or issuers only to verify)`,
+      `is missing: it ${MODULE_RULES.keyId[1]}. A service that only verifies has jwksUri, jwks or issuers instead`,
     );
   }
-  if (sources.length > 1) throw new KmsJwtOptionsError('keyId', 'and jwksUri and jwks exclude each other');
+  if (first !== undefined && second !== undefined) {
+    throw new KmsJwtOptionsError(first, `cannot be combined with ${second}: set one of the two`);
+  }
   const needsKey = optionsThatSign(given).find(([, value]) => value !== undefined)?.[0];
-  if (keyId === undefined && needsKey !== undefined) throw new KmsJwtOptionsError(needsKey, 'needs a keyId');
+  if (keyId === undefined && needsKey !== undefined)
+    throw new KmsJwtOptionsError(needsKey, 'needs a keyId: without one, a service only verifies');
   if (given.verification === 'kms') checkKmsVerification(given);
   if (jwksUri === undefined && !given.issuers && given.rotation?.maxStale !== undefined) {
-    throw new KmsJwtOptionsError('rotation.maxStale', 'needs a jwksUri: keys in KMS do not become stale');
+    throw new KmsJwtOptionsError(
+      'rotation.maxStale',
+      'needs jwksUri or issuers: keys in KMS do not become stale',
+    );
   }
   if (keyId !== undefined && given.requestAlias && !isAlias(keyId)) {
     throw new KmsJwtOptionsError('requestAlias', 'needs a keyId that is an alias');
@@ -154,19 +161,19 @@ function checkKmsVerification({ keyId, rotation, issuers }: KmsJwtModuleOptions)
   if (issuers) {
     throw new KmsJwtOptionsError(
       'verification',
-      "is 'kms', and KMS does not have the keys of issuers: leave it out, and set it by @VerifyWith() on the routes that need it",
+      "cannot be 'kms' if issuers is set, as their keys are not in KMS: leave it out, and set it by @VerifyWith() on the routes that need it",
     );
   }
   if (keyId === undefined) {
     throw new KmsJwtOptionsError(
       'verification',
-      "is 'kms', which needs a keyId: KMS does not have the keys of jwksUri or jwks. Leave it out to verify locally",
+      "is 'kms', which needs a keyId: the keys of jwksUri and jwks are not in KMS. Leave it out to verify locally",
     );
   }
   if (rotation?.verificationKeys?.some((key) => typeof key !== 'string')) {
     throw new KmsJwtOptionsError(
       'rotation.verificationKeys',
-      "has a JWK, which KMS does not have, and verification is 'kms': name a key in KMS instead, or leave verification out and set it by @VerifyWith() on the routes that need it",
+      "contains a JWK, and with verification: 'kms' every key must be in KMS: name a key in KMS instead, or leave verification out and set it by @VerifyWith() on the routes that need it",
     );
   }
 }
@@ -205,7 +212,7 @@ export function checkModuleExtras(given: KmsJwtModuleExtras): void {
     if (value !== undefined && !accepts(value)) throw new KmsJwtOptionsError(name, expected);
   }
   if (given.discovery && given.jwksPath === undefined)
-    throw new KmsJwtOptionsError('discovery', 'needs jwksPath');
+    throw new KmsJwtOptionsError('discovery', 'needs jwksPath: the documents contain its URL');
 }
 
 /** @throws KmsJwtOptionsError for the first option that is unknown or of the wrong type */

@@ -14,6 +14,7 @@ export interface StoredRing {
   lookedUpAt: number;
   /** Of the tokens that were signed here, in seconds. */
   longestLifetime?: number;
+  /** The key that signs. */
   active?: { keyArn: string; jwk: JsonWebKey };
   /** The key that signs next: `seenAt` is when the alias was first seen to point to it. */
   next?: { keyArn: string; jwk: JsonWebKey; seenAt: number; activatesAt: number };
@@ -31,10 +32,12 @@ export interface StoredRing {
  * `KmsJwtOptionsError`. It is read at start, at every refresh of the keys and before every write.
  *
  * @example
+ * ```ts
  * const store: KmsJwtRingStore = {
  *   load: async () => JSON.parse((await redis.get('auth:ring')) ?? 'null') ?? undefined,
  *   save: async (ring) => void (await redis.set('auth:ring', JSON.stringify(ring))),
  * };
+ * ```
  */
 export interface KmsJwtRingStore {
   /** What is unsafe about the store, known after `load`; written to the log as a warning. */
@@ -52,7 +55,14 @@ export interface KmsJwtRingStore {
  * and `maxStale`.
  *
  * @example
- * rotation: { refreshInterval: '1m', retireAfter: '1h', store: new FileRingStore('/var/lib/my-app/ring.json') }
+ * ```ts
+ * const rotation: RotationOptions = {
+ *   refreshInterval: '1m',
+ *   retireAfter: '1h',
+ *   store: new FileRingStore('/var/lib/my-app/ring.json'),
+ * };
+ * KmsJwtModule.forRoot({ keyId: 'alias/auth', rotation });
+ * ```
  */
 export interface RotationOptions {
   /**
@@ -93,7 +103,12 @@ export interface RotationOptions {
    * for `jwksUri` and `jwks`. See SECURITY.md. Default: none.
    *
    * @example
-   * distrustedKeys: ['1234abcd-12ab-34cd-56ef-1234567890ab']
+   * ```ts
+   * KmsJwtModule.forRoot({
+   *   keyId: 'alias/auth',
+   *   rotation: { distrustedKeys: ['1234abcd-12ab-34cd-56ef-1234567890ab'] },
+   * });
+   * ```
    */
   distrustedKeys?: string[];
   /**

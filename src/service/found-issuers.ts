@@ -216,7 +216,7 @@ function keysOf({ name, algorithms, keys, allowInsecureHttp }: IssuerSettings): 
 }
 
 function tooMany(): IssuerUnavailableError {
-  return new IssuerUnavailableError(`${MAX_LOOKUPS} other issuers are being looked up`);
+  return new IssuerUnavailableError(`Too many issuers are being looked up at a time (${MAX_LOOKUPS})`);
 }
 
 function refuse(): never {

@@ -11,7 +11,9 @@ export { DEFAULT_NAME };
  * @param name the `name` of the instance in `forRoot`. Default: the instance without a name
  *
  * @example
+ * ```ts
  * const internal = app.get<KmsJwtService>(getKmsJwtServiceToken('internal'));
+ * ```
  */
 export function getKmsJwtServiceToken(name: string = DEFAULT_NAME): InjectionToken<KmsJwtService> {
   return name === DEFAULT_NAME ? KmsJwtService : `KmsJwtService:${name}`;
@@ -24,10 +26,12 @@ export function getKmsJwtServiceToken(name: string = DEFAULT_NAME): InjectionTok
  * @param name the `name` of the instance in `forRoot`. Default: the instance without a name
  *
  * @example
+ * ```ts
  * // The app's own options, with a key in LocalKms.
  * Test.createTestingModule({ imports: [AppModule] })
  *   .overrideProvider(getKmsJwtOptionsToken())
  *   .useValue({ ...kmsJwtOptions, client: new LocalKms({ keys: [{ alias: 'auth' }] }).client() });
+ * ```
  */
 export function getKmsJwtOptionsToken(name: string = DEFAULT_NAME): InjectionToken<KmsJwtModuleOptions> {
   return name === DEFAULT_NAME ? 'KMS_JWT_MODULE_OPTIONS' : `KMS_JWT_MODULE_OPTIONS:${name}`;
@@ -37,7 +41,12 @@ export function getKmsJwtOptionsToken(name: string = DEFAULT_NAME): InjectionTok
  * Injects the service of a named instance; without a name, the same as the type `KmsJwtService` alone.
  *
  * @example
- * constructor(\@InjectKmsJwt('internal') private readonly jwt: KmsJwtService) {}
+ * ```ts
+ * @Injectable()
+ * export class InternalTokens {
+ *   constructor(@InjectKmsJwt('internal') private readonly jwt: KmsJwtService) {}
+ * }
+ * ```
  */
 export function InjectKmsJwt(name?: string): PropertyDecorator & ParameterDecorator {
   return Inject(getKmsJwtServiceToken(name));

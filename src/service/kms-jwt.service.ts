@@ -1,16 +1,16 @@
-import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { isPromise } from '../async/is-promise.js';
 import { type KmsJwtError, KmsJwtOptionsError } from '../errors/errors.js';
 import { encodeBase64url } from '../jwt/base64url.js';
-import type { AlgorithmName } from '../jwt/algorithms.js';
-import { expiryOf, type JwtClaims } from '../jwt/claims.js';
+import type { JwtClaims } from '../jwt/claims.js';
 import { type CompactJws, type JwtHeader, parseCompact, tryParseCompact } from '../jwt/compact.js';
 import type { JsonWebKeySet } from '../jwt/jwk.js';
-import type { Observable, Subject } from 'rxjs';
+import type { Observable } from 'rxjs';
 import type { Clock } from '../keys/clock.js';
 import type { KeyRing } from '../keys/key-ring.js';
 import type { KmsGateway } from '../kms/kms-gateway.js';
+import type { EventStream } from '../events/event-stream.js';
 import type { KmsJwtEvent } from '../events/kms-jwt.events.js';
 import type { Log } from '../events/log.js';
 import type { DecodeOptions, SignOptions, VerifyOptions } from '../options/kms-jwt.options.js';
@@ -21,7 +21,7 @@ import type { CompleteJwt } from './complete-jwt.js';
 import type { TokenSigner } from './token-signer.js';
 import type { VerifiedToken, Verifier } from './token-verifier.js';
 import { TokenWatcher, type WatchedClaims } from './token-watcher.js';
-import { expectedOf } from './expected-of-issuer.js';
+import { expiryOfToken, sourceOfToken, watchToken } from './service-watches.js';
 import type { TrustSource, TrustSources } from './trust-sources.js';
 import { VerifyOptionsReader } from './verify-options-reader.js';
 
@@ -32,19 +32,24 @@ const VERDICT_TIMEOUT_FACTOR = 5;
  * Signs tokens with a key in KMS, and verifies them locally; with `verification: 'kms'` in KMS, too.
  *
  * @example
+ * ```ts
  * const token = await jwt.sign({ sub: 'user-42' }, { expiresIn: '15m' });
  * const claims = await jwt.verify(token, { audience: 'orders' });
+ * ```
  */
 @Injectable()
-export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
+export class KmsJwtService implements OnApplicationShutdown {
   /**
    * What happens to the keys and to KMS calls: a key published, activated, removed or distrusted, a refresh that failed or
    * recovered, a key set that becomes too old, a store that failed or is not safe, a clock that stepped, signing suspended or
    * resumed, a refused signature, the circuit opened or closed. Each is also a line of the log; a repeated line is written once
-   * in ten seconds. docs/operations.md says what to do about each. Completes at shutdown.
+   * in ten seconds. docs/operations.md says what to do about each. Until the app has started, a subscriber also receives the
+   * events before its subscription. Completes at shutdown.
    *
    * @example
-   * this.jwt.events.subscribe((event) => this.metrics.count(event.type));
+   * ```ts
+   * jwt.events.subscribe((event) => metrics.count(event.type));
+   * ```
    */
   readonly events: Observable<KmsJwtEvent>;
 
@@ -54,8 +59,9 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   private readonly watcher: TokenWatcher;
   private readonly secondsNow = () => this.clock.now() / 1000;
 
+  /** @internal Nest makes it. */
   constructor(
-    private readonly settings: KmsJwtSettings,
+    /** @internal */ readonly settings: KmsJwtSettings,
     private readonly ring: KeyRing,
     /** Absent in an instance that only verifies. */
     private readonly signer: TokenSigner | undefined,
@@ -63,12 +69,12 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
     /** Undefined without the option `issuers`. */
     private readonly sources: TrustSources | undefined,
     private readonly gateway: Pick<KmsGateway, 'circuit' | 'verifyCircuit' | 'close'> | undefined,
-    private readonly subject: Subject<KmsJwtEvent>,
+    /** @internal */ readonly stream: EventStream,
     /** @internal The log of this instance, for the guard and the routes. */
     readonly log: Log,
     private readonly clock: Clock,
   ) {
-    this.events = subject.asObservable();
+    this.events = stream.observable;
     this.guardSettings = settings.guard;
     this.verifyOptions = new VerifyOptionsReader(settings.verify, sources);
     this.watcher = new TokenWatcher(settings.guard, this.events, clock);
@@ -78,7 +84,9 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * The state of the keys and of the circuits. Makes no call. See `KmsJwtHealthIndicator` in `nestjs-kms-jwt/terminus`.
    *
    * @example
+   * ```ts
    * const { keys, signing, refresh, stale, circuit, refusedSignatures } = jwt.health();
+   * ```
    */
   health(): KmsJwtHealth {
     return {
@@ -89,20 +97,14 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
     };
   }
 
-  /** @internal For the discovery documents. */
-  get metadata(): { issuer: string | undefined; algorithms: AlgorithmName[] } {
-    const { sign, algorithms } = this.settings;
-    return { issuer: sign.issuer, algorithms: algorithms.map(({ alg }) => alg) };
+  /** @internal The ARN of the key that signs, if that is known. */
+  get signingKeyArn(): string | undefined {
+    return this.ring.activeNow?.keyArn;
   }
 
   /** @internal How long a connection may wait for the verdict of KmsJwtGuard, in milliseconds. */
   get verdictTimeout(): number {
     return VERDICT_TIMEOUT_FACTOR * this.settings.limits.timeout;
-  }
-
-  /** @internal Whether KMS can verify tokens of this instance. */
-  get hasKeyInKms(): boolean {
-    return this.gateway !== undefined;
   }
 
   /** @internal Whether the module has the option `issuers`. */
@@ -111,22 +113,20 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
   }
 
   /** @internal Whose keys verified a token. @throws TokenClaimError, IssuerUnavailableError */
-  async sourceOf(token: string, known: TrustSource | undefined): Promise<TrustSource | undefined> {
-    if (known) return this.sources?.unlessEnded(known);
-    // An overridden `authenticate` has accepted it in a way of its own.
-    const jws = this.sources && this.tryParse(token);
-    return jws && this.sources?.of(jws.payload.iss);
+  sourceOf(token: string, known: TrustSource | undefined): Promise<TrustSource | undefined> {
+    return sourceOfToken(this, token, known);
   }
 
-  /** Fetches the public key, so that a wrong key stops the app at start; with `lazy`, the first use does. */
-  async onModuleInit(): Promise<void> {
+  /** @internal Fetches the public key at start, so that a wrong key stops the app; with `lazy`, the first use does. */
+  async loadKeys(): Promise<void> {
     if (this.settings.lazy) return;
     // An issuer that is unavailable must not keep the app from starting.
     this.sources?.load();
     try {
       await this.ring.all();
     } catch (error) {
-      await Promise.all([this.sources?.stop(), this.gateway?.close()]);
+      // There is no app yet that could be closed.
+      await this.onApplicationShutdown();
       throw error;
     }
   }
@@ -139,7 +139,7 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
     this.watcher.stop();
     await Promise.all([this.signer?.close(), this.ring.stop(), this.sources?.stop()]);
     await this.gateway?.close();
-    this.subject.complete();
+    this.stream.complete();
   }
 
   /**
@@ -161,7 +161,9 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * @throws the reason of `options.signal` as soon as it aborts
    *
    * @example
+   * ```ts
    * const token = await jwt.sign({ sub: 'user-42', scope: 'orders:read' }, { expiresIn: '15m' });
+   * ```
    */
   async sign(payload: object, options?: SignOptions): Promise<string> {
     const settings =
@@ -188,7 +190,9 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * @throws KmsJwtOptionsError for wrong options
    *
    * @example
+   * ```ts
    * const claims = await jwt.verify<{ scope: string }>(token, { audience: 'orders', maxAge: '1h' });
+   * ```
    */
   verify<Schema extends StandardSchemaV1>(
     token: string,
@@ -221,40 +225,18 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
     return this.verifier.verify(token, this.verifyOptions.read(options), this.secondsNow);
   }
 
-  /**
-   * @internal Reports once when a token that was verified ceases to be valid, as `guard.endAtExpiry` and
-   * `guard.recheckInterval` ask.
-   *
-   * @returns a function that ends the watch
-   * @throws TokenExpiredError, TokenKeyUnknownError if the token has ceased to be valid since it was verified
-   */
+  /** @internal Reports once when a token that was verified ceases to be valid: see `watchToken`. */
   watch(
     verified: WatchedClaims,
     options: VerifyOptions | undefined,
     onInvalid: (error: KmsJwtError) => void,
   ): () => void {
-    const { token, source } = verified;
-    const jws = this.tryParse(token);
-    const settings = this.verifyOptions.read(options);
-    const isOurs = this.sources === undefined || source !== undefined;
-    return this.watcher.watch(
-      {
-        kid: typeof jws?.header.kid === 'string' ? jws.header.kid : undefined,
-        issuer: source?.issuer?.name,
-        expiresAt: this.expiryOf(verified, options),
-        recheck: async () =>
-          jws && isOurs ? this.verifier.recheck(token, jws, settings, this.secondsNow) : undefined,
-      },
-      onInvalid,
-    );
+    return watchToken(this, verified, options, onInvalid);
   }
 
   /** @internal When a watch of that token reports that it has expired, in seconds since 1970. */
-  expiryOf({ token, claims, source }: WatchedClaims, options: VerifyOptions | undefined): number {
-    const settings = this.verifyOptions.read(options);
-    // Claims that the app made of a token that is no JWT may have an `exp` of any type: it then never expires here.
-    const payload = this.tryParse(token)?.payload ?? claims;
-    return expiryOf(payload, source ? expectedOf(source, settings) : settings);
+  expiryOf(verified: WatchedClaims, options: VerifyOptions | undefined): number {
+    return expiryOfToken(this, verified, options);
   }
 
   /** @internal Undefined for what is no JWT. */
@@ -270,7 +252,9 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * @throws KmsJwtOptionsError for wrong options
    *
    * @example
+   * ```ts
    * const { header } = jwt.decode(token, { complete: true });
+   * ```
    */
   decode<Claims extends object = JwtClaims>(
     token: string,
@@ -291,7 +275,18 @@ export class KmsJwtService implements OnModuleInit, OnApplicationShutdown {
    * the keys fails
    *
    * @example
-   * \@Public() \@Get('.well-known/jwks.json') jwks() { return this.jwt.jwks(); }
+   * ```ts
+   * @Controller('.well-known')
+   * export class KeysController {
+   *   constructor(private readonly jwt: KmsJwtService) {}
+   *
+   *   @Public()
+   *   @Get('jwks.json')
+   *   keys() {
+   *     return this.jwt.jwks();
+   *   }
+   * }
+   * ```
    */
   async jwks(): Promise<JsonWebKeySet> {
     const keys = await this.ring.all();

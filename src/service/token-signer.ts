@@ -88,7 +88,7 @@ export class TokenSigner {
     const input = Buffer.from(signingInput, 'latin1');
     if (!(await this.checks.check({ input, signature, key }))) {
       throw new KmsSignatureError(
-        `KMS returned a signature that does not verify by the public key of ${key.keyArn}`,
+        `KMS returned a signature that does not verify with the public key of ${key.keyArn}`,
       );
     }
     return `${signingInput}.${encodeBase64url(signature)}`;

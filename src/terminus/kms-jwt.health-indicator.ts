@@ -3,10 +3,11 @@ import { InjectKmsJwt } from '../service/inject-kms-jwt.js';
 import type { KmsJwtHealth } from '../service/kms-jwt-health.js';
 import type { KmsJwtService } from '../service/kms-jwt.service.js';
 
-/** The result of the health indicator, in the form that @nestjs/terminus expects. */
+/** The result of the health indicator, in the form that `@nestjs/terminus` expects. */
 export type KmsJwtHealthResult<Key extends string> = Record<
   Key,
   {
+    /** `up` while tokens can be verified. */
     status: 'up' | 'down';
     /** `up`, but something is wrong: `stale`, no key that may sign, or an open circuit, of Sign or of Verify. */
     degraded: boolean;
@@ -14,18 +15,32 @@ export type KmsJwtHealthResult<Key extends string> = Record<
 >;
 
 /**
- * Reports to @nestjs/terminus whether tokens can be verified. The status is `up` as long as there are keys, even if they could
+ * Reports to `@nestjs/terminus` whether tokens can be verified. The status is `up` as long as there are keys, even if they could
  * not be refreshed or KMS is unavailable, as the last known keys still verify, and an outage of KMS should not take all
  * instances out of service. Then `degraded` is true: see `stale`, `signing`, `circuit`, `verifyCircuit` and `staleIn` in the
  * result. It is `down` without keys, and while the key set of `jwksUri` is older than `rotation.maxStale`. It makes no call to
  * KMS. Issuers that a function `issuers` finds do not count, and are not in the result. See docs/operations.md.
  *
  * @example
- * constructor(private readonly health: HealthCheckService, private readonly kmsJwt: KmsJwtHealthIndicator) {}
- * \@Get() \@HealthCheck() check() { return this.health.check([() => this.kmsJwt.isHealthy()]); }
+ * ```ts
+ * @Controller('health')
+ * export class HealthController {
+ *   constructor(
+ *     private readonly health: HealthCheckService,
+ *     private readonly kmsJwt: KmsJwtHealthIndicator,
+ *   ) {}
+ *
+ *   @Get()
+ *   @HealthCheck()
+ *   check() {
+ *     return this.health.check([() => this.kmsJwt.isHealthy()]);
+ *   }
+ * }
+ * ```
  */
 @Injectable()
 export class KmsJwtHealthIndicator {
+  /** @internal Nest makes it. */
   constructor(@InjectKmsJwt() private readonly jwt: KmsJwtService) {}
 
   /**
@@ -34,9 +49,14 @@ export class KmsJwtHealthIndicator {
    * @param name the `name` that the instance was given with `forRoot`
    *
    * @example
+   * ```ts
    * export const InternalHealthIndicator = KmsJwtHealthIndicator.named('internal');
-   * // providers: [InternalHealthIndicator]
-   * constructor(\@Inject(InternalHealthIndicator) private readonly internal: KmsJwtHealthIndicator) {}
+   *
+   * @Module({ imports: [TerminusModule], providers: [InternalHealthIndicator] })
+   * export class HealthModule {
+   *   constructor(@Inject(InternalHealthIndicator) private readonly internal: KmsJwtHealthIndicator) {}
+   * }
+   * ```
    */
   static named(name: string): Type<KmsJwtHealthIndicator> {
     @Injectable()
@@ -48,7 +68,11 @@ export class KmsJwtHealthIndicator {
     return NamedKmsJwtHealthIndicator;
   }
 
-  /** @param key the name of the entry in the health report; default: `'kms-jwt'` */
+  /**
+   * The entry for the health report.
+   *
+   * @param key its name; default: `'kms-jwt'`
+   */
   isHealthy<Key extends string = 'kms-jwt'>(key: Key = 'kms-jwt' as Key): KmsJwtHealthResult<Key> {
     const { issuers, issuersAreFound, ...health } = this.jwt.health();
     // Issuers that a function finds are those of the tokens that came: they say nothing of this instance, and may be many.

@@ -36,10 +36,12 @@ const VERDICT_TIMEOUT_MS = 15_000;
  * @throws KmsJwtOptionsError for claims that are no plain object, and if `NODE_ENV` is `production` or `prod`, in any case
  *
  * @example
+ * ```ts
  * const module = await Test.createTestingModule({ imports: [AppModule] })
  *   .overrideProvider(KmsJwtGuard)
  *   .useValue(fakeClaims({ sub: 'user-42', scope: 'orders:read' }))
  *   .compile();
+ * ```
  */
 export function fakeClaims(claims: JwtClaims, options: FakeClaimsOptions = {}): KmsJwtGuard {
   if (/^prod(uction)?$/i.test(process.env['NODE_ENV']?.trim() ?? '')) {

@@ -1,3 +1,9 @@
+/**
+ * For the tests of an app: calls with claims and without tokens, and real tokens without AWS, with a clock that the test sets.
+ *
+ * @module nestjs-kms-jwt/testing
+ */
+
 export { fakeClaims, type FakeClaimsOptions } from './fake-claims.js';
 export {
   createKmsJwtTesting,

@@ -31,14 +31,20 @@ export interface KmsJwtTesting {
    * @returns the builder
    *
    * @example
+   * ```ts
    * const module = await kms.override(Test.createTestingModule({ imports: [AppModule] }), { signOptions }).compile();
+   * ```
    */
   override<Builder extends ModuleBuilder>(builder: Builder, options?: KmsJwtModuleOptions): Builder;
 }
 
 /** As much of Nest's `TestingModuleBuilder` as `override` needs. */
 export interface ModuleBuilder {
-  overrideProvider(token: unknown): { useValue(value: unknown): unknown };
+  /** Begins to replace the provider of a token. */
+  overrideProvider(token: unknown): {
+    /** Replaces it by a value. */
+    useValue(value: unknown): unknown;
+  };
 }
 
 const ALIAS = 'auth';
@@ -51,12 +57,14 @@ const ALIAS = 'auth';
  * @throws Error if `NODE_ENV` is `production` or `prod`, in any case
  *
  * @example
+ * ```ts
  * const kms = createKmsJwtTesting({ now: new Date('2026-01-01T12:00:00Z') });
  * const module = await kms.override(Test.createTestingModule({ imports: [AppModule] })).compile();
  * await module.init();
  * const token = await module.get(KmsJwtService).sign({ sub: 'user-42' }, { expiresIn: '15m' });
  * kms.clock.advance('15m');
  * await expect(module.get(KmsJwtService).verify(token)).rejects.toThrow(TokenExpiredError);
+ * ```
  */
 export function createKmsJwtTesting({ now, keySpec }: KmsJwtTestingOptions = {}): KmsJwtTesting {
   const start = now ?? new Date();

@@ -28,7 +28,9 @@ export class TestClock implements Clock {
    * @throws KmsJwtOptionsError for what is no duration
    *
    * @example
+   * ```ts
    * clock.advance('15m');
+   * ```
    */
   advance(duration: Duration): void {
     const [accepts, expected] = durationRule;

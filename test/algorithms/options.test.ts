@@ -64,8 +64,8 @@ describe('a key', () => {
 
 describe('the option algorithm', () => {
   test.each<[unknown, string]>([
-    [['RS256', 'PS256'], 'the same key could have RS256 and PS256'],
-    [['Ed25519', 'EdDSA'], 'the same key could have Ed25519 and EdDSA'],
+    [['RS256', 'PS256'], 'the same key could sign with RS256 and PS256'],
+    [['Ed25519', 'EdDSA'], 'the same key could sign with Ed25519 and EdDSA'],
     [['ES256', 'ES256'], 'must be an algorithm that KMS signs with, or an array of them, each once'],
     ['HS256', 'must be an algorithm that KMS signs with'],
     ['none', 'must be an algorithm that KMS signs with'],

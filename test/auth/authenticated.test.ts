@@ -36,7 +36,12 @@ describe.each(['authenticate', 'schema'] as const)('claims from %s', (place) => 
   test.each([[null], [undefined], [false]])('of %j are a token that the app rejects', async (value) => {
     expect(await respond(value, place)).toEqual({
       status: 401,
-      body: { statusCode: 401, message: 'The token was rejected by the app', errorCode: 'token_rejected' },
+      body: {
+        statusCode: 401,
+        message: 'The token was rejected by the app',
+        error: 'Unauthorized',
+        errorCode: 'token_rejected',
+      },
     });
   });
 

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { STATUS_CODES } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { type Client, credentials, loadPackageDefinition, type ServiceError } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
@@ -177,7 +178,12 @@ describe('on HTTP', () => {
         challenge: response.headers.get('www-authenticate'),
         retryAfter: response.headers.get('retry-after'),
       }).toEqual(headers);
-      expect(await response.json()).toEqual({ statusCode, message, errorCode });
+      expect(await response.json()).toEqual({
+        statusCode,
+        message,
+        error: STATUS_CODES[statusCode],
+        errorCode,
+      });
     },
   );
 });

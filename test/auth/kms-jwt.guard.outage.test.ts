@@ -6,7 +6,12 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_, newAdapter) => {
   const { current, start, get, post, login } = appsOn(newAdapter);
 
   describe('while KMS is away', () => {
-    const outage = { statusCode: 503, message: 'Service Unavailable', errorCode: 'kms_unavailable' };
+    const outage = {
+      statusCode: 503,
+      message: 'Service Unavailable',
+      error: 'Service Unavailable',
+      errorCode: 'kms_unavailable',
+    };
 
     test.each(['throttle', 'drop', 'html', 'hang'] as const)(
       'the first use of a lazy key answers 503 with Retry-After, not 401 (%s), and a token is judged again once there is a key',

@@ -40,6 +40,7 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_, newAdapter) => {
       expect(await response.json()).toEqual({
         statusCode: 401,
         message: 'The request carries no bearer token',
+        error: 'Unauthorized',
         errorCode: 'token_missing',
       });
     });
@@ -70,7 +71,12 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_, newAdapter) => {
       expect(response.headers.get('www-authenticate')).toMatch(
         /^Bearer error="invalid_token", error_description="[^"]+"$/,
       );
-      expect(await response.json()).toEqual({ statusCode: 401, message: expect.any(String), errorCode });
+      expect(await response.json()).toEqual({
+        statusCode: 401,
+        message: expect.any(String),
+        error: 'Unauthorized',
+        errorCode,
+      });
     });
 
     test('lets @Public() pass, with a bad token too, and without claims', async () => {
@@ -92,6 +98,7 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_, newAdapter) => {
     expect(await wrong.json()).toEqual({
       statusCode: 500,
       message: 'Internal Server Error',
+      error: 'Internal Server Error',
       errorCode: 'options_invalid',
     });
   });

@@ -28,12 +28,12 @@ const ADMITTED = { status: 200, retryAfter: null, body: 'orders' };
 const REVOKED = {
   status: 401,
   retryAfter: null,
-  body: '{"statusCode":401,"message":"The token has been revoked","errorCode":"token_revoked"}',
+  body: '{"statusCode":401,"message":"The token has been revoked","error":"Unauthorized","errorCode":"token_revoked"}',
 };
 const UNAVAILABLE = {
   status: 503,
   retryAfter: '1',
-  body: '{"statusCode":503,"message":"Service Unavailable","errorCode":"revocation_unavailable"}',
+  body: '{"statusCode":503,"message":"Service Unavailable","error":"Service Unavailable","errorCode":"revocation_unavailable"}',
 };
 
 test.each([

@@ -45,6 +45,7 @@ describe('@Scopes()', () => {
       {
         statusCode: 403,
         message: 'The request needs the scope orders:read',
+        error: 'Forbidden',
         errorCode: 'insufficient_scope',
       },
     ]);

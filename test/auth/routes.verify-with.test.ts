@@ -106,6 +106,7 @@ describe('@VerifyWith()', () => {
       {
         statusCode: 401,
         message: 'The level claim does not match the schema',
+        error: 'Unauthorized',
         errorCode: 'token_claim_invalid',
       },
     ]);

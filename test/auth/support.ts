@@ -1,6 +1,7 @@
 import {
   type DynamicModule,
   type INestApplication,
+  type LoggerService,
   Module,
   type NestApplicationOptions,
   type Provider,
@@ -32,6 +33,8 @@ export interface AppParts {
   providers?: Provider[];
   options?: Partial<KmsJwtModuleOptions>;
   adapter?: AbstractHttpAdapter;
+  /** Default: none. */
+  logger?: LoggerService;
   /** What has to happen before the app listens, such as a cookie parser. */
   prepare?: (app: INestApplication) => unknown;
   /** That of the context, if tests run concurrently: Vitest's global hook would belong to any of them. */
@@ -40,7 +43,7 @@ export interface AppParts {
 
 /** Starts an app on a port of its own, until the end of the test. */
 export async function startApp(parts: AppParts): Promise<TestApp> {
-  const { imports = [], controllers = [], providers = [], options, adapter, prepare } = parts;
+  const { imports = [], controllers = [], providers = [], options, adapter, logger, prepare } = parts;
   const { onTestFinished = onAnyTestFinished } = parts;
   const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
   const client = localKms.client({ maxAttempts: 1 });
@@ -50,8 +53,8 @@ export async function startApp(parts: AppParts): Promise<TestApp> {
     providers,
   })
   class AppModule {}
-  const quiet: NestApplicationOptions = { logger: false };
-  const app = await NestFactory.create(AppModule, adapter ?? new ExpressAdapter(), quiet);
+  const nestOptions: NestApplicationOptions = { logger: logger ?? false };
+  const app = await NestFactory.create(AppModule, adapter ?? new ExpressAdapter(), nestOptions);
   onTestFinished(() => app.close());
   await prepare?.(app);
   await app.listen(0, '127.0.0.1');

@@ -1,4 +1,17 @@
-import { type ArgumentsHost, Catch, Controller, Get, HttpException, Inject, Param } from '@nestjs/common';
+import {
+  type ArgumentsHost,
+  BadRequestException,
+  Catch,
+  Controller,
+  ForbiddenException,
+  Get,
+  HttpException,
+  Inject,
+  InternalServerErrorException,
+  Param,
+  ServiceUnavailableException,
+  UnauthorizedException,
+} from '@nestjs/common';
 import { APP_FILTER, BaseExceptionFilter, HttpAdapterHost } from '@nestjs/core';
 import {
   InsufficientScopeError,
@@ -6,7 +19,9 @@ import {
   KmsJwtExceptionFilter,
   KmsJwtOptionsError,
   KmsUnavailableError,
+  OriginNotAllowedError,
   toHttpException,
+  TokenAmbiguousError,
   TokenMissingError,
 } from 'nestjs-kms-jwt';
 import { describe, expect, test } from 'vitest';
@@ -111,4 +126,19 @@ test('the exception has the status, the headers, the code and the cause', () => 
   expect(exception.getStatus()).toBe(401);
   // Nest 12 has it as a property, too.
   expect(exception.getResponse()).toMatchObject({ errorCode: 'token_missing' });
+});
+
+test.each<[KmsJwtError, HttpException]>([
+  [new TokenAmbiguousError(), new BadRequestException('The request carries more than one bearer token')],
+  [new TokenMissingError(), new UnauthorizedException('The request carries no bearer token')],
+  [new OriginNotAllowedError(), new ForbiddenException('The origin of the connection is not allowed')],
+  [new KmsJwtOptionsError('keyId', 'is missing'), new InternalServerErrorException('Internal Server Error')],
+  [
+    new KmsUnavailableError('timeout', 'KMS did not answer'),
+    new ServiceUnavailableException('Service Unavailable'),
+  ],
+])('the body for %s is that of an exception of Nest, and the code', (error, ofNest) => {
+  const { errorCode, ...body } = toHttpException(error).getResponse() as Record<string, unknown>;
+  expect(body).toEqual(ofNest.getResponse());
+  expect(errorCode).toBe(error.code);
 });

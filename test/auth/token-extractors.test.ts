@@ -211,6 +211,7 @@ describe('a request', () => {
     expect(await both.json()).toEqual({
       statusCode: 400,
       message: 'The request carries more than one bearer token',
+      error: 'Bad Request',
       errorCode: 'token_ambiguous',
     });
   });

@@ -10,6 +10,7 @@ import { describe, expect, test } from 'vitest';
 import { describeEvent } from '../../src/events/kms-jwt.events.js';
 import { blockedError, timeoutError, translateKmsError } from '../../src/kms/kms-errors.js';
 import { ROOT } from './support.js';
+import { codeIn, isListed, rowsUnder } from './tables.js';
 
 type EventOf<Type> = Extract<KmsJwtEvent, { type: Type }>;
 
@@ -86,32 +87,15 @@ const ERRORS = [
 
 const document = await readFile(join(ROOT, 'docs/operations.md'), 'utf8');
 
-/** The rows of the table under a heading, as the text of their cells. */
-function rowsUnder(heading: string): string[][] {
-  const section = document.split(/^## /m).find((text) => text.startsWith(`${heading}\n`)) ?? '';
-  const lines = section.split('\n').filter((line) => line.startsWith('| `'));
-  return lines.map((line) => line.split(' | ').map((cell) => cell.replace(/^\| |\s*\|$/g, '').trim()));
-}
-
 async function sourceText(): Promise<string> {
   const names = await readdir(join(ROOT, 'src'), { recursive: true });
   const files = names.filter((name) => name.endsWith('.ts'));
   return (await Promise.all(files.map((name) => readFile(join(ROOT, 'src', name), 'utf8')))).join('\n');
 }
 
-const codeIn = (cell = '') => [...cell.matchAll(/`([^`]+)`/g)].map(([, text = '']) => text);
-
-/** Whether one of the patterns of a cell, in which … stands for any text, matches a line of the log. */
-function isListed(line: string, cell = ''): boolean {
-  return codeIn(cell).some((pattern) => {
-    const parts = pattern.split('…').map((text) => text.replace(/[^\w\s]/g, '\\$&'));
-    return new RegExp(`^${parts.join('.*')}$`).test(line);
-  });
-}
-
 describe('docs/operations.md', () => {
-  const events = rowsUnder('Events and their log lines');
-  const errors = rowsUnder('Errors');
+  const events = rowsUnder(document, 'Events and their log lines');
+  const errors = rowsUnder(document, 'Errors');
 
   test('has one row for each event, and no other', () => {
     expect(events.map(([type]) => codeIn(type)[0])).toEqual(expect.arrayContaining(Object.keys(EVENTS)));
@@ -137,7 +121,7 @@ describe('docs/operations.md', () => {
 
   test('quotes what the source says', async () => {
     const source = await sourceText();
-    const remedies = rowsUnder('When `sign` refuses with `alias_moved`');
+    const remedies = rowsUnder(document, 'When `sign` refuses with `alias_moved`');
     const patterns = [
       ...events.flatMap(([, line]) => codeIn(line)),
       ...[...errors, ...remedies].flatMap(([line]) => codeIn(line)),

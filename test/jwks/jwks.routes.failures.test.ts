@@ -15,8 +15,8 @@ const ADAPTERS = {
   Express: () => new ExpressAdapter(),
   Fastify: () => new FastifyAdapter(),
 };
-const UNAVAILABLE = { statusCode: 503, message: 'Service Unavailable' };
-const INTERNAL = { statusCode: 500, message: 'Internal Server Error' };
+const UNAVAILABLE = { statusCode: 503, message: 'Service Unavailable', error: 'Service Unavailable' };
+const INTERNAL = { statusCode: 500, message: 'Internal Server Error', error: 'Internal Server Error' };
 
 const LOGGER: LoggerService = {
   log: () => {},

@@ -171,6 +171,7 @@ describe.each(['Express', 'Fastify'] as const)('on %s', (adapter) => {
     expect(await response.json()).toEqual({
       statusCode: 503,
       message: 'Service Unavailable',
+      error: 'Service Unavailable',
       errorCode: 'kms_unavailable',
     });
     outage.stop();

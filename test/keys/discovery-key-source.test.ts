@@ -59,7 +59,9 @@ describe('the metadata', () => {
     const server = await startIssuer();
     server.metadata = JSON.parse(JSON.stringify(metadata).replace('URL', server.url)) as object;
     if ('issuer' in metadata && metadata.issuer === undefined) server.metadata = { issuer: null };
-    await expect(sourceOf(server).kids()).rejects.toMatchObject(unavailable(/is that of another issuer/));
+    await expect(sourceOf(server).kids()).rejects.toMatchObject(
+      unavailable(/its issuer does not match the expected issuer/),
+    );
     expect(server.fetches).toBe(0);
   });
 
@@ -75,7 +77,7 @@ describe('the metadata', () => {
   ])('whose jwks_uri is %j are refused', async (uri) => {
     const server = await startIssuer();
     server.metadata = { jwks_uri: uri ?? null };
-    await expect(sourceOf(server).kids()).rejects.toMatchObject(unavailable(/jwks_uri is no https URL/));
+    await expect(sourceOf(server).kids()).rejects.toMatchObject(unavailable(/jwks_uri is not an https URL/));
   });
 
   test('that came over https do not lead to a service on loopback', () => {
@@ -120,12 +122,12 @@ describe('while the metadata are wrong', () => {
     [
       'name another issuer',
       (server) => (server.metadata = { issuer: 'https://other.example' }),
-      /is that of another issuer/,
+      /its issuer does not match the expected issuer/,
     ],
     [
       'name a URL that is refused',
       (server) => (server.metadata = { jwks_uri: 'http://keys.example/' }),
-      /jwks_uri is no https URL/,
+      /jwks_uri is not an https URL/,
     ],
   ])(
     'as they %s, the former place supplies keys for maxStale, with the problem',

@@ -26,7 +26,7 @@ test('a port on which nobody listens', async () => {
   const port = await portOf(server);
   server.close();
   expect(await problemAt(`http://127.0.0.1:${port}`)).toBe(
-    'nothing accepts connections there; check its host and port (ECONNREFUSED)',
+    'the connection was refused; check its host and port (ECONNREFUSED)',
   );
 });
 
@@ -52,7 +52,7 @@ test('a connection that is closed without an answer', async () => {
 
 test('https at a port of http', async () => {
   expect(await problemAt(`https://127.0.0.1:${await portOf(createHttpServer())}`)).toMatch(
-    /^there is no TLS; check its port, or whether it is http \((?:ERR_SSL_\w+|EPROTO)\)$/,
+    /^the TLS handshake failed; check its port, and whether it serves https \((?:ERR_SSL_\w+|EPROTO)\)$/,
   );
 });
 

@@ -225,8 +225,7 @@ describe('in an app', () => {
   test('an unsafe file stops the start', async () => {
     await writeFile(path, JSON.stringify(RING));
     await chmod(path, 0o666);
-    const { module } = await start();
-    await expect(module.init()).rejects.toMatchObject(refusal(/writable by every user/));
+    await expect(start()).rejects.toMatchObject(refusal(/writable by every user/));
     expect(await readFile(path, 'utf8')).toBe(JSON.stringify(RING));
   });
 

@@ -70,7 +70,7 @@ describe('a key', () => {
     const { ring, events } = newRing([alias(A), alias(impostor)]);
     await ring.active();
     await seconds(300);
-    expect(events.at(-1)).toMatch(/^refresh_failed KmsJwt: kid must differ from key to key/);
+    expect(events.at(-1)).toMatch(/^refresh_failed KmsJwt: kid must be unique for each key/);
     expect(await ring.active()).toBe(A);
   });
 });

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { loadError } from '../../src/kms/sdk-load-error.js';
 
 const SDK = '@aws-sdk/client-kms';
-const IS_MISSING = 'KmsJwt: keyId needs the package @aws-sdk/client-kms: npm install it';
+const IS_MISSING = 'KmsJwt: keyId needs the package @aws-sdk/client-kms: npm install @aws-sdk/client-kms';
 const NOT_LOADED = 'KmsJwt: keyId cannot be used: the AWS SDK or the KMS gateway failed to load';
 
 const notFound = (code: string, message: string) => Object.assign(new Error(message), { code });

@@ -11,7 +11,11 @@ const CLI = fileURLToPath(new URL('../../dist/esm/local/cli.js', import.meta.url
 /** Runs the command to its end. */
 async function run(args: string[], env: NodeJS.ProcessEnv = {}) {
   const child = startCli(args, env);
-  const [stdout, stderr] = await Promise.all([text(child.stdout!), text(child.stderr!), once(child, 'close')]);
+  const [stdout, stderr] = await Promise.all([
+    text(child.stdout!),
+    text(child.stderr!),
+    once(child, 'close'),
+  ]);
   return { code: child.exitCode, stdout, stderr };
 }
 

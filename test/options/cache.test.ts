@@ -21,7 +21,7 @@ test.each([[true], [null], [0], [1000], ['1000'], [[]], [() => false]])('%o is r
 
 test('a Map is refused, as it has no options', () => {
   expect(() => read(new Map([['max', 1]]))).toThrow(
-    new KmsJwtOptionsError('cache', 'must be an object with options as its properties'),
+    new KmsJwtOptionsError('cache', 'must be an object of options, not a promise, a Map or an array'),
   );
 });
 

@@ -88,7 +88,9 @@ test.each([
   ['property', 'guard.property'],
 ])('names the new place of %s', (option, place) => {
   const given = { keyId, [option]: 1 } as KmsJwtModuleOptions;
-  expect(() => readModuleOptions(given)).toThrow(new KmsJwtOptionsError(option, `is now ${place}`));
+  expect(() => readModuleOptions(given)).toThrow(
+    new KmsJwtOptionsError(option, `must be in its group: set ${place}`),
+  );
 });
 
 test.each(['isGlobal', 'name', 'jwksPath', 'discovery'])('names the place of %s', (option) => {

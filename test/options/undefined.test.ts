@@ -17,7 +17,7 @@ describe('undefined is refused where it would switch a check off', () => {
     ['rotation.distrustedKeys', { rotation: { distrustedKeys: undefined } }, 'an array of '],
     ['guard.allowedOrigins', { guard: { allowedOrigins: undefined } }, 'an array of '],
   ])('%s of the module', (option, given, expected) => {
-    const problem = `${option} is undefined: leave it out, or give ${expected}`;
+    const problem = `${option} is undefined: leave it out, or set it to ${expected}`;
     expect(() => readModuleOptions({ keyId, ...given })).toThrow(
       expect.objectContaining({ option, message: expect.stringContaining(problem) as string }),
     );
@@ -41,7 +41,7 @@ describe('undefined is refused where it would switch a check off', () => {
 
   test.each(SIGN)('signOptions.%s, and the same option of one call', (option) => {
     const given = { [option]: undefined };
-    const problem = expect.stringContaining('is undefined: leave it out, or give ') as string;
+    const problem = expect.stringContaining('is undefined: leave it out, or set it to ') as string;
     expect(() => readModuleOptions({ keyId, signOptions: given })).toThrow(
       expect.objectContaining({ option: `signOptions.${option}`, message: problem }),
     );
@@ -50,7 +50,7 @@ describe('undefined is refused where it would switch a check off', () => {
 
   test.each(VERIFY)('verifyOptions.%s, and the same option of one call', (option) => {
     const given = { [option]: undefined };
-    const problem = expect.stringContaining('is undefined: leave it out, or give ') as string;
+    const problem = expect.stringContaining('is undefined: leave it out, or set it to ') as string;
     expect(() => readModuleOptions({ keyId, verifyOptions: given })).toThrow(
       expect.objectContaining({ option: `verifyOptions.${option}`, message: problem }),
     );

@@ -37,7 +37,9 @@ describe('verification', () => {
 
   test('that is undefined in a call is refused: a check would be missing', () => {
     const given = { verification: undefined } as unknown as VerifyOptions;
-    expect(() => readVerifyOptions(given, {})).toThrow(/verification is undefined: leave it out, or give /);
+    expect(() => readVerifyOptions(given, {})).toThrow(
+      /verification is undefined: leave it out, or set it to /,
+    );
   });
 
   test('in verifyOptions is refused with its place', () => {
@@ -59,7 +61,7 @@ describe('kms, where KMS does not have the keys, is refused with the remedy', ()
       'a JWK in verificationKeys',
       { keyId, rotation: { verificationKeys: ['alias/next', jwk] } },
       'rotation.verificationKeys',
-      /has a JWK.*name a key in KMS instead, or leave verification out and set it by @VerifyWith\(\)/,
+      /contains a JWK.*name a key in KMS instead, or leave verification out and set it by @VerifyWith\(\)/,
     ],
   ])('%s', (_, given, option, message) => {
     expect(() => readModuleOptions({ ...given, verification: 'kms' })).toThrow(

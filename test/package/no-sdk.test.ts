@@ -16,7 +16,7 @@ describe('an app without @aws-sdk/client-kms', () => {
     const [imported, error] = (await app.run('node', 'main.mjs', file)).trim().split('\n');
     expect(imported).toBe('imported');
     expect(error).toMatch(
-      /^KmsJwtOptionsError: .*keyId needs the package @aws-sdk\/client-kms: npm install it/,
+      /^KmsJwtOptionsError: .*keyId needs the package @aws-sdk\/client-kms: npm install @aws-sdk\/client-kms/,
     );
   });
 

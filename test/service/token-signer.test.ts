@@ -114,7 +114,9 @@ const signSomethingElse = (request: KmsSignRequest) => A.answer({ ...request, me
 describe('no token is handed out', () => {
   test('with a signature over something else', async () => {
     expect(await refusal(signSomethingElse)).toEqual(
-      new KmsSignatureError(`KMS returned a signature that does not verify by the public key of ${A.keyArn}`),
+      new KmsSignatureError(
+        `KMS returned a signature that does not verify with the public key of ${A.keyArn}`,
+      ),
     );
   });
 

@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http';
 import { Controller, type DynamicModule, Get, Module, UseGuards } from '@nestjs/common';
 import { type AbstractHttpAdapter, NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
@@ -50,10 +51,10 @@ export const http: EndpointFamily = {
   name: 'HTTP',
   endpoints,
   admitted: (answer) => ({ status: 200, body: answer }),
-  refused: ({ challenge, ...body }) => ({
-    status: body.statusCode,
+  refused: ({ challenge, statusCode, message, errorCode }) => ({
+    status: statusCode,
     ...(challenge && { 'www-authenticate': challenge }),
-    ...(body.statusCode === 503 && { 'retry-after': '1' }),
-    body,
+    ...(statusCode === 503 && { 'retry-after': '1' }),
+    body: { statusCode, message, error: STATUS_CODES[statusCode], errorCode },
   }),
 };

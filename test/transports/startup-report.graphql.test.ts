@@ -68,13 +68,13 @@ const resolversAndAppGuard = (guard: Type<KmsJwtGuard>) => [...resolversOf(guard
 const FIELDS = [
   'log',
   expect.stringMatching(
-    /^Nest asks no guard for the fields of OrdersResolver \(owner, price\):.*fieldResolverEnhancers: \['guards'\]/,
+    /^Nest runs no guard for the fields of OrdersResolver \(owner, price\):.*fieldResolverEnhancers: \['guards'\]/,
   ),
 ];
 const reference = (name: string) => [
   'warn',
   expect.stringMatching(
-    new RegExp(`^Nest asks no guard for the reference resolver OrdersResolver.${name}:.*verifyReference`),
+    new RegExp(`^Nest runs no guard for the reference resolver OrdersResolver.${name}:.*verifyReference`),
   ),
 ];
 

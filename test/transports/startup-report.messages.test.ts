@@ -41,7 +41,7 @@ const gatewaysAndAppGuard = (guard: Type<KmsJwtGuard>) => [...gatewaysOf(guard),
 
 const CONNECTION = [
   'log',
-  expect.stringMatching(/^Nest asks no guard for OrdersGateway.handleConnection:.*acceptConnection/),
+  expect.stringMatching(/^Nest runs no guard for OrdersGateway.handleConnection:.*acceptConnection/),
 ];
 const MESSAGE = uncovered('the WebSocket message OrdersGateway.read');
 

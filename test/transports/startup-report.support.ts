@@ -62,7 +62,7 @@ export async function startAndRead({
   onTestFinished(() => app.close());
   await app.init();
   await app.resolve(getKmsJwtServiceToken(name), undefined, { strict: false });
-  return lines.filter(([, line]) => !line.startsWith('The key '));
+  return lines.filter(([, line]) => !/^(?:The key |Signing with )/.test(line));
 }
 
 export const uncovered = (what: string) =>

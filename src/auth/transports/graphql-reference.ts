@@ -19,7 +19,7 @@ export function referenceContext(context: unknown, info: unknown, resolver: obje
   if (typeof context !== 'object' || context === null || !isInfo(info)) {
     throw new KmsJwtOptionsError(
       'verifyReference',
-      'takes the second and the third argument of a __resolveReference: the context of the operation, and its info',
+      'needs the second and the third argument of __resolveReference: the context and the info of the operation',
     );
   }
   const { constructor } = prototypeOf(resolver);

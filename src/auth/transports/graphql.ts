@@ -13,7 +13,7 @@ interface GraphqlContext {
   req?: object;
 }
 
-/** graphql-ws's own context of a connection, which @nestjs/graphql passes on as `req`. */
+/** graphql-ws's own context of a connection, which `@nestjs/graphql` passes on as `req`. */
 interface Connection {
   extra: {
     request: TokenCarrier;

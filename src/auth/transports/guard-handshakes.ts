@@ -57,8 +57,10 @@ type AnyServer = Partial<WsServer> & { engine?: Partial<Engine>; server?: { engi
  * @throws KmsJwtOptionsError at start for servers other than those of `ws` and socket.io
  *
  * @example
+ * ```ts
  * const app = await NestFactory.create(AppModule);
  * app.useWebSocketAdapter(guardHandshakes(new WsAdapter(app), app.get(KmsJwtGuard)));
+ * ```
  */
 export function guardHandshakes<Adapter extends WebSocketAdapter>(
   adapter: Adapter,

@@ -24,16 +24,20 @@ interface NewSocket {
  * @param guard verifies the tokens; its `handleError` sees each refusal, but what it returns is not sent
  *
  * @example
- * \@WebSocketGateway()
+ * ```ts
+ * @WebSocketGateway()
  * export class OrdersGateway implements OnGatewayInit<Server>, OnGatewayConnection {
  *   constructor(private readonly guard: KmsJwtGuard) {}
+ *
  *   afterInit(server: Server) {
  *     server.use(handshakeMiddleware(this.guard, { gateway: OrdersGateway }));
  *   }
+ *
  *   async handleConnection(client: Socket) {
  *     await this.guard.acceptConnection(client, { gateway: this });
  *   }
  * }
+ * ```
  */
 export function handshakeMiddleware(
   guard: KmsJwtGuard,
@@ -66,6 +70,6 @@ function checkRecovery({ nsp }: NewSocket): void {
   if (!nsp?.server?.opts?.connectionStateRecovery?.skipMiddlewares) return;
   throw new KmsJwtOptionsError(
     'connectionStateRecovery.skipMiddlewares',
-    'must be false: otherwise socket.io asks no middleware for recovered connections',
+    'must be false: otherwise socket.io runs no middleware for recovered connections',
   );
 }

@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http';
 import { HttpException } from '@nestjs/common';
 import {
   InsufficientScopeError,
@@ -12,19 +13,24 @@ const RETRY_AFTER_SECONDS = '1';
 
 /**
  * The exception with which `KmsJwtGuard` and `KmsJwtExceptionFilter` respond to an error, for an exception filter that catches
- * everything itself. Its body has the error's message and code, except for a 500 and a 503, where the message is the name of the
- * status. Log its `cause` for these: the filter of this library would have done so.
+ * everything itself. Its body has the error's message and code, and the name of the status as `error`; for a 500 and a 503 that is
+ * the message too. Log its `cause` for these: the filter of this library would have done so.
  *
  * @returns an HttpException with the `headers` that belong to its status, `WWW-Authenticate` (RFC 6750, section 3) or
  * `Retry-After`: Nest does not set them
  *
  * @example
- * catch(error: unknown, host: ArgumentsHost) {
- *   if (!(error instanceof KmsJwtError)) return super.catch(error, host);
- *   const exception = toHttpException(error);
- *   const response = host.switchToHttp().getResponse<Response>();
- *   response.status(exception.getStatus()).set(exception.headers).json(exception.getResponse());
+ * ```ts
+ * @Catch()
+ * export class AppExceptionFilter extends BaseExceptionFilter {
+ *   override catch(error: unknown, host: ArgumentsHost) {
+ *     if (!(error instanceof KmsJwtError)) return super.catch(error, host);
+ *     const exception = toHttpException(error);
+ *     const response = host.switchToHttp().getResponse<Response>();
+ *     response.status(exception.getStatus()).set(exception.headers).json(exception.getResponse());
+ *   }
  * }
+ * ```
  */
 export function toHttpException(
   error: KmsJwtError,
@@ -34,10 +40,10 @@ export function toHttpException(
   return Object.assign(exception, { headers: headersOfRefusal(error) });
 }
 
-/** The body of a refusal over HTTP. */
+/** The body of a refusal over HTTP: that of Nest's own exceptions, with the code of the error. */
 export function httpBody(error: unknown) {
   const { status, message, errorCode } = refusalOf(error);
-  return { statusCode: status, message, errorCode };
+  return { statusCode: status, message, error: STATUS_CODES[status], errorCode };
 }
 
 /** The headers that belong to the status of a refusal. */

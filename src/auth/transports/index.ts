@@ -29,6 +29,6 @@ export function transportOf(host: ArgumentsHost): Transport {
   const known = [...TRANSPORTS.keys()].join(', ');
   throw new KmsJwtOptionsError(
     'KmsJwtGuard',
-    `does not support the transport ${host.getType()}: supported are ${known}`,
+    `does not support the transport ${host.getType()}: the supported ones are ${known}`,
   );
 }

@@ -20,53 +20,58 @@ import { requestAborted } from './connection-error.js';
  * | `omitSignature` | Sign: success without a signature |
  *
  * @example
+ * ```ts
  * const fault: LocalKmsFault = { kind: 'error', name: 'AccessDeniedException', operation: 'Sign' };
  * localKms.inject(fault);
+ * ```
  */
-export type LocalKmsFault =
-  | (AnyOperationFault & { readonly kind: 'throttle' | 'drop' | 'hang' | 'html' })
-  | (AnyOperationFault & {
+export type LocalKmsFault = (
+  | {
+      readonly kind: 'throttle' | 'drop' | 'hang' | 'html';
+      /** The operation that the fault applies to. Default: every operation. */
+      readonly operation?: LocalKmsOperation;
+    }
+  | {
       readonly kind: 'error';
+      readonly operation?: LocalKmsOperation;
       /** The exception name, such as `'AccessDeniedException'`. */
       readonly name: string;
       /** The exception message. Default: empty. */
       readonly message?: string;
       /** The HTTP status, 400 to 599. Default: 400. */
       readonly status?: number;
-    })
-  | (AnyOperationFault & {
+    }
+  | {
       readonly kind: 'delay';
+      readonly operation?: LocalKmsOperation;
       /** The delay in milliseconds, 0 to 2,147,483,647. */
       readonly milliseconds: number;
-    })
-  | (SignFault & { readonly kind: 'corruptSignature' | 'otherKey' | 'omitSignature' })
-  | (SignFault & {
+    }
+  | {
+      readonly kind: 'corruptSignature' | 'otherKey' | 'omitSignature';
+      /** The fault applies to Sign only. */
+      readonly operation?: 'Sign';
+    }
+  | {
       readonly kind: 'signature';
+      readonly operation?: 'Sign';
       /** The bytes of `Signature` in the response. */
       readonly signature: Uint8Array;
-    });
-
-interface AnyOperationFault {
-  /** The operation that the fault applies to. Default: every operation. */
-  readonly operation?: LocalKmsOperation;
+    }
+) & {
   /** The number of requests that the fault applies to. Default: unlimited, until it is stopped. */
   readonly times?: number;
-}
-
-interface SignFault {
-  /** The fault applies to Sign only. */
-  readonly operation?: 'Sign';
-  /** The number of requests that the fault applies to. Default: unlimited, until it is stopped. */
-  readonly times?: number;
-}
+};
 
 /**
  * A fault that was injected.
  *
  * @example
+ * ```ts
  * const outage: LocalKmsInjectedFault = localKms.inject({ kind: 'drop' });
  * await expect(jwt.sign({ sub: 'user-42' })).rejects.toThrow(KmsUnavailableError);
  * outage.stop();
+ * ```
  */
 export interface LocalKmsInjectedFault {
   /** The number of requests that the fault has been applied to. */
@@ -75,10 +80,12 @@ export interface LocalKmsInjectedFault {
    * Ends the fault. Requests that it delays or leaves hanging get their response now.
    *
    * @example
+   * ```ts
    * const fault = localKms.inject({ kind: 'hang' });
    * const pending = jwt.sign({ sub: 'user-42' });
    * fault.stop();
    * await pending;
+   * ```
    */
   stop(): void;
 }

@@ -7,12 +7,14 @@ import { MAX_BODY_BYTES, type Wire } from './wire.js';
  * The HTTP server of a {@link LocalKms}.
  *
  * @example
+ * ```ts
  * const server: LocalKmsServer = await localKms.listen();
  * const client = new KMSClient({
  *   endpoint: server.url,
  *   region: 'us-east-1',
  *   credentials: { accessKeyId: 'any', secretAccessKey: 'any' },
  * });
+ * ```
  */
 export interface LocalKmsServer {
   /** The endpoint, such as `'http://127.0.0.1:49152'`: the value for `AWS_ENDPOINT_URL_KMS`. */
@@ -23,8 +25,10 @@ export interface LocalKmsServer {
    * Stops listening and closes every connection at once, including those with a pending request.
    *
    * @example
+   * ```ts
    * const server = await localKms.listen();
    * afterAll(() => server.close());
+   * ```
    */
   close(): Promise<void>;
 }

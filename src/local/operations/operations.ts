@@ -21,9 +21,11 @@ type Operation = (store: KeyStore, input: Input) => Output;
  * An operation of AWS KMS that LocalKms supports.
  *
  * @example
+ * ```ts
  * const operation: LocalKmsOperation = 'GetPublicKey';
  * localKms.inject({ kind: 'throttle', operation });
  * const requests = localKms.calls[operation];
+ * ```
  */
 export type LocalKmsOperation =
   | 'CancelKeyDeletion'

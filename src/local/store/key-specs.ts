@@ -14,8 +14,10 @@ import { rsaKeyPairs } from './key-pairs/rsa.js';
  * - `ML_DSA_44`, `ML_DSA_65`, `ML_DSA_87`: `ML_DSA_SHAKE_256` for RAW messages and `EXTERNAL_MU`
  *
  * @example
+ * ```ts
  * const keySpec: LocalKmsKeySpec = 'ECC_NIST_P384';
  * const localKms = new LocalKms({ keys: [{ alias: 'auth', keySpec }] });
+ * ```
  */
 export type LocalKmsKeySpec =
   | 'ECC_NIST_P256'
@@ -35,8 +37,10 @@ export type LocalKmsKeySpec =
  * A key usage that LocalKms supports: the `KeyUsage` of CreateKey.
  *
  * @example
+ * ```ts
  * const keyUsage: LocalKmsKeyUsage = 'ENCRYPT_DECRYPT';
  * const localKms = new LocalKms({ keys: [{ keySpec: 'RSA_2048', keyUsage }] });
+ * ```
  */
 export type LocalKmsKeyUsage = 'SIGN_VERIFY' | 'ENCRYPT_DECRYPT';
 

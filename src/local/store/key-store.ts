@@ -7,7 +7,9 @@ import { KEY_ID_PATTERN } from './names.js';
  * The state of a key: the `KeyState` of DescribeKey.
  *
  * @example
+ * ```ts
  * const state: LocalKmsKeyState | undefined = localKms.keys[0]?.keyState;
+ * ```
  */
 export type LocalKmsKeyState = 'Enabled' | 'Disabled' | 'PendingDeletion';
 

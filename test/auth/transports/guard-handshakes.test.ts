@@ -23,7 +23,7 @@ const ADMITTED = { status: 'admitted' };
 const unauthorized = (errorCode: string, message: string) => ({
   status: 401,
   'www-authenticate': `Bearer error="invalid_token", error_description="${message}"`,
-  body: { statusCode: 401, message, errorCode },
+  body: { statusCode: 401, message, error: 'Unauthorized', errorCode },
 });
 const COOKIES: Guarded = {
   module: {
@@ -54,6 +54,7 @@ const CASES: Case[] = [
       body: {
         statusCode: 401,
         message: 'The request carries no bearer token',
+        error: 'Unauthorized',
         errorCode: 'token_missing',
       },
     },
@@ -75,7 +76,12 @@ const CASES: Case[] = [
     expected: {
       status: 503,
       'retry-after': '1',
-      body: { statusCode: 503, message: 'Service Unavailable', errorCode: 'revocation_unavailable' },
+      body: {
+        statusCode: 503,
+        message: 'Service Unavailable',
+        error: 'Service Unavailable',
+        errorCode: 'revocation_unavailable',
+      },
     },
     guarded: unavailable,
   },
@@ -89,6 +95,7 @@ const CASES: Case[] = [
       body: {
         statusCode: 400,
         message: 'The request carries more than one bearer token',
+        error: 'Bad Request',
         errorCode: 'token_ambiguous',
       },
     },
@@ -101,6 +108,7 @@ const CASES: Case[] = [
       body: {
         statusCode: 403,
         message: 'The origin of the connection is not allowed',
+        error: 'Forbidden',
         errorCode: 'origin_not_allowed',
       },
     },
@@ -188,7 +196,12 @@ describe.each(WAYS)('guardHandshakes answers %s', (way) => {
       const { url, jwt } = await startGuarded(way, [Gateway], { guard: BrokenGuard });
       expect(await handshake(way, url, bearer(await jwt.sign({})))).toEqual({
         status: 500,
-        body: { statusCode: 500, message: 'Internal Server Error', errorCode: 'internal_error' },
+        body: {
+          statusCode: 500,
+          message: 'Internal Server Error',
+          error: 'Internal Server Error',
+          errorCode: 'internal_error',
+        },
       });
       expect(rejections).toEqual([]);
     },

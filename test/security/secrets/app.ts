@@ -76,7 +76,7 @@ export async function startOverheardApp(options: Partial<KmsJwtModuleOptions>): 
       { provide: APP_FILTER, useClass: KmsJwtExceptionFilter },
     ],
     adapter,
-    prepare: (nest) => nest.useLogger(logger),
+    logger,
     options: { guard: { tokenFrom: [fromAuthHeader(), fromBody('token')] }, ...options },
   });
 

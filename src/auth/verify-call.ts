@@ -1,0 +1,70 @@
+import type { ExecutionContext } from '@nestjs/common';
+import { TokenMissingError } from '../errors/errors.js';
+import type { Call } from './call.js';
+import { findToken } from './find-token.js';
+import type { KmsJwtGuard } from './kms-jwt.guard.js';
+import { renewedToken, watchCall } from './open-connections.js';
+import { placeOnRequest, recordClaims } from './request-claims.js';
+import type { Route } from './routes.js';
+import { checkScopes, scopesByIssuer } from './scopes.js';
+import { transportOf } from './transports/index.js';
+import { checkAuthenticated, checkIssuer, type Verified } from './verified-token.js';
+
+// These members of a guard are private to the library, or for the classes that extend it.
+
+/** The token of a call, by the module's `guard.tokenFrom`: what `KmsJwtGuard.getToken` does. */
+export function configuredToken(guard: KmsJwtGuard, context: ExecutionContext): string | undefined {
+  const transport = transportOf(context);
+  const found = findToken(transport, context, guard['jwt'].guardSettings);
+  const connection = found === undefined ? undefined : transport.connectionOf?.(context);
+  // Once the app has removed the token of the handshake, as at a logout, a renewed token does not count either.
+  if (!connection?.hasCalls) return found;
+  return renewedToken(connection, guard['instance']) ?? found;
+}
+
+/** @throws TokenMissingError where the call may not pass without one */
+export function tokenOf(
+  guard: KmsJwtGuard,
+  { context, route }: Call,
+  access: Route['access'],
+): string | undefined {
+  if (access === 'public') return undefined;
+  const token = guard['getToken'](context);
+  if (token) return token;
+  if (access === 'optional' && route.scopes.length === 0) return undefined;
+  throw new TokenMissingError();
+}
+
+/** Verifies the token of a call by what its route asks for: its options, its issuers and its scopes. */
+export async function verifyCall(
+  guard: KmsJwtGuard,
+  token: string,
+  { context, route }: Call,
+): Promise<Verified> {
+  const jwt = guard['jwt'];
+  const claims = checkAuthenticated(await guard['authenticate'](token, context));
+  const known = guard['tokens'].of(context, token);
+  const source = jwt.hasIssuers ? await jwt.sourceOf(token, known?.source) : undefined;
+  checkIssuer(jwt, source, route.options);
+  if (route.scopes.length > 0) {
+    const verified = known?.payload ?? claims;
+    const granted = scopesByIssuer(verified, source?.issuer, jwt.log);
+    checkScopes(granted ?? (await guard['scopesOf'](verified, context)), route.scopes);
+  }
+  return { token, claims, source, jwt, instance: guard['instance'] };
+}
+
+/** Records the claims of a call, and ends its stream, or its connection, with the token. */
+export function recordVerified(
+  guard: KmsJwtGuard,
+  { context, transport, route }: Call,
+  verified: Verified,
+): void {
+  recordClaims(transport, context, verified);
+  const connection = transport.connectionOf?.(context);
+  if (connection) {
+    const handshakeToken = () => configuredToken(guard, context);
+    watchCall(connection, verified, { options: route.options, handshakeToken });
+  }
+  placeOnRequest(transport.requestOf(context), guard['jwt'].guardSettings.property, verified);
+}

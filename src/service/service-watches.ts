@@ -1,0 +1,64 @@
+import type { KmsJwtError } from '../errors/errors.js';
+import { expiryOf } from '../jwt/claims.js';
+import type { VerifyOptions } from '../options/kms-jwt.options.js';
+import { expectedOf } from './expected-of-issuer.js';
+import type { KmsJwtService } from './kms-jwt.service.js';
+import type { WatchedClaims } from './token-watcher.js';
+import type { TrustSource } from './trust-sources.js';
+
+// These members of a service are private to the library.
+
+/** What `KmsJwtService.sourceOf` does. */
+export async function sourceOfToken(
+  service: KmsJwtService,
+  token: string,
+  known: TrustSource | undefined,
+): Promise<TrustSource | undefined> {
+  const sources = service['sources'];
+  if (known) return sources?.unlessEnded(known);
+  // An overridden `authenticate` has accepted it in a way of its own.
+  const jws = sources && service.tryParse(token);
+  return jws && sources.of(jws.payload.iss);
+}
+
+/**
+ * What `KmsJwtService.watch` does: reports once when a token that was verified ceases to be valid, as `guard.endAtExpiry` and
+ * `guard.recheckInterval` ask.
+ *
+ * @returns a function that ends the watch
+ * @throws TokenExpiredError, TokenKeyUnknownError if the token has ceased to be valid since it was verified
+ */
+export function watchToken(
+  service: KmsJwtService,
+  verified: WatchedClaims,
+  options: VerifyOptions | undefined,
+  onInvalid: (error: KmsJwtError) => void,
+): () => void {
+  const { token, source } = verified;
+  const verifier = service['verifier'];
+  const secondsNow = service['secondsNow'];
+  const jws = service.tryParse(token);
+  const settings = service.verifyOptions.read(options);
+  const isOurs = !service.hasIssuers || source !== undefined;
+  return service['watcher'].watch(
+    {
+      kid: typeof jws?.header.kid === 'string' ? jws.header.kid : undefined,
+      issuer: source?.issuer?.name,
+      expiresAt: expiryOfToken(service, verified, options),
+      recheck: async () => (jws && isOurs ? verifier.recheck(token, jws, settings, secondsNow) : undefined),
+    },
+    onInvalid,
+  );
+}
+
+/** What `KmsJwtService.expiryOf` does. */
+export function expiryOfToken(
+  service: KmsJwtService,
+  { token, claims, source }: WatchedClaims,
+  options: VerifyOptions | undefined,
+): number {
+  const settings = service.verifyOptions.read(options);
+  // Claims that the app made of a token that is no JWT may have an `exp` of any type: it then never expires here.
+  const payload = service.tryParse(token)?.payload ?? claims;
+  return expiryOf(payload, source ? expectedOf(source, settings) : settings);
+}

@@ -1,0 +1,20 @@
+// An app that starts over a LocalKms in the way that the arguments say: the fault of it, and whether Nest is to throw.
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import { KmsJwtModule } from 'nestjs-kms-jwt';
+import { LocalKms } from 'nestjs-kms-jwt/local';
+
+const { fault, options, abortOnError } = JSON.parse(process.argv[2]);
+const localKms = new LocalKms({ keys: [{ alias: 'auth' }, { alias: 'rsa', keySpec: 'RSA_2048' }] });
+if (fault) localKms.inject(fault);
+const client = localKms.client({ maxAttempts: 1 });
+
+async function bootstrap() {
+  const module = KmsJwtModule.forRoot({ keyId: 'alias/auth', client, ...options });
+  const app = await NestFactory.create(module, abortOnError === undefined ? {} : { abortOnError });
+  await app.listen(0, '127.0.0.1');
+  await app.close();
+}
+
+if (abortOnError === false) bootstrap().catch(({ name }) => console.log(`bootstrap rejected: ${name}`));
+else await bootstrap();
