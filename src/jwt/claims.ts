@@ -34,6 +34,8 @@ export interface ClaimsToAdd {
   subject?: string;
   jwtid?: string;
   noTimestamp?: boolean;
+  /** What the call itself asks, without the defaults of the module, which give way to the payload. */
+  asked?: ClaimsToAdd;
 }
 
 /** One expected value of a claim: equal to the string, or matched by the expression. */
@@ -114,17 +116,18 @@ export function makeClaims(payload: object, add: ClaimsToAdd, now: number): JwtC
   if (add.noTimestamp) delete claims.iat;
   else claims.iat = issuedAt;
 
-  const set = (claim: string, option: string, value: unknown) => {
+  const set = (claim: string, option: keyof ClaimsToAdd, value: unknown) => {
     if (value === undefined) return;
-    const [accepts, expected] = WRITTEN_TYPES.get(claim) as ClaimType;
-    if (!accepts(value))
-      throw new KmsJwtOptionsError(option, `puts ${claim} out of range: ${claim} ${expected}`);
     if (claims[claim] !== undefined) {
+      if (add.asked?.[option] === undefined) return;
       throw new KmsJwtOptionsError(
         option,
         `cannot be combined with a payload that has ${claim}: set one of the two`,
       );
     }
+    const [accepts, expected] = WRITTEN_TYPES.get(claim) as ClaimType;
+    if (!accepts(value))
+      throw new KmsJwtOptionsError(option, `puts ${claim} out of range: ${claim} ${expected}`);
     claims[claim] = value;
   };
   set('exp', 'expiresIn', add.expiresIn === undefined ? undefined : issuedAt + add.expiresIn);

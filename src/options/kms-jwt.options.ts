@@ -256,7 +256,10 @@ export interface KmsJwtModuleOptions {
   requestAlias?: boolean | undefined;
   /** Fetches the public key at the first use instead of at start. Default: false. */
   lazy?: boolean | undefined;
-  /** Defaults for every `sign`. `verify` expects the same issuer and audience, unless `verifyOptions` override them. */
+  /**
+   * Defaults for every `sign`. A claim in the payload, such as `exp` or `aud`, wins over the default; beside the same option of the
+   * call it is refused. `verify` expects the issuer and audience set here, unless `verifyOptions` override them.
+   */
   signOptions?: Omit<SignOptions, 'signal'>;
   /** Defaults for every `verify`, including those of the guard. */
   verifyOptions?: Omit<RouteVerifyOptions, 'verification'>;

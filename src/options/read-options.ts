@@ -218,7 +218,8 @@ export function checkModuleExtras(given: KmsJwtModuleExtras): void {
 /** @throws KmsJwtOptionsError for the first option that is unknown or of the wrong type */
 export function readSignOptions(given: SignOptions, defaults: SignSettings): SignSettings {
   const options = readOptions('', given, SIGN_RULES, (option) => option !== 'signal');
-  return { ...defaults, ...toSignSettings(options) };
+  const asked = toSignSettings(options);
+  return { ...defaults, ...asked, asked };
 }
 
 /** @throws KmsJwtOptionsError for the first option that is unknown or of the wrong type */

@@ -43,13 +43,26 @@ describe('makeClaims', () => {
     ['issuer', 'iss', { iss: 'i' }, { issuer: 'i' }],
     ['subject', 'sub', { sub: 's' }, { subject: 's' }],
     ['jwtid', 'jti', { jti: 'j' }, { jwtid: 'j' }],
-  ])('refuses the option %s beside a payload with %s', (option, claim, payload, add) => {
-    expect(() => makeClaims(payload, add, NOW)).toThrow(
+  ])('refuses the option %s of the call beside a payload with %s', (option, claim, payload, asked) => {
+    expect(() => makeClaims(payload, { ...asked, asked }, NOW)).toThrow(
       new KmsJwtOptionsError(
         option,
         `cannot be combined with a payload that has ${claim}: set one of the two`,
       ),
     );
+  });
+
+  test('prefers the payload to the defaults of the module, also beside other options of the call', () => {
+    const defaults = { expiresIn: 60, notBefore: 5, audience: 'a', issuer: 'i', subject: 's', jwtid: 'j' };
+    const payload = { exp: NOW + 1, nbf: NOW, aud: 'b', iss: 'k', sub: 't', jti: 'l' };
+    expect(makeClaims(payload, defaults, NOW)).toEqual({ ...payload, iat: NOW });
+    const asked = { audience: 'c' };
+    const { aud: _, ...others } = payload;
+    expect(makeClaims(others, { ...defaults, ...asked, asked }, NOW)).toEqual({
+      ...others,
+      aud: 'c',
+      iat: NOW,
+    });
   });
 
   test.each([

@@ -222,11 +222,15 @@ describe('readModuleOptions', () => {
 describe('readSignOptions', () => {
   test('puts what is given before the defaults', () => {
     const defaults = { expiresIn: 60, issuer: 'auth' };
-    expect(readSignOptions({ expiresIn: '2m' }, defaults)).toEqual({ expiresIn: 120, issuer: 'auth' });
+    expect(readSignOptions({ expiresIn: '2m' }, defaults)).toEqual({
+      expiresIn: 120,
+      issuer: 'auth',
+      asked: { expiresIn: 120 },
+    });
   });
 
   test('takes a signal that is undefined', () => {
-    expect(readSignOptions({ signal: undefined }, {})).toEqual({});
+    expect(readSignOptions({ signal: undefined }, {})).toEqual({ asked: {} });
   });
 
   test.each<[string, object]>([

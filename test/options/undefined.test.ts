@@ -80,7 +80,10 @@ describe('undefined counts as left out elsewhere', () => {
   });
 
   test('signal of one call, which does not replace the default either', () => {
-    expect(readSignOptions({ signal: undefined }, { issuer: 'auth' })).toEqual({ issuer: 'auth' });
+    expect(readSignOptions({ signal: undefined }, { issuer: 'auth' })).toEqual({
+      issuer: 'auth',
+      asked: {},
+    });
   });
 
   test('complete of decode', () => {

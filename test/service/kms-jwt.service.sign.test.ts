@@ -34,6 +34,18 @@ describe('sign', () => {
     expect(claims).toEqual({ iat: 1000, exp: 1900, iss: 'auth', aud: 'bills', sub: 's', jti: 'j' });
   });
 
+  test('prefers the claims of the payload to the options of the module, not to those of the call', async () => {
+    await restart({ signOptions: { issuer: 'auth', audience: 'orders', expiresIn: '15m' } });
+    const payload = { iat: 1000, exp: 2000, aud: 'bills' };
+    expect(jwt.decode(await jwt.sign(payload))).toEqual({ ...payload, iss: 'auth' });
+    expect(jwt.decode(await jwt.sign(payload, { subject: 's' }))).toEqual({
+      ...payload,
+      iss: 'auth',
+      sub: 's',
+    });
+    await expect(jwt.sign(payload, { expiresIn: '15m' })).rejects.toMatchObject({ option: 'expiresIn' });
+  });
+
   test('adds header parameters, but not in the place of the key’s', async () => {
     const { header } = jwt.decode(await jwt.sign({}, { header: { typ: 'at+jwt', 'x-tenant': 'a' } }), {
       complete: true,
