@@ -2,7 +2,7 @@ import type { FactoryProvider, Provider } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { isRealService } from '../auth/check-service.js';
 import { refuseUncalled } from '../auth/token-extractors.js';
-import { KmsJwtError } from '../errors/errors.js';
+import { JwksUnavailableError, KmsJwtError } from '../errors/errors.js';
 import { JWKS_ROUTES, type JwksRouteOptions, JwksRoutes } from '../jwks/jwks.routes.js';
 import { keysIn } from '../jwt/jwk.js';
 import { loadMlDsa } from '../jwt/ml-dsa.js';
@@ -49,9 +49,20 @@ export function serviceProviders(name: string): Provider[] {
       inject: [getKmsJwtServiceToken(name)],
       // A test may have put its own service there.
       useFactory: (jwt: KmsJwtService) =>
-        isRealService(jwt) ? withoutStack(() => jwt.loadKeys()) : undefined,
+        isRealService(jwt) ? withoutStack(() => loadFirstKeys(jwt)) : undefined,
     },
   ];
+}
+
+async function loadFirstKeys(jwt: KmsJwtService): Promise<void> {
+  try {
+    await jwt.loadKeys();
+  } catch (error) {
+    if (!(error instanceof JwksUnavailableError)) throw error;
+    const remedy =
+      'To start while it is down, set lazy: true, or list the issuer in issuers, with a snapshot';
+    throw new JwksUnavailableError(`${error.message}. ${remedy}`, { cause: error.cause });
+  }
 }
 
 /** The stack of an error at start leads through Nest and this library alone, and would hide its message in the log. */

@@ -53,6 +53,11 @@ const CASES: [string, Start, RegExp][] = [
     { fault: { kind: 'drop' } },
     /KmsUnavailableError: KMS could not be reached for GetPublicKey with alias\/auth \(ECONNRESET\): check/,
   ],
+  [
+    'an issuer that is down',
+    { options: { jwksUri: 'http://127.0.0.1:2/jwks.json' } },
+    /JwksUnavailableError: The key set \S+ is unavailable: the connection was refused.* set lazy: true, or .* a snapshot$/,
+  ],
 ];
 
 describe.each(CASES)('%s ends the start', (_, failing, message) => {

@@ -10,7 +10,8 @@ if (fault) localKms.inject(fault);
 const client = localKms.client({ maxAttempts: 1 });
 
 async function bootstrap() {
-  const module = KmsJwtModule.forRoot({ keyId: 'alias/auth', client, ...options });
+  const key = options?.jwksUri ? {} : { keyId: 'alias/auth', client };
+  const module = KmsJwtModule.forRoot({ ...key, ...options });
   const app = await NestFactory.create(module, abortOnError === undefined ? {} : { abortOnError });
   await app.listen(0, '127.0.0.1');
   await app.close();
