@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { p256, p384, p521 } from '@noble/curves/nist.js';
 import { secp256k1 } from '@noble/curves/secp256k1.js';
 import type { AlgorithmName } from 'nestjs-kms-jwt';
@@ -80,13 +81,13 @@ export function identityOf(key: unknown): string {
   const { kty, crv, x, y, n, e, alg, pub } = (key ?? {}) as Jwk;
   switch (kty) {
     case 'EC':
-      return `EC ${JSON.stringify(crv)} ${numbers(x, y)}`;
+      return `EC ${inspect(crv)} ${numbers(x, y)}`;
     case 'RSA':
       return `RSA ${numbers(n, e)}`;
     case 'OKP':
-      return `OKP ${JSON.stringify(crv)} ${bytesIn(x)?.toString('hex')}`;
+      return `OKP ${inspect(crv)} ${bytesIn(x)?.toString('hex')}`;
     case 'AKP':
-      return `AKP ${JSON.stringify(alg)} ${bytesIn(pub)?.toString('hex')}`;
+      return `AKP ${inspect(alg)} ${bytesIn(pub)?.toString('hex')}`;
     default:
       return 'none';
   }
