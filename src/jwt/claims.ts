@@ -120,10 +120,8 @@ export function makeClaims(payload: object, add: ClaimsToAdd, now: number): JwtC
     if (value === undefined) return;
     if (claims[claim] !== undefined) {
       if (add.asked?.[option] === undefined) return;
-      throw new KmsJwtOptionsError(
-        option,
-        `cannot be combined with a payload that has ${claim}: set one of the two`,
-      );
+      const problem = `cannot be combined with a payload that has ${claim}: set one of the two`;
+      throw new KmsJwtOptionsError(option, problem);
     }
     const [accepts, expected] = WRITTEN_TYPES.get(claim) as ClaimType;
     if (!accepts(value))

@@ -107,7 +107,7 @@ describe('what stops it is one clear line and code 1:', () => {
 
   test('nobody at the key set', async () => {
     expect(await resourceServer.failure({ JWKS_URI: NOWHERE })).toBe(
-      `resource-server: The key set ${NOWHERE} is unavailable: it could not be fetched and read (TypeError)`,
+      `resource-server: The key set ${NOWHERE} is unavailable: it could not be fetched and read (TypeError). To start while it is down, set lazy: true, or list the issuer in issuers, with a snapshot`,
     );
   });
 
