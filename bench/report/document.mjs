@@ -5,8 +5,8 @@ import { markdownTable, tableOf } from './table.mjs';
 
 const HOW = `# Benchmarks
 
-This document is written by \`npm run bench\`, which takes under ten minutes; \`npm run bench -- verify\` measures one part
-anew. All figures are also in \`bench/results.json\`.
+This document is written by \`npm run bench\`. The table below says how long each part took. \`npm run bench -- verify\` measures
+one part anew. All figures are also in \`bench/results.json\`.
 
 - **Rounds.** In each round every contender runs once, in turn. A ratio compares a contender with the reference of the same
   round. The tables show the median of these ratios over all rounds, and the quartiles in brackets. Ratios come first:

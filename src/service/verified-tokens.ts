@@ -30,7 +30,7 @@ interface KeptToken {
  * take the place of a valid one. Whether the token is still accepted is for the caller to check each time.
  */
 export class VerifiedTokens {
-  /** By fingerprint: to hash a whole token would take as long as 2 % of the check of its signature. */
+  /** By fingerprint, as hashing a whole token takes longer than comparing it. */
   private readonly tokens: LRUCache<number, KeptToken> | undefined;
   /** Fingerprints of the tokens that came last, and of those before them: as many each as there can be tokens. */
   private seen = new Set<number>();
