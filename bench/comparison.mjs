@@ -10,7 +10,7 @@ export const RATE = { name: 'rate', title: 'rate', unit: '1/s', isHigherBetter: 
 export const CPU = { name: 'cpu', title: 'CPU', unit: 'µs', isHigherBetter: false };
 export const P50 = { name: 'p50', title: 'p50', unit: 'ms', isHigherBetter: false };
 export const P99 = { name: 'p99', title: 'p99', unit: 'ms', isHigherBetter: false };
-export const HELD = { name: 'held', title: 'longest hold', unit: 'ms', isHigherBetter: false };
+export const HELD = { name: 'held', title: 'longest block', unit: 'ms', isHigherBetter: false };
 
 /**
  * @param {object} comparison

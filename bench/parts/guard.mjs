@@ -33,7 +33,7 @@ export async function run({ short }) {
     await compareRoutes(server, tokens, scale, {
       id: 'guard-distinct',
       title: `${tokens.length.toLocaleString('en')} distinct tokens`,
-      text: `${CONNECTIONS} connections, and another token with each request, so that the cache has almost none of them.`,
+      text: `${CONNECTIONS} connections. Each request has a different token, so the cache contains almost none of them.`,
       targets: [
         { contender: LIBRARY, metric: 'rate', atLeast: 0.73 },
         { contender: LIBRARY, metric: 'p99', atMost: 1, to: [NEST_JWT] },
@@ -42,7 +42,7 @@ export async function run({ short }) {
     await compareRoutes(server, tokens.slice(0, 500), scale, {
       id: 'guard-repeated',
       title: '500 repeated tokens',
-      text: `${CONNECTIONS} connections, and 500 tokens in turn: as of clients that call more than once.`,
+      text: `${CONNECTIONS} connections, which use 500 tokens in turn, like clients that call repeatedly.`,
       targets: [{ contender: LIBRARY, metric: 'rate', atLeast: 0.97 }],
     }),
   ];

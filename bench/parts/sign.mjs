@@ -12,7 +12,7 @@ import { makeClaims } from '../tokens.mjs';
 
 const BY_HAND = 'KMSClient by hand';
 const OWN_CLIENT = `${LIBRARY}, its own client`;
-const GIVEN_CLIENT = `${LIBRARY}, a client handed in`;
+const GIVEN_CLIENT = `${LIBRARY}, a KMSClient of the app`;
 const SIGN_MS = 5;
 const KEY_ID = '0f8e3c52-6d1b-4c1a-9a57-000000000001';
 
@@ -72,7 +72,7 @@ function sixtyFourAtATime(signers, { rounds, milliseconds }) {
   return compare({
     id: 'sign-64-at-a-time',
     title: '64 tokens at a time',
-    text: `64 calls at any time. KMS is a server in another process, whose Sign takes ${SIGN_MS} ms. CPU is that of the process that signs, for each token.`,
+    text: `64 calls at any time. KMS is a server in another process, whose Sign takes ${SIGN_MS} ms. CPU is the CPU time of the signing process for each token.`,
     metrics: [RATE, CPU, P99],
     rounds,
     contenders: Object.entries(signers).map(([name, sign]) => ({
@@ -92,7 +92,7 @@ function oneAtATime(signers, { rounds, milliseconds }) {
   return compare({
     id: 'sign-one-at-a-time',
     title: 'One token at a time',
-    text: 'The same, one call after the other.',
+    text: 'The same, with one call after the other.',
     metrics: [RATE, CPU, P99],
     rounds,
     contenders: Object.entries(signers).map(([name, sign]) => ({

@@ -21,7 +21,8 @@ export function printSection(section) {
 export function disturbanceOf({ rounds, repeated = 0, disturbed = 0 }) {
   if (repeated === 0) return '';
   const left = disturbed === 0 ? 'none' : String(disturbed);
-  return `Repeated ${repeated} of ${rounds} rounds, as the machine was busy; ${left} of those that count were disturbed.`;
+  const verb = disturbed === 1 ? 'was' : 'were';
+  return `Rounds repeated because the machine was busy: ${repeated}. Of the ${rounds} rounds that count, ${left} ${verb} disturbed.`;
 }
 
 /** What those that miss a target spend their CPU time on, a sentence for each. */

@@ -5,37 +5,37 @@ import { markdownTable, tableOf } from './table.mjs';
 
 const HOW = `# Benchmarks
 
-This document is written by \`npm run bench\`. The table below says how long each part took. \`npm run bench -- verify\` measures
-one part anew. All figures are also in \`bench/results.json\`.
+\`npm run bench\` writes this document, and \`npm run bench -- verify\` measures one part again. The table below shows how long each
+part took. All figures are also in \`bench/results.json\`.
 
-- **Rounds.** In each round every contender runs once, in turn. A ratio compares a contender with the reference of the same
-  round. The tables show the median of these ratios over all rounds, and the quartiles in brackets. Ratios come first:
-  absolute figures belong to the machine.
-- **Control.** Before and after each round the same work is timed on every core. A round in which it took over 10 % longer
-  than usual, or in which the reference was over 10 % off its median, is repeated, up to a third as many times as there are
-  rounds. Where that happened, it is noted under the table.
-- **Tokens.** ES256 (P-256), ${CLAIM_BYTES} bytes of claims. All contenders but \`crypto.verify\` check the algorithm, the issuer, the
+- **Rounds.** Each contender runs once in each round. A ratio compares a contender with the reference in the same round. The
+  tables show the median of these ratios over all rounds, with the quartiles in brackets. Ratios come first, because absolute
+  figures depend on the machine.
+- **Control.** Before and after each round, a fixed amount of work is timed on every core. A round is repeated if this work took
+  over 10 % longer than usual, or if the reference was over 10 % off its median. There are at most a third as many repetitions
+  as rounds. A note under the table reports them.
+- **Tokens.** ES256 (P-256), ${CLAIM_BYTES} bytes of claims. All contenders except \`crypto.verify\` check the algorithm, the issuer, the
   audience and \`exp\`.
-- **Contenders.** The newest versions, each in its fastest set-up that is correct. Before it is timed, each has to accept a
-  valid token, and to refuse a forged one, an expired one, and those of another issuer and for another audience.
-- **Missed targets.** Under a table, a profile says what a contender that misses a target spends its CPU time on, by package. It is
-  taken in a run of its own, which is not timed.`;
+- **Contenders.** The newest versions, each in its fastest correct configuration. Before it is timed, each has to accept a valid
+  token, and to refuse a forged token, an expired token, a token of another issuer and a token for another audience.
+- **Missed targets.** If a contender misses a target, a line under the table shows how its CPU time is distributed over packages.
+  The profile is taken in a separate run, which is not timed.`;
 
 const PARTS = {
   verify: [
     'Verify',
-    'All contenders run in one process. The reference is the signature alone, by `crypto.verify`.',
+    'All contenders run in one process. The reference is `crypto.verify`, which only checks the signature.',
   ],
   guard: [
     'Guard',
-    'A Nest server on Express in one process, and its clients in another. The routes differ by their guard alone. The reference is a guard that admits everybody.',
+    'A Nest server on Express runs in one process, and its clients run in another. The routes differ only in their guard. The reference is a guard that admits every request.',
   ],
   sign: [
     'Sign',
-    'The reference is what an app writes without a library: the claims in base64url, `SignCommand` of the AWS SDK, and the signature from DER to JOSE. It does not verify the signature, as this library does.',
+    'The reference is what an app does without a library: it encodes the claims in base64url, sends `SignCommand` with the AWS SDK, and converts the signature from DER to the JOSE format. Unlike this library, it does not verify the signature.',
   ],
   start: ['Start', ''],
-  growth: ['Growth', 'The same in larger numbers: medians of interleaved rounds.'],
+  growth: ['Growth', 'The same measurements with larger numbers: medians of interleaved rounds.'],
 };
 
 /**

@@ -20,7 +20,7 @@ export async function moreCalls(short) {
     const startedAt = performance.now();
     const held = await longestHold(() => inLanes(count, tokens, verify));
     const rate = (tokens.length * 1000) / (performance.now() - startedAt);
-    return { 'rate, ratio to crypto.verify one at a time': rate / raw.rate, 'longest hold, ms': held };
+    return { 'rate, ratio to crypto.verify one at a time': rate / raw.rate, 'longest block, ms': held };
   };
   const counts = COUNTS.filter((count) => count <= tokens.length);
   const series = await measurePoints(counts, short ? 1 : 2, measure, (count) => count);
@@ -29,7 +29,7 @@ export async function moreCalls(short) {
     kind: 'curves',
     id: 'growth-calls',
     title: 'Concurrent calls',
-    text: `${tokens.length.toLocaleString('en')} distinct tokens, without the cache: the rate, and for how long the event loop does not come round at most.`,
+    text: `${tokens.length.toLocaleString('en')} distinct tokens, without the cache: the rate, and the longest time for which the event loop was blocked.`,
     x: { title: 'calls at any time', log: true },
     y: { title: 'ratio, ms', log: true },
     series,

@@ -17,7 +17,7 @@ export async function moreKeys(short) {
     kind: 'curves',
     id: 'growth-keys',
     title: 'Keys',
-    text: 'Tokens of all trusted keys in turn, one at a time, without the cache. The ratio is to crypto.verify with the same keys.',
+    text: 'Tokens of all trusted keys in turn, one at a time, without the cache. The ratio compares the rate with that of `crypto.verify` with the same keys.',
     x: { title: 'keys', log: true },
     y: { title: 'ratio of rates' },
     series,

@@ -28,7 +28,7 @@ export async function manyTokens(short) {
     kind: 'curves',
     id: 'growth-tokens',
     title: 'Distinct tokens',
-    text: `${total.toLocaleString('en')} distinct tokens, ${CONCURRENCY} at a time, with the default cache. Every second one is forged. The heap is measured after a collection; the memory of the process (RSS) contains the tokens that wait to be verified, ${BATCH.toLocaleString('en')} at a time.`,
+    text: `${total.toLocaleString('en')} distinct tokens, ${CONCURRENCY} at a time, with the default cache. Every second one is forged. The heap is measured after a garbage collection. The memory of the process (RSS) includes the tokens that wait to be verified, ${BATCH.toLocaleString('en')} at a time.`,
     x: { title: 'tokens' },
     y: { title: 'MiB' },
     series: [

@@ -28,7 +28,7 @@ export async function manyRefreshes(short) {
     kind: 'curves',
     id: 'growth-refreshes',
     title: 'Hours of refreshes',
-    text: `${hours} hours in simulated time, in which an instance looked its alias up ${lookups} times, through the AWS SDK: the heap after a collection, and the time that the refreshes of each hour took.`,
+    text: `${hours} hours of simulated time, in which an instance looked up its alias ${lookups} times through the AWS SDK: the heap after a garbage collection, and the duration of the refreshes in each hour.`,
     x: { title: 'hours' },
     y: { title: 'MiB, ms' },
     series: [
