@@ -50,7 +50,7 @@ export const CASES: Case[] = [
     },
   },
   {
-    name: 'changed',
+    name: 'altered',
     async makeToken(jwt) {
       const [header, , signature] = (await jwt.sign(CLAIMS)).split('.');
       return `${header}.${part({ ...CLAIMS, sub: 'administrator' })}.${signature}`;
@@ -78,7 +78,7 @@ export const CASES: Case[] = [
     },
   },
   {
-    name: 'KMS away on first use',
+    name: 'KMS unavailable at first use',
     makeToken: (jwt) => jwt.sign(CLAIMS),
     faultOfKms: { kind: 'drop', operation: 'GetPublicKey' },
     refusal: { statusCode: 503, message: 'Service Unavailable', errorCode: 'kms_unavailable' },

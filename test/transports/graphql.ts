@@ -145,7 +145,7 @@ const errorsOf = ({ statusCode, message, errorCode }: Refusal) => [
 
 const ABOUT =
   'Apollo adds `extensions.stacktrace` to every error unless `NODE_ENV` is `production` or `test`, or ' +
-  '`includeStacktraceInErrorResponses` is false. Left out here: `path` and `locations`.';
+  '`includeStacktraceInErrorResponses` is false. `path` and `locations` are left out here.';
 
 export const graphql: EndpointFamily = {
   name: 'GraphQL queries and mutations',
@@ -157,7 +157,7 @@ export const graphql: EndpointFamily = {
 
 export const graphqlSubscriptions: EndpointFamily = {
   name: 'GraphQL subscriptions, by graphql-ws',
-  about: 'The connection stays open: the refusal is the answer to one operation.',
+  about: 'Only the operation is refused. The connection stays open.',
   endpoints: endpointsFor(WEB_SOCKET_CLIENTS),
   admitted: (answer) => ({ data: answer }),
   refused: (refusal) => ({ errors: errorsOf(refusal) }),

@@ -77,10 +77,10 @@ const METHODS: Record<string, (client: OrdersClient, metadata: Metadata, callbac
   unary: (client, metadata, callback) => void client.read({}, metadata, callback),
   'server stream': (client, metadata, callback) => firstOf(client.watch({}, metadata), callback),
   'client stream': (client, metadata, callback) => client.upload(metadata, callback).end(),
-  'stream both ways': (client, metadata, callback) => firstOf(client.chat(metadata).end(), callback),
-  'client stream by @GrpcStreamCall()': (client, metadata, callback) =>
+  'bidirectional stream': (client, metadata, callback) => firstOf(client.chat(metadata).end(), callback),
+  'client stream with @GrpcStreamCall()': (client, metadata, callback) =>
     client.uploadCall(metadata, callback).end(),
-  'stream both ways by @GrpcStreamCall()': (client, metadata, callback) =>
+  'bidirectional stream with @GrpcStreamCall()': (client, metadata, callback) =>
     firstOf(client.chatCall(metadata).end(), callback),
 };
 

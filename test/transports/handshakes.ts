@@ -55,7 +55,7 @@ const ofAdapter = platforms.flatMap((platform) =>
 export const handshakes: EndpointFamily = {
   name: 'Handshakes of ws and socket.io, by guardHandshakes',
   about:
-    'A refused handshake is answered like an HTTP request, and there is no connection. It is asked for a scope only by the option `gateway`.',
+    'A refused handshake gets an HTTP response, and no connection is opened. A scope is required only with the option `gateway`.',
   endpoints: ofAdapter,
   options,
   asksNoScope: true,
@@ -108,7 +108,7 @@ const ofMiddleware = platforms.flatMap((platform) =>
 
 export const namespaces: EndpointFamily = {
   name: 'Namespaces of socket.io, by handshakeMiddleware',
-  about: 'The client is never connected. It is asked for a scope only by the option `gateway`.',
+  about: 'A refused client is never connected. A scope is required only with the option `gateway`.',
   endpoints: ofMiddleware,
   options,
   asksNoScope: true,

@@ -34,22 +34,22 @@ export class Refusals {
 
 const INTRODUCTION = `# What each client receives
 
-This file is made by the tests in \`test/transports\`: real apps, real ports, real clients, on Nest 11 and on Nest 12. To write
-it anew: \`UPDATE_DOCS=1 npx vitest run test/transports\`.
+The tests in \`test/transports\` write this file. They use real apps, ports and clients, on Nest 11 and on Nest 12. To update it,
+run \`UPDATE_DOCS=1 npx vitest run test/transports\`.
 
-The handlers ask for the scope \`orders:read\`, the module for the audience \`orders\`. Where a token is valid, the handler
-says what \`@Claims()\` and \`@Claims('sub')\` gave it. All clients under one heading receive the same. What was refused while
-KMS was unavailable, or the key disabled, is admitted once that has ended, without a restart.
+The handlers require the scope \`orders:read\`, and the module requires the audience \`orders\`. If a token is valid, the handler
+answers with what it received from \`@Claims()\` and \`@Claims('sub')\`. All clients listed under one heading receive the same. A
+token that is refused while KMS is unavailable or its key is disabled is accepted once that has ended, without a restart.
 
-For some handlers Nest runs no guard, or only those declared beside the handler:
+For some handlers, Nest runs no guard, or only the guards that are declared on the handler or its class:
 
-- a \`@ResolveField()\`, unless GraphQLModule has \`fieldResolverEnhancers: ['guards']\`: no guard at all;
-- a \`@ResolveReference()\` of Apollo Federation, with the same exception: no guard at all; call \`verifyReference\` there;
-- \`handleConnection\` of a gateway: no guard at all; call \`acceptConnection\` there;
-- the messages of gateways before Nest 12: no \`APP_GUARD\`;
-- the microservices of a hybrid app without \`inheritAppConfig\`: no \`APP_GUARD\`.
+- a \`@ResolveField()\`: no guard, unless GraphQLModule has \`fieldResolverEnhancers: ['guards']\`
+- a \`@ResolveReference()\` of Apollo Federation: no guard, with the same exception; call \`verifyReference\` in it
+- \`handleConnection\` of a gateway: no guard; call \`acceptConnection\` in it
+- messages of a gateway before Nest 12: no \`APP_GUARD\`
+- microservices of a hybrid app without \`inheritAppConfig\`: no \`APP_GUARD\`
 
-Where the list says \`APP_GUARD\`, put \`@UseGuards(KmsJwtGuard)\` beside the handler instead.
+Where this list says "no \`APP_GUARD\`", put \`@UseGuards(KmsJwtGuard)\` on the handler or its class.
 `;
 
 function endsSection(): string {
@@ -64,11 +64,12 @@ function endsSection(): string {
 
 const ENDS_INTRODUCTION = `## Connections and streams whose token expires
 
-They end within a second of \`exp\` plus \`clockTolerance\` (or of \`iat\` plus \`maxAge\`), unless \`guard.endAtExpiry\` is false; and
-when the key of the token is no longer trusted. The token is that of the handshake, of \`connectionParams\` or of the call: the
-token of a single message ends nothing. With \`guard.recheckInterval\` a revoked token ends them in the same way, with the code
-\`token_revoked\`; when \`isRevoked\` has failed three times in a row, they end with \`revocation_unavailable\`, by 1013 on
-WebSockets and status 14 on gRPC.
+A connection or stream ends within a second after \`exp\` plus \`clockTolerance\` (or \`iat\` plus \`maxAge\`), or when the key of its
+token is no longer trusted, unless \`guard.endAtExpiry\` is false. Its token is that of the handshake, of \`connectionParams\` or of
+the call. The token of a single message ends nothing.
+
+With \`guard.recheckInterval\`, a revoked token also ends it, with the code \`token_revoked\`. If \`isRevoked\` fails three times in a
+row, the code is \`revocation_unavailable\`, with the close code 1013 on WebSockets and the status 14 on gRPC.
 `;
 
 function cell(value: unknown): string {

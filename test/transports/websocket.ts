@@ -205,7 +205,7 @@ const SOCKET_IO_CONNECTIONS: Server = {
 };
 const WS_SERVER: Server = { gateway: WsGateway, newAdapter: newWsAdapter, path: '' };
 
-const NO_SCOPES = 'A connection is asked for no scope: `@Scopes()` speaks of its messages.';
+const NO_SCOPES = 'A connection needs no scope: `@Scopes()` applies only to messages.';
 const options = { guard: { tokenFrom: [fromAuthHeader(), fromCookie(COOKIE)] } };
 const exception = ({ statusCode, message, errorCode }: Refusal) => ({
   event: 'exception',
@@ -247,7 +247,8 @@ export const wsConnections: EndpointFamily = {
 
 export const wsMessages: EndpointFamily = {
   name: 'Messages of ws, after acceptConnection',
-  about: 'A client that `acceptConnection` disconnects gets no further; one that it lets in is asked again.',
+  about:
+    'A client that `acceptConnection` refuses is disconnected. For one that it accepts, the guard checks each message.',
   endpoints: endpointsOf(WS_SERVER, WS, connectAndSend),
   options,
   admitted: (answer) => ({ event: 'answer', data: answer }),
