@@ -67,7 +67,7 @@ export class JwksRoutes {
       this.hasWarned = true;
       const kilobytes = Math.ceil(Buffer.byteLength(JSON.stringify(keySet)) / 1000);
       this.log.warn(
-        `The key set at ${this.path} has ${length} keys and ${kilobytes} KB: an Application Load Balancer that verifies tokens takes ${MAX_KEYS} keys and 150 KB, and refuses all requests beyond that. Shorten rotation.verificationKeys or rotation.retireAfter`,
+        `The key set at ${this.path} has ${length} keys and ${kilobytes} KB: an Application Load Balancer that verifies tokens with it accepts at most ${MAX_KEYS} keys and 150 KB, and otherwise refuses every request. Remove keys from rotation.verificationKeys, or wait until the keys of past rotations have retired`,
       );
     }
     return keySet;

@@ -133,6 +133,13 @@ describe('docs/operations.md', () => {
     expect(parts.filter((part) => !source.includes(part))).toEqual([]);
   });
 
+  test('has the remedy of the warning about a large key set', async () => {
+    const remedy =
+      'Remove keys from rotation.verificationKeys, or wait until the keys of past rotations have retired';
+    expect(document.replaceAll('`', '').replaceAll(/\s+/g, ' ')).toContain(remedy);
+    expect(await sourceText()).toContain(remedy);
+  });
+
   test('says what to do in every row of both', () => {
     for (const row of [...events, ...errors]) expect(row.at(-1)).toMatch(/^[A-Z].*\.$/);
     expect(events.every((row) => row.length === 4) && errors.every((row) => row.length === 3)).toBe(true);

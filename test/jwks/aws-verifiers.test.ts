@@ -117,7 +117,7 @@ describe('a key set that the load balancer does not take', () => {
     await getKeySet();
     expect(warnings).toEqual([
       expect.stringMatching(
-        /^The key set at \/\.well-known\/jwks\.json has 11 keys and 5 KB: .* 10 keys and 150 KB.*verificationKeys/,
+        /^The key set at \/\.well-known\/jwks\.json has 11 keys and 5 KB: .* 10 keys and 150 KB.*\. Remove keys from rotation\.verificationKeys/,
       ),
     ]);
   });
