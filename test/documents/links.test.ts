@@ -53,3 +53,10 @@ test.each(documents)('every relative link of %s leads to a file of the package',
   const broken = (await linksIn(document)).filter((path) => !isPacked(path) || !existsSync(join(ROOT, path)));
   expect(broken).toEqual([]);
 });
+
+test('every document is linked from another one', async () => {
+  const linked = new Set<string>();
+  for (const document of documents)
+    for (const path of await linksIn(document)) if (path !== document) linked.add(path);
+  expect(documents.filter((path) => path !== 'README.md' && !linked.has(path))).toEqual([]);
+});
