@@ -156,7 +156,7 @@ export const graphql: EndpointFamily = {
 };
 
 export const graphqlSubscriptions: EndpointFamily = {
-  name: 'GraphQL subscriptions, by graphql-ws',
+  name: 'GraphQL subscriptions over graphql-ws',
   about: 'Only the operation is refused. The connection stays open.',
   endpoints: endpointsFor(WEB_SOCKET_CLIENTS),
   admitted: (answer) => ({ data: answer }),
