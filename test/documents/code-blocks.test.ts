@@ -32,6 +32,7 @@ const COVERED: Record<(typeof GUIDES)[number], string[]> = {
     'src/recipes/async.module.ts',
     'src/recipes/feature.module.ts',
     'src/recipes/user.guard.ts',
+    'src/recipes/migration.guard.ts',
     'src/recipes/request-user.ts',
     'src/recipes/claims-in-services.ts',
     'src/recipes/revocation.module.ts',

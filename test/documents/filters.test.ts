@@ -1,7 +1,7 @@
-import { Controller, Get, Module } from '@nestjs/common';
+import { Controller, Get, Logger, Module } from '@nestjs/common';
 import { APP_FILTER, NestFactory } from '@nestjs/core';
 import { KmsUnavailableError } from 'nestjs-kms-jwt';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { compile } from './support.js';
 
 const { load } = await compile('filters');
@@ -17,8 +17,10 @@ class FailingController {
 }
 
 test.each(['src/filters.module.js', 'src/catch-all.filter.js'])(
-  'an app with %s answers 503',
+  'an app with %s answers 503, and logs why',
   async (file) => {
+    const logged = vi.spyOn(Logger.prototype, 'error').mockReturnValue();
+    onTestFinished(() => logged.mockRestore());
     const { FiltersModule, CatchAllFilter } = await load(file);
     const imports = FiltersModule ? [FiltersModule] : [];
     const providers = CatchAllFilter ? [{ provide: APP_FILTER, useClass: CatchAllFilter }] : [];
@@ -34,5 +36,10 @@ test.each(['src/filters.module.js', 'src/catch-all.filter.js'])(
     const bug = await fetch(`${url}/bug`);
     expect(bug.status).toBe(500);
     expect(await bug.text()).not.toContain('secret');
+    const lines = logged.mock.calls.map(([line]) => String(line));
+    expect(lines).toEqual([
+      expect.stringContaining('KmsUnavailableError'),
+      expect.stringContaining('TypeError'),
+    ]);
   },
 );

@@ -1,6 +1,7 @@
 import { Controller, Get, type INestApplication, Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
-import { Claims, KmsJwtGuard, KmsJwtModule, KmsJwtService } from 'nestjs-kms-jwt';
+import { JwtModule, JwtService } from '@nestjs/jwt';
+import { Claims, KmsJwtGuard, KmsJwtModule, KmsJwtService, Scopes } from 'nestjs-kms-jwt';
 import { afterEach, describe, expect, test } from 'vitest';
 import { compile, init, localKms, useKms, withAwsEnvironment } from './support.js';
 
@@ -48,6 +49,51 @@ describe('docs/recipes.md', () => {
     expect(await (await get('me', await sign('user-42'))).json()).toEqual({ id: 'user-42', name: 'Ada' });
     const unknown = await get('me', await sign('user-43'));
     expect([unknown.status, await unknown.json()]).toMatchObject([401, { errorCode: 'token_rejected' }]);
+  });
+
+  test('moving from a shared secret (HS256)', async () => {
+    const { MigrationGuard } = await load('src/recipes/migration.guard.js');
+    @Controller()
+    class OrdersController {
+      @Get('me') me(@Claims() claims: object) {
+        return claims;
+      }
+      @Scopes('orders:read')
+      @Get('orders')
+      list(@Claims('sub') sub: string) {
+        return { of: sub };
+      }
+    }
+    const secret = 'a secret of 256 bits or more, for HS256';
+    @Module({
+      imports: [
+        KmsJwtModule.forRoot({ keyId: 'alias/auth', client: localKms.client() }),
+        JwtModule.register({ secret, signOptions: { expiresIn: '15m' } }),
+      ],
+      controllers: [OrdersController],
+      providers: [MigrationGuard as never, { provide: APP_GUARD, useExisting: MigrationGuard }],
+    })
+    class AppModule {}
+    await listen(AppModule);
+    const old = app.get(JwtService, { strict: false });
+    const oldToken = old.sign({ sub: 'user-42', scope: 'orders:read' });
+    for (const token of [oldToken, await sign('user-42')]) {
+      expect(await (await get('me', token)).json()).toMatchObject({ sub: 'user-42' });
+    }
+    expect(await (await get('orders', oldToken)).json()).toEqual({ of: 'user-42' });
+    expect((await get('orders', old.sign({ sub: 'user-42' }))).status).toBe(403);
+
+    const refused: [code: string, token: string | undefined][] = [
+      ['token_missing', undefined],
+      ['token_malformed', 'opaque'],
+      ['token_rejected', old.sign({ sub: 'user-42' }, { secret: 'another secret' })],
+      ['token_rejected', old.sign({ sub: 'user-42' }, { expiresIn: -1 })],
+      ['token_key_unknown', old.sign({ sub: 'user-42' }, { algorithm: 'HS512' })],
+    ];
+    for (const [errorCode, token] of refused) {
+      const response = await get('me', token);
+      expect([response.status, await response.json()]).toMatchObject([401, { errorCode }]);
+    }
   });
 
   test('claims in services, of concurrent calls', async () => {
