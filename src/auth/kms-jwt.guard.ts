@@ -52,14 +52,14 @@ export class KmsJwtGuard implements CanActivate {
 
   /** Called by Nest, and by the constructor of a class that extends this one. */
   constructor(
-    /** The service of the instance. */
+    /** The service of the registration. */
     @InjectKmsJwt() protected readonly jwt: KmsJwtService,
     /** Nest's, for the guards that extend this one. */
     @Inject(Reflector) protected readonly reflector: Reflector,
   ) {}
 
   /**
-   * A guard of the same kind, for the instance of that name.
+   * A guard of the same kind, for the registration of that name.
    *
    * @example
    * ```ts

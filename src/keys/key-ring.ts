@@ -73,7 +73,7 @@ export class KeyRing {
     const { active, signingError } = this.keys;
     if (signingError) throw signingError;
     if (active) return active;
-    throw this.failure?.error ?? new KmsJwtOptionsError('keyId', 'is missing: this instance can only verify');
+    throw this.failure?.error ?? new KmsJwtOptionsError('keyId', 'is missing: this service can only verify');
   }
 
   /** The active key, if that is known without a wait. */

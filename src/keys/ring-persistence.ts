@@ -77,7 +77,7 @@ export class RingPersistence {
     if (isForeign(stored, this.binding)) {
       throw new KmsJwtOptionsError(
         'rotation.store',
-        'belongs to another instance or another keyId: give each service its own store',
+        'belongs to a registration with another name or keyId: give each service its own store',
       );
     }
     try {

@@ -44,7 +44,7 @@ export class KmsJwtModule extends ConfigurableModuleClass implements NestModule 
       const remedy = 'import one module in both places, set isGlobal, or give each its own name';
       throw new KmsJwtOptionsError(
         'name',
-        `must be unique, but ${sameName.length} instances have the name '${name}': ${remedy}`,
+        `must be unique, but ${sameName.length} registrations have the name '${name}': ${remedy}`,
       );
     }
   }

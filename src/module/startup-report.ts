@@ -78,7 +78,7 @@ class StartupReport implements OnApplicationBootstrap {
     if (options.verification !== 'kms' || this.jwt.settings.keyId !== undefined) return;
     throw new KmsJwtOptionsError(
       'VerifyWith.verification',
-      `is 'kms' for ${className}.${method}, but the instance '${this.name}' has no keyId, and KMS does not have the keys of jwksUri or jwks: leave it out there to verify locally`,
+      `is 'kms' for ${className}.${method}, but the registration '${this.name}' has no keyId, and KMS does not have the keys of jwksUri or jwks: leave it out there to verify locally`,
     );
   }
 
@@ -88,7 +88,7 @@ class StartupReport implements OnApplicationBootstrap {
     if (unknown === undefined) return;
     throw new KmsJwtOptionsError(
       'VerifyWith.issuers',
-      `names '${printableName(unknown)}' for ${className}.${method} (see @Issuers()), but the instance '${this.name}' has only these: ${known?.map(printableName).join(', ')}`,
+      `names '${printableName(unknown)}' for ${className}.${method} (see @Issuers()), but the registration '${this.name}' has only these: ${known?.map(printableName).join(', ')}`,
     );
   }
 

@@ -5,7 +5,7 @@
 export interface KmsJwtModuleExtras {
   /** Whether every module may inject the service without importing this one. Default: false. */
   isGlobal?: boolean | undefined;
-  /** The name of this instance, for apps with several: see `InjectKmsJwt`. Default: the instance without a name. */
+  /** The name of this registration of the module, for apps with several: see `InjectKmsJwt`. Default: the registration without a name. */
   name?: string | undefined;
   /**
    * The path of the key set over HTTP, such as `'.well-known/jwks.json'`. It starts at the root, outside of a global prefix

@@ -6,7 +6,7 @@ import type { Duration } from './duration.js';
  * how long a key verifies after that follows from the options of the process that reads it.
  */
 export interface StoredRing {
-  /** The `name` of the module instance. */
+  /** The `name` of the registration of the module. */
   instance: string;
   /** The `keyId`, as it is configured. */
   source: string;
@@ -28,7 +28,7 @@ export interface StoredRing {
 
 /**
  * Keeps the keys of a rotation over restarts. Write access to it is the power to have tokens accepted: protect it as
- * you protect the configuration. It belongs to one instance name and one `keyId`; elsewhere it is refused with a
+ * you protect the configuration. It belongs to one `name` and one `keyId`; elsewhere it is refused with a
  * `KmsJwtOptionsError`. It is read at start, at every refresh of the keys and before every write.
  *
  * @example

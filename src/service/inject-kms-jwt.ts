@@ -6,9 +6,9 @@ import { KmsJwtService } from './kms-jwt.service.js';
 export { DEFAULT_NAME };
 
 /**
- * The injection token of the service of one instance, for `app.get`, `overrideProvider` and factories.
+ * The injection token of the service of one registration of the module, for `app.get`, `overrideProvider` and factories.
  *
- * @param name the `name` of the instance in `forRoot`. Default: the instance without a name
+ * @param name the `name` of the registration in `forRoot`. Default: the registration without a name
  *
  * @example
  * ```ts
@@ -20,10 +20,10 @@ export function getKmsJwtServiceToken(name: string = DEFAULT_NAME): InjectionTok
 }
 
 /**
- * The injection token of the options of one instance, as `forRoot` got them or the factory of `forRootAsync` returned them, for
- * `overrideProvider` in tests. With an override that factory is not called.
+ * The injection token of the options of one registration, as `forRoot` got them or the factory of `forRootAsync` returned them,
+ * for `overrideProvider` in tests. With an override that factory is not called.
  *
- * @param name the `name` of the instance in `forRoot`. Default: the instance without a name
+ * @param name the `name` of the registration in `forRoot`. Default: the registration without a name
  *
  * @example
  * ```ts
@@ -38,7 +38,7 @@ export function getKmsJwtOptionsToken(name: string = DEFAULT_NAME): InjectionTok
 }
 
 /**
- * Injects the service of a named instance; without a name, the same as the type `KmsJwtService` alone.
+ * Injects the service of a registration with a name; without one, the same as the type `KmsJwtService` alone.
  *
  * @example
  * ```ts

@@ -168,7 +168,7 @@ export class KmsJwtService implements OnApplicationShutdown {
   async sign(payload: object, options?: SignOptions): Promise<string> {
     const settings =
       options !== undefined ? readSignOptions(options, this.settings.sign) : this.settings.sign;
-    if (!this.signer) throw new KmsJwtOptionsError('keyId', 'is missing: this instance can only verify');
+    if (!this.signer) throw new KmsJwtOptionsError('keyId', 'is missing: this service can only verify');
     return this.signer.sign(payload, settings, this.secondsNow());
   }
 

@@ -44,9 +44,9 @@ export class KmsJwtHealthIndicator {
   constructor(@InjectKmsJwt() private readonly jwt: KmsJwtService) {}
 
   /**
-   * The health indicator of a named instance, as a class to provide and inject.
+   * The health indicator of a registration with a name, as a class to provide and inject.
    *
-   * @param name the `name` that the instance was given with `forRoot`
+   * @param name the `name` of the registration in `forRoot`
    *
    * @example
    * ```ts

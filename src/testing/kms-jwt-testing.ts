@@ -18,13 +18,13 @@ export interface KmsJwtTestingOptions {
 export interface KmsJwtTesting {
   /** It has one key with the alias `alias/auth`. A test can move that, or inject a fault. */
   readonly localKms: LocalKms;
-  /** The time of the app, for all of its instances of the module. */
+  /** The time of the app, for all of its registrations of the module. */
   readonly clock: TestClock;
   /** The options that lead to the key, for `forRoot`. The app has its own clock unless `override` is used. */
   readonly options: { readonly keyId: string; readonly client: KMSClient };
   /**
-   * Gives the app of a `Test.createTestingModule()` this clock, and these options instead of those of the instance without a
-   * name. What its `forRootAsync` would call to get options is not called. Those of a named instance are at
+   * Gives the app of a `Test.createTestingModule()` this clock, and these options instead of those of the registration without
+   * a name. What its `forRootAsync` would call to get options is not called. The options of a registration with a name are at
    * `getKmsJwtOptionsToken(name)`.
    *
    * @param options as the app has them, without `regions`, `jwksUri` and `jwks`; `keyId` and `client` are replaced

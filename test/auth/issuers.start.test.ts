@@ -51,7 +51,7 @@ const start = (controller: Type, options: Partial<KmsJwtModuleOptions>, provider
 const refusal = (place: string, names: string, { unknown = 'crop', instance = 'default' } = {}) => ({
   name: 'KmsJwtOptionsError',
   option: 'VerifyWith.issuers',
-  message: `KmsJwt: VerifyWith.issuers names '${unknown}' for ${place} (see @Issuers()), but the instance '${instance}' has only these: ${names}`,
+  message: `KmsJwt: VerifyWith.issuers names '${unknown}' for ${place} (see @Issuers()), but the registration '${instance}' has only these: ${names}`,
 });
 
 describe('at start, a name of an issuer that the module does not have', () => {

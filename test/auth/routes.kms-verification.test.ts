@@ -92,7 +92,7 @@ describe("@VerifyWith({ verification: 'kms' })", () => {
 const refusal = (place: string, instance = 'default') => ({
   name: 'KmsJwtOptionsError',
   option: 'VerifyWith.verification',
-  message: `KmsJwt: VerifyWith.verification is 'kms' for ${place}, but the instance '${instance}' has no keyId, and KMS does not have the keys of jwksUri or jwks: leave it out there to verify locally`,
+  message: `KmsJwt: VerifyWith.verification is 'kms' for ${place}, but the registration '${instance}' has no keyId, and KMS does not have the keys of jwksUri or jwks: leave it out there to verify locally`,
 });
 
 describe("at start, a route with verification: 'kms'", () => {

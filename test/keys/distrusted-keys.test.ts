@@ -152,7 +152,9 @@ describe('the decision of one instance', () => {
     const save = vi.spyOn(store, 'save');
     await seconds(330);
     expect(await kids()).toEqual(['A', 'B']);
-    expect(events).toContainEqual(expect.stringMatching(/^store_failed .*belongs to another instance/));
+    expect(events).toContainEqual(
+      expect.stringMatching(/^store_failed .*belongs to a registration with another name or keyId/),
+    );
     expect(save).not.toHaveBeenCalled();
     expect((await ring.active()).kid).toBe('A');
   });
