@@ -5,7 +5,8 @@ import { LocalKms, type LocalKmsKeySpec } from 'nestjs-kms-jwt/local';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ALGORITHMS } from '../../src/jwt/algorithms.js';
 import { AUDIENCE, ISSUER, librariesTable, type Sample, sizesTable } from './algorithms.tables.js';
-import { bash, blocksOf, compile, init, localKms, ROOT, useKms } from './support.js';
+import { init, localKms, useKms } from './kms.js';
+import { bash, blocksOf, compile, ROOT } from './support.js';
 
 const DOCUMENT = join(ROOT, 'docs/algorithms.md');
 const CLAIMS_BYTES = 435;

@@ -2,7 +2,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { freePort } from '../support/free-port.js';
-import { bash, block, compile, environment, folder, localKms, ROOT, start, useKms } from './support.js';
+import { folder, localKms, useKms } from './kms.js';
+import { bash, block, compile, environment, ROOT, start } from './support.js';
 
 const { compiled } = await compile('five-minutes');
 useKms();

@@ -4,7 +4,8 @@ import { type IssuerLookupFunction, type IssuerOptions, KmsJwtGuard, KmsJwtModul
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PublishedIssuer } from '../support/published-issuer.js';
 import { ISSUER_CASES } from './issuers.cases.js';
-import { blocksOf, compile, fileOf, init } from './support.js';
+import { init } from './kms.js';
+import { blocksOf, compile, fileOf } from './support.js';
 
 const blocks = await blocksOf('docs/issuers.md');
 

@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { freePort } from '../support/free-port.js';
-import { bash, blocksOf, compile, environment, folder, start, useKms } from './support.js';
+import { folder, useKms } from './kms.js';
+import { bash, blocksOf, compile, environment, start } from './support.js';
 
 const recipes = await blocksOf('docs/recipes.md');
 const { compiled } = await compile('local-kms', recipes);

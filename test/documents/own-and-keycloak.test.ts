@@ -2,7 +2,8 @@ import type { INestApplication } from '@nestjs/common';
 import { KmsJwtService } from 'nestjs-kms-jwt';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { PublishedIssuer } from '../support/published-issuer.js';
-import { compile, init, useKms, withAwsEnvironment } from './support.js';
+import { init, useKms, withAwsEnvironment } from './kms.js';
+import { compile } from './support.js';
 
 const { load } = await compile('issuers');
 useKms({ alias: 'auth' });

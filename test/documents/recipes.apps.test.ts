@@ -3,9 +3,9 @@ import { APP_GUARD } from '@nestjs/core';
 import { JwtModule, JwtService } from '@nestjs/jwt';
 import { Claims, KmsJwtGuard, KmsJwtModule, KmsJwtService, Scopes } from 'nestjs-kms-jwt';
 import { afterEach, describe, expect, test } from 'vitest';
-import { compile, init, localKms, useKms, withAwsEnvironment } from './support.js';
+import { init, localKms, useKms, withAwsEnvironment } from './kms.js';
+import { load } from './load.js';
 
-const { load } = await compile('recipes-apps');
 useKms({ alias: 'auth' });
 
 let app: INestApplication;

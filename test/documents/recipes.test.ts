@@ -2,10 +2,10 @@ import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { KmsJwtGuard, KmsJwtModule, KmsJwtService } from 'nestjs-kms-jwt';
 import { describe, expect, test } from 'vitest';
-import { bash, compile, init, localKms, useKms, withAwsEnvironment } from './support.js';
+import { init, localKms, useKms, withAwsEnvironment } from './kms.js';
+import { load } from './load.js';
 
-const { load } = await compile('recipes');
-useKms({ alias: 'auth' });
+useKms({ alias: 'auth' }, { alias: 'internal' });
 
 describe('docs/recipes.md', () => {
   test('a token in a cookie, and revoked tokens', () =>
@@ -24,7 +24,9 @@ describe('docs/recipes.md', () => {
     withAwsEnvironment(async () => {
       const { AsyncModule } = await load('src/recipes/async.module.js');
       const module = await init(AsyncModule as never);
-      await expect(module.get(KmsJwtService, { strict: false }).sign({})).resolves.toBeTypeOf('string');
+      await expect(module.get(KmsJwtService, { strict: false }).sign({})).resolves.toEqual(
+        expect.any(String),
+      );
       await module.close();
     }));
 
@@ -48,7 +50,7 @@ describe('docs/recipes.md', () => {
     expect(await call(refresh['readRefreshToken'], refreshToken)).toMatchObject({ sub: 'user-42' });
     await expect(jwt.verify(refreshToken)).rejects.toMatchObject({ name: 'TokenMalformedError' });
     await expect(call(refresh['readRefreshToken'], await jwt.sign({}))).rejects.toMatchObject({
-      code: /^token_/ as never,
+      code: expect.stringMatching(/^token_/),
     });
     await module.close();
   });
@@ -76,9 +78,6 @@ describe('docs/recipes.md', () => {
 
   test('several keys in one app', () =>
     withAwsEnvironment(async () => {
-      await bash(
-        'aws kms create-alias --alias-name alias/internal --target-key-id "$(aws kms create-key --key-spec ECC_NIST_P256 --key-usage SIGN_VERIFY --query KeyMetadata.KeyId --output text)"',
-      );
       const { NamedModule } = await load('src/recipes/named.module.js');
 
       const named = (await init(NamedModule as never)).createNestApplication({ logger: false });

@@ -2,17 +2,8 @@ import { join } from 'node:path';
 import { KmsJwtModule, KmsJwtService } from 'nestjs-kms-jwt';
 import { LocalKms } from 'nestjs-kms-jwt/local';
 import { describe, expect, test } from 'vitest';
-import {
-  bash,
-  block,
-  compile,
-  environment,
-  folder,
-  init,
-  localKms,
-  useKms,
-  withAwsEnvironment,
-} from './support.js';
+import { folder, init, localKms, useKms, withAwsEnvironment } from './kms.js';
+import { bash, block, compile, environment } from './support.js';
 
 const { load } = await compile('rotation');
 useKms({ alias: 'auth' });

@@ -3,7 +3,8 @@ import { APP_GUARD } from '@nestjs/core';
 import { KmsJwtGuard, KmsJwtModule, KmsJwtService } from 'nestjs-kms-jwt';
 import { expect, test } from 'vitest';
 import { PublishedIssuer } from '../support/published-issuer.js';
-import { blocksOf, compile, init, localKms, useKms, withAwsEnvironment } from './support.js';
+import { init, localKms, useKms, withAwsEnvironment } from './kms.js';
+import { blocksOf, compile } from './support.js';
 
 useKms({ alias: 'auth' });
 

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { KmsJwtModule, KmsJwtService } from 'nestjs-kms-jwt';
 import { expect, test } from 'vitest';
 import { startIssuer } from '../support/issuer.js';
-import { bash, blocksOf, compile, environment, folder, init, useKms } from './support.js';
+import { folder, init, useKms } from './kms.js';
+import { bash, blocksOf, compile, environment } from './support.js';
 
 useKms();
 const blocks = await blocksOf('docs/issuers.md');

@@ -1,13 +1,10 @@
 import { execFile, spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { Test } from '@nestjs/testing';
-import { LocalKms, type LocalKmsKeySpec, type LocalKmsServer } from 'nestjs-kms-jwt/local';
 import ts from 'typescript';
-import { afterAll, beforeAll } from 'vitest';
+import { awsEnvironment, folder } from './kms.js';
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 export const exec = promisify(execFile);
@@ -47,30 +44,10 @@ export const compilerOptions = (changed: object): ts.CompilerOptions => {
     .options;
 };
 
-/** What the documents take for given: a KMS, the AWS CLI, a folder to work in. For use at the top of a test file. */
-export let localKms: LocalKms;
-export let folder: string;
-let kms: LocalKmsServer;
-
-export function useKms(...keys: { alias: string; keySpec?: LocalKmsKeySpec }[]): void {
-  beforeAll(async () => {
-    localKms = new LocalKms({ keys });
-    kms = await localKms.listen();
-    folder = await mkdtemp(join(tmpdir(), 'documents-'));
-  });
-  afterAll(async () => {
-    await kms.close();
-    await rm(folder, { recursive: true });
-  });
-}
-
 export const environment = (more: Record<string, string> = {}) => ({
   PATH: `${join(ROOT, 'test/support/bin')}:${process.env['PATH']}`,
   HOME: folder,
-  AWS_ENDPOINT_URL_KMS: kms.url,
-  AWS_REGION: 'us-east-1',
-  AWS_ACCESS_KEY_ID: 'local',
-  AWS_SECRET_ACCESS_KEY: 'local',
+  ...awsEnvironment(),
   ...(process.env['AWS_CLI'] && { AWS_CLI: process.env['AWS_CLI'] }),
   ...more,
 });
@@ -98,22 +75,6 @@ export async function start(command: string, args: string[], env: NodeJS.Process
   };
   return { found, stop };
 }
-
-export const init = async (...imports: never[]) => {
-  const module = await Test.createTestingModule({ imports }).compile();
-  await module.init();
-  return module;
-};
-export const withAwsEnvironment = async <T>(run: () => Promise<T>): Promise<T> => {
-  const before = { ...process.env };
-  Object.assign(process.env, environment());
-  try {
-    return await run();
-  } finally {
-    for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name];
-    Object.assign(process.env, before);
-  }
-};
 
 /**
  * Writes the blocks of TypeScript as JavaScript; that their types are right is tested once, for all of them.

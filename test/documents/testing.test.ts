@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { blocksOf, compile, environment, exec, fileOf, ROOT, useKms } from './support.js';
+import { useKms } from './kms.js';
+import { blocksOf, compile, environment, exec, fileOf, ROOT } from './support.js';
 
 const blocks = await blocksOf('docs/testing.md');
 const { compiled } = await compile('testing', blocks);

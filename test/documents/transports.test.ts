@@ -11,7 +11,8 @@ import { io } from 'socket.io-client';
 import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { freePort } from '../support/free-port.js';
-import { compile, init, localKms, ROOT, useKms } from './support.js';
+import { init, localKms, useKms } from './kms.js';
+import { compile, ROOT } from './support.js';
 
 const { load } = await compile('transports');
 useKms({ alias: 'auth' });

@@ -1,12 +1,39 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { blocksOf } from './blocks.js';
 
-/** Writes the recipes of docs/testing.md as it says for Jest: without the line that imports from `vitest`, and with its configuration. */
-export async function writeRecipes(folder: string): Promise<void> {
+const DOCUMENTS = fileURLToPath(new URL('../../documents/', import.meta.url));
+
+async function write(folder: string, file: string, text: string): Promise<void> {
+  const path = join(folder, file);
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, text);
+}
+
+/** Writes the code of docs/testing.md as it says for Jest: without the line that imports from `vitest`, and with its configuration. */
+export async function writeTestingRecipes(folder: string): Promise<void> {
   for (const { language, code, file } of await blocksOf('docs/testing.md')) {
-    const path = join(folder, file ?? `jest.config.${language}`);
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, code.replace(/^import .* from 'vitest';\n/m, ''));
+    await write(folder, file ?? `jest.config.${language}`, code.replace(/^import .* from 'vitest';\n/m, ''));
   }
+}
+
+/** Writes the code of docs/recipes.md, with the tests of it that Vitest runs in test/documents. */
+export async function writeRecipes(folder: string): Promise<void> {
+  for (const { code, file } of await blocksOf('docs/recipes.md')) {
+    if (file?.startsWith('src/')) await write(folder, file, code);
+  }
+  for (const file of ['recipes.test.ts', 'recipes.apps.test.ts', 'filters.test.ts', 'kms.ts']) {
+    const text = await readFile(join(DOCUMENTS, file), 'utf8');
+    await write(folder, `test/${file}`, text.replace("from 'vitest'", "from '@jest/globals'"));
+  }
+  await write(
+    folder,
+    'test/load.ts',
+    'export const load = async (file: string): Promise<Record<string, never>> => require(`../${file}`);\n',
+  );
+  const [config] = (await blocksOf('docs/testing.md', 'With Jest')).filter(
+    ({ language }) => language === 'json',
+  );
+  await write(folder, 'jest.config.json', config?.code ?? '');
 }
