@@ -14,6 +14,7 @@ class FailingController {
   }
 }
 
+const ignore = () => undefined;
 let app: INestApplication;
 afterEach(() => app.close());
 
@@ -21,7 +22,6 @@ test.each(['src/filters.module.js', 'src/catch-all.filter.js'])(
   'an app with %s answers 503, and logs why',
   async (file) => {
     const lines: string[] = [];
-    const ignore = () => undefined;
     const logger = { log: ignore, warn: ignore, error: (line: unknown) => lines.push(String(line)) };
     const { FiltersModule, CatchAllFilter } = await load(file);
     const imports = FiltersModule ? [FiltersModule] : [];

@@ -32,8 +32,7 @@ export async function writeRecipes(folder: string): Promise<void> {
     'test/load.ts',
     'export const load = async (file: string): Promise<Record<string, never>> => require(`../${file}`);\n',
   );
-  const [config] = (await blocksOf('docs/testing.md', 'With Jest')).filter(
-    ({ language }) => language === 'json',
-  );
+  const blocks = await blocksOf('docs/testing.md', 'With Jest');
+  const config = blocks.find(({ language }) => language === 'json');
   await write(folder, 'jest.config.json', config?.code ?? '');
 }
