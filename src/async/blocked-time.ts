@@ -4,20 +4,20 @@ const BEAT_MS = 50;
 const BLOCKED_MS = 2 * BEAT_MS;
 /** Servers may have ended idle connections in a block of this length, in milliseconds. */
 export const LONG_BLOCK_MS = 500;
-/** In turns of the event loop: it reads answers, then the ends of their connections, then closes these. One is in progress. */
+/** In turns of the event loop: one in progress, then it reads answers, then the ends of their connections, then closes these. */
 const RECOVERY_TURNS = 4;
 
-// An app's tests may exchange the global ones: the beats would then run through simulated time, 72,000 in each hour of it.
+// An app's tests may replace the global ones: the beats would then run through simulated time, 72,000 in each hour of it.
 const { setImmediate: nextTurn, setTimeout: startTimer } = globalThis;
 const monotonic = performance.now.bind(performance);
 
 /**
- * For how long the event loop of this process did not run: because of synchronous work, for lack of CPU, or because the process
- * was stopped. A timer that beats while something is watched shows it. The timer does not keep the process alive.
+ * Measures for how long the event loop of this process did not run: because of synchronous work, for lack of CPU, or because the
+ * process was stopped. A timer that beats while something is watched shows it. The timer does not keep the process alive.
  */
 export class BlockedTime {
   private watchers = 0;
-  /** In the gaps between the beats so far. */
+  /** The blocked time in the gaps between the beats so far. */
   private sum = 0;
   /** The time of the last beat; -Infinity while no beat is due. */
   private beatAt = -Infinity;
@@ -33,7 +33,7 @@ export class BlockedTime {
     private readonly setTimer: (run: () => void, milliseconds: number) => NodeJS.Timeout = startTimer,
   ) {}
 
-  /** Milliseconds, as far as the event loop was watched. */
+  /** The blocked time in milliseconds, as far as the event loop was watched. */
   get total(): number {
     return this.sum + blockedIn(this.gap);
   }
@@ -42,18 +42,18 @@ export class BlockedTime {
   readonly now = (): number => this.clock() - this.total;
 
   /**
-   * After a long block, resolves when the event loop has caught up. A request that is sent before could be sent on a connection
-   * whose end has arrived, and be lost. Otherwise undefined.
+   * After a long block, resolves when the event loop has caught up; otherwise undefined. A request that is sent earlier could be
+   * lost on a connection that the server has already closed.
    */
   get recovery(): Promise<void> | undefined {
     if (blockedIn(this.gap) > 0) this.beat();
     return this.recovering;
   }
 
-  /** Needs one call of `unwatch` for each of its own. */
+  /** Each call needs one call of `unwatch`. */
   watch(): void {
     this.watchers += 1;
-    // No beat is due, or it is late. It never comes if tests exchanged the timers before this file was loaded.
+    // No beat is due, or it is late. It never comes if tests replaced the timers before this file was loaded.
     if (this.gap < 0 || this.gap > BLOCKED_MS) this.beat();
   }
 
@@ -89,7 +89,7 @@ export class BlockedTime {
   }
 }
 
-/** That of this process. */
+/** The instance of this process. */
 export const BLOCKED_TIME = new BlockedTime();
 
 function blockedIn(gap: number): number {

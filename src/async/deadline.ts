@@ -1,7 +1,7 @@
 import { BLOCKED_TIME, type BlockedTime } from './blocked-time.js';
 
 /**
- * Waits for a promise, but no longer than until the signal aborts. No listener stays on the signal.
+ * Waits for a promise, but only until the signal aborts. Leaves no listener on the signal.
  *
  * @throws the reason of the signal, or what the promise rejects with
  */
@@ -38,7 +38,7 @@ export interface TimeoutError {
 
 /**
  * A time limit that the steps of an operation share, from its construction to `end`. Time in which the event loop was blocked
- * does not count: after it, timers run before the answers are read that have arrived meanwhile.
+ * does not count: after a block, timers run before answers that have arrived meanwhile are read.
  */
 export class Deadline {
   private readonly blockedTime: BlockedTime;
@@ -86,7 +86,7 @@ export class Deadline {
   }
 
   /**
-   * Waits for a promise, but no longer than until the time is up.
+   * Waits for a promise, but only until the time is up.
    *
    * @throws the timeout error, or what the promise rejects with
    */
@@ -106,7 +106,7 @@ export class Deadline {
     });
   }
 
-  /** The operation has ended. */
+  /** To be called when the operation has ended. */
   end(): void {
     clearTimeout(this.timer);
     this.blockedTime.unwatch();

@@ -1,9 +1,9 @@
-/** Counts what is in flight, so that a shutdown can wait until all of it has ended. */
+/** Counts the operations in flight, so that a shutdown can wait until all have ended. */
 export class InFlight {
   private count = 0;
   private readonly waiting: (() => void)[] = [];
 
-  /** Needs one call of `leave`. */
+  /** Each call needs one call of `leave`. */
   enter(): void {
     this.count += 1;
   }

@@ -22,7 +22,7 @@ export function levelsOf(context: ExecutionContext): Levels {
 /**
  * The access that a guard must enforce; `elsewhere` when a guard of another instance stands nearer to the handler and
  * decides. `@Public()` and `@OptionalAuth()` count only when they stand nearer than the guard (or, for the
- * latter, beside it), and `@Public()` only when nothing as near requires more of the token.
+ * latter, beside it), and `@Public()` only when no `@Scopes()` or `@VerifyWith()` stands as near or nearer.
  */
 export function accessFor(guard: object, levels: Levels): Access | 'elsewhere' {
   const level = levelOf(guard, levels);
@@ -53,7 +53,7 @@ export function scopesOf(levels: Levels): readonly string[] {
   return scopes.find((ofLevel) => ofLevel !== undefined) ?? [];
 }
 
-/** The guards that allowed a call: one, or several. Nest asks all guards of a call with one context. */
+/** The guards that allowed a call: one, or several. Nest passes the same context to all guards of a call. */
 const allowedBy = new WeakMap<ExecutionContext, object | Set<object>>();
 
 /** @param identity of the guard: see `identityIn` */
@@ -75,7 +75,7 @@ export function identityIn(guard: object, levels: Levels): object {
   return guards.has(guard.constructor) && !guards.has(guard) ? guard.constructor : guard;
 }
 
-/** The index of the level that the guard stands on; beyond the last for a guard of the whole app. */
+/** The index of the level that the guard stands on; beyond the last for a global guard. */
 function levelOf(guard: object, levels: Levels): number {
   const level = levels.findIndex((one) =>
     guardsOn(one).some((other) => other === guard || other === guard.constructor),
@@ -101,7 +101,7 @@ export function isKmsJwtGuard(guard: unknown): boolean {
   return instanceOf(guard) !== undefined;
 }
 
-/** What `@Public()` and `@OptionalAuth()` say, the nearest of them; undefined without any. */
+/** The access of the nearest `@Public()` or `@OptionalAuth()`; undefined without any. */
 export function declaredAccess(levels: Levels): Access | undefined {
   const declaring = levels.find((level) => Reflect.hasMetadata(ACCESS, level));
   return declaring && (Reflect.getMetadata(ACCESS, declaring) as Access);
@@ -111,10 +111,10 @@ function hasRequirements(level: object): boolean {
   return Reflect.hasMetadata(SCOPES, level) || Reflect.hasMetadata(VERIFY_OPTIONS, level);
 }
 
-/** The key under which Nest keeps what `@UseGuards()` was given. */
+/** The key of the metadata that `@UseGuards()` sets. */
 const USE_GUARDS = '__guards__';
 
-/** What `@UseGuards()` was given on a handler or a class: classes and instances. */
+/** The guards of `@UseGuards()` on a handler or a class: classes and instances. */
 export function guardsOn(level: object): unknown[] {
   return (Reflect.getMetadata(USE_GUARDS, level) as unknown[] | undefined) ?? [];
 }
@@ -122,7 +122,7 @@ export function guardsOn(level: object): unknown[] {
 /** The static property by which a `KmsJwtGuard`, also one of another copy of this package, names its instance. */
 export const INSTANCE = 'kmsJwtInstance';
 
-/** The name of the instance whose tokens a guard, or its class, takes; undefined unless it is a `KmsJwtGuard`. */
+/** The name of the instance whose tokens a guard, or its class, accepts; undefined unless it is a `KmsJwtGuard`. */
 export function instanceOf(guard: unknown): string | undefined {
   const kind = (typeof guard === 'function' ? guard : guard?.constructor) as
     { [INSTANCE]?: string } | undefined;

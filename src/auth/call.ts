@@ -4,7 +4,7 @@ import type { Route, Routes } from './routes.js';
 import { transportOf } from './transports/index.js';
 import type { Transport } from './transports/transport.js';
 
-/** A call that a guard is asked about, with what follows from its context. */
+/** A call that a guard has to allow or refuse, with its transport and its route. */
 export interface Call {
   readonly context: ExecutionContext;
   readonly transport: Transport;

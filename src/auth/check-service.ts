@@ -2,8 +2,8 @@ import { KmsJwtOptionsError } from '../errors/errors.js';
 import type { KmsJwtService } from '../service/kms-jwt.service.js';
 
 /**
- * Whether a service is none that a test has put there: a mock has the methods that the app calls and not what the guard reads. An
- * object that returns a function for every property is a mock too.
+ * Whether a service is not a mock from a test: a mock has the methods that the app calls, but not the settings that the guard
+ * reads. The setting must be a string, because some mocks return a function for every property.
  */
 export function isRealService({ guardSettings }: Partial<KmsJwtService>): boolean {
   return typeof guardSettings?.property === 'string';

@@ -15,9 +15,9 @@ import { claimsOf } from './request-claims.js';
 import { isScopeToken } from './scopes.js';
 
 /**
- * Opens a route, or every route of a controller, that a `KmsJwtGuard` further away would close; a token is ignored.
- * `@Public(false)` on a route closes it again. A guard beside `@Public()`, on the same method or class, or nearer to the
- * handler, still requires a token.
+ * Allows calls of a route, or of every route of a controller, without a token, although a `KmsJwtGuard` of the class or the app
+ * would require one; a token is ignored. `@Public(false)` on a route requires a token again. A guard on the same method or class
+ * as `@Public()`, or nearer to the handler, still requires a token.
  *
  * @throws KmsJwtOptionsError at once for an argument that is not true or false, undefined included
  *
@@ -99,7 +99,7 @@ export function Scopes(...scopes: [string, ...string[]]): CustomDecorator {
 
 /**
  * Verifies the tokens of one route, or of a controller, with these options. They override the module's `verifyOptions`;
- * those on a method add to those on its class, and override the ones that they name.
+ * those on a method add to those on its class, and override options of the same name.
  *
  * @throws KmsJwtOptionsError at once for wrong options
  *
@@ -119,14 +119,14 @@ export function VerifyWith(options: RouteVerifyOptions): CustomDecorator {
   refuseOptionsOfOneCall(options);
   readVerifyOptions(options, {});
   const given = { ...options };
-  // Of a base class too: a derived class must not lose its audience by naming another option.
+  // Options of a base class count, too: a derived class that sets another option must not lose the audience.
   return setMetadataOn(VERIFY_OPTIONS, (target) => ({
     ...(Reflect.getMetadata(VERIFY_OPTIONS, target) as RouteVerifyOptions | undefined),
     ...given,
   }));
 }
 
-/** The options of `verify` that a route cannot have, and the remedy: the types do not stop JavaScript. */
+/** The options of `verify` that a route cannot have, and the remedy, for callers in JavaScript: the types exclude them. */
 const OPTIONS_OF_ONE_CALL = {
   clockTimestamp:
     'would freeze the clock of the route, so that its tokens never expire: leave it out, or give it to a call of verify()',
@@ -166,7 +166,7 @@ function setMetadataOn(key: string, valueFor: (target: object) => unknown): Cust
  *
  * @example
  * ```ts
- * // With claims of your own, the name must be one of theirs; pipes may follow.
+ * // With a type for your claims, the name must be one of its members; pipes may follow.
  * @Controller()
  * export class TenantController {
  *   @Get('tenant')

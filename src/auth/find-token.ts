@@ -27,9 +27,9 @@ export function findToken(
 
 /**
  * Checks the `Origin` of a handshake whose token is in a cookie. Browsers send both with a connection that any site opens,
- * and no CORS rule keeps that site from reading it.
+ * and CORS does not keep that site from reading its messages.
  *
- * @param origin the header; undefined if there is none, which no browser leaves out
+ * @param origin the header; undefined if there is none, which means that the client is not a browser
  * @param allowedOrigins serialized
  * @throws KmsJwtOptionsError when no origins are configured
  * @throws OriginNotAllowedError

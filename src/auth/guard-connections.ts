@@ -12,9 +12,9 @@ import { checkSameSubject } from './verified-token.js';
 import { verifyCall } from './verify-call.js';
 import { verifyHandshake } from './verify-handshake.js';
 
-// These members of a guard are private to the library.
+// Parts of KmsJwtGuard, which use its private members.
 
-/** What `KmsJwtGuard.acceptConnection` does. */
+/** Implements `KmsJwtGuard.acceptConnection`. */
 export async function acceptConnection(
   guard: KmsJwtGuard,
   client: object,
@@ -32,14 +32,14 @@ export async function acceptConnection(
   } catch (error) {
     // Another gateway of the server may have refused the client, and reported it.
     if (!CONNECTIONS.refuse(error, client)) return undefined;
-    // Nest logs what a guard throws, but nothing sees what happens here.
+    // Nest logs an error that a guard throws, but this one is not thrown to Nest.
     if (!(error instanceof KmsJwtError)) reportRefusal(error, jwt.log);
     await guard['refuse'](error, context);
     return undefined;
   }
 }
 
-/** What `KmsJwtGuard.renewConnection` does. */
+/** Implements `KmsJwtGuard.renewConnection`. */
 export async function renewConnection(guard: KmsJwtGuard, client: object, token: string): Promise<JwtClaims> {
   const jwt = guard['jwt'];
   checkService(jwt);

@@ -1,7 +1,7 @@
 import { type ModulesContainer, MetadataScanner } from '@nestjs/core';
 import type { Levels } from './access.js';
 
-/** The keys under which Nest keeps what the decorators of handlers declare. */
+/** The keys of the metadata that Nest's decorators of handlers set. */
 const HTTP_METHOD = 'method';
 const HTTP_PATH = 'path';
 const GATEWAY = 'websockets:is_gateway';
@@ -10,7 +10,7 @@ const MICROSERVICE_HANDLER = 'microservices:handler_type';
 const GRAPHQL_TYPE = 'graphql:resolver_type';
 const GRAPHQL_FIELD = 'graphql:resolve_property';
 const GRAPHQL_REFERENCE = 'graphql:resolve_reference';
-/** The token of GraphQLModule's options. */
+/** The injection token of GraphQLModule's options. */
 const GRAPHQL_OPTIONS = 'GqlModuleOptions';
 
 export type HandlerKind =
@@ -44,7 +44,7 @@ interface GraphqlOptions {
   fieldResolverEnhancers?: unknown[];
 }
 
-/** All handlers of an app: those of controllers, of gateways, and of the resolvers that GraphQLModule takes. */
+/** All handlers of an app: those of controllers, of gateways, and of the resolvers that GraphQLModule uses. */
 export function handlersOf(modules: ModulesContainer): Handler[] {
   const all = [...modules.values()];
   const controllers = all.flatMap((module) => [...module.controllers.values()].flatMap(classOf));
@@ -62,7 +62,7 @@ export function gatewaysOf(modules: ModulesContainer): Class[] {
   return classes.filter((one) => Reflect.hasMetadata(GATEWAY, one));
 }
 
-/** Whether Nest asks guards for the fields and the references of resolvers. */
+/** Whether Nest runs guards for the fields and the references of resolvers. */
 export function guardsFields(modules: ModulesContainer): boolean {
   return graphqlOptions([...modules.values()]).some(({ fieldResolverEnhancers }) =>
     fieldResolverEnhancers?.includes('guards'),
@@ -94,19 +94,19 @@ const resolverKind: KindOf = (method, name, parent) => {
   const root = ROOT_KINDS.get(type);
   if (root) return root;
   if (Reflect.getMetadata(GRAPHQL_REFERENCE, method)) return 'GraphQL reference';
-  // It chooses a type, and gives nothing to a client.
+  // __resolveType chooses a type, and returns nothing to a client.
   const isField = Reflect.getMetadata(GRAPHQL_FIELD, method) && name !== '__resolveType';
   return isField ? 'GraphQL field' : undefined;
 };
 
-/** The modules whose resolvers GraphQLModule takes: all, or those of its `include` with what they import. */
+/** The modules whose resolvers GraphQLModule uses: all, or those in its `include` and the modules that they import. */
 function graphqlModules(all: readonly Module[]): Module[] {
   const options = graphqlOptions(all);
   if (options.length === 0) return [];
   if (options.some(({ include = [] }) => include.length === 0)) return [...all];
   const included = new Set(options.flatMap(({ include = [] }) => include));
   const reached = new Set(all.filter(({ metatype }) => included.has(metatype)));
-  // A set goes on to what is added to it meanwhile.
+  // The iteration of a Set includes members that are added meanwhile.
   for (const { imports } of reached) for (const imported of imports) reached.add(imported);
   return [...reached];
 }
@@ -118,12 +118,12 @@ function graphqlOptions(all: readonly Module[]): GraphqlOptions[] {
   );
 }
 
-/** The class of a provider; none for a value or a factory, in which Nest looks for no gateway. */
+/** The class of a provider; none for a value or a factory, where Nest does not look for gateways. */
 function classOf({ isNotMetatype, metatype }: Wrapper): Class[] {
   return isNotMetatype ? [] : [metatype as Class];
 }
 
-/** The class of what a provider gives, as Nest looks for resolvers there. */
+/** The class of a provider's instance, where Nest looks for resolvers. */
 function classOfInstance(wrapper: Wrapper): Class[] {
   if (!wrapper.isNotMetatype) return classOf(wrapper);
   const instance: unknown = wrapper.instance;
@@ -132,7 +132,7 @@ function classOfInstance(wrapper: Wrapper): Class[] {
   return typeof constructor === 'function' ? [constructor as Class] : [];
 }
 
-/** Each method once, also where a class is provided by several modules. */
+/** Each method once, even if several modules provide its class. */
 function methodsOf(classes: readonly Class[], kindOf: KindOf): Handler[] {
   const scanner = new MetadataScanner();
   return [...new Set(classes)].flatMap((parent) => {

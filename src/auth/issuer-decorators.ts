@@ -6,11 +6,11 @@ import { verifiedFor } from './request-claims.js';
 import type { Verified } from './verified-token.js';
 
 /**
- * Accepts tokens of these issuers alone, on a route or a controller: by their names in the module's `issuers`; `'own'` for tokens of
- * the module's own keys. The same as `@VerifyWith({ issuers })`. Others are refused with a `TokenClaimError`: 401.
+ * Accepts only tokens of these issuers, on a route or a controller. The names are those in the module's `issuers`; `'own'` is for
+ * tokens of the module's own keys. The same as `@VerifyWith({ issuers })`. Other tokens are refused with a `TokenClaimError`: 401.
  *
- * A name that the module does not have stops the app at start with a `KmsJwtOptionsError`, which lists those that it has. Where a
- * function finds the issuers, names are not known at start: no token has a wrong one, so that each is refused with 401.
+ * An unknown name stops the app at start with a `KmsJwtOptionsError`, which lists the known ones. If `issuers` is a function, the
+ * names are not known at start: with a wrong name, the route refuses every token with 401.
  *
  * @throws KmsJwtOptionsError at once without a name
  *

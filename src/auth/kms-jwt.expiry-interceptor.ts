@@ -7,8 +7,8 @@ import { verifiedFor } from './request-claims.js';
 import { transportOf } from './transports/index.js';
 
 /**
- * Ends an Observable that a handler returned once the token of its call is no longer valid: for streams over TCP, Redis,
- * NATS and other transports whose connection the guard cannot end. It errors as the guard refuses a call.
+ * Ends the Observable that a handler has returned when the token of its call is no longer valid: for streams over TCP, Redis,
+ * NATS and other transports whose connection the guard cannot end. It ends with the error that the guard would throw for a call.
  *
  * @example
  * ```ts

@@ -6,12 +6,12 @@ import { reportRefusal, reportUnsent } from './refusal.js';
 import { findTransport } from './transports/index.js';
 
 /**
- * Answers as the guard does when a handler itself calls `sign` or `verify` and lets the error pass: 503 with Retry-After
- * while KMS is unavailable, 401 for an invalid token. Without it, Nest answers 500 to both. A response that has begun is
- * cut off, so that the client does not take it for complete, and the error is logged.
+ * Responds as the guard does to an error of `sign` or `verify` that a handler does not catch: 503 with `Retry-After` while KMS
+ * is unavailable, 401 for an invalid token. Without it, the response to both is 500. A response that has begun is cut off, so
+ * that the client does not take it for complete, and the error is logged.
  *
- * Of several filters of the app, Nest asks the last one first: register it after a filter that catches everything, or that one
- * takes its errors. `toHttpException` is for such a filter.
+ * Of several filters of the app, Nest tries the one that was registered last first: register this one after a filter that catches
+ * everything, which would otherwise handle its errors. `toHttpException` is for such a filter.
  *
  * @example
  * ```ts

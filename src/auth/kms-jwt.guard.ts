@@ -20,9 +20,9 @@ import { configuredToken, recordVerified, tokenOf, verifyCall } from './verify-c
 
 /**
  * Allows a call with a valid token, and records its claims for `@Claims()`, `claimsOf(context)` and `request.user`. It
- * guards HTTP routes, GraphQL resolvers, WebSocket messages and microservice handlers, and refuses each in the form of
- * its transport. On HTTP: 401 with the challenge of RFC 6750 for a token that is missing or bad, 403 for missing
- * scopes, 400 for two tokens, 503 with Retry-After while KMS is unavailable.
+ * guards HTTP routes, GraphQL resolvers, WebSocket messages and microservice handlers, and refuses each in the error format
+ * of its transport. On HTTP: 401 with the challenge of RFC 6750 for a token that is missing or invalid, 403 for missing
+ * scopes, 400 for two tokens, 503 with `Retry-After` while KMS is unavailable.
  *
  * @example
  * ```ts
@@ -44,7 +44,7 @@ import { configuredToken, recordVerified, tokenOf, verifyCall } from './verify-c
  */
 @Injectable()
 export class KmsJwtGuard implements CanActivate {
-  /** @internal The name of the instance whose tokens it takes: see `INSTANCE` in access.ts. */
+  /** @internal The name of the instance whose tokens it accepts: see `INSTANCE` in access.ts. */
   static readonly kmsJwtInstance: string = DEFAULT_NAME;
 
   private readonly routes = new Routes(this);
@@ -54,12 +54,12 @@ export class KmsJwtGuard implements CanActivate {
   constructor(
     /** The service of the registration. */
     @InjectKmsJwt() protected readonly jwt: KmsJwtService,
-    /** Nest's, for the guards that extend this one. */
+    /** Nest's `Reflector`, for the guards that extend this one. */
     @Inject(Reflector) protected readonly reflector: Reflector,
   ) {}
 
   /**
-   * A guard of the same kind, for the registration of that name.
+   * The class of the guard for the registration with that name.
    *
    * @example
    * ```ts
@@ -80,7 +80,7 @@ export class KmsJwtGuard implements CanActivate {
     return NamedKmsJwtGuard;
   }
 
-  /** Allows the call, or throws the refusal of its transport. */
+  /** Allows the call, or throws the exception of its transport. */
   async canActivate(context: ExecutionContext): Promise<boolean> {
     checkService(this.jwt);
     const call = bindCall(context, this.routes);
@@ -106,7 +106,7 @@ export class KmsJwtGuard implements CanActivate {
    * synchronously: before anything is awaited. Sockets of `ws` need it for the guard on their messages too.
    *
    * The gateway must be a singleton: for a request-scoped one Nest delivers the first messages before it calls
-   * `handleConnection`. The client is refused after five times `limits.timeout`.
+   * `handleConnection`. A client whose token is not verified within five times `limits.timeout` is refused.
    *
    * @param client as the gateway received it
    * @returns the claims, or undefined when the client was disconnected, or came without a token and the gateway's
@@ -135,8 +135,8 @@ export class KmsJwtGuard implements CanActivate {
    *
    * @param client as the gateway received it
    * @param token of the same issuer and subject (`iss` and `sub`) as the one before
-   * @throws TokenError when the token is invalid, of another issuer or subject, or without a subject
-   * @throws InsufficientScopeError as `acceptConnection` refuses it
+   * @throws TokenError when the token is invalid, of another issuer or subject, or without a subject; what else `verify` throws
+   * @throws InsufficientScopeError when it lacks a scope that the gateway requires
    * @throws KmsJwtOptionsError for a connection that was not accepted, or is closed
    *
    * @example
@@ -157,7 +157,7 @@ export class KmsJwtGuard implements CanActivate {
   }
 
   /**
-   * For the body of a `@ResolveReference()`, for which Nest asks no guard: verifies the token of the request as the guard
+   * For the body of a `@ResolveReference()`, for which Nest runs no guard: verifies the token of the request as the guard
    * does, and records its claims for the fields of the entity. `@Public()` and `@OptionalAuth()` do not count.
    *
    * @param context the second argument of a `__resolveReference`: the context of the operation
@@ -195,7 +195,8 @@ export class KmsJwtGuard implements CanActivate {
    * Finds the token of a call, by the module's `guard.tokenFrom`.
    *
    * @throws TokenAmbiguousError for more than one
-   * @throws OriginNotAllowedError for one in a cookie of a handshake from another origin
+   * @throws OriginNotAllowedError for a token in a cookie of a handshake from an origin that is not allowed
+   * @throws KmsJwtOptionsError for a token in a cookie of a handshake if `guard.allowedOrigins` is missing
    *
    * @example
    * ```ts
@@ -214,8 +215,8 @@ export class KmsJwtGuard implements CanActivate {
   /**
    * Verifies the token, by the module's `verifyOptions` and the route's `@VerifyWith()`.
    *
-   * @returns the claims, as `@Claims()` and `request.user` will have them, a plain object; null, undefined or false
-   * refuse the token with a `TokenRejectedError`, any other value is a mistake in the program
+   * @returns the claims for `@Claims()` and `request.user`, a plain object; null, undefined or false refuses the token with a
+   * `TokenRejectedError`, any other value refuses the call with a `KmsJwtOptionsError`
    * @throws KmsJwtError, which is passed to `handleError`
    *
    * @example
@@ -240,11 +241,11 @@ export class KmsJwtGuard implements CanActivate {
 
   /**
    * Finds the scopes of a token, for a call with `@Scopes()`: in the claims `scope` and `scp`. It is not called for a token of
-   * an issuer whose record in the module's `issuers` has the function `scopes`.
+   * an issuer that has the function `scopes` in the module's `issuers`.
    *
-   * @param verified the payload of the token, from before the `schema`; or, if an overridden `authenticate` accepted the token
-   * by itself, such as an API key, what that returned
-   * @returns an array; anything else is a mistake in the program
+   * @param verified the payload of the token, before the `schema`; if an overridden `authenticate` accepted the token by itself,
+   * such as an API key, what that returned
+   * @returns an array of scopes; anything else refuses the call with a `KmsJwtOptionsError`
    *
    * @example
    * ```ts
@@ -262,7 +263,7 @@ export class KmsJwtGuard implements CanActivate {
   /**
    * Converts an error to the exception to throw.
    *
-   * @returns an HttpException, WsException, RpcException or GraphQL error, as the transport passes on
+   * @returns an HttpException, WsException, RpcException or GraphQL error, depending on the transport
    *
    * @example
    * ```ts

@@ -11,7 +11,7 @@ interface Current {
   readonly isRenewed: boolean;
   /** Seconds since 1970. */
   readonly expiresAt: number;
-  /** The highest rank of `verification` among the options that it is watched by. */
+  /** The highest rank of `verification` among the options that it is watched with. */
   readonly rank: number;
   readonly stopWatching: () => void;
 }
@@ -19,7 +19,7 @@ interface Current {
 /** By connection and instance: guards of two instances may each have verified a token of one connection. */
 const connections = new WeakMap<object, Map<string, Current>>();
 
-/** The token that `renewConnection` gave the connection, if it did. */
+/** The token that `renewConnection` has set for the connection, if any. */
 export function renewedToken(connection: OpenConnection, instance: string): string | undefined {
   const current = connections.get(connection.key)?.get(instance);
   return current?.isRenewed ? current.token : undefined;
@@ -28,7 +28,7 @@ export function renewedToken(connection: OpenConnection, instance: string): stri
 /**
  * Ends the connection, or stream, once its token is no longer valid.
  *
- * @param options that the token was verified by, beside the module's
+ * @param options the options that the token was verified with, in addition to the module's
  * @throws TokenExpiredError, TokenKeyUnknownError if it is not valid now
  */
 export function watchConnection(
@@ -46,22 +46,22 @@ export function watchConnection(
       byInstance.clear();
     });
   }
-  // Each gateway of a server accepts the client, by options of its own.
+  // Each gateway of a server accepts the client, with its own options.
   const known = byInstance.get(verified.instance);
   const added = watch(connection, verified, options);
   byInstance.set(verified.instance, known ? withStop(known, added) : { ...added, isRenewed: false });
 }
 
-/** What `watchCall` needs of a call, where its connection is not watched yet. */
+/** What `watchCall` needs to know of a call whose connection is not watched yet. */
 interface Call {
-  /** Those that the token was verified by, beside the module's. */
+  /** The options that the token was verified with, in addition to the module's. */
   readonly options: RouteVerifyOptions | undefined;
   handshakeToken(): string | undefined;
 }
 
 /**
- * Ends a stream with the token of its call, and a connection with the token of its handshake. The token of a single message
- * never ends a connection.
+ * Ends a stream once the token of its call is no longer valid, and a connection once that of its handshake is not. The token of
+ * a single message never ends a connection.
  *
  * @throws what `watchConnection` throws
  */
@@ -74,7 +74,7 @@ export function watchCall(connection: OpenConnection, verified: Verified, call: 
   watchConnection(connection, verified, options);
 }
 
-/** A client can subscribe any number of times, and each watch takes memory and is rechecked. */
+/** Avoids superfluous watches: a client can subscribe any number of times, and each watch takes memory and is rechecked. */
 function hasMoreToWatch(
   verified: Verified,
   options: RouteVerifyOptions | undefined,
@@ -84,7 +84,7 @@ function hasMoreToWatch(
   return options !== undefined && verified.jwt.expiryOf(verified, options) < current.expiresAt;
 }
 
-/** A watch by options of a higher rank may be rechecked by KMS where one of a lower rank is not. */
+/** KMS may recheck a watch with options of a higher rank where it does not recheck one of a lower rank. */
 function rankOf(options: RouteVerifyOptions | undefined): number {
   if (options?.verification === 'kms') return 2;
   return options?.verification === 'local' ? 0 : 1;
@@ -94,7 +94,7 @@ function isTokenOfHandshake(call: Call, token: string): boolean {
   try {
     return call.handshakeToken() === token;
   } catch {
-    // A handshake with two tokens, next to a message with its own.
+    // The handshake has two tokens, and the message has its own.
     return false;
   }
 }
@@ -102,7 +102,7 @@ function isTokenOfHandshake(call: Call, token: string): boolean {
 /**
  * Replaces the token of a connection.
  *
- * @param check throws unless the token may follow the current one
+ * @param check throws unless the token may replace the current one
  * @throws KmsJwtOptionsError for a connection without a token, and what `check` and `watchConnection` throw
  */
 export function renewWatch(
@@ -138,7 +138,7 @@ export function renewWatch(
   byInstance.set(renewed.instance, next);
 }
 
-/** The same token, watched by further options. */
+/** The same token, watched with further options. */
 function withStop(
   current: Current,
   { expiresAt, rank, stopWatching }: Omit<Current, 'token' | 'isRenewed'>,

@@ -9,7 +9,7 @@ import {
 import { codeOf, nameOf } from '../errors/redacted-cause.js';
 import type { Log } from '../events/log.js';
 
-/** The answer to a refused call, before a transport gives it its own form. */
+/** The answer to a refused call, before a transport converts it to its own format. */
 export interface Refusal {
   /** The HTTP status; other transports translate it. */
   status: 400 | 401 | 403 | 500 | 503;
@@ -19,7 +19,7 @@ export interface Refusal {
   errorCode: string;
 }
 
-/** The answer that an error gives rise to. Pure: `reportRefusal` writes the log. */
+/** The answer to an error. Pure: `reportRefusal` writes the log. */
 export function refusalOf(error: unknown): Refusal {
   if (!(error instanceof KmsJwtError)) {
     return { status: 500, message: 'Internal Server Error', errorCode: 'internal_error' };

@@ -5,12 +5,12 @@ import { transportOf } from './transports/index.js';
 import type { Transport } from './transports/transport.js';
 import type { Verified } from './verified-token.js';
 
-/** What was verified for each call, by the object that its transport identifies it by; null for a call without a token. */
+/** The verified token of each call, by the object that identifies the call in its transport; null for a call without a token. */
 const verifiedByCall = new WeakMap<object, Verified | null>();
-/** What several calls share that were verified with different tokens, or by different instances. */
+/** Objects that are shared by calls which were verified with different tokens, or by different instances. */
 const ambiguous = new WeakSet<object>();
 
-/** Records the claims of one call: no other call sees them, and no other call takes them away. */
+/** Records the claims of one call: no other call sees or removes them. */
 export function recordClaims(transport: Transport, context: ExecutionContext, verified: Verified): void {
   for (const call of transport.callsToRecord(context)) verifiedByCall.set(call, verified);
   for (const call of transport.sharedCalls?.(context) ?? []) {
@@ -20,7 +20,7 @@ export function recordClaims(transport: Transport, context: ExecutionContext, ve
   }
 }
 
-/** Records that a call was allowed without a token: it does not have the claims of the GraphQL field above it. */
+/** Records that a call was allowed without a token: it must not get the claims of the GraphQL field above it. */
 export function recordNoClaims(transport: Transport, context: ExecutionContext): void {
   for (const call of transport.callsToRecord(context)) {
     // Another guard of this call may have verified a token.
@@ -30,11 +30,11 @@ export function recordNoClaims(transport: Transport, context: ExecutionContext):
 
 /**
  * The claims that `KmsJwtGuard` verified for this call, for the app's own guards, interceptors and parameter decorators;
- * `undefined` when the call passed without a token or no `KmsJwtGuard` was asked. In GraphQL a field without a guard has
+ * `undefined` when the call was allowed without a token or no `KmsJwtGuard` guards it. In GraphQL, a field without a guard has
  * the claims of the nearest field above it that has one.
  *
- * @throws KmsJwtOptionsError for a transport that is not supported, and for a field of an entity of federation where the
- * references of one operation were verified with different tokens
+ * @throws KmsJwtOptionsError for a transport that is not supported, and for a field of a federated entity if the references of
+ * one operation were verified with different tokens
  *
  * @example
  * ```ts
@@ -68,16 +68,16 @@ function ambiguousClaims(): KmsJwtOptionsError {
   );
 }
 
-/** Where the claims at a property of a request come from. */
+/** Where the claims in a property of a request come from. */
 interface Owner {
   readonly instance: string;
   readonly token: string;
-  /** That of an overridden `authenticate` may be of any type, as `sub` may. */
+  /** In the claims of an overridden `authenticate`, `iss` and `sub` may be of any type. */
   readonly iss: unknown;
   readonly sub: unknown;
 }
 
-/** Claims at a property of a request; the owner is undefined once there were several. */
+/** Claims in a property of a request; the owner is undefined once there have been several. */
 interface Placed {
   readonly property: string;
   owner: Owner | undefined;
@@ -109,7 +109,7 @@ export function placeOnRequest(
   Reflect.set(request, property, claims);
 }
 
-/** Whether both are of one instance and one user, by `iss` and `sub`, otherwise by the token. */
+/** Whether both have the same instance and user. Users are compared by `iss` and `sub`; without any `sub`, by the token. */
 function isSame(one: Owner, other: Owner): boolean {
   if (one.instance !== other.instance) return false;
   const hasUser = typeof one.sub === 'string' || typeof other.sub === 'string';

@@ -2,17 +2,17 @@ import { asConstant } from '../options/constant-options.js';
 import type { RouteVerifyOptions } from '../options/kms-jwt.options.js';
 import { type Access, accessFor, identityIn, type Levels, scopesOf, verifyOptionsOf } from './access.js';
 
-/** What the decorators of a handler and its class ask of a guard. */
+/** What the decorators of a handler and its class require of a guard. */
 export interface Route {
   readonly access: Access | 'elsewhere';
   /** The options of `@VerifyWith()`, which the service reads once. */
   readonly options: RouteVerifyOptions | undefined;
   readonly scopes: readonly string[];
-  /** Identifies the guard among those that are asked about a call. */
+  /** Identifies the guard among the guards of a call. */
   readonly guard: object;
 }
 
-/** The routes of a guard. Decorators do not change after start, so that each route is read once. */
+/** The routes of a guard. Decorators do not change after start, so each route is read only once. */
 export class Routes {
   private readonly byHandler = new WeakMap<Levels[0], WeakMap<Levels[1], Route>>();
 

@@ -26,7 +26,7 @@ export function scopesInClaims(claims: JwtClaims): readonly unknown[] {
   return [claims['scope'], claims['scp']].flatMap(scopesIn);
 }
 
-/** The scopes that the function in the record of an issuer finds; undefined if the record has none. */
+/** The scopes that the function `scopes` of an issuer returns; undefined if the issuer has no such function. */
 export function scopesByIssuer(
   claims: JwtClaims,
   issuer: Pick<IssuerSettings, 'name' | 'scopes'> | undefined,

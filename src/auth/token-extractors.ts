@@ -24,7 +24,7 @@ export function fromAuthHeader(): TokenExtractor {
 }
 
 /**
- * Reads a header that holds nothing but the token.
+ * Reads a header that contains only the token.
  *
  * @param name compared case-insensitively
  *
@@ -39,9 +39,9 @@ export function fromHeader(name: string): TokenExtractor {
 }
 
 /**
- * Reads a cookie, as the app's cookie parser left it, or from the header without one (RFC 6265, section 5.4). A browser
- * sends cookies with requests that other sites cause: protect routes that change state against CSRF (`SameSite`, or a
- * CSRF token).
+ * Reads a cookie from the result of the app's cookie parser or, without one, from the header `Cookie` (RFC 6265, section 5.4).
+ * A browser sends cookies with requests that other sites cause: protect routes that change state against CSRF (`SameSite`, or
+ * a CSRF token).
  *
  * @example
  * ```ts
@@ -50,7 +50,7 @@ export function fromHeader(name: string): TokenExtractor {
  */
 export function fromCookie(name: string): TokenExtractor {
   const extract: TokenExtractor = ({ cookies, headers }) => {
-    // Read even with a parser: of two cookies with one name it keeps one, silently.
+    // Read even with a parser, which silently drops one of two cookies with the same name.
     const inHeader = single(valuesInCookieHeader(headers['cookie'], name));
     const token = single(memberOf(cookies, name)) ?? inHeader;
     if (token !== undefined) cookieTokens.set(headers, (cookieTokens.get(headers) ?? new Set()).add(token));
@@ -62,7 +62,7 @@ export function fromCookie(name: string): TokenExtractor {
 
 const cookieExtractors = new WeakSet<TokenExtractor>();
 
-/** Whether an extractor is one of `fromCookie`. */
+/** Whether `fromCookie` made an extractor. */
 export function readsCookies(extractor: TokenExtractor): boolean {
   return cookieExtractors.has(extractor);
 }
@@ -76,8 +76,8 @@ export function isFromCookie(carriers: readonly TokenCarrier[], token: string): 
 }
 
 /**
- * Reads a parameter of the query string (RFC 6750, section 2.3). **Avoid it**: addresses end up in logs, histories and
- * `Referer` headers, and the token with them. It is for clients that cannot set headers, such as EventSource.
+ * Reads a parameter of the query string (RFC 6750, section 2.3). **Avoid it**: URLs, and the tokens in them, end up in logs,
+ * browser histories and `Referer` headers. It is for clients that cannot set headers, such as EventSource.
  *
  * @example
  * ```ts
@@ -89,7 +89,7 @@ export function fromQuery(name: string): TokenExtractor {
 }
 
 /**
- * Reads a member of the body (RFC 6750, section 2.2); on transports without headers, such as TCP, of the data.
+ * Reads a member of the body (RFC 6750, section 2.2); in a microservice, a member of the data of the message.
  *
  * @example
  * ```ts
@@ -109,7 +109,7 @@ const CALLS: ReadonlyMap<unknown, string> = new Map<unknown, string>([
   [fromBody, "fromBody('access_token')"],
 ]);
 
-/** @throws KmsJwtOptionsError for one of the functions above in place of the extractor that it makes */
+/** @throws KmsJwtOptionsError for one of the functions above instead of the extractor that it makes */
 export function refuseUncalled(extractors: readonly TokenExtractor[] = []): void {
   const call = extractors.map((extractor) => CALLS.get(extractor)).find((one) => one !== undefined);
   if (call === undefined) return;
@@ -127,7 +127,7 @@ export function extractToken(
     refuseRepeated(carrier);
     for (const extract of extractors) {
       const extracted: unknown = extract(carrier);
-      // An extractor written for HTTP may return the list that another transport has.
+      // On another transport, a header may be an array, which an extractor written for HTTP may return.
       if (Array.isArray(extracted)) for (const one of extracted) found = theOnly(found, one);
       else found = theOnly(found, extracted);
     }
@@ -143,13 +143,13 @@ function theOnly(found: string | undefined, extracted: unknown): string | undefi
     const problem = 'contains a function that returns an extractor: call it, as in fromAuthHeader()';
     throw new KmsJwtOptionsError('guard.tokenFrom', problem);
   }
-  // Of another type it is refused as a token.
+  // A value of another type is refused later, as a malformed token.
   return extracted as string;
 }
 
 const AUTHORIZATION = 'authorization';
 
-/** Node keeps the first of two `Authorization` lines and drops the other, which a proxy may have believed. */
+/** Node keeps the first of two `Authorization` lines and drops the other, which a proxy may have checked. */
 function refuseRepeated(
   request: TokenCarrier & { rawHeaders?: string[]; raw?: { rawHeaders?: string[] } },
 ): void {

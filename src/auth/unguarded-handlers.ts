@@ -6,15 +6,15 @@ import { guardsFields, type Handler, handlersOf } from './handlers.js';
 /** An app that has started. */
 export interface StartedApp {
   modules: ModulesContainer;
-  /** It has the guards of the whole app. */
+  /** Contains the global guards. */
   config: Pick<ApplicationConfig, 'getGlobalGuards' | 'getGlobalRequestGuards'>;
   /** Whether it serves HTTP. */
   hasHttp: boolean;
 }
 
 /**
- * The ways into an app that no `KmsJwtGuard` covers; none for an app without any `KmsJwtGuard`. A handler with `@Public()` or
- * `@OptionalAuth()` counts as covered, and so does one for which Nest does not say whether it asks the guards of the app.
+ * The handlers of an app that no `KmsJwtGuard` covers; none for an app without any `KmsJwtGuard`. A handler with `@Public()` or
+ * `@OptionalAuth()` counts as covered, and so does one for which it is not known whether Nest runs global guards.
  */
 export function unguardedHandlers(app: StartedApp): Handler[] {
   const handlers = handlersOf(app.modules);
@@ -37,14 +37,14 @@ export function unguardedHandlers(app: StartedApp): Handler[] {
         return !asksGuardsOfFields || (!hasAppGuard && !hasGuard(levels));
       case 'GraphQL field':
         return !asksGuardsOfFields || (!hasAppGuard && !hasGuard(levels));
-      // Of microservices too, where a hybrid app may or may not have inheritAppConfig.
+      // Microservice handlers, too: a hybrid app may or may not have inheritAppConfig.
       default:
         return !hasAppGuard && !hasGuard(levels);
     }
   });
 }
 
-/** Nest 12 does, and it is the first with this export. */
+/** Whether Nest runs global guards in gateways: Nest 12 does, and is the first version with this export. */
 const ASKS_APP_GUARD_IN_GATEWAYS = 'StandardSchemaValidationPipe' in nest;
 
 function isAppGuarded(config: StartedApp['config']): boolean {
@@ -55,7 +55,7 @@ function isAppGuarded(config: StartedApp['config']): boolean {
   return perRequest || config.getGlobalGuards().some(isKmsJwtGuard);
 }
 
-/** Whether the source of a handler has a name. Where it leaves the work to another function, that cannot be known. */
+/** Whether the source code of a handler contains a name. A call that it makes through another function is not found. */
 function mentions({ levels: [method] }: Handler, name: string): boolean {
   return Function.prototype.toString.call(method).includes(name);
 }

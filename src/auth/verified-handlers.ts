@@ -8,7 +8,7 @@ export interface VerifiedHandler extends Handler {
   readonly options: RouteVerifyOptions;
 }
 
-/** The handlers whose tokens a guard of that instance verifies with options of their own. */
+/** The handlers whose tokens a guard of that instance verifies with the handlers' own options. */
 export function verifiedHandlers(instance: string, { modules, config }: StartedApp): VerifiedHandler[] {
   const appGuards: unknown[] = [
     ...config.getGlobalGuards(),

@@ -5,11 +5,11 @@ import type { KmsJwtService } from '../service/kms-jwt.service.js';
 import { notAccepted, type TrustSource } from '../service/trust-sources.js';
 import type { RouteVerifyOptions } from '../options/kms-jwt.options.js';
 
-/** A token that was verified, and the claims that it stands for. */
+/** A verified token, and its claims. */
 export interface Verified {
   readonly token: string;
   readonly claims: JwtClaims;
-  /** Whose keys verified it; undefined for what is no JWT, and without the option `issuers`. */
+  /** Whose keys verified it; undefined if it is not a JWT, and without the option `issuers`. */
   readonly source: TrustSource | undefined;
   /** The service that verified it, and the name of its instance. */
   readonly jwt: KmsJwtService;
@@ -17,7 +17,7 @@ export interface Verified {
 }
 
 /**
- * Checks what an overridden `authenticate`, or a schema, made of the claims.
+ * Checks the claims that an overridden `authenticate`, or a schema, returned.
  *
  * @throws TokenRejectedError for null, undefined and false, passport's convention for a user who does not exist
  * @throws KmsJwtOptionsError for anything else that is not a plain object
@@ -32,7 +32,7 @@ export function checkAuthenticated(claims: unknown): JwtClaims {
 }
 
 /**
- * What an overridden `authenticate` accepted by itself is of no issuer.
+ * A token that an overridden `authenticate` accepted by itself has no issuer.
  *
  * @throws TokenClaimError unless the token is of one of the issuers that the route accepts
  */
@@ -45,7 +45,7 @@ export function checkIssuer(
   if (hasIssuers && issuers && !issuers.includes(source?.name ?? '')) throw notAccepted();
 }
 
-/** @throws TokenClaimError unless both tokens are of one issuer and subject; two without `sub` may be of two users */
+/** @throws TokenClaimError unless both tokens have the same issuer and subject; two without `sub` may be of two users */
 export function checkSameSubject(current: JwtClaims, renewed: JwtClaims): void {
   for (const claim of ['iss', 'sub']) {
     const isUnknown = claim === 'sub' && current[claim] === undefined;

@@ -10,9 +10,9 @@ import { checkScopes, scopesByIssuer } from './scopes.js';
 import { transportOf } from './transports/index.js';
 import { checkAuthenticated, checkIssuer, type Verified } from './verified-token.js';
 
-// These members of a guard are private to the library, or for the classes that extend it.
+// Parts of KmsJwtGuard, which use its private and protected members.
 
-/** The token of a call, by the module's `guard.tokenFrom`: what `KmsJwtGuard.getToken` does. */
+/** Implements `KmsJwtGuard.getToken`: finds the token of a call, by the module's `guard.tokenFrom`. */
 export function configuredToken(guard: KmsJwtGuard, context: ExecutionContext): string | undefined {
   const transport = transportOf(context);
   const found = findToken(transport, context, guard['jwt'].guardSettings);
@@ -22,7 +22,7 @@ export function configuredToken(guard: KmsJwtGuard, context: ExecutionContext): 
   return renewedToken(connection, guard['instance']) ?? found;
 }
 
-/** @throws TokenMissingError where the call may not pass without one */
+/** @throws TokenMissingError if the call must not pass without a token */
 export function tokenOf(
   guard: KmsJwtGuard,
   { context, route }: Call,
@@ -35,7 +35,7 @@ export function tokenOf(
   throw new TokenMissingError();
 }
 
-/** Verifies the token of a call by what its route asks for: its options, its issuers and its scopes. */
+/** Verifies the token of a call with the options, issuers and scopes of its route. */
 export async function verifyCall(
   guard: KmsJwtGuard,
   token: string,
@@ -54,7 +54,7 @@ export async function verifyCall(
   return { token, claims, source, jwt, instance: guard['instance'] };
 }
 
-/** Records the claims of a call, and ends its stream, or its connection, with the token. */
+/** Records the claims of a call, and ends its stream or connection once the token is no longer valid. */
 export function recordVerified(
   guard: KmsJwtGuard,
   { context, transport, route }: Call,

@@ -15,7 +15,7 @@ export function verifyHandshake(
   guard: KmsJwtGuard,
   context: ExecutionContext,
 ): Promise<Verified | undefined> {
-  // These members of a guard are private to the library.
+  // The members of the guard in brackets are private.
   const call = bindCall(context, guard['routes']);
   const { access } = call.route;
   const limit = guard['jwt'].verdictTimeout;

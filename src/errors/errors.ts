@@ -41,7 +41,7 @@ export class TokenKeyUnknownError extends TokenError {
   }
 }
 
-/** With `verification: 'kms'`: KMS does not verify by the key of the token any more, as it is disabled or pending deletion. */
+/** With `verification: 'kms'`: KMS no longer verifies with the key of the token, because it is disabled or pending deletion. */
 export class TokenKeyDisabledError extends TokenError {
   override readonly name = 'TokenKeyDisabledError';
   readonly code = 'token_key_disabled';
@@ -51,7 +51,7 @@ export class TokenKeyDisabledError extends TokenError {
   }
 }
 
-/** With `verification: 'kms'`: the key of the token is trusted, but has no ARN, so that KMS cannot be asked. */
+/** With `verification: 'kms'`: the key of the token is trusted but is not in KMS, so KMS cannot verify the signature. */
 export class TokenKeyNotInKmsError extends TokenError {
   override readonly name = 'TokenKeyNotInKmsError';
   readonly code = 'token_key_not_in_kms';
@@ -87,8 +87,8 @@ export class TokenNotActiveError extends TokenError {
 }
 
 /**
- * Why a claim was refused: `missing` although required, `mismatch` with the expected value, of the wrong `type`, not
- * matching the `schema`, or `unsupported`: `cnf`, which asks for a proof of possession.
+ * Why a claim was refused: `missing` (required, but absent), `mismatch` (not the expected value), `type` (of the wrong type),
+ * `schema` (refused by the schema) or `unsupported` (`cnf`, which requires proof of possession: RFC 7800).
  */
 export type TokenClaimErrorReason = 'missing' | 'mismatch' | 'type' | 'schema' | 'unsupported';
 
@@ -100,7 +100,7 @@ export class TokenClaimError extends TokenError {
   /**
    * @param claim the name of the claim, such as `aud`; `(all)` if the schema refused the claims as a whole
    * @param reason why, for programs
-   * @param message is sent to the client: it must contain neither the expected nor the actual value
+   * @param message sent to the client; it must contain neither the expected nor the actual value
    */
   constructor(
     readonly claim: string,
@@ -180,14 +180,14 @@ export class SchemaUnavailableError extends KmsJwtError {
   override readonly retryable = true;
 }
 
-/** The function `issuers` threw or exceeded `limits.timeout`, or is asked for too many issuers at a time: a 503. */
+/** The function `issuers` threw or exceeded `limits.timeout`, or too many issuers are being looked up at the same time: a 503. */
 export class IssuerUnavailableError extends KmsJwtError {
   override readonly name = 'IssuerUnavailableError';
   readonly code = 'issuer_unavailable';
   override readonly retryable = true;
 }
 
-/** An overridden `authenticate` kept the client of a WebSocket waiting for five times `limits.timeout`. */
+/** An overridden `authenticate` did not settle within five times `limits.timeout`, for the client of a WebSocket. */
 export class AuthenticationTimeoutError extends KmsJwtError {
   override readonly name = 'AuthenticationTimeoutError';
   readonly code = 'authentication_timeout';
@@ -195,10 +195,13 @@ export class AuthenticationTimeoutError extends KmsJwtError {
 }
 
 /**
- * Why a KMS call failed: KMS, or what provides the credentials, throttled it, exceeded `limits.timeout`, could not be reached
- * or failed. Or why no call was made: `limits.maxConcurrency` and `limits.maxQueue` were exhausted (`overloaded`), the circuit
- * was open, the app was shutting down, or the alias has moved from a key whose tokens others may refuse by now to one that may
- * not sign yet (`alias_moved`). Or the event loop of this process was `blocked` for too long, whether or not KMS answered.
+ * Why KMS is unavailable:
+ * - `throttled`, `timeout`, `network`, `failure`: KMS, or the provider of the credentials, throttled the call, exceeded
+ *   `limits.timeout`, could not be reached, or failed;
+ * - `overloaded`: no call was made, because `limits.maxConcurrency` and `limits.maxQueue` were exhausted;
+ * - `blocked`: the event loop of this process was blocked for too long, whether or not KMS answered;
+ * - `circuit_open`, `shutdown`: no call was made, because the circuit was open or the app was shutting down;
+ * - `alias_moved`: the alias has moved to a key that may not sign yet, and others may already refuse tokens of the old key.
  */
 export type KmsUnavailableReason =
   | 'throttled'
@@ -259,7 +262,7 @@ export class KmsJwtOptionsError extends KmsJwtError {
 
   /**
    * @param option the path of the option or claim, such as `signOptions.expiresIn` or `payload.exp`
-   * @param problem what is expected of it; follows its path in the message
+   * @param problem what is wrong or expected; follows the path in the message
    */
   constructor(
     readonly option: string,

@@ -1,6 +1,6 @@
 /**
  * Copies a foreign error for use as a `cause`, with its name, its code and the SDK's `$fault` and `$metadata` only. Other
- * properties may quote a token or a claim, or lead to the failed request, and loggers print them. It has no stack.
+ * properties may quote a token or a claim, or lead to the failed request, and loggers print them. Its stack has no frames.
  *
  * @param message replaces the message of the error
  * @returns undefined if `error` is not an Error
@@ -12,7 +12,7 @@ export function redactedCause(error: unknown, message: string): Error | undefine
   const name = nameOf(error);
   return Object.assign(new Error(message), {
     name,
-    // That of the original may quote what its message does, and that of the copy leads here.
+    // The stack of the original may quote its message; the stack of the copy would point here.
     stack: `${name}: ${message}`,
     ...(code !== undefined && { code }),
     ...($fault !== undefined && { $fault }),

@@ -1,7 +1,7 @@
 import { Observable, Subject } from 'rxjs';
 import type { KmsJwtEvent } from './kms-jwt.events.js';
 
-/** A start has a few events: no app that never finishes its start should fill the memory. */
+/** More than a start has: an app that never finishes its start must not fill the memory. */
 const MAX_EARLY_EVENTS = 100;
 
 /**

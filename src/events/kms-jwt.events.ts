@@ -5,10 +5,10 @@ const SECONDS_PER_MINUTE = 60;
 
 /**
  * A change of the keys of a service, or of its connection to KMS, as emitted by `KmsJwtService.events`. What to do about each
- * is in docs/operations.md. A `kid` is as the key set has it: one of a foreign key set may contain any characters.
+ * is in docs/operations.md. A `kid` is unchanged: in a foreign key set, it may contain any characters.
  */
 export type KmsJwtEvent = {
-  /** The name of the issuer whose keys it is about, of those in the module's `issuers`; absent for the module's own keys. */
+  /** The name, from the module's `issuers`, of the issuer whose keys the event is about; absent for the module's own keys. */
   readonly issuer?: string;
 } & (
   | {
@@ -27,7 +27,7 @@ export type KmsJwtEvent = {
       readonly kid: string;
     }
   | {
-      /** A key of `rotation.distrustedKeys`, or one that another instance distrusts, was found: it is used for nothing. */
+      /** A key of `rotation.distrustedKeys`, or one that another instance distrusts, was found: it is not used. */
       readonly type: 'key_distrusted';
       readonly kid: string;
     }
@@ -41,8 +41,9 @@ export type KmsJwtEvent = {
     }
   | {
       /**
-       * The key set of `jwksUri` could not be fetched for a quarter, half or three quarters of `rotation.maxStale`, or for all of
-       * it. In `staleIn` seconds, now if it is 0, all tokens are refused with a 503. `error` is that of the last fetch.
+       * The key set of `jwksUri`, or of `issuer`, could not be fetched for a quarter, half or three quarters of `rotation.maxStale`,
+       * or for all of it. In `staleIn` seconds, now if it is 0, all of its tokens are refused with a 503. `error` is that of the
+       * last fetch.
        */
       readonly type: 'keys_stale';
       readonly staleIn: number;

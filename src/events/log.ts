@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { printableLine } from '../errors/printable.js';
 
-/** The name of the instance that `forRoot` was given no `name` for. */
+/** The name of the instance without a `name` in `forRoot`. */
 export const DEFAULT_NAME = 'default';
 
 /** For how long a line that was just written is counted instead of written again. */

@@ -27,7 +27,7 @@ const CACHED = {
 const NOT_CACHED = { 'Cache-Control': 'no-store' };
 
 /**
- * An Application Load Balancer that verifies tokens takes a key set of at most 10 keys and 150 KB. Their number decides: ten keys
+ * An Application Load Balancer that verifies tokens accepts a key set of at most 10 keys and 150 KB. The number decides: ten keys
  * have at most 51 KB. The longest JWK is that of ML-DSA-87, whose `pub` has 3,456 characters (an RSA key of 16,384 bits, the
  * longest that is accepted, has 2,731 in `n`); a `kid` of 256 characters has 1,536 bytes, if JSON escapes each.
  */
@@ -41,7 +41,7 @@ export class JwksRoutes {
   private readonly path: string;
   private hasWarned = false;
 
-  /** @throws KmsJwtOptionsError if there is no issuer URL for `discovery`, in an app without a server too */
+  /** @throws KmsJwtOptionsError if there is no issuer URL for `discovery`, even in an app without an HTTP server */
   constructor(
     private readonly options: JwksRouteOptions,
     private readonly jwt: KmsJwtService,
@@ -87,7 +87,7 @@ export class JwksRoutes {
   ): Promise<void> {
     try {
       const body = JSON.stringify(await document());
-      // A key may be missing that other instances sign with by now: no cache should keep that.
+      // The key set may lack a key that other instances already sign with: no cache should keep it.
       if (this.jwt.health().stale) return this.reply(response, 200, body, { ...HEADERS, ...NOT_CACHED });
       const etag = `"${createHash('sha256').update(body).digest('base64url')}"`;
       const isKnown = isAmong(etag, request.headers['if-none-match']);

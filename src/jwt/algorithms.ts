@@ -40,10 +40,10 @@ type SigningAlgorithm =
 /** How a message is sent to AWS Sign. `EXTERNAL_MU`: as the μ of FIPS 204, which has 64 bytes. */
 export type MessageType = 'DIGEST' | 'RAW' | 'EXTERNAL_MU';
 
-/** A public key; where the runtime has no ML-DSA, such a key is one of ours. */
+/** A public key. If the runtime has no ML-DSA, such a key has a type of this library. */
 export type PublicKey = KeyObject | MlDsaPublicKey;
 
-/** One JWS algorithm, as JOSE, AWS KMS and Node have it. */
+/** One JWS algorithm, with its parameters in JOSE, AWS KMS and Node. */
 export interface Algorithm {
   /** The header's `alg`. */
   readonly alg: AlgorithmName;
@@ -53,7 +53,7 @@ export interface Algorithm {
   readonly signingAlgorithm: SigningAlgorithm;
   /** How a message is sent to AWS Sign, unless it is sent `RAW`. */
   readonly messageType: MessageType;
-  /** Node's name of the hash of the message; undefined if the algorithm hashes it in a way of its own. */
+  /** Node's name of the hash of the message; undefined if the algorithm includes the hashing. */
   readonly hash: string | undefined;
   /** The length of r, and of s, in bytes, if KMS returns them in DER: a JOSE signature has twice as many (RFC 7518, section 3.4). */
   readonly integerLength?: number;
@@ -69,7 +69,7 @@ export interface Algorithm {
   readonly signatureLength: (key: PublicKey) => number;
 }
 
-/** Keys with a longer modulus take too long to verify with, in bits; AWS has up to 4,096. */
+/** The longest modulus, in bits: verifying with a longer one takes too long. AWS has up to 4,096. */
 const MAX_MODULUS_BITS = 16_384;
 
 export const ES256 = ecdsa('ES256', 'ECC_NIST_P256', 'ECDSA_SHA_256', 'prime256v1', 'sha256', 32);
@@ -95,7 +95,7 @@ export const ALGORITHMS: readonly Algorithm[] = [
 
 export const ALGORITHM_NAMES = ALGORITHMS.map(({ alg }) => alg);
 
-/** Those of a service whose options name none. */
+/** The algorithms of a service whose options name none. */
 export const DEFAULT_ALGORITHMS: readonly Algorithm[] = [ES256];
 
 /** The algorithm with that name. */
@@ -106,7 +106,7 @@ export function algorithmNamed(name: unknown): Algorithm | undefined {
 /**
  * The one of these algorithms that a key has. An RSA key fits six, and only the options can say which one is meant.
  *
- * @param alg as the key set names it, if it does
+ * @param alg the `alg` in the key set, if there is one
  * @returns undefined if none fits, or more than one
  */
 export function algorithmFor(
@@ -118,7 +118,7 @@ export function algorithmFor(
   return fitting.length === 1 ? fitting[0] : undefined;
 }
 
-/** Two of these algorithms that a key could have both; undefined if each key has one at most. */
+/** Two of these algorithms that fit the same key; undefined if each key fits at most one. */
 export function ambiguousPair(algorithms: readonly Algorithm[]): [Algorithm, Algorithm] | undefined {
   for (const [index, one] of algorithms.entries()) {
     const other = algorithms.slice(index + 1).find(({ keySpecs }) => keySpecs[0] === one.keySpecs[0]);

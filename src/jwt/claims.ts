@@ -34,7 +34,7 @@ export interface ClaimsToAdd {
   subject?: string;
   jwtid?: string;
   noTimestamp?: boolean;
-  /** What the call itself asks, without the defaults of the module, which give way to the payload. */
+  /** The options of the call, without the module's defaults: only the defaults give way to the payload. */
   asked?: ClaimsToAdd;
 }
 
@@ -52,7 +52,7 @@ export interface ClaimsToExpect {
   jwtid?: string;
   nonce?: string;
   requiredClaims?: readonly string[];
-  /** The values of further claims: one of those listed each. */
+  /** Further claims, each with its accepted values. */
   claims?: readonly (readonly [claim: string, expected: readonly ExpectedClaim[]])[];
   maxAge?: number;
   clockTolerance?: number;
@@ -69,7 +69,7 @@ const numericDate: ClaimType = [
   (value) => typeof value === 'number' && value >= 0 && value <= LAST_DATE,
   'must be a number of seconds since 1970',
 ];
-// A later time is one in milliseconds, by mistake: such a token would never expire.
+// A later time is in milliseconds by mistake: such a token would never expire.
 const LAST_SECOND = Date.UTC(9999, 11, 31, 23, 59, 59) / 1000;
 const wholeSecond: ClaimType = [
   (value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= LAST_SECOND,
@@ -97,7 +97,7 @@ const WRITTEN_TYPES: ReadonlyMap<string, ClaimType> = new Map([
   ['iat', wholeSecond],
 ]);
 
-// Arrays, as they are gone through for each token.
+// Arrays, because they are iterated for each token.
 const READ = [...READ_TYPES];
 const WRITTEN = [...WRITTEN_TYPES];
 
@@ -223,7 +223,7 @@ function checkTimes(claims: JwtClaims, expect: ClaimsToExpect, now: number): voi
   }
 }
 
-/** When a verifier that expects this refuses the token as expired, in seconds since 1970; Infinity: never. */
+/** When a verifier with these expectations refuses the token as expired, in seconds since 1970; Infinity: never. */
 export function expiryOf(claims: JwtClaims, expect: ClaimsToExpect): number {
   const { exp = Infinity, iat = Infinity } = claims;
   const end = Math.min(expect.ignoreExpiration ? Infinity : exp, iat + (expect.maxAge ?? Infinity));

@@ -10,7 +10,7 @@ export interface JwtHeader {
   alg?: unknown;
   /** The type of the token, such as `JWT` or `at+jwt`. */
   typ?: unknown;
-  /** The name of the key. */
+  /** The id of the key. */
   kid?: unknown;
   [parameter: string]: unknown;
 }
@@ -24,7 +24,7 @@ export interface CompactJws {
   signingInput: string;
 }
 
-/** A token that is split at its dots. Nothing of it has been read. */
+/** A token that is split at its dots. Nothing in it has been decoded. */
 export interface CompactParts {
   readonly header: string;
   readonly payload: string;
@@ -33,7 +33,7 @@ export interface CompactParts {
   readonly signingInput: string;
 }
 
-/** A token whose payload was read, as its `iss` says whose it is. Nothing in it has been verified. */
+/** A token whose payload was read, because `iss` selects the keys. Nothing in it has been verified. */
 export interface ReceivedToken {
   readonly parts: CompactParts;
   /** The payload as received. */
@@ -41,7 +41,7 @@ export interface ReceivedToken {
   readonly payload: JwtClaims;
 }
 
-/** Reads the payload of a token. @throws TokenMalformedError unless it is such an object in a string of three parts */
+/** Reads the payload of a token. @throws TokenMalformedError unless it is a JSON object, in a string of three parts */
 export function receiveToken(token: unknown, maxLength: number): ReceivedToken {
   const parts = splitCompact(token, maxLength);
   const json = readText('payload', parts.payload);
@@ -65,7 +65,7 @@ export function parseCompact(token: unknown, maxLength: number): CompactJws {
   };
 }
 
-/** As `parseCompact`; undefined for what is no JWS. */
+/** Like `parseCompact`; undefined if the token is not a JWS. */
 export function tryParseCompact(token: unknown, maxLength: number): CompactJws | undefined {
   try {
     return parseCompact(token, maxLength);
@@ -103,7 +103,7 @@ export function splitCompact(token: unknown, maxLength: number): CompactParts {
 export function readText(part: string, encoded: string): string {
   const bytes = decodeBase64url(encoded);
   if (!isUtf8(bytes)) throw notJson(part);
-  // It keeps a byte order mark, where JSON.parse refuses it.
+  // This keeps a byte order mark, which JSON.parse refuses.
   return bytes.toString();
 }
 
@@ -131,6 +131,6 @@ function notJson(part: string): TokenMalformedError {
 
 /** RFC 7515, section 4.1.9: media types are compared case-insensitively, and `application/` may be left out. */
 export function canonicalType(typ: string): string {
-  // They are ASCII (RFC 6838, section 4.2); toLowerCase would also map other characters, such as the Kelvin sign.
+  // Media types are ASCII (RFC 6838, section 4.2); toLowerCase would also map other characters, such as the Kelvin sign.
   return typ.replace(/[A-Z]/g, (letter) => letter.toLowerCase()).replace(/^application\//, '');
 }

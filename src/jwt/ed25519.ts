@@ -15,7 +15,7 @@ const SMALL_ORDER_POINTS: ReadonlySet<string> = new Set([
 ]);
 const SIGN_BIT = 0x80;
 
-/** Whether anybody can make signatures that are valid by this public key, as its order is small. */
+/** Whether anybody can make signatures that are valid with this public key, because its order is small. */
 export function hasSmallOrder(publicKey: KeyObject): boolean {
   const { x = '' } = publicKey.export({ format: 'jwk' });
   const point = Buffer.from(x, 'base64url');

@@ -11,7 +11,7 @@ export function isMistakable(name: string): boolean {
   return JSON.stringify(name).length > name.length + QUOTES;
 }
 
-/** Without a character that JSON may have to escape. */
+/** A name without characters that JSON may have to escape. */
 const PLAIN_NAME = /^[\w.:/ -]*$/;
 
 const QUOTES = 2;
@@ -50,7 +50,7 @@ function countMembers(value: unknown, hasEscapes: boolean): number {
   return members;
 }
 
-/** Outside of strings: each member has one. */
+/** Counts the colons outside of strings: each member has one. */
 function countColons(json: string): number {
   let colons = 0;
   let isInString = false;

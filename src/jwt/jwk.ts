@@ -29,13 +29,13 @@ export interface JsonWebKeySet {
 /** A public key that verifies tokens. */
 export interface VerificationKey {
   readonly kid: string;
-  /** Bound when the key is read: a token may only agree. */
+  /** Fixed when the key is read: the `alg` of a token is only compared with it. */
   readonly algorithm: Algorithm;
   readonly publicKey: PublicKey;
   readonly jwk: Readonly<JsonWebKey>;
   /** SHA-256, in base64url (RFC 7638). */
   readonly thumbprint: string;
-  /** Of a JOSE signature by this key, in bytes. */
+  /** The length of a JOSE signature by this key, in bytes. */
   readonly signatureLength: number;
   /** The key as `crypto.verify` takes it; undefined if the runtime does not have the algorithm. */
   readonly verifyInput: VerifyKeyObjectInput | undefined;
@@ -80,7 +80,7 @@ export const MAX_KID_LENGTH = 256;
  * Reads a public JWK; returns undefined for keys of other algorithms and uses, which a key set may contain (RFC 7517,
  * section 5). Private members are left out. A JWK without `alg` has the only algorithm that fits it.
  *
- * @param algorithms that a key may have
+ * @param algorithms the algorithms that a key may have
  */
 export function verificationKeyFrom(
   jwk: unknown,
@@ -98,7 +98,7 @@ export function verificationKeyFrom(
   return algorithm && newVerificationKey(publicKey, algorithm, () => kid);
 }
 
-/** Reading a key takes about 0.1 ms, and issuers have a few. */
+/** How many keys of a key set are read: reading one takes about 0.1 ms, and issuers have only a few. */
 export const MAX_KEYS = 100;
 
 /** Whether this is a JWK Set, of any keys or none (RFC 7517, section 5). */
@@ -115,7 +115,7 @@ export function keysIn(keySet: unknown, algorithms?: readonly Algorithm[]): Veri
     .filter((key) => key !== undefined);
 }
 
-/** Reads a DER SubjectPublicKeyInfo, as GetPublicKey returns it; undefined if it is none of a known type. */
+/** Reads a DER SubjectPublicKeyInfo, as GetPublicKey returns it; undefined if it is not one of a known type. */
 export function publicKeyFromSpki(spki: Uint8Array): PublicKey | undefined {
   const der = Buffer.from(spki);
   try {

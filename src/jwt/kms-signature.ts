@@ -13,12 +13,12 @@ const LENGTH_NAMES: Readonly<Record<number, string>> = { 32: 'ES256', 48: 'ES384
 type Key = Pick<VerificationKey, 'algorithm' | 'signatureLength'>;
 
 /**
- * Converts a signature from the encoding of KMS to that of JOSE, in bytes: ECDSA signatures are ASN.1 DER there and R‖S here
+ * Converts a signature from the encoding of KMS to that of JOSE, in bytes: ECDSA signatures are ASN.1 DER in KMS and R‖S in JOSE
  * (RFC 7518, section 3.4), all others are the same. The DER is checked strictly first: ecdsa-sig-formatter accepts several
  * malformed encodings.
  *
- * @throws KmsSignatureError unless it is the DER encoding of two positive integers of at most the curve's length; unless other
- * signatures have the length that the key says
+ * @throws KmsSignatureError unless an ECDSA signature is the DER encoding of two positive integers of at most the curve's length;
+ * unless any other signature has the length that the key requires
  */
 export function fromKmsSignature(signature: Uint8Array, { algorithm, signatureLength }: Key): Buffer {
   const bytes = Buffer.from(signature.buffer, signature.byteOffset, signature.byteLength);
@@ -40,24 +40,24 @@ export function fromKmsSignature(signature: Uint8Array, { algorithm, signatureLe
 /**
  * Converts a signature from the encoding of JOSE to that of KMS.
  *
- * @throws TokenSignatureError unless it has the length that the key says, and an ECDSA signature consists of two positive
+ * @throws TokenSignatureError unless it has the length that the key requires, and an ECDSA signature consists of two positive
  * integers
  */
 export function toKmsSignature(signature: Buffer, { algorithm, signatureLength }: Key): Uint8Array {
   const { integerLength } = algorithm;
   if (signature.length !== signatureLength) throw new TokenSignatureError();
   if (integerLength === undefined) return signature;
-  // Of a zero, ecdsa-sig-formatter makes malformed DER.
+  // ecdsa-sig-formatter encodes a zero as malformed DER.
   const integers = [signature.subarray(0, integerLength), signature.subarray(integerLength)];
   if (integers.some((integer) => integer.every((byte) => byte === 0))) throw new TokenSignatureError();
   return joseToDer(signature, LENGTH_NAMES[integerLength] as string);
 }
 
-/** Where the content of the SEQUENCE begins that takes all of these bytes; NaN if there is none. */
+/** The start of the content of the SEQUENCE that takes up all of these bytes; NaN if there is none. */
 function startOfContent(bytes: Buffer): number {
   const [tag, first = 0, second = 0] = bytes;
   if (tag !== SEQUENCE) return NaN;
-  // DER has the shortest form alone: a signature by P-521 needs the long one, unless it is short.
+  // DER allows only the shortest form: a P-521 signature needs the long one, unless it is short.
   if (first < 0x80) return first === bytes.length - 2 ? 2 : NaN;
   return first === LONG_FORM && second >= 0x80 && second === bytes.length - 3 ? 3 : NaN;
 }
@@ -66,7 +66,7 @@ function startOfContent(bytes: Buffer): number {
 function endOfInteger(bytes: Buffer, start: number, maxLength: number): number {
   const length = bytes[start + 1] ?? 0;
   const end = start + 2 + length;
-  // Also true for a zero of one byte, and for an integer without bytes.
+  // `isPadded` is also true for a zero of one byte, and for an integer without bytes.
   const [first = 0, second = 0] = bytes.subarray(start + 2, end);
   const isNegative = first >= 0x80;
   const isPadded = first === 0 && second < 0x80;

@@ -4,11 +4,11 @@ import { KmsJwtOptionsError } from '../errors/errors.js';
 /** A parameter set of ML-DSA (FIPS 204, section 4), which is also its `alg` (RFC 9964). */
 export type MlDsaParameterSet = 'ML-DSA-44' | 'ML-DSA-65' | 'ML-DSA-87';
 
-/** Of μ, and of the hash of a public key in it, in bytes (FIPS 204, algorithms 6 and 7). */
+/** The length of μ, and of the hash of a public key in it, in bytes (FIPS 204, algorithms 6 and 7). */
 const MU_LENGTH = 64;
 
 interface Encoding {
-  /** Of a public key, in bytes. */
+  /** The length of a public key, in bytes. */
   readonly length: number;
   /** What precedes it in a SubjectPublicKeyInfo (RFC 9881, section 4). */
   readonly spkiPrefix: Buffer;
@@ -20,7 +20,7 @@ const ENCODINGS: Readonly<Record<MlDsaParameterSet, Encoding>> = {
   'ML-DSA-87': { length: 2592, spkiPrefix: spkiPrefix('30820a32', '13', '03820a21') },
 };
 
-/** A public key where `node:crypto` has no ML-DSA. */
+/** A public key, if `node:crypto` has no ML-DSA. */
 export class MlDsaPublicKey {
   constructor(
     readonly parameterSet: MlDsaParameterSet,
@@ -37,7 +37,7 @@ export function mlDsaKeyFrom(parameterSet: unknown, bytes: Buffer): KeyObject | 
   return createPublicKey({ key: Buffer.concat([prefix, bytes]), format: 'der', type: 'spki' });
 }
 
-/** A key from a SubjectPublicKeyInfo; undefined if it is none of ML-DSA. */
+/** A key from a SubjectPublicKeyInfo; undefined if it is not an ML-DSA key. */
 export function mlDsaKeyFromSpki(spki: Buffer): KeyObject | MlDsaPublicKey | undefined {
   for (const [parameterSet, { spkiPrefix: prefix }] of Object.entries(ENCODINGS)) {
     if (spki.subarray(0, prefix.length).equals(prefix))
@@ -74,7 +74,7 @@ let software: Readonly<Record<MlDsaParameterSet, SoftwareMlDsa>> | undefined;
 /**
  * To be awaited before signatures are verified. Loads a library, unless the runtime has ML-DSA.
  *
- * @throws KmsJwtOptionsError if neither has it
+ * @throws KmsJwtOptionsError if neither is available
  */
 export async function loadMlDsa(): Promise<void> {
   if (software || hasMlDsa()) return;

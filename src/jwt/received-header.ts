@@ -2,9 +2,9 @@ import { TokenMalformedError } from '../errors/errors.js';
 import { canonicalType, parseObject, readText } from './compact.js';
 import { MAX_KID_LENGTH } from './jwk.js';
 
-/** The header of a token, checked as far as that needs neither options nor a key. Many tokens share one. */
+/** The header of a token, after all checks that need neither options nor a key. Many tokens share one. */
 export interface ReceivedHeader {
-  /** As received. It is parsed anew for each caller that needs an object, as the header is shared. */
+  /** As received. Because the header is shared, it is parsed again for each caller that needs an object. */
   readonly text: string;
   readonly alg: unknown;
   /** In canonical form, if it is a string. */
@@ -13,11 +13,11 @@ export interface ReceivedHeader {
   readonly kid: string | undefined;
 }
 
-/** @throws TokenMalformedError for a header that is no JSON object, or that asks for what is not supported */
+/** @throws TokenMalformedError for a header that is not a JSON object, or that requires an extension */
 export function readHeader(encoded: string): ReceivedHeader {
   const text = readText('header', encoded);
   const header = parseObject('header', text);
-  // RFC 7515, section 4.1.11: an extension that is not understood must be refused, and none is; RFC 7797 is one.
+  // RFC 7515, section 4.1.11: an extension that is not understood must be refused, and none is understood; RFC 7797 is one.
   if (Object.hasOwn(header, 'crit') || Object.hasOwn(header, 'b64')) {
     throw new TokenMalformedError('The header parameters crit and b64 are not supported');
   }
@@ -32,7 +32,7 @@ export function readHeader(encoded: string): ReceivedHeader {
   };
 }
 
-/** @throws TokenMalformedError unless the header has the type; without one, unless it has none or `JWT` */
+/** @throws TokenMalformedError unless `typ` is the expected one; if none is expected, unless it is `JWT` or absent */
 export function checkType({ typ }: ReceivedHeader, expected: string | undefined): void {
   const isExpected = expected === undefined ? typ === undefined || typ === 'jwt' : typ === expected;
   if (!isExpected) throw new TokenMalformedError('The token is not of the expected typ');

@@ -6,15 +6,15 @@ const MAX_IN_POOL = 64;
 const MAX_IN_TURN = 64;
 /** The number of known tokens that are answered in a turn, in about 2 ms. */
 const MAX_KNOWN_IN_TURN = 1000;
-/** The pool is slow if none of the checks that wait there has ended for so long, in milliseconds. */
+/** The pool is slow if none of the checks that wait there has ended for this long, in milliseconds. */
 const SLOW_MS = 5;
 /** A trial that takes longer than this, and than a turn of the event loop, shows that the pool has other work, in milliseconds. */
 const TRIAL_MS = 1;
-/** The least time between two trials, in milliseconds. */
+/** The minimum time between two trials, in milliseconds. */
 const TRIAL_INTERVAL_MS = 50;
 /** The largest number of trials that have to succeed in a row before the pool is used again. */
 const MAX_TRIALS = 64;
-/** After so long without a slow check, one trial is enough again, in milliseconds. */
+/** After this long without a slow check, one trial is enough again, in milliseconds. */
 const FORGIVEN_MS = 10_000;
 
 /** Checks a signature on this thread, or with a callback on the thread pool. */
@@ -33,24 +33,24 @@ export interface SignatureChecksOptions {
   readonly verifier?: SignatureVerifier;
   /** A monotonic clock in milliseconds. */
   readonly now?: () => number;
-  /** Runs a function once, so many milliseconds later, after the results that the pool has by then. */
+  /** Runs a function once, after that many milliseconds and after the results that the pool has by then. */
   readonly runIn?: (milliseconds: number, run: () => void) => void;
 }
 
-// An app's tests may exchange the global ones for some that never run.
+// An app's tests may replace the global ones with some that never run.
 const { setImmediate, setTimeout } = globalThis;
-// Costs less than queueMicrotask, which makes an AsyncResource.
+// Costs less than queueMicrotask, which creates an AsyncResource.
 const SETTLED = Promise.resolve();
 const nextTick = process.nextTick.bind(process);
 
 /**
- * Checks signatures where that is fastest. A check alone is fastest on the main thread, without a way to another thread and back.
- * When calls of several tasks come in one turn of the event loop, or several at once, the thread pool of libuv takes all but the
- * first. The pool also serves scrypt, bcrypt, files and DNS. So it is used only while checks come back quickly, and a check that
- * waits there for too long is done on the main thread after all. While the pool is slow, a copy of a check now and then finds out
- * whether it still is.
+ * Checks signatures where that is fastest. A single check is fastest on the main thread, without the switch to another thread and
+ * back. When several tasks make calls in one turn of the event loop, or one makes several at once, the thread pool of libuv gets
+ * all of them except the first. The pool also serves scrypt, bcrypt, files and DNS. So it is used only while results come back
+ * quickly, and a check that waits there for too long is done on the main thread after all. While the pool is slow, copies of some
+ * checks are sent to it as trials, to find out whether it still is.
  *
- * Results come in the order of the calls; of checks in software, among themselves. ARCHITECTURE.md explains the rule.
+ * Results come in the order of the calls, separately for checks in software. ARCHITECTURE.md explains the rule.
  */
 export class SignatureChecks {
   private readonly verifier: SignatureVerifier;
@@ -59,7 +59,7 @@ export class SignatureChecks {
 
   /** On the pool, in the order of the calls. */
   private pending: PoolCheck[] = [];
-  /** When a check has last come to the pool or ended there, while some are pending. */
+  /** When a check was last sent to the pool or ended there, while some are pending. */
   private progressAt = 0;
   private isTimerSet = false;
 
@@ -69,17 +69,17 @@ export class SignatureChecks {
   private trialsPassed = 0;
   private isTrialPending = false;
   private trialAt = -Infinity;
-  /** Turns of the event loop, as far as they were awaited. */
+  /** The number of turns of the event loop, as far as they were awaited. */
   private turns = 0;
   private slowAt = -Infinity;
 
-  /** Whether a check was made on the main thread since the last microtask that was not one of its call. */
+  /** Whether a check was made on the main thread, and the code that awaits it has not continued yet. */
   private isBusy = false;
   private isTickDue = false;
   private isTurnDue = false;
-  /** In this turn of the event loop: tasks that have made checks on the main thread. */
+  /** The number of tasks that have made checks on the main thread in this turn of the event loop. */
   private tasksInTurn = 0;
-  /** Since the last turn that was awaited. */
+  /** The numbers of tokens since the last turn that was awaited. */
   private readInTurn = 0;
   private knownInTurn = 0;
   private readonly waiting: (() => void)[] = [];
@@ -97,14 +97,14 @@ export class SignatureChecks {
     this.runIn = runIn;
   }
 
-  /** Whether a token may be read now: if not, as that would hold up the event loop, `room` is to be awaited first. */
+  /** Whether a token may be read now. If not, because that would hold up the event loop, await `room` first. */
   mayRead(): boolean {
     if (this.waiting.length > 0 || this.capacity <= 0) return false;
     this.readInTurn += 1;
     return true;
   }
 
-  /** As `mayRead`, for a token that needs no check: it does not wait behind those that do. */
+  /** Like `mayRead`, for a token that needs no check: it does not wait behind those that do. */
   mayAnswerKnown(): boolean {
     if (this.knownInTurn >= MAX_KNOWN_IN_TURN) return false;
     this.knownInTurn += 1;
@@ -131,7 +131,7 @@ export class SignatureChecks {
     return this.onMainThread(check);
   }
 
-  /** Without an implementation in the runtime, a check takes milliseconds, on this thread: one is made in a turn. */
+  /** Without an implementation in the runtime, a check takes milliseconds on this thread: only one is made in each turn. */
   private inSoftware(check: SignatureCheck): boolean | Promise<boolean> {
     this.awaitTurn();
     if (this.isSlowTurn) return new Promise((resolve) => this.slow.push(() => resolve(this.isValid(check))));
@@ -149,12 +149,12 @@ export class SignatureChecks {
   }
 
   private onMainThread(check: SignatureCheck): boolean {
-    // After the call, before what awaits it goes on: calls one after the other find this unset, and calls at once do not.
+    // Runs after the call, but before the code that awaits it: sequential calls find `isBusy` unset, simultaneous calls do not.
     if (!this.isBusy) {
       this.isBusy = true;
       void SETTLED.then(this.onMicrotask);
     }
-    // After all that awaits the call: calls one after the other in one task count as one.
+    // Runs after all code that awaits the call: sequential calls in one task count as one.
     if (!this.isTickDue) {
       this.isTickDue = true;
       nextTick(this.onTick);
@@ -166,7 +166,7 @@ export class SignatureChecks {
     try {
       return this.verifier(check);
     } catch {
-      // Whatever OpenSSL has to say: the signature has not verified.
+      // Whatever the error of OpenSSL is: the signature has not verified.
       return false;
     }
   }
@@ -198,7 +198,7 @@ export class SignatureChecks {
     this.isSlowTurn = next !== undefined;
     next?.();
     if (this.slow.length > 0) this.awaitTurn();
-    // Otherwise the next result of the pool awaits a turn.
+    // Otherwise the next result of the pool calls `awaitTurn`.
     if (this.waiting.length > 0 && this.pending.length === 0) this.awaitTurn();
   };
 
@@ -268,7 +268,7 @@ export class SignatureChecks {
     this.awaitTurn();
   }
 
-  /** Its result is not used. */
+  /** Sends a copy of a check to the pool as a trial. Its result is not used. */
   private tryPool(check: SignatureCheck): void {
     const sentAt = this.now();
     if (this.isTrialPending || sentAt - this.trialAt < TRIAL_INTERVAL_MS) return;
@@ -277,7 +277,7 @@ export class SignatureChecks {
     const { turns } = this;
     this.send(check, () => {
       this.isTrialPending = false;
-      // In a turn that takes long the result may have been there for long.
+      // In a long turn, the result may have been there for a long time.
       const hasPassed = this.now() - sentAt <= TRIAL_MS || this.turns <= turns + 1;
       this.trialsPassed = hasPassed ? this.trialsPassed + 1 : 0;
       this.isQuick ||= this.trialsPassed >= this.trialsNeeded;
@@ -285,7 +285,7 @@ export class SignatureChecks {
   }
 }
 
-/** Those of this process, as it has one thread pool. */
+/** The checks of this process, which has one thread pool. */
 export const SIGNATURE_CHECKS = new SignatureChecks();
 
 function runAfterResults(milliseconds: number, run: () => void): void {

@@ -11,7 +11,7 @@ export interface SignatureCheck {
 
 /**
  * Whether a signature of the right length is valid: on this thread, or with a callback on the thread pool. For a key that the
- * runtime cannot verify with, there is no callback.
+ * runtime cannot verify with, a callback is not allowed.
  */
 export function verifySignature(check: SignatureCheck): boolean;
 export function verifySignature(

@@ -5,34 +5,34 @@ import { type ClockStep, ElapsedTime } from './elapsed-time.js';
 import type { Lookup } from './rotation.js';
 import type { SigningKey } from './signing-key.js';
 
-/** The least time between two calls of Sign that only show that the alias points to an unknown key, in milliseconds. */
+/** The minimum time between two calls of Sign that only show that the alias points to an unknown key, in milliseconds. */
 const RETRY_MS = 30_000;
-/** How far a stored time may lie ahead, and by how much clocks may disagree about one step. */
+/** How far a stored time may be in the future, and by how much clocks may disagree about one step. */
 const TOLERANCE_MS = 5000;
 
 /**
- * What is known of where the alias points: when it was last looked up, and what may have happened since. Times are
+ * What is known about the target of the alias: when it was last looked up, and what may have happened since. Times are
  * milliseconds of elapsed time.
  */
 export class AliasLookups {
   readonly elapsed: ElapsedTime;
-  /** When the last look-up was sent that was answered. */
+  /** When the last answered look-up was sent. */
   lastAt = -Infinity;
   /**
-   * Until when the moves of the alias were followed here. After a late look-up that shows a distrusted key this stays behind
+   * The time up to which the moves of the alias are known here. After a late look-up that shows a distrusted key, it stays before
    * `lastAt`: which key the other instances sign with is unknown until a look-up shows one that may sign.
    */
   followedUntil = -Infinity;
-  /** Where Sign has found the alias to point, if that key has not been fetched yet, and since when. */
+  /** The key that the alias points to according to Sign, if it has not been fetched yet, and since when. */
   private movedTo: { readonly keyArn: string; readonly at: number } | undefined;
-  /** When Sign has shown that last. */
+  /** When Sign last showed that. */
   private movedShownAt = -Infinity;
   /**
    * How much more time may have passed than `elapsed` shows since the active key was last seen: a clock has jumped ahead,
    * because it was set, or because the machine was suspended and no other clock shows it.
    */
   private unexplained = 0;
-  /** When a clock jumped ahead: until the alias was looked up after that, the process may have been suspended. */
+  /** When a clock last jumped ahead: the process may have been suspended, so the alias has to be looked up again. */
   private steppedAt = -Infinity;
   private hasJumped = false;
 
@@ -54,23 +54,23 @@ export class AliasLookups {
     return this.elapsed.now() >= this.movedShownAt + RETRY_MS;
   }
 
-  /** Whether the last look-up is at most so many milliseconds old, and nothing says that it is out of date. */
+  /** Whether the last look-up is at most `maxAge` milliseconds old, and nothing shows that it is out of date. */
   isFresh(maxAge: number): boolean {
     const age = this.elapsed.now() - this.lastAt;
     return age <= maxAge && this.lastAt >= this.steppedAt && !this.movedTo;
   }
 
-  /** The time at which a look-up is sent. By all clocks, as the process may have been suspended. */
+  /** The time at which a look-up is sent. It is read from all clocks, because the process may have been suspended. */
   now(): number {
     return this.elapsed.nowByAllClocks();
   }
 
-  /** The latest time that it can be by any clock. */
+  /** The latest time that any clock allows. */
   latestNow(): number {
     return this.elapsed.now() + this.unexplained;
   }
 
-  /** A look-up that shows this key, or one that is distrusted, and is answered now. */
+  /** A look-up that is answered now. @param target the key that it shows; undefined for a distrusted one */
   lookupOf(target: SigningKey | undefined): Lookup {
     const { followedUntil: lastAt, unexplained, movedTo } = this;
     const now = this.elapsed.now();
@@ -79,7 +79,7 @@ export class AliasLookups {
   }
 
   /**
-   * A look-up was answered.
+   * Records that a look-up was answered.
    *
    * @param sentAt when it was sent
    * @param isActive whether it shows the active key
@@ -92,13 +92,13 @@ export class AliasLookups {
     if (isActive && sentAt >= this.steppedAt) this.unexplained = 0;
   }
 
-  /** When the last look-up before a restart was sent. A time far ahead says nothing; clocks may differ a little. */
+  /** Restores when the last look-up before a restart was sent. A time far in the future is ignored; clocks may differ a little. */
   restore(sentAt: number): void {
     const now = this.elapsed.now();
     if (sentAt <= now + TOLERANCE_MS) this.answered(Math.min(sentAt, now), true);
   }
 
-  /** The alias points to a key that is not known here. @returns whether that is a move since this was last called */
+  /** Records that the alias points to a key that is not known here. @returns whether it has moved since the last call */
   moved(keyArn: string): boolean {
     const now = this.elapsed.now();
     this.movedShownAt = now;
@@ -107,7 +107,7 @@ export class AliasLookups {
     return true;
   }
 
-  /** Has the keys fetched anew, as if a clock had jumped. */
+  /** Requests a fetch of the keys, as after a jump of a clock. */
   requestRefresh(): void {
     this.hasJumped = true;
   }

@@ -18,15 +18,15 @@ export interface AliasSignerSettings {
   readonly requestAlias: boolean;
 }
 
-/** The least time between two fetches of a key that Sign has shown, in milliseconds. */
+/** The minimum time between two fetches of a key that Sign has shown, in milliseconds. */
 const FETCH_INTERVAL_MS = 1000;
-/** By alias, by ARN after the alias was refused, and by the next key after that was refused as well. */
+/** With the alias, with the ARN after the alias was refused, and with the next key after that was refused, too. */
 const MAX_ATTEMPTS = 3;
 
-/** Waits for a promise, unless the caller leaves or its time is up. */
+/** Waits for a promise, until the caller aborts or its time is up. */
 export type Wait = <T>(promise: Promise<T>) => Promise<T>;
 
-/** A key, the name by which Sign is sent, and since when it is being sent, in elapsed time. */
+/** A key, the `KeyId` to send with Sign, and when it is sent, in elapsed time. */
 interface Selection {
   readonly key: SigningKey;
   readonly keyId: string;
@@ -39,9 +39,9 @@ interface Signed {
 }
 
 /**
- * Decides which key signs, and by which name Sign is sent: by ARN, so that a token names the key that has signed it; by alias
- * if the last look-up is too old, as the key in the answer shows where the alias points. So an outage of GetPublicKey alone
- * stops no signature.
+ * Decides which key signs, and which `KeyId` is sent with Sign: the ARN, so that a token names the key that has signed it; the
+ * alias if the last look-up is too old, because the key in the answer shows where the alias points. So an outage of only
+ * GetPublicKey does not prevent signing.
  */
 export class AliasSigner {
   private isSuspended = false;
@@ -63,10 +63,10 @@ export class AliasSigner {
   ) {}
 
   /**
-   * Has the key sign that is to sign now; again if the first answer shows that another key is to sign, or that the alias may
-   * not be used.
+   * Signs with the key that is to sign now. Tries again if the first answer shows that another key is to sign, or that the alias
+   * must not be used.
    *
-   * @param send sends Sign for this key, by this name
+   * @param send calls Sign for this key, with this `KeyId`
    * @param wait waits for a key, for as long as the caller does
    * @returns the key, and the answer of `send`
    * @throws KmsUnavailableError while other instances would refuse the tokens of the active key; KmsSignatureError if another
@@ -105,7 +105,7 @@ export class AliasSigner {
     throw new OtherKeyError(answer.keyArn, key.keyArn, isByAlias);
   }
 
-  /** At once, unless that was done a moment ago: KMS may answer with another key each time. */
+  /** Fetches at once, unless that was done a moment ago: KMS may answer with another key each time. */
   private fetchTarget(): Promise<void> {
     const now = this.keys.lookups.now();
     if (now < this.fetchedTargetAt + FETCH_INTERVAL_MS) return this.ring.retry();
@@ -113,7 +113,7 @@ export class AliasSigner {
     return this.ring.refresh();
   }
 
-  /** What to try after a failure; undefined if the failure is the answer. */
+  /** What to try after a failure; undefined if the failure is final. */
   private async selectionAfter(
     error: unknown,
     { key, keyId, sentAt }: Selection,
@@ -133,7 +133,7 @@ export class AliasSigner {
     return isReplaced ? wait(this.select()) : undefined;
   }
 
-  /** The key was disabled too early, perhaps before it was seen here that the alias has moved. */
+  /** Whether the key was disabled too early, perhaps before this instance has seen that the alias has moved. */
   private async isRetiredEarly(key: SigningKey, wait: Wait): Promise<boolean> {
     if (this.ring.retireEarly(key)) return true;
     await wait(this.ring.retry());
@@ -152,7 +152,7 @@ export class AliasSigner {
 
   private selectionFor(found: SigningKey): Selection | undefined {
     const { keyId, requestAlias } = this.settings;
-    // First, as it notices a suspension.
+    // First, because this reading of the clocks notices a suspension.
     const sentAt = this.keys.lookups.now();
     const { active: key = found, needsLookup, maySign, lookups } = this.keys;
     const isLookup =
@@ -193,7 +193,7 @@ export class AliasSigner {
   }
 }
 
-/** KMS has signed with another key than the one that the token names. */
+/** KMS has signed with a different key than the one that the token names. */
 class OtherKeyError extends KmsSignatureError {
   override readonly name = 'KmsSignatureError';
 

@@ -8,7 +8,7 @@ export interface Clock {
   monotonic(): number;
   /** Since the machine was started, including the time for which it was suspended; NaN if that is not known. */
   uptime(): number;
-  /** Runs a function once, after so many milliseconds. @returns a function that cancels it */
+  /** Runs a function once, after that many milliseconds. @returns a function that cancels it */
   schedule(run: () => void, milliseconds: number): () => void;
 }
 

@@ -5,9 +5,9 @@ import { JsonFetcher } from './json-fetcher.js';
 import { JwksKeySource, type JwksKeySourceSettings } from './jwks-key-source.js';
 import type { FetchedKeys } from './rotation.js';
 
-/** After so long the metadata is fetched again, in milliseconds; sooner if the key set cannot be fetched. */
+/** The time after which the metadata is fetched again, in milliseconds; it is sooner if the key set cannot be fetched. */
 const FRESH_FOR_MS = 86_400_000;
-/** The share of the time limit that is left for a key set whose URL is known, if the metadata do not answer. */
+/** The share of the time limit that is reserved for a key set whose URL is known, if the request for metadata is not answered. */
 const KEY_SET_SHARE = 0.5;
 
 export interface DiscoverySettings extends JwksKeySourceSettings {
@@ -18,15 +18,15 @@ export interface DiscoverySettings extends JwksKeySourceSettings {
 /**
  * Fetches the keys of an issuer from the URL in its metadata: OpenID Connect Discovery 1.0, section 4, and RFC 8414, section 3.
  * The metadata has to name the same issuer. Metadata and key set share one time limit. While the metadata cannot be read, the
- * place of the keys stays as it was, until `maxStale` after they were due.
+ * last known URL of the key set stays in use, until `maxStale` after the metadata was due.
  */
 export class DiscoveryKeySource {
   readonly maxStale: number;
   private readonly documents: readonly JsonFetcher[];
   private keys: JwksKeySource | undefined;
-  /** When the metadata were last read. */
+  /** When the metadata was last read. */
   private discoveredAt = -Infinity;
-  /** Whether the key set could not be fetched since: then the metadata are read again before they are due. */
+  /** Whether the key set could not be fetched since: then the metadata is read again before it is due. */
   private mayHaveMoved = false;
 
   /** @param issuer a URL */
@@ -55,7 +55,7 @@ export class DiscoveryKeySource {
     }
   }
 
-  /** The place of the keys, and why it could not be confirmed. */
+  /** The source of the keys, and why its URL could not be confirmed. */
   private async source(deadline: Deadline): Promise<{ keys: JwksKeySource; problem?: Error }> {
     const { keys } = this;
     const dueAt = this.discoveredAt + FRESH_FOR_MS;
@@ -63,7 +63,7 @@ export class DiscoveryKeySource {
     try {
       return { keys: await this.discover(deadline) };
     } catch (error) {
-      // What was found before may still be right, but the issuer no longer says so.
+      // The URL that was found before may still be right, but the issuer does not confirm it.
       if (!keys || this.clock.monotonic() > dueAt + this.maxStale * 1000) throw error;
       return { keys, problem: error as Error };
     }
@@ -102,7 +102,7 @@ export class DiscoveryKeySource {
   }
 }
 
-/** OpenID Connect puts the well-known path behind that of the issuer, RFC 8414 before it. */
+/** OpenID Connect puts the well-known path after the path of the issuer, RFC 8414 before it. */
 function metadataUrls(issuer: string): string[] {
   const { origin, pathname } = new URL(issuer);
   const path = pathname.replace(/\/$/, '');

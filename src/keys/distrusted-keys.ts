@@ -16,7 +16,7 @@ export class DistrustedKeyError extends KmsKeyError {
 }
 
 /**
- * The keys that are never trusted again, by `kid` or by thumbprint (RFC 7638). It only grows: a key that was named by its
+ * The keys that are never trusted again, by `kid` or by thumbprint (RFC 7638). The set only grows: a key that was listed by its
  * `kid` is recognized by its thumbprint from then on, so that it does not come back under another `kid`.
  */
 export class DistrustedKeys {
@@ -40,15 +40,15 @@ export class DistrustedKeys {
     for (const identifier of identifiers) this.identifiers.add(identifier);
   }
 
-  /** Whether a token with that `kid` can only be one of a distrusted key, unless a trusted key has the same `kid`. */
+  /** Whether a distrusted key has that `kid`. A trusted key may have it, too. */
   hasKid(kid: string): boolean {
     return this.identifiers.has(kid) || this.kids.has(kid);
   }
 
-  /** @returns whether one of these keys is trusted */
+  /** @returns a function that says whether one of these keys is trusted */
   filterFor(keys: readonly VerificationKey[]): (key: VerificationKey) => boolean {
     if (this.identifiers.size === 0) return () => true;
-    // First all of them: a key may be named by its kid, and also be there under another.
+    // First for all keys: one that is listed by its kid may also be present under another kid.
     for (const { kid, thumbprint } of keys) if (this.identifiers.has(kid)) this.identifiers.add(thumbprint);
     for (const { kid, thumbprint } of keys) if (this.identifiers.has(thumbprint)) this.report(kid);
     return ({ kid, thumbprint }) => !this.identifiers.has(kid) && !this.identifiers.has(thumbprint);

@@ -2,7 +2,7 @@ import type { Clock } from './clock.js';
 
 /** By how many milliseconds clocks may diverge before it counts as a step. */
 const STEP_MS = 5000;
-/** The least time between two readings of `uptime`, in milliseconds. */
+/** The minimum time between two readings of `uptime`, in milliseconds. */
 const UPTIME_INTERVAL_MS = 50;
 /** By how much NTP corrects the wall clock without a step, as a share of time: twice what Linux permits. */
 const MAX_SLEW = 0.001;
@@ -13,21 +13,21 @@ export interface ClockStep {
   readonly wall: number;
   /** For how long the machine was suspended, as the wall clock and `uptime` agree. */
   readonly suspended: number;
-  /** How much more time may have passed, if the clock that says the most is right; negative if the wall clock was set back. */
+  /** How much more time may have passed, if the clock that is furthest ahead is right; negative if the wall clock was set back. */
   readonly unexplained: number;
   /** When it was noticed, in elapsed time. */
   readonly at: number;
 }
 
 /**
- * The time as it passes, in milliseconds since 1970 by the wall clock at the start. Setting the wall clock does not change
- * it. The monotonic clock stands still while a machine is suspended: that time is added where the wall clock and `uptime` both
- * show it. Each of them may be wrong by itself.
+ * The time that has really passed, in milliseconds since 1970 by the wall clock at the start. Setting the wall clock does not
+ * change it. The monotonic clock stands still while a machine is suspended: that time is added if both the wall clock and
+ * `uptime` show it, because each of them alone may be wrong.
  */
 export class ElapsedTime {
   /** What to add to the monotonic clock. */
   private offset: number;
-  /** By how much the wall clock and `uptime` have been ahead of the monotonic clock, apart from steps since. */
+  /** By how much the wall clock and `uptime` are known to be ahead of the monotonic clock; any other lead is a step. */
   private wallLead: number;
   private uptimeLead: number;
   private readAt: number;
@@ -71,7 +71,7 @@ export class ElapsedTime {
     return this.clock.now() - this.clock.monotonic() - this.offset;
   }
 
-  /** The slow corrections of NTP must not add up to a step, and short suspensions must. */
+  /** The slow corrections of NTP must not add up to a step, but short suspensions must. */
   private followSlew(ahead: number, monotonic: number): void {
     const slew = MAX_SLEW * (monotonic - this.readAt);
     this.wallLead += Math.max(-slew, Math.min(ahead, slew));
@@ -82,7 +82,7 @@ export class ElapsedTime {
     const monotonic = this.clock.monotonic();
     const wall = this.clock.now() - monotonic - this.wallLead;
     const uptime = this.clock.uptime() - monotonic - this.uptimeLead;
-    // A container may have been given another `uptime`.
+    // The `uptime` of a container may change to a smaller one.
     if (uptime < 0) this.uptimeLead += uptime;
     if (Math.abs(wall) <= STEP_MS && !(uptime > STEP_MS)) return;
     const suspended = wall > 0 && uptime > 0 ? Math.min(wall, uptime) : 0;

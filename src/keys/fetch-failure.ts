@@ -7,7 +7,7 @@ export interface FetchFailure {
   readonly cause: Error | undefined;
 }
 
-/** By the codes of Node, OpenSSL and undici, the first that matches. */
+/** By the codes of Node, OpenSSL and undici; the first that matches counts. */
 const PROBLEMS: readonly (readonly [code: RegExp, problem: string])[] = [
   [/^ECONNREFUSED$/, 'the connection was refused; check its host and port'],
   [/^(?:ENOTFOUND|EAI_\w+)$/, 'its host name does not resolve; check the name, and DNS'],
@@ -24,7 +24,7 @@ const PROBLEMS: readonly (readonly [code: RegExp, problem: string])[] = [
   [/^UND_ERR_HEADERS_OVERFLOW$/, 'the headers of its answer are too long'],
 ];
 
-/** What `fetch`, or reading the body, rejected with. */
+/** Describes the error that `fetch`, or reading the body, rejected with. */
 export function fetchFailureOf(error: unknown): FetchFailure {
   const cause = causeFrom(error);
   const code = cause && codeOf(cause);
@@ -36,7 +36,7 @@ export function fetchFailureOf(error: unknown): FetchFailure {
 
 /** The error of `fetch` has no code of its own: the network error in its `cause` has. */
 function causeFrom(error: unknown): Error | undefined {
-  const copy = redactedCause(error, 'Left out, as it may quote the URL or the key set');
+  const copy = redactedCause(error, 'Omitted, as it may quote the URL or the key set');
   const inner = error instanceof Error && error.cause instanceof Error ? codeOf(error.cause) : undefined;
   return copy && Object.assign(copy, codeOf(copy) === undefined && inner !== undefined && { code: inner });
 }

@@ -15,12 +15,12 @@ const UUID_AT_END = /\.[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
 
 /**
  * Stores the keys of a rotation in a file with mode 0600. Each write goes to a temporary file that then replaces the old one,
- * so that no reader sees an incomplete file, and none is left after a loss of power. A file with invalid content is renamed
- * before it is replaced: `ring.json` becomes `ring.json.<milliseconds since 1970>.invalid`, so that each is kept.
+ * so that no reader sees an incomplete file, and a power failure does not leave one. A file with invalid content is kept: before
+ * it is replaced, `ring.json` is renamed to `ring.json.<milliseconds since 1970>.invalid`.
  *
- * Whoever can write the file can have tokens accepted. A file or directory that every user can write, or that belongs to
- * neither root nor the user of this process, is refused at start; one that its group can write is a warning in the log. A
- * directory, a pipe, a socket or a device in place of the file is refused without being opened.
+ * Anyone who can write to the file can make the service accept forged tokens. A file or directory that every user can write to,
+ * or that belongs to neither root nor the user of this process, is refused at start; for one that its group can write to, a
+ * warning is logged. A directory, a pipe, a socket or a device instead of the file is refused without being opened.
  *
  * @example
  * ```ts
@@ -28,12 +28,12 @@ const UUID_AT_END = /\.[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
  * ```
  */
 export class FileRingStore implements KmsJwtRingStore {
-  /** What is unsafe about the file or its directory, though not refused; undefined if nothing is. Known after `load`. */
+  /** Why the file or its directory is not quite safe, although it is not refused; undefined if it is. Known after `load`. */
   warning: string | undefined;
 
   /**
-   * @param path of the file
-   * @param now milliseconds since 1970, for tests
+   * @param path the path of the file
+   * @param now returns milliseconds since 1970, for tests. Default: `Date.now`
    */
   constructor(
     private readonly path: string,
@@ -44,6 +44,7 @@ export class FileRingStore implements KmsJwtRingStore {
    * Reads the file. Returns undefined if there is none.
    *
    * @throws KmsJwtOptionsError if others could have written the file, or if it is not a file
+   * @throws SyntaxError if it is not JSON; the error of the file system if it cannot be read
    */
   async load(): Promise<StoredRing | undefined> {
     try {
@@ -69,7 +70,7 @@ export class FileRingStore implements KmsJwtRingStore {
   }
 
   /**
-   * Renames the file: it gets the time and the ending `.invalid`.
+   * Renames the file: appends the time and `.invalid` to its name.
    *
    * @throws KmsJwtOptionsError if it is not a file
    */
@@ -81,7 +82,7 @@ export class FileRingStore implements KmsJwtRingStore {
   /**
    * Replaces the file.
    *
-   * @throws KmsJwtOptionsError if something other than a file has its name
+   * @throws KmsJwtOptionsError if the path is not that of a file; the error of the file system if it cannot be written
    */
   async save(ring: StoredRing): Promise<void> {
     const draft = `${this.path}.${randomUUID()}`;
@@ -104,7 +105,7 @@ export class FileRingStore implements KmsJwtRingStore {
     }
   }
 
-  /** Those of processes that were killed while they wrote. */
+  /** Removes the drafts of processes that were killed while they wrote. */
   private async removeAbandonedDrafts(): Promise<void> {
     const directory = dirname(this.path);
     const isDraft = (name: string) => name.startsWith(`${basename(this.path)}.`) && UUID_AT_END.test(name);
@@ -139,7 +140,7 @@ export class FileRingStore implements KmsJwtRingStore {
     const user = process.geteuid?.();
     // Windows has other permissions.
     if (user === undefined) return undefined;
-    const reason = `(${ownerOf(stats)}; this process: uid ${user}): a user who can write it can have tokens accepted`;
+    const reason = `(${ownerOf(stats)}; this process: uid ${user}): a user who can write to it can forge tokens`;
     if (stats.mode & WRITABLE_BY_ALL) {
       throw new KmsJwtOptionsError(
         'rotation.store',
@@ -156,7 +157,7 @@ export class FileRingStore implements KmsJwtRingStore {
     return `rotation.store: ${path} is writable by its group ${reason}. With fsGroup, no other pod should have that group`;
   }
 
-  /** Adds to an error of the file system who owns the file and the directory, and what they permit. */
+  /** Adds the owners and modes of the file and its directory to an error of the file system. */
   private async withOwners(error: unknown): Promise<unknown> {
     if (!(error instanceof Error) || typeof (error as NodeJS.ErrnoException).code !== 'string') return error;
     if (error instanceof KmsJwtOptionsError) return error;

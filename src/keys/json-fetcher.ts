@@ -5,7 +5,7 @@ import { fetchFailureOf } from './fetch-failure.js';
 /** A longer document is refused: a key set of this length would contain thousands of keys. */
 const MAX_BYTES = 262_144;
 
-/** A document, and the headers that say how long it is fresh. */
+/** A document, and the response headers, which say how long it is fresh. */
 export interface FetchedJson {
   readonly json: unknown;
   readonly headers: Headers;
@@ -17,8 +17,8 @@ export class JsonFetcher {
   private readonly shownUri: string;
 
   /**
-   * @param uri https, or what the options allow besides
-   * @param subject of the messages, such as `key set`
+   * @param uri an https URL, or another one that the options allow
+   * @param subject the subject of the messages, such as `key set`
    */
   constructor(
     private readonly uri: string,
@@ -30,7 +30,7 @@ export class JsonFetcher {
   }
 
   /**
-   * @param read makes the result of the document; it is not called once the time is up
+   * @param read converts the document to the result; it is not called once the time is up
    * @param timeLeft the time limit in milliseconds
    * @throws JwksUnavailableError
    */
@@ -65,7 +65,7 @@ export class JsonFetcher {
         throw this.unavailable(problemOf(response.status));
       }
       const json: unknown = JSON.parse(await this.readText(response));
-      // The timeout may have passed while the body was read: an answer that is not awaited any more must not drop a key.
+      // The timeout may have passed while the body was read: an answer that is too late must not drop a key.
       signal.throwIfAborted();
       return read({ json, headers: response.headers });
     } catch (error) {

@@ -10,24 +10,24 @@ import type { FetchedKeys } from './rotation.js';
 /** Bounds to the freshness that a response can claim. */
 const MIN_FRESHNESS_SECONDS = 30;
 const MAX_FRESHNESS_SECONDS = 86_400;
-/** How often the key set is fetched at least before it is too old: an outage is noticed long before. */
+/** The minimum number of fetches before a key set is too old, so that an outage is noticed long before. */
 const FETCHES_PER_MAX_STALE = 4;
-/** Until the answer that lacks a key is confirmed. No jitter makes it less than the time that must pass. */
+/** The time until an answer that lacks a key is confirmed: even with jitter, at least CONFIRM_AFTER_SECONDS. */
 const CONFIRMATION_SECONDS = CONFIRM_AFTER_SECONDS / (1 - REFRESH_JITTER);
 
 export interface JwksKeySourceSettings extends Pick<RotationSettings, 'refreshInterval' | 'maxStale'> {
-  /** Those of the keys that are used. */
+  /** The algorithms that a key may have. */
   algorithms: readonly Algorithm[];
-  /** Of one fetch, in milliseconds. */
+  /** The time limit of one fetch, in milliseconds. */
   timeout: number;
 }
 
 /**
  * Fetches the keys of a service that only verifies: the key set of the issuer (RFC 7517, section 5). A key that the issuer
- * removes is dropped once a second answer lacks it. Only a key set is an answer: 404, 410 and errors are none.
+ * removes is dropped once a second answer lacks it. Only a key set counts as an answer: a 404, a 410 or another error does not.
  */
 export class JwksKeySource {
-  /** In seconds: keys that were fetched longer ago are not used. */
+  /** The maximum age of the keys, in seconds: older ones are not used. */
   readonly maxStale: number;
   private document: JsonFetcher;
   private readonly history = new KeySetHistory();
@@ -44,12 +44,12 @@ export class JwksKeySource {
     this.maxStale = settings.maxStale;
   }
 
-  /** Fetches the key set from there from now on. What was fetched before still counts as its last answer. */
+  /** Changes the URL of the key set. The last answer from the old URL still counts. */
   moveTo(uri: string): void {
     this.document = this.documentAt(uri);
   }
 
-  /** Takes the keys of an answer that another process received: those that are gone since are dropped like others. */
+  /** Uses the keys of an answer that another process received. Keys that were removed since are dropped as usual. */
   restore(keys: readonly VerificationKey[]): FetchedKeys {
     this.hasAnswered = true;
     const others = this.history.take(keys, this.clock.monotonic());
@@ -73,7 +73,7 @@ export class JwksKeySource {
   private take({ json: keySet, headers }: FetchedJson, requestedAt: number): FetchedKeys {
     const { algorithms } = this.settings;
     const keys = keysIn(keySet, algorithms);
-    // At first an empty set is a mistake; later it says that every key is removed.
+    // As the first answer, an empty set is a mistake; later, it means that every key was removed.
     if (!isKeySet(keySet) || (keys.length === 0 && !this.hasAnswered)) {
       throw this.document.unavailable(`it contains no key for ${namesOf(algorithms)} with a kid`);
     }

@@ -1,14 +1,14 @@
 /** The shares of the limit at which a warning is due; the last one is the limit. */
 const WARN_AT = [0.25, 0.5, 0.75, 1];
 
-/** How long ago the keys were fetched, against a limit. */
+/** How long ago the keys were fetched, compared with a limit. */
 export class KeyAge {
   private fetchedAt: number | undefined;
   private warnings = 0;
 
   /**
    * @param maxStale in seconds; undefined if the keys never become too old
-   * @param now in milliseconds; ahead of the time that has passed while a clock is wrong
+   * @param now the latest possible time in milliseconds, which is ahead of the real one while a clock is wrong
    */
   constructor(
     private readonly maxStale: number | undefined,

@@ -11,7 +11,7 @@ import type { FetchedKeys } from './rotation.js';
 import type { SigningKey } from './signing-key.js';
 import type { TrustedKeys } from './trusted-keys.js';
 
-/** For how long the result of a fetch is used without another: a flood of tokens must not become a flood of calls. */
+/** How long the result of a fetch is used before the next fetch: a flood of tokens must not become a flood of calls. */
 const MIN_INTERVAL_MS = 250;
 /** The shortest time between two refreshes that unknown kids trigger. */
 const UNKNOWN_KID_INTERVAL_MS = 30_000;
@@ -21,7 +21,7 @@ const RETRY_SECONDS = 30;
 /** Where a ring gets its keys. */
 export interface KeySource {
   load(): Promise<FetchedKeys>;
-  /** In seconds: keys that were fetched longer ago are not used. Absent if they never become too old. */
+  /** The maximum age of the keys, in seconds: older ones are not used. Absent if they never become too old. */
   readonly maxStale?: number;
 }
 
@@ -54,21 +54,21 @@ export class KeyRing {
     private readonly clock: Clock = SYSTEM_CLOCK,
     private readonly random: () => number = Math.random,
   ) {
-    // The machine may have been suspended: keys are rather too old than trusted for too long.
+    // The machine may have been suspended: the keys must not be trusted for too long, so the latest possible time counts.
     this.age = new KeyAge(source.maxStale, () => keys.lookups.latestNow());
     this.refreshTimer = new RestartableTimer(() => void this.refresh(), clock);
   }
 
   /**
-   * The active key, which AliasSigner decides whether to use. Concurrent calls without a key share one fetch; if it fails,
-   * the next call tries again.
+   * The active key; AliasSigner decides whether it may sign. Concurrent calls without a key share one fetch; if it fails, the
+   * next call tries again.
    *
    * @throws KmsKeyError if the key is distrusted; KmsJwtOptionsError if this service only verifies; what the source throws
    * while no key is known
    */
   async active(): Promise<SigningKey> {
     await this.ready();
-    // After a start with old stored keys alone: they verify, but which key signs is unknown.
+    // After a start with only stored keys: they verify, but which key signs is unknown.
     if (!this.keys.active && this.failure) await this.retry();
     const { active, signingError } = this.keys;
     if (signingError) throw signingError;
@@ -76,7 +76,7 @@ export class KeyRing {
     throw this.failure?.error ?? new KmsJwtOptionsError('keyId', 'is missing: this service can only verify');
   }
 
-  /** The active key, if that is known without a wait. */
+  /** The active key, if it is known without waiting. */
   get activeNow(): SigningKey | undefined {
     if (!this.isLoaded) return undefined;
     this.applyDueChanges();
@@ -114,7 +114,7 @@ export class KeyRing {
     return current !== undefined && isSamePublicKey(current, key);
   }
 
-  /** Every key that verifies. @throws what the source threw at the first fetch; JwksUnavailableError if they are too old */
+  /** Every key that verifies. @throws what the source throws at the first fetch; JwksUnavailableError if they are too old */
   async all(): Promise<VerificationKey[]> {
     this.throwRecentFirstFailure();
     await this.ready();
@@ -139,7 +139,7 @@ export class KeyRing {
   }
 
   /**
-   * Uses keys that another process has fetched, until this one has: the next use of the ring fetches them behind it.
+   * Uses keys that another process has fetched, until this one has: the next use of the ring fetches them in the background.
    *
    * @param age how long ago that was, in milliseconds
    */
@@ -165,7 +165,7 @@ export class KeyRing {
   }
 
   /**
-   * Records how long a token lives that was signed here, as its key must verify for as long.
+   * Records the lifetime of a token that was signed here: its key must verify for as long.
    *
    * @param seconds undefined for a token that never expires
    */
@@ -222,7 +222,7 @@ export class KeyRing {
 
   private async fetch(): Promise<void> {
     const sentAt = this.keys.lookups.now();
-    // A jump until now is a reason for this fetch, not for another.
+    // If a clock has jumped before, this fetch is the one that it requires.
     this.keys.lookups.takeJump();
     try {
       const [fetched, stored] = await Promise.allSettled([this.source.load(), this.keys.readStore()]);

@@ -3,18 +3,18 @@ import type { VerificationKey } from '../jwt/jwk.js';
 /** The time between the two answers that drop a key: a cache, or one of several servers, may lag behind. */
 export const CONFIRM_AFTER_SECONDS = 30;
 
-/** Which keys of a key set to trust: those of the last answer, and those that only this answer lacks. */
+/** Which keys of a key set to trust: those of the last answer, and those whose removal is not confirmed yet. */
 export class KeySetHistory {
   private trusted: readonly VerificationKey[] = [];
-  /** By `kid`: the monotonic time of the first answer in a row that lacked the key. */
+  /** By `kid`: the monotonic time of the first of the consecutive answers that lacked the key. */
   private readonly absentSince = new Map<string, number>();
 
-  /** Whether keys are missing from the last answer that will be dropped if the next one lacks them too. */
+  /** Whether the last answer lacked keys that will be dropped if the next one lacks them, too. */
   get awaitsConfirmation(): boolean {
     return this.absentSince.size > 0;
   }
 
-  /** Takes over an answer, which may contain no key. */
+  /** Records an answer, which may contain no key. @returns the keys to trust */
   take(answer: readonly VerificationKey[], now: number): readonly VerificationKey[] {
     const kids = new Set(answer.map(({ kid }) => kid));
     for (const kid of kids) this.absentSince.delete(kid);

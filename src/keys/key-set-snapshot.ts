@@ -12,13 +12,13 @@ export interface KeySetSnapshot {
 
 const FORM = '{ "fetchedAt": "<ISO 8601 time>", "keys": [...] }';
 const REMEDY = `when you build the app, write the key set into it as ${FORM}, or leave the snapshot out`;
-/** With its time zone: another one would make the keys hours younger. */
+/** With the time zone: a wrong one could make the keys hours younger. */
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)$/;
 
 /**
  * Reads the file of the option `snapshot`.
  *
- * @param option its path, for messages
+ * @param option the path of the option, for messages
  * @throws KmsJwtOptionsError with the remedy for a file that is missing, has another form or no key that can be used
  */
 export async function readSnapshot(
@@ -39,7 +39,7 @@ export async function readSnapshot(
   return { keys, fetchedAt: Date.parse(fetchedAt) };
 }
 
-/** Empty for what is no JSON object. */
+/** Empty unless the text is a JSON object. */
 function parse(text: string): Record<string, unknown> {
   try {
     return { ...(JSON.parse(text) as object) };

@@ -21,7 +21,7 @@ import type { SigningKey } from './signing-key.js';
 export interface KmsKeySourceSettings {
   keyId: string;
   kid: KidOption;
-  /** Those that a key may have. */
+  /** The algorithms that a key may have. */
   algorithms: readonly Algorithm[];
   /** Names of KMS keys, as AWS accepts them, and public JWKs. */
   verificationKeys: readonly (string | JsonWebKey)[];

@@ -1,7 +1,7 @@
 import { MAX_TIMER_MS } from '../options/defaults.js';
 import { type Clock, SYSTEM_CLOCK } from './clock.js';
 
-/** A timer with one pending run at most. It does not keep the process alive. */
+/** A timer with at most one pending run. It does not keep the process alive. */
 export class RestartableTimer {
   private cancel: (() => void) | undefined;
   private isStopped = false;
@@ -11,7 +11,7 @@ export class RestartableTimer {
     private readonly clock: Pick<Clock, 'schedule'> = SYSTEM_CLOCK,
   ) {}
 
-  /** Replaces a pending run. A delay over MAX_TIMER_MS is cut off there, so that `run` comes too early. */
+  /** Replaces a pending run. A delay over MAX_TIMER_MS is shortened to that, so that `run` is called early. */
   restart(milliseconds: number): void {
     this.clear();
     if (this.isStopped) return;
@@ -23,7 +23,7 @@ export class RestartableTimer {
     this.cancel = undefined;
   }
 
-  /** For good: `restart` has no effect afterwards. */
+  /** Stops permanently: `restart` has no effect afterwards. */
   stop(): void {
     this.isStopped = true;
     this.clear();

@@ -7,13 +7,13 @@ export interface RingHealth {
   /** Whether the last fetch of the keys succeeded. */
   refresh: 'ok' | 'failed';
   /**
-   * Whether the keys may be out of date: the alias, or `jwksUri`, was not looked up in time, because that fails or because the
-   * process was suspended. Meanwhile the key set is served with `Cache-Control: no-store`.
+   * Whether the keys may be out of date: the alias or the key set was not fetched in time, because that failed or because the
+   * process was suspended. Meanwhile, the key set over HTTP is served with `Cache-Control: no-store`.
    */
   stale: boolean;
   /**
-   * With `jwksUri`: in how many seconds all tokens will be refused with a 503 unless the key set is fetched again. 0 while they
-   * are: see `rotation.maxStale`.
+   * With `jwksUri`, and for other issuers: in how many seconds all tokens of these keys will be refused with a 503 unless the key
+   * set is fetched again; 0 while they are. See `rotation.maxStale`.
    */
   staleIn?: number;
 }

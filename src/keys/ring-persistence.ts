@@ -5,7 +5,7 @@ import type { KmsJwtRingStore, StoredRing } from '../options/rotation.options.js
 import { EMPTY_STATE } from './rotation.js';
 import { fromStored, isForeign, type RingBinding, type SavedState, toStored } from './ring-store.js';
 
-/** The user's ring store, with a deadline for each call. It is never written before it was read. */
+/** The app's ring store, with a time limit for each call. It is never written before it was read. */
 export class RingPersistence {
   /** Whether the content of the store is known: if not, writing could destroy keys that still verify. */
   isRead: boolean;
@@ -14,8 +14,8 @@ export class RingPersistence {
 
   /**
    * @param store undefined if the keys need not survive a restart
-   * @param binding what the store belongs to: the keys of another instance or another source are never taken over
-   * @param timeout of each call of the store, in milliseconds
+   * @param binding what the store belongs to: the keys of another instance or another source are never used
+   * @param timeout the time limit of each call of the store, in milliseconds
    * @param emit receives each failure of a call, and each new warning
    */
   constructor(
@@ -96,7 +96,7 @@ export class RingPersistence {
     this.lastWarning = warning;
   }
 
-  /** Keeps what another instance has written since the last read: its distrusted keys must never be lost. */
+  /** Also writes the distrusted keys that another instance has written since the last read: they must never be lost. */
   private async save(store: KmsJwtRingStore, saved: SavedState): Promise<void> {
     const current = await this.load(store).catch(async (error: unknown) => {
       if (!isInvalidContent(error)) throw error;
@@ -124,7 +124,7 @@ const EMPTY_RING: SavedState = {
 };
 
 class InvalidRingError extends Error {
-  /** What can still be read of the distrusted keys: nothing else would know them. */
+  /** The distrusted keys, as far as they can still be read: they may be stored nowhere else. */
   readonly distrusted: readonly string[];
 
   constructor(stored: unknown, cause: unknown) {
@@ -139,7 +139,7 @@ function distrustedIn(error: unknown): readonly string[] {
   return error instanceof InvalidRingError ? error.distrusted : [];
 }
 
-/** Another instance may sign tokens that live longer: the keys of both verify them. */
+/** Another instance may sign tokens that live longer, and the keys of this one must verify them. */
 function longest(one: number | undefined, other: number | undefined): number | undefined {
   return one === undefined || other === undefined ? (one ?? other) : Math.max(one, other);
 }

@@ -8,7 +8,7 @@ import type { SigningKey } from './signing-key.js';
 export interface RingBinding {
   /** The name of the module's instance. */
   readonly instance: string;
-  /** The option that says where the keys come from. */
+  /** The value of the option that says where the keys come from. */
   readonly source: string;
 }
 

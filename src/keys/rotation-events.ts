@@ -11,7 +11,7 @@ export function eventsBetween(before: RotationState, after: RotationState): KmsJ
   const removed = [...old.values()].filter((key) => !contains(current, key));
   const activated = after.active && after.active.kid !== before.active?.kid ? [after.active.kid] : [];
   return [
-    // First, as an issuer may give the kid of a removed key to another.
+    // First, because an issuer may give the kid of a removed key to another key.
     ...removed.map(({ kid }): KmsJwtEvent => ({ type: 'key_removed', kid })),
     ...published.map(({ kid }): KmsJwtEvent => ({ type: 'key_published', kid })),
     ...activated.map((kid): KmsJwtEvent => ({ type: 'key_activated', kid })),

@@ -8,23 +8,23 @@ export interface RotationTimesSettings extends Pick<
   RotationSettings,
   'activationDelay' | 'retireAfter' | 'refreshInterval'
 > {
-  /** Of the tokens that are signed here, unless a call of `sign` says otherwise; undefined if they do not expire. */
+  /** The lifetime of the tokens that are signed here, unless a call of `sign` overrides it; undefined if they do not expire. */
   readonly expiresIn?: number | undefined;
   /** For how long a token is accepted after it has expired. */
   readonly clockTolerance?: number | undefined;
 }
 
-/** The options that decide over trust. */
+/** The options that decide which keys are trusted. */
 export interface TrustSettings extends RotationTimesSettings, Pick<RotationSettings, 'distrustedKeys'> {
-  /** Keys of others are not restored. */
+  /** Keys of other algorithms are not restored. */
   readonly algorithms: readonly Algorithm[];
 }
 
 /**
- * By default a key retires with the longest-lived token that was signed here. What was only verified does not count: a thief
- * could present a token of ten years.
+ * By default, a key retires when the longest-lived token that was signed here has expired. Tokens that were only verified do not
+ * count: an attacker with a stolen key could present one that is valid for ten years.
  *
- * @param longestLifetime of the tokens that were signed here, in seconds
+ * @param longestLifetime the longest lifetime of a token that was signed here, in seconds
  * @param isWatched whether the alias is looked up again; without an alias there are no moves to wait for
  */
 export function rotationTimes(

@@ -9,16 +9,16 @@ export interface FetchedKeys {
   readonly others: readonly VerificationKey[];
   /** After how many seconds to fetch again; absent if the answer cannot change. */
   readonly freshFor?: number;
-  /** Why some of `others` could not be fetched, and are left out, or why the place that they are from could not be confirmed. */
+  /** Why some of `others` could not be fetched and are left out, or why the URL of the key set could not be confirmed. */
   readonly problem?: Error;
 }
 
 /**
- * The keys of a service by their part in a rotation. Immutable: each step returns a new state. Times are milliseconds of
+ * The keys of a service by their role in a rotation. Immutable: each step returns a new state. Times are milliseconds of
  * elapsed time.
  */
 export interface RotationState {
-  /** Signs. */
+  /** The key that signs. */
   readonly active?: SigningKey;
   /** Published ahead of time, so that every verifier has it before it signs. */
   readonly next?: NextKey;
@@ -26,7 +26,7 @@ export interface RotationState {
   readonly retired: readonly RetiredKey[];
   /** Verify and are published as long as the source lists them. */
   readonly others: readonly VerificationKey[];
-  /** Since when `others` have been published. After a restart also of keys that are not trusted any more, until the next fetch. */
+  /** Since when `others` have been published; from a restart to the next fetch, also for keys that are no longer trusted. */
   readonly published: readonly PublishedKey[];
 }
 
@@ -34,7 +34,7 @@ export interface NextKey {
   readonly key: SigningKey;
   /** When the alias was first seen to point to it. */
   readonly seenAt: number;
-  /** It signs once a look-up that is answered then, or later, shows that the alias still points to it. */
+  /** It signs when a look-up that is answered at this time or later shows that the alias still points to it. */
   readonly activatesAt: number;
 }
 
@@ -45,7 +45,7 @@ export interface PublishedKey {
 
 export interface RetiredKey {
   readonly key: SigningKey;
-  /** When the alias was seen to point to another key. How long it verifies after that is for the configuration to say. */
+  /** When the alias was seen to point to another key. The options decide how long it verifies after that. */
   readonly leftAt: number;
 }
 
@@ -54,11 +54,11 @@ export const EMPTY_STATE: RotationState = { retired: [], others: [], published: 
 /** How long the phases of a rotation last, in milliseconds. The proof that they suffice is in ARCHITECTURE.md. */
 export interface RotationTimes {
   readonly activationDelay: number;
-  /** Within which every instance looks the alias up again. */
+  /** The time within which every instance looks up the alias again. */
   readonly lookupInterval: number;
   /** For how long KMS may still answer with the key from before a move. */
   readonly propagation: number;
-  /** For how long tokens live, and the tolerance of their verifiers. */
+  /** The lifetime of tokens, plus the tolerance of their verifiers. */
   readonly retireAfter: number;
 }
 
@@ -70,13 +70,13 @@ export interface Lookup {
   readonly now: number;
   /** When it was first known that the alias points to that key; `now`, unless Sign has shown it before. */
   readonly seenAt: number;
-  /** When the last look-up before it was sent, of those that `follows` is true for. */
+  /** When the previous look-up was sent for which `follows` is true. */
   readonly lastAt: number;
-  /** How much more time may have passed since a look-up has last shown the active key, if clocks disagree. */
+  /** How much more time may have passed since a look-up last showed the active key, if clocks disagree. */
   readonly unexplained: number;
 }
 
-/** The state after a fetch: `lookup` is absent if there is no key that is to sign. */
+/** The state after a fetch. `lookup` is undefined in a service that only verifies. */
 export function afterFetch(
   state: RotationState,
   others: readonly VerificationKey[],
@@ -89,17 +89,17 @@ export function afterFetch(
   return lookup ? afterLookup(current, lookup, times) : current;
 }
 
-/** The state after a look-up of the alias, which alone can make another key sign. */
+/** The state after a look-up of the alias. The passing of time alone never makes another key sign. */
 export function afterLookup(state: RotationState, lookup: Lookup, times: RotationTimes): RotationState {
   const { active, next } = state;
   const { target, now } = lookup;
-  // A move as any other, but to a key that never signs.
+  // A move like any other, but to a key that never signs.
   if (!target) return { ...state, retired: extended(state.retired, lookup, times) };
-  // The last one may have been distrusted, which says nothing of where the alias has been since.
+  // The last active key may have been distrusted; where the alias has pointed since then is unknown.
   if (!active)
     return { ...state, active: target, retired: withoutKey(extended(state.retired, lookup, times), target) };
-  // The alias may have moved away and back meanwhile: then the others sign with the active key, and with those before it, for as
-  // much longer.
+  // The alias may have moved away and back meanwhile: then the other instances sign with the active key, and with those before it,
+  // for that much longer.
   const mayHaveMoved = isLate(lookup, times) || lookup.unexplained > 0;
   const current = mayHaveMoved ? { ...state, retired: extended(state.retired, lookup, times) } : state;
   if (next?.key.kid === target.kid) {
@@ -118,17 +118,17 @@ export function afterLookup(state: RotationState, lookup: Lookup, times: Rotatio
   return activatesAt <= now ? activated(waiting) : waiting;
 }
 
-/** Whether a look-up shows which key the others sign with: one that comes late does not if its own key may not sign. */
+/** Whether a look-up shows which key the other instances sign with: a late one does not if its key may not sign. */
 export function follows(lookup: Lookup, times: RotationTimes): boolean {
   return lookup.target !== undefined || !isLate(lookup, times);
 }
 
-/** Until when the active key may sign without another look-up: every other instance trusts its tokens for as long. */
+/** Until when the active key may sign without another look-up: every other instance trusts its tokens at least until then. */
 export function signsUntil({ next }: RotationState, times: RotationTimes, lastAt: number): number {
   return next ? next.activatesAt : lastAt + times.lookupInterval + times.activationDelay;
 }
 
-/** The state after nothing but time has passed. */
+/** The state after only time has passed. */
 export function afterTime(state: RotationState, times: RotationTimes, now: number): RotationState {
   return { ...state, retired: state.retired.filter((entry) => retiresAt(entry, times) > now) };
 }
@@ -157,7 +157,7 @@ export function withoutKeys(
   return active && !isActiveTrusted ? afterEarlyRetirement(kept, times, now) : kept;
 }
 
-/** A stored state without times that lie too far ahead, as a clock that was wrong may have stored them. */
+/** A stored state in which times too far in the future are corrected: a clock may have been wrong when they were stored. */
 export function plausibleAt(state: RotationState, times: RotationTimes, now: number): RotationState {
   const { next, retired, published } = state;
   return {
@@ -174,7 +174,7 @@ export function plausibleAt(state: RotationState, times: RotationTimes, now: num
   };
 }
 
-/** The state with all its times moved by so many milliseconds: elapsed time and the wall clock may differ. */
+/** The state with all its times moved by that many milliseconds: elapsed time and the wall clock may differ. */
 export function shifted(state: RotationState, by: number): RotationState {
   const { next, retired, published } = state;
   return {
@@ -198,7 +198,7 @@ export function withPastKeys(state: RotationState, past: RotationState, now: num
   };
 }
 
-/** The state with keys that are published since now: it is not known whether they were published all the time before. */
+/** The state with all keys as published from now on: whether they were published all the time before is unknown. */
 export function publishedAnew(state: RotationState, now: number): RotationState {
   return { ...state, published: state.published.map((entry) => ({ ...entry, publishedAt: now })) };
 }
@@ -221,7 +221,7 @@ export function allKeysOf({ active, next, retired, others }: RotationState): Ver
   return keys.filter((key) => key !== undefined);
 }
 
-/** Whether the last look-up before it is so old that moves may have been missed. A wrong clock must not make it so. */
+/** Whether the previous look-up is so old that moves may have been missed. Wrong clocks do not count: see `unexplained`. */
 function isLate({ seenAt, lastAt }: Lookup, { lookupInterval }: RotationTimes): boolean {
   return seenAt - lastAt > lookupInterval;
 }
@@ -235,11 +235,11 @@ function activationTime(
 ): number {
   const { now, seenAt, lastAt } = lookup;
   const knownAt = Math.min(seenAt, publishedAt(target, state, now)) + times.activationDelay;
-  // The alias may have moved right after the last look-up: the others then give up the active key for as much earlier.
+  // The alias may have moved right after the last look-up: then the other instances drop the active key that much earlier.
   return isLate(lookup, times) ? Math.min(knownAt, signsUntil(state, times, lastAt)) : knownAt;
 }
 
-/** The next key signs. */
+/** The state in which the next key signs. */
 function activated(state: RotationState): RotationState {
   const { active, next, ...rest } = state;
   if (!next) return state;
@@ -247,15 +247,15 @@ function activated(state: RotationState): RotationState {
   return { ...rest, active: next.key, retired: withoutKey(retired, next.key) };
 }
 
-// The alias moved on, or back, before the key was activated: another instance may have signed with it all the same.
+// The alias moved on, or back, before the key was activated: another instance may nevertheless have signed with it.
 function withoutNext(state: RotationState, now: number): RotationState {
   const { next, ...rest } = state;
   return next ? { ...rest, retired: retire(next.key, rest.retired, now) } : state;
 }
 
 /**
- * An instance that saw the alias move again before it activated the key of the last move still signs with the key before
- * that, and goes on until it activates the key of this one.
+ * Keeps retired keys for longer: an instance that saw the alias move again, before it had activated the key of the last move,
+ * continues to sign with the key before that until it activates the key of the new move.
  */
 function extended(
   retired: readonly RetiredKey[],
@@ -294,7 +294,7 @@ function retiresAt({ leftAt }: RetiredKey, times: RotationTimes): number {
   return leftAt + seenWithin(times) + times.activationDelay + Math.max(times.retireAfter, seenWithin(times));
 }
 
-/** Within which every instance sees that the alias has moved. */
+/** The time within which every instance sees that the alias has moved. */
 function seenWithin({ propagation, lookupInterval }: RotationTimes): number {
   return propagation + lookupInterval;
 }

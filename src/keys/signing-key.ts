@@ -5,7 +5,7 @@ export interface SigningKey extends VerificationKey {
   readonly keyArn: string;
 }
 
-/** Whether KMS has the private half of a key: not of a JWK, or of a key of another issuer. */
+/** Whether the private half of a key is in KMS: that of a JWK, or of a key of another issuer, is not. */
 export function isInKms(key: VerificationKey): key is SigningKey {
   return 'keyArn' in key;
 }

@@ -38,17 +38,17 @@ import type { SigningKey } from './signing-key.js';
 const INITIAL_FRESH_FOR_SECONDS = 30;
 
 /**
- * The keys that are trusted now, by their part in the rotation. Each change is emitted as events and stored. Keys are removed
- * when they are used next; a timer only makes sure that events and store do not lag behind. Only a look-up activates a key.
+ * The keys that are trusted now, by their role in the rotation. Each change is emitted as events and stored. Expired keys are
+ * removed at the next use; a timer only makes sure that events and store do not lag behind. Time alone never activates a key.
  */
 export class TrustedKeys {
   /** After how many seconds the keys are to be fetched again; undefined if the source's answer cannot change. */
   freshFor: number | undefined = INITIAL_FRESH_FOR_SECONDS;
 
-  /** Why no key may sign, though there may be an active one: the key that is to sign is distrusted. */
+  /** Why no key may sign, even if there is an active one: the key that is to sign is distrusted. */
   signingError: KmsKeyError | undefined;
 
-  /** What is known of where the alias points; without an alias, of the source's answers. */
+  /** What is known about the target of the alias; without an alias, about the source's answers. */
   readonly lookups: AliasLookups;
 
   private state: RotationState = EMPTY_STATE;
@@ -94,7 +94,7 @@ export class TrustedKeys {
     return milliseconds !== undefined && milliseconds > 0 ? milliseconds : undefined;
   }
 
-  /** Whether a token with that `kid` is known to be one of a distrusted key. */
+  /** Whether a token with that `kid` is known to be signed by a distrusted key. */
   isDistrusted(kid: string): boolean {
     return !this.byKid.has(kid) && this.distrusted.hasKid(kid);
   }
@@ -121,10 +121,10 @@ export class TrustedKeys {
     return this.lookups.latestNow() < signsUntil(this.state, this.times, this.lookups.followedUntil);
   }
 
-  /** Whether `sign` can succeed as far as is known here: if not, it is refused until the alias was looked up, or for good. */
+  /** Whether `sign` can succeed as far as is known here. If not, it is refused until the alias was looked up, or permanently. */
   get canSign(): boolean {
     if (this.signingError) return false;
-    // An old look-up alone is no obstacle: Sign by alias is the next one.
+    // An old look-up alone does not prevent signing: Sign with the alias is the next look-up.
     return this.maySign || (this.needsLookup && this.lookups.unknownTarget === undefined);
   }
 
@@ -138,8 +138,8 @@ export class TrustedKeys {
   }
 
   /**
-   * Takes over the distrusted keys that the store names, and drops those keys. From the first content, which may come late,
-   * also resumes the rotation; if other keys are in use already, its keys only verify.
+   * Adds the distrusted keys in the store, and drops those keys. The first content, which may come late, also resumes the
+   * rotation; if other keys are already in use, the stored ones only verify.
    */
   takeStored(saved: SavedState | undefined): void {
     this.distrusted.add(saved?.distrusted ?? []);
@@ -150,8 +150,8 @@ export class TrustedKeys {
   }
 
   /**
-   * Another key may not have the `kid` of one that is known: no token could tell them apart. And the same alias may name
-   * another key in another account or Region, whose store must not be used here: then the keys that were restored are dropped.
+   * Refuses a key with the `kid` of another known key: tokens could not distinguish them. Also refuses a key of another account
+   * or Region than the stored keys, because the same alias may exist there: the stored keys are then dropped.
    *
    * @throws KmsJwtOptionsError
    */
@@ -167,15 +167,15 @@ export class TrustedKeys {
     throw new KmsJwtOptionsError('kid', problem);
   }
 
-  /** @throws KmsKeyError for the key that is to sign */
+  /** @throws KmsKeyError if the key that is to sign is distrusted */
   refuseDistrusted(key: SigningKey): void {
     if (!this.distrusted.filterFor([key])(key)) throw new DistrustedKeyError(key);
   }
 
   /**
-   * Takes over the keys of a fetch, less those that are distrusted.
+   * Uses the keys of a fetch, except for those that are distrusted.
    *
-   * @param sentAt when it began, in elapsed time
+   * @param sentAt when the fetch began, in elapsed time
    */
   update({ signing, others, freshFor }: FetchedKeys, sentAt: number): void {
     this.freshFor = freshFor;
@@ -194,7 +194,7 @@ export class TrustedKeys {
   }
 
   /**
-   * Takes over to which key the alias pointed when it was sent to Sign.
+   * Records which key the alias pointed to when it was sent with Sign.
    *
    * @param sentAt when it was sent, in elapsed time
    * @returns false if that key is not known, and has to be fetched
@@ -226,7 +226,7 @@ export class TrustedKeys {
     return true;
   }
 
-  /** Records how long a token lives that was signed here, as its key must verify for as long. */
+  /** Records the lifetime of a token that was signed here: its key must verify for as long. */
   recordLifetime(seconds = ASSUMED_LIFETIME_SECONDS): void {
     if (this.longestLifetime === undefined || seconds > this.longestLifetime) this.longestLifetime = seconds;
   }

@@ -37,7 +37,7 @@ export class Circuit {
     private readonly now: () => number = () => performance.now(),
   ) {
     const breaker = new ConsecutiveBreaker(MAX_FAILURES);
-    // While the circuit is open, they do not close it.
+    // While the circuit is open, blocked calls count as failures, so that they do not close it.
     const counted = handleWhen((error) => this.isOpen || !isBlocked(error));
     this.policy = circuitBreaker(counted, { halfOpenAfter: { next: () => this.openFor() }, breaker });
     this.policy.onBreak((reason) => this.onOpened('error' in reason ? reason.error : undefined));

@@ -50,7 +50,7 @@ export class ConcurrencyLimit {
     const started = new Promise<void>((resolve) => (start = resolve));
     this.waiting.add(start);
     try {
-      // `maxWait` is half of the time limit of a call, which is extended by its length at most.
+      // `maxWait` is half of the time limit of a call, which can be extended by at most its own length.
       await withDeadline(() => started, maxWait, timeoutError, signal, { extensionMs: 2 * maxWait });
     } catch (error) {
       // Not in the queue any more: `release` gave the slot to this call just before the wait ended. Pass it on.

@@ -27,9 +27,9 @@ export interface KmsClient {
   destroy(): void;
 }
 
-/** What the SDK takes beside a command. */
+/** What the SDK accepts in addition to a command. */
 export interface RequestOptions {
-  /** Replaces that of the request handler, in milliseconds; 0 for none. */
+  /** Overrides the request timeout of the request handler, in milliseconds; 0 for none. */
   readonly requestTimeout?: number;
 }
 

@@ -1,10 +1,10 @@
 import type { KMSClient } from '@aws-sdk/client-kms';
 import { SdkClient, type KmsClient } from './kms-client.js';
 
-/** The least age of a client that is replaced, in milliseconds: credentials that take longer than a call have so long to arrive. */
+/** The minimum age of a client that is replaced, in milliseconds: credentials that take longer than a call have this long to arrive. */
 const RENEWAL_INTERVAL_MS = 10_000;
 
-/** Where a gateway has its client from. */
+/** Where a gateway gets its client from. */
 export interface KmsClients {
   /** The client for the next call. */
   current(): KmsClient;
@@ -16,16 +16,16 @@ export interface KmsClients {
   destroy(): void;
 }
 
-/** A client of the app, which is the app's to replace and to destroy. */
+/** A client of the app, which only the app may replace or destroy. */
 export function appClient(client: KMSClient): KmsClients {
   const any = new SdkClient(client);
   return { current: () => any, credentialsFailed: () => {}, destroy: () => {} };
 }
 
 /**
- * A client that the library makes. The SDK keeps the first result of a credential provider that has no expiration, also
- * `undefined` and credentials that AWS refuses, and waits for a promise that never settles. So a client whose credentials
- * failed is replaced when it is ten seconds old: the next one asks the provider, or AWS's own chain, again.
+ * A client that the library creates. The SDK keeps the first result of a credential provider that has no expiration, even
+ * `undefined` or credentials that AWS refuses, and waits indefinitely for a promise that never settles. So a client whose
+ * credentials failed is replaced when it is ten seconds old: the next one calls the provider, or the SDK's default chain, again.
  */
 export class OwnClients implements KmsClients {
   private client: KmsClient;
@@ -33,8 +33,8 @@ export class OwnClients implements KmsClients {
   private hasFailed = false;
 
   /**
-   * @param make makes a client, each with the same request handler: a client holds nothing else, so that its predecessors need
-   * not be destroyed, and their calls in flight end as usual
+   * @param make creates a client, always with the same request handler. A client holds no other resources, so the old one is not
+   * destroyed, and its calls in flight end as usual
    * @param now a monotonic clock in milliseconds
    */
   constructor(

@@ -70,7 +70,7 @@ function isBareName(keyId: string): boolean {
   return !keyId.includes('/') && !/^(?:mrk-)?[\da-f-]{32,36}$/.test(keyId);
 }
 
-/** What the SDK throws for the result of a credential provider that it cannot use: no object, no keys, no Date. */
+/** The messages of the SDK for an unusable result of a credential provider: no object, no keys, no Date as `expiration`. */
 const INVALID_CREDENTIALS =
   /^Resolved credential object is not valid|^Cannot read properties of (?:undefined|null) \(reading 'expiration'\)|^identity\.expiration\.getTime is not a function/;
 const MISSING_REGION = /^Region is missing|^expected `region` to be configured/;
@@ -81,10 +81,10 @@ export function isCredentialsError(error: unknown): boolean {
 }
 
 /**
- * Translates an error of the AWS SDK into one of this library. It goes by `name`, as the SDK has no classes for most errors.
- * The `cause` has the message of AWS for GetPublicKey only: for other operations, that message may quote the request.
+ * Translates an error of the AWS SDK into one of this library, by its `name`: the SDK has no classes for most errors. The
+ * `cause` has the message of AWS for GetPublicKey only: for other operations, that message may quote the request.
  *
- * @param wasSent whether a request was sent to KMS; if not, its credentials have failed, or its Region or endpoint
+ * @param wasSent whether a request was sent to KMS; if not, the credentials, the Region or the endpoint could not be determined
  */
 export function translateKmsError(
   error: unknown,
@@ -111,7 +111,8 @@ export function translateKmsError(
   }
   if (isDenied || CREDENTIALS.has(name)) {
     const advice = 'check the credentials of this process, their expiry and the system clock';
-    return new KmsAccessDeniedError(`AWS has no valid credentials for ${call} (${name}): ${advice}`, cause);
+    const problem = `The AWS credentials for ${call} are missing or not valid (${name})`;
+    return new KmsAccessDeniedError(`${problem}: ${advice}`, cause);
   }
   const tokenError = operation === 'Verify' ? tokenErrorFor(name, cause) : undefined;
   if (tokenError) return tokenError;
@@ -166,7 +167,7 @@ function tokenErrorFor(name: string, cause: ErrorOptions): TokenError | undefine
   switch (name) {
     case 'KMSInvalidSignatureException':
       return new TokenSignatureError(REFUSED_SIGNATURE, cause);
-    // A key that is disabled is refused for good, as by its owner: a 503 would ask the client to come back with the same token.
+    // The owner of the key has disabled it, so the token is refused permanently: a 503 would ask the client to retry with it.
     case 'DisabledException':
     case 'KMSInvalidStateException':
       return new TokenKeyDisabledError(cause);
@@ -175,7 +176,7 @@ function tokenErrorFor(name: string, cause: ErrorOptions): TokenError | undefine
   }
 }
 
-/** The message of a `TokenSignatureError`, after the signature has verified here. */
+/** The message of a `TokenSignatureError` for a signature that was verified locally before. */
 export const REFUSED_SIGNATURE = 'KMS does not accept the signature of the token';
 
 const CHECK_NETWORK = 'check the network, the VPC endpoint and its policy';
@@ -184,13 +185,13 @@ const CREDENTIALS_SHAPE =
 const CHECK_PROVIDERS =
   "check what provides this process's credentials: AWS STS, the metadata service or `client.credentials`; also `client.region` and `client.endpoint`, if they are functions";
 
-/** Whether a timer of the SDK has ended a call, or the server its connection. */
+/** Whether a timer of the SDK has ended a call, or the server has closed its connection. */
 export function isTimeout(error: unknown): boolean {
   return describe(error).name === 'TimeoutError';
 }
 
 /**
- * Translates such an error of a call during most of which the event loop was blocked.
+ * Translates such an error if the event loop was blocked during most of the call.
  *
  * @param wasSent whether a request was sent to KMS
  * @param blockedMs for how many milliseconds it was blocked
@@ -214,6 +215,8 @@ export function blockedError(
 }
 
 /**
+ * The error of a call that has exceeded its time limit.
+ *
  * @param timeout in milliseconds
  * @param wasSent whether a request was sent to KMS
  * @param blockedMs for how many milliseconds the event loop was blocked, if the call had less time than `timeout` for that

@@ -65,7 +65,7 @@ export interface KmsSignRequest {
   /** `DIGEST`: the message is a hash. `RAW`: KMS hashes the message, of at most 4,096 bytes. `EXTERNAL_MU`: it is the μ of FIPS 204. */
   messageType: MessageType;
   message: Uint8Array;
-  /** Takes the call out of the queue. A call in flight continues until it ends or times out. */
+  /** Removes the call from the queue. A call in flight continues until it ends or times out. */
   signal?: AbortSignal | undefined;
   /** The time limit. Default: that of the gateway, from now on. */
   deadline?: Deadline | undefined;
@@ -81,6 +81,6 @@ export interface KmsVerifyRequest extends KmsSignRequest {
 export interface KmsSignature {
   /** The ARN of the key that signed. Some emulators return the bare key id. */
   keyArn: string;
-  /** The signature as ASN.1 DER, not checked. */
+  /** The signature in the encoding of KMS (for ECDSA, ASN.1 DER), not checked. */
   signature: Uint8Array;
 }

@@ -53,7 +53,7 @@ export function openGateway(
   );
 }
 
-/** Verify has as many slots as Sign, and needs as many connections: those of the one must not wait for the other's. */
+/** Verify has as many slots as Sign, and needs as many connections: neither must wait for connections of the other. */
 const SLOTS_PER_CONCURRENCY = 2;
 
 /** @param region undefined for the Region of the client */
@@ -80,7 +80,7 @@ function withOwnHandler(
   return () => new UndiciClient(config, requestHandler);
 }
 
-/** With the handler of the configuration, or one by its options, which come before those of the library. */
+/** With the configured handler, or with one that has the configured options, which override those of the library. */
 function withHandlerOf(config: KMSClientConfig, limits: GatewayLimits): () => KmsClient {
   const options = requestOptionsOf(config);
   let { requestHandler } = config;
@@ -105,19 +105,19 @@ function handlerOf(
   return {
     httpAgent: agent,
     httpsAgent: agent,
-    // The SDK's client of STS has the same handler, and no other limit: one that is silent would take a connection for good.
-    // No less than the deadline of a call, or a slow KMS would be asked three times.
+    // The SDK's STS client has the same handler, and no other limit: without this one, an STS that does not answer would occupy
+    // a connection indefinitely. It is not less than the time limit of a call, or the SDK would send three requests to a slow KMS.
     requestTimeout: timeout,
     throwOnRequestTimeout: true,
-    // There is no way to switch it off for calls of KMS, so that it must be longer than blocks of the event loop.
+    // It cannot be disabled for calls of KMS, so it must be longer than blocks of the event loop.
     socketTimeout: 10 * timeout,
     ...requestHandler,
   };
 }
 
 /**
- * Calls of KMS have a deadline, and need no `requestTimeout` of the library: after a block of the event loop it would end before
- * the answers are read that have arrived meanwhile, and the SDK would send the requests again.
+ * Calls of KMS have a deadline, and need no `requestTimeout` of the library: after a block of the event loop, it would fire before
+ * answers that have arrived meanwhile are read, and the SDK would send the requests again.
  */
 function requestOptionsOf({ requestHandler = {} }: KMSClientConfig): RequestOptions {
   const isConfigured = 'handle' in requestHandler || 'requestTimeout' in requestHandler;

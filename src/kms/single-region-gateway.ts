@@ -38,9 +38,9 @@ export type OperationEvent = CircuitEvent & { readonly operation: 'Sign' | 'Veri
 
 /** Calls KMS in one Region. */
 export class SingleRegionGateway implements KmsGateway {
-  /** Verify has slots of its own: calls of it that are not answered must not keep Sign from being sent. */
+  /** Verify has its own slots: its unanswered calls must not keep Sign from being sent. */
   private readonly concurrency: Readonly<Record<Operation, ConcurrencyLimit>>;
-  /** One each: an outage of another operation alone must not keep Sign from being sent. */
+  /** One each: an outage of another operation must not keep Sign from being sent. */
   private readonly circuits: Readonly<Record<Operation, Circuit>>;
   private readonly calls = new InFlight();
   private isClosed = false;
@@ -106,7 +106,7 @@ export class SingleRegionGateway implements KmsGateway {
     const reply = await this.call('Verify', request, (client, call) =>
       client.verify({ ...inputOf(request), Signature: signature }, call),
     );
-    // KMS itself throws; emulators answer like this.
+    // KMS responds with an error instead; some emulators respond like this.
     if (reply.SignatureValid === false) throw new TokenSignatureError(REFUSED_SIGNATURE);
     if (reply.SignatureValid !== true || !isKeyId(reply.KeyId) || !isSameKey(reply.KeyId, keyId)) {
       throw new KmsUnavailableError(
@@ -189,7 +189,7 @@ function inputOf({ keyId, algorithm, messageType, message }: KmsSignRequest): Si
   };
 }
 
-/** Key ids of replies appear in messages and so in logs. */
+/** Key ids of replies appear in messages and logs, so they must not contain arbitrary characters. */
 function isKeyId(value: unknown): value is string {
   return typeof value === 'string' && /^[\w:/-]{1,2048}$/.test(value);
 }

@@ -15,8 +15,8 @@ import type { KmsCall, KmsClient } from './kms-client.js';
 import type { UndiciHandler } from './undici-handler.js';
 
 /**
- * A client that the library makes, with its own request handler. The SDK resolves the middleware of an operation once, as no
- * command has any of its own: what belongs to a call is found by the command's input.
+ * A client that the library creates, with its own request handler. The SDK resolves the middleware of an operation only once,
+ * because no command has its own: the data of a call is found by the command's input.
  */
 export class UndiciClient implements KmsClient {
   private readonly client: KMSClient;

@@ -1,10 +1,10 @@
 import { Agent, type Dispatcher } from 'undici';
 import type { Deadline } from '../async/deadline.js';
 
-/** Idle connections stay open until the server closes them, as with the SDK's own handler; at most for so long, in milliseconds. */
+/** Idle connections stay open until the server closes them, as with the SDK's own handler, or for this long, in milliseconds. */
 const KEEP_ALIVE_MS = 600_000;
 
-/** A request as the SDK hands it over. */
+/** A request as the SDK passes it to the handler. */
 interface HttpRequest {
   readonly protocol: string;
   readonly hostname: string;
@@ -28,15 +28,15 @@ interface HandlerOptions {
 }
 
 export interface UndiciHandlerSettings {
-  /** To each origin. */
+  /** The maximum number of connections to each origin. */
   readonly maxConnections: number;
-  /** For a connection, and for each answer to a request without a deadline of its own, in milliseconds. */
+  /** The time limit for connecting, and for each answer to a request without its own deadline, in milliseconds. */
   readonly timeoutMs: number;
 }
 
 /**
- * Sends the requests of the SDK by undici, which takes less CPU time than node:http (`npm run bench -- sign`). An Agent has
- * connections for each origin, as the SDK's client of STS uses the handler, too.
+ * Sends the requests of the SDK with undici, which takes less CPU time than node:http (`npm run bench -- sign`). An Agent has
+ * connections for each origin: the SDK's STS client uses the handler, too.
  */
 export class UndiciHandler {
   readonly metadata = { handlerProtocol: 'http/1.1' } as const;
@@ -52,7 +52,7 @@ export class UndiciHandler {
     });
   }
 
-  /** Has a request end at the deadline alone. */
+  /** Makes the deadline the only time limit of a request. */
   limit(request: object, deadline: Deadline): void {
     this.deadlines.set(request, deadline);
   }
@@ -77,7 +77,7 @@ export class UndiciHandler {
     return { response: await exchange.response };
   }
 
-  /** Without effect: the handler has what it needs from its construction. */
+  /** Has no effect: the constructor has configured the handler. */
   updateHttpClientConfig(): void {}
 
   httpHandlerConfigs(): Record<string, never> {
@@ -160,14 +160,14 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 }
 
-/** The errors of undici by the codes of Node that the SDK, and kms-errors.ts, know. */
+/** The codes of undici's errors, and the codes of Node for them, which the SDK and kms-errors.ts know. */
 const NODE_CODES: Readonly<Record<string, string>> = {
   UND_ERR_CONNECT_TIMEOUT: 'ETIMEDOUT',
   UND_ERR_HEADERS_TIMEOUT: 'ETIMEDOUT',
   UND_ERR_BODY_TIMEOUT: 'ETIMEDOUT',
   UND_ERR_SOCKET: 'ECONNRESET',
 };
-/** As the SDK's own handler names them, so that it tries again. */
+/** Errors with these codes are renamed as by the SDK's own handler, so that the SDK retries. */
 const TRANSIENT = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT']);
 
 function asNodeError(error: Error & { code?: string }): Error {

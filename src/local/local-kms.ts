@@ -65,7 +65,8 @@ export class LocalKms {
   /**
    * @param options default: no keys, nothing kept in a file
    * @throws TypeError that names the unknown or invalid option
-   * @throws Error if `NODE_ENV` is `production` or `prod`, in any case, or if the file is invalid or accessible to other users
+   * @throws Error if `NODE_ENV` is `production` or `prod`, in upper or lower case; if the file is invalid or accessible to other
+   * users
    *
    * @example
    * ```ts
@@ -192,7 +193,7 @@ export class LocalKms {
 }
 
 function refuseProduction(): void {
-  // `Production` and `prod` mean the same to those who write them.
+  // `Production` and `prod` are meant to be the same.
   if (!/^prod(uction)?$/i.test(process.env.NODE_ENV?.trim() ?? '')) return;
   throw new Error(
     'LocalKms refuses to start under NODE_ENV=production: it holds private keys in the process and checks no ' +

@@ -2,7 +2,7 @@ import { printableName } from '../errors/printable.js';
 import { regionOf } from '../kms/key-arn.js';
 import type { KmsJwtSettings } from '../options/settings.js';
 
-/** What the line describes beside the options. */
+/** What the line describes in addition to the options. */
 export interface StartedInstance {
   /** The ARN of the key that signs, if that is known. */
   readonly keyArn: string | undefined;
@@ -50,7 +50,7 @@ function namesOf(issuers: NonNullable<KmsJwtSettings['issuers']>): string {
   return issuers.map(({ name }) => printableName(name)).join(', ');
 }
 
-/** It may contain a secret. */
+/** The query may contain a secret. */
 function withoutQuery(uri: string): string {
   const { origin, pathname } = new URL(uri);
   return origin + pathname;

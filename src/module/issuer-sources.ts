@@ -24,7 +24,7 @@ import { TrustSources } from '../service/trust-sources.js';
 /** How far the clock may be behind that of the machine that made a snapshot. */
 const MAX_CLOCK_DIFFERENCE_MS = 300_000;
 
-/** What the sources of other issuers are made with. */
+/** What the sources of other issuers need. */
 export interface IssuerSetup {
   readonly settings: KmsJwtSettings;
   readonly kmsVerifier: KmsVerifier;
@@ -59,17 +59,17 @@ function foundBy(lookUp: IssuerLookupFunction, setup: IssuerSetup): FoundIssuers
   const { limits, rotation } = setup.settings;
   const finder: IssuerFinder = {
     lookUp: (iss) => findIssuer(lookUp, iss, setup),
-    // Tenants are many, and each cache takes memory for all of its entries.
+    // There may be many tenants, and each cache allocates all of its entries.
     open: (issuer) => openIssuer(issuer, setup, false),
     onFailure: ({ message }) =>
       setup.log.error(
-        `The function issuers could not be asked again; those that it has returned are accepted until rotation.maxStale: ${message}`,
+        `Could not look up an issuer again; known issuers stay accepted until rotation.maxStale: ${message}`,
       ),
   };
   return new FoundIssuers(finder, { ...limits, ...rotation }, setup.clock);
 }
 
-/** An issuer has keys, refreshes and failures apart from those of all others. */
+/** Opens the source of one issuer. Its keys, refreshes and failures are separate from those of all others. */
 async function openIssuer(
   issuer: IssuerSettings,
   { settings, kmsVerifier, emit: emitAll, log, clock }: IssuerSetup,
@@ -79,10 +79,10 @@ async function openIssuer(
   const { name, algorithms } = issuer;
   if (algorithms.some(({ messageType }) => messageType === 'EXTERNAL_MU')) await loadMlDsa();
   warnIfInsecure(issuer, log);
-  // A clock is that of the machine: its step is one line of the log, however many issuers there are.
+  // All issuers share the clock of the machine: its step is one line of the log, however many there are.
   const emit = (event: KmsJwtEvent) =>
     emitAll(event.type === 'clock_stepped' ? event : { ...event, issuer: name });
-  // No store: the issuer has the keys.
+  // No store: the keys can be fetched from the issuer again.
   const binding = { instance: name, source: issuer.issuer };
   const persistence = new RingPersistence(undefined, binding, limits.timeout, emit);
   const keys = new TrustedKeys(persistence, { ...rotation, algorithms }, emit, clock);
@@ -107,7 +107,7 @@ function keySourceOf(issuer: IssuerSettings, { rotation, limits }: KmsJwtSetting
   return new DiscoveryKeySource(issuer.issuer, { ...settings, isAllowed }, clock);
 }
 
-/** Keys of a snapshot verify at once, unless they are too old, or of the future: then the first token waits for a fetch. */
+/** Keys of a snapshot verify at once, unless they are too old or from the future: then the first token waits for a fetch. */
 async function restoreSnapshot(
   { name, keys, algorithms }: IssuerSettings,
   source: JwksKeySource,
@@ -125,7 +125,7 @@ async function restoreSnapshot(
 /** Why keys that were fetched so many milliseconds ago are not used. */
 function problemOf(age: number, maxStale: number): string | undefined {
   if (age >= maxStale * 1000) return 'is older than rotation.maxStale';
-  // A wrong clock, here or where it was made, would have its keys count as new at each start.
+  // With a wrong clock, here or where the snapshot was made, its keys would count as new at each start.
   if (age < -MAX_CLOCK_DIFFERENCE_MS) return 'has a fetchedAt in the future';
   return undefined;
 }
@@ -164,7 +164,7 @@ async function ask(
     return await withDeadline(async () => lookUp(iss), timeout, timeoutError);
   } catch (error) {
     if (error instanceof IssuerUnavailableError) throw error;
-    const cause = redactedCause(error, 'Left out, as it may quote the issuer');
+    const cause = redactedCause(error, 'Omitted, as it may quote the issuer');
     throw new IssuerUnavailableError('The function issuers failed', { cause });
   }
 }

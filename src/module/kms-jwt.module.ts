@@ -29,7 +29,7 @@ import { checkModuleExtras } from '../options/read-options.js';
  */
 @Module({})
 export class KmsJwtModule extends ConfigurableModuleClass implements NestModule {
-  /** @internal Nest makes it. */
+  /** @internal Created by Nest. */
   constructor(
     @Inject(INSTANCE_NAME) name: string,
     @Inject(ModulesContainer) modules: ModulesContainer,
@@ -58,7 +58,8 @@ export class KmsJwtModule extends ConfigurableModuleClass implements NestModule 
    * The module with these options.
    *
    * @param options a string is short for `{ keyId: options }`
-   * @throws KmsJwtOptionsError for a wrong `isGlobal`, `name`, `jwksPath` or `discovery`; other options are checked at start
+   * @throws KmsJwtOptionsError for a wrong `isGlobal`, `name`, `jwksPath` or `discovery`, and for inherited options; the others are
+   * checked at start
    *
    * @example
    * ```ts

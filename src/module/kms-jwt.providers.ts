@@ -32,8 +32,8 @@ import { openSources } from './issuer-sources.js';
 const FIRST_FETCH = 'KMS_JWT_FIRST_FETCH';
 
 /**
- * The providers of one instance: its clock, its service and the first fetch of its keys. Nest logs what the factory of a
- * provider throws and ends the start; what a lifecycle hook throws, it leaves to the app.
+ * The providers of one instance: its clock, its service and the first fetch of its keys. If the factory of a provider throws, Nest
+ * logs the error and ends the start; the error of a lifecycle hook is left to the app.
  */
 export function serviceProviders(name: string): Provider[] {
   return [
@@ -47,7 +47,7 @@ export function serviceProviders(name: string): Provider[] {
     {
       provide: FIRST_FETCH,
       inject: [getKmsJwtServiceToken(name)],
-      // A test may have put its own service there.
+      // A test may have replaced the service.
       useFactory: (jwt: KmsJwtService) =>
         isRealService(jwt) ? withoutStack(() => loadFirstKeys(jwt)) : undefined,
     },
@@ -65,7 +65,7 @@ async function loadFirstKeys(jwt: KmsJwtService): Promise<void> {
   }
 }
 
-/** The stack of an error at start leads through Nest and this library alone, and would hide its message in the log. */
+/** The stack of an error at start has only frames of Nest and this library, and would hide its message in the log. */
 async function withoutStack<T>(start: () => Promise<T>): Promise<T> {
   try {
     return await start();
@@ -155,7 +155,7 @@ function sourceOf(settings: KmsJwtSettings, gateway: KmsGateway | undefined, clo
     return new KmsKeySource(gateway, { ...rotation, keyId, kid, algorithms });
   if (jwksUri !== undefined)
     return new JwksKeySource(jwksUri, { ...rotation, algorithms, timeout: limits.timeout }, clock);
-  // Without keys of its own, the service accepts tokens of other issuers alone.
+  // Without keys of its own, the service accepts only tokens of other issuers.
   return { load: async () => ({ others: keysIn(jwks, algorithms) }) };
 }
 

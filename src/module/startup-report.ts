@@ -15,10 +15,10 @@ import type { KmsJwtService } from '../service/kms-jwt.service.js';
 const STARTUP_REPORT = 'KMS_JWT_STARTUP_REPORT';
 
 /**
- * The provider that logs, when the app has started, what the instance uses and what in the app is open, and refuses routes that
- * no token can pass.
+ * The provider that, when the app has started, logs what the instance uses and which handlers are unguarded, and refuses routes
+ * that no token can pass.
  *
- * @param jwksPath of the key set over HTTP, if there is one
+ * @param jwksPath the path of the key set over HTTP, if there is one
  */
 export function startupReportProvider(
   name: string,
@@ -51,9 +51,9 @@ class StartupReport implements OnApplicationBootstrap {
     private readonly log: Pick<Log, 'info' | 'warn'>,
   ) {}
 
-  /** Only then Nest knows all guards of the app. */
+  /** Only at this point does Nest know all guards of the app. */
   onApplicationBootstrap(): void {
-    // A test may have put its own service there, which has neither options nor a log.
+    // A test may have replaced the service by a mock, which has neither options nor a log.
     if (!isRealService(this.jwt)) return;
     this.jwt.stream.started();
     this.refuseUnverifiable();
@@ -73,7 +73,7 @@ class StartupReport implements OnApplicationBootstrap {
     }
   }
 
-  /** KMS cannot be asked about tokens whose keys are those of another issuer. */
+  /** KMS cannot verify tokens whose keys belong to another issuer. */
   private refuseKeysElsewhere({ className, method, options }: VerifiedHandler): void {
     if (options.verification !== 'kms' || this.jwt.settings.keyId !== undefined) return;
     throw new KmsJwtOptionsError(

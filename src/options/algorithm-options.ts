@@ -10,7 +10,7 @@ import { keysIn, MAX_KEYS, verificationKeyFrom } from '../jwt/jwk.js';
 import type { KmsJwtModuleOptions } from './kms-jwt.options.js';
 import type { RotationOptions } from './rotation.options.js';
 
-/** @throws KmsJwtOptionsError if a key could have two of them */
+/** @throws KmsJwtOptionsError if two of the algorithms fit the same key */
 export function toAlgorithms(
   given: KmsJwtModuleOptions['algorithm'],
   path = 'algorithm',
@@ -25,7 +25,7 @@ export function toAlgorithms(
   );
 }
 
-/** @throws KmsJwtOptionsError if a key that the options contain has none of the algorithms */
+/** @throws KmsJwtOptionsError if `jwks` has no key for the algorithms, or `verificationKeys` has a JWK for none of them */
 export function checkPublicKeys(
   jwks: KmsJwtModuleOptions['jwks'],
   verificationKeys: NonNullable<RotationOptions['verificationKeys']>,

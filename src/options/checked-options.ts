@@ -1,15 +1,15 @@
-// How any object of options is read and checked, by its rules.
+// Reads and checks any options object by its rules.
 import { KmsJwtOptionsError } from '../errors/errors.js';
 import { closest } from './closest.js';
 import { isObject, type Rules } from './option-rules.js';
 
 /**
- * Copies the options that are set, and checks each by its rule. What it refuses, such as an inherited `audience`, would
- * otherwise be a check that is missing without notice.
+ * Copies the options that are set, and checks each by its rule. An option that is refused, such as an inherited `audience`,
+ * would otherwise be lost in the copy, and a check would be silently missing.
  *
- * @param path of the options, such as `verifyOptions.`; empty for those at the top
- * @param refusesUndefined whether an option may not be undefined; one that may counts as left out
- * @param takenElsewhere further options, which a mistyped name may mean
+ * @param path the prefix of the names in messages, such as `verifyOptions.`; empty at the top level
+ * @param refusesUndefined whether an option must not be undefined; other undefined options count as left out
+ * @param takenElsewhere options that are valid elsewhere, to suggest for a mistyped name
  * @throws KmsJwtOptionsError for the first option that is unknown, undefined, inherited or of the wrong type
  */
 export function readOptions<Options extends object>(
@@ -53,18 +53,18 @@ function unknownOption(path: string, name: string, known: readonly string[]): Km
   );
 }
 
-/** @throws KmsJwtOptionsError for a known option that a copy of the object would not have */
+/** @throws KmsJwtOptionsError for a known option that a copy of the object would lose */
 export function refuseHidden(path: string, given: object, rules: object): void {
   for (const name of Object.keys(rules)) {
     if (!(name in given) || Object.prototype.propertyIsEnumerable.call(given, name)) continue;
-    // An object that everything inherits from is not the options' own mistake.
+    // A property that something has added to Object.prototype is not a mistake in the options.
     if (!Object.hasOwn(given, name) && name in Object.prototype) continue;
     const problem = Object.hasOwn(given, name) ? 'not enumerable' : 'inherited';
     throw new KmsJwtOptionsError(path + name, `is ${problem}: options must be own, enumerable properties`);
   }
 }
 
-// A promise, a Map and the like have no properties, and so would be options that check nothing.
+// A promise or a Map has no own properties: it would be read as empty options, which check nothing.
 function isOptionsObject(value: unknown): value is object {
   return (
     isObject(value) && ['[object Object]', '[object Module]'].includes(Object.prototype.toString.call(value))

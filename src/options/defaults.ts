@@ -1,4 +1,4 @@
-// Every default of the module's options, and the figures they follow from. `guard.tokenFrom` alone is missing: its
+// Every default of the module's options, and the values that they are computed from, except for `guard.tokenFrom`: its
 // default, fromAuthHeader(), belongs to src/auth, which imports from here.
 
 /** The longest delay of `setTimeout`, in milliseconds. Node runs a timer with a longer one at once. */
@@ -10,14 +10,14 @@ export const JWKS_MAX_AGE_SECONDS = 300;
 export const JWKS_STALE_WHILE_REVALIDATE_SECONDS = 60;
 
 /**
- * How long KMS itself may take to show a change of an alias everywhere, in seconds: it is eventually consistent, for most
- * calls within seconds, at times for several minutes (AWS KMS Developer Guide, "AWS KMS eventual consistency").
+ * How long KMS may take until every call sees that an alias has moved, in seconds. KMS is eventually consistent: most changes
+ * are visible within seconds, some after several minutes (AWS KMS Developer Guide, "AWS KMS eventual consistency").
  */
 export const KMS_PROPAGATION_SECONDS = 300;
 
 /**
- * The share of `refreshInterval` by which a refresh may come earlier, so that a fleet does not refresh at once. By the same
- * share it may come late, as one that takes long, or that fails once: what is computed from the interval allows for it.
+ * The share of `refreshInterval` by which a refresh may come earlier, so that the instances of a fleet do not refresh at the same
+ * time. Whatever is computed from the interval also allows for a refresh that is late by this share, because it is slow or fails once.
  */
 export const REFRESH_JITTER = 0.1;
 
@@ -37,8 +37,8 @@ export const DEFAULT_ROTATION = {
 } as const;
 
 /**
- * `rotation.activationDelay`, in seconds: until KMS shows the move to the last instance, which then publishes the key, and
- * until no cache has an older key set.
+ * The default of `rotation.activationDelay`, in seconds: the time until the last instance has seen the alias move and publishes
+ * the key, plus the time until no cache has an older key set.
  */
 export function defaultActivationDelay(refreshInterval: number): number {
   return (
@@ -49,7 +49,7 @@ export function defaultActivationDelay(refreshInterval: number): number {
   );
 }
 
-/** As the cache takes memory for all of its entries at start, and is searched through when a key is removed. */
+/** Limited because the cache allocates all of its entries at start, and is scanned when a key is removed. */
 export const MAX_CACHED_TOKENS = 100_000;
 
 export const DEFAULT_CACHE = {

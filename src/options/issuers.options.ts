@@ -7,11 +7,12 @@ export type IssuerKeys =
   | {
       jwksUri: string;
       /**
-       * A JSON file `{ "fetchedAt": "<ISO 8601 time>", "keys": […] }`, whose keys verify until the first fetch succeeds, in the
-       * background: for functions that start often. The keys count as old as `fetchedAt` says (`rotation.maxStale`); a file
-       * from more than five minutes in the future is not used. A relative path is one below the working directory. Default: none.
+       * The path of a JSON file `{ "fetchedAt": "<ISO 8601 time>", "keys": […] }`. Its keys verify tokens until the first fetch,
+       * in the background, succeeds: for functions that start often, such as AWS Lambda. The age of the keys counts from
+       * `fetchedAt` (see `rotation.maxStale`); a file whose `fetchedAt` is more than five minutes in the future is not used. A
+       * relative path is resolved from the working directory. Default: none.
        *
-       * `curl -s "$JWKS_URI" | jq '{ fetchedAt: (now | todate), keys }' > jwks.json` writes one.
+       * `curl -s "$JWKS_URI" | jq '{ fetchedAt: (now | todate), keys }' > jwks.json` writes such a file.
        */
       snapshot?: string | undefined;
     }
@@ -21,7 +22,7 @@ export type IssuerKeys =
   | { jwks: { keys: readonly object[] } };
 
 /**
- * An issuer whose tokens are accepted, and what they have to be: one decision, of which no part counts for another issuer.
+ * An issuer whose tokens are accepted, and the rules for them. The rules apply to no other tokens.
  *
  * @example
  * ```ts
@@ -36,9 +37,9 @@ export type IssuerKeys =
 export interface IssuerOptions {
   /** The `iss` of its tokens, compared character by character: a trailing slash counts. */
   issuer: string;
-  /** A short name, for `@Issuers()`, `@TokenIssuer()` and the log, which no other issuer has. Default: `issuer`. */
+  /** A short, unique name, for `@Issuers()`, `@TokenIssuer()` and the log. Default: `issuer`. */
   name?: string | undefined;
-  /** The expected `aud`, as in `verifyOptions`. Required, unless `claims` says which client or application tokens are for. */
+  /** The expected `aud`, as in `verifyOptions`. Required, unless `claims` identifies the client or application that tokens are for. */
   audience?: Expected | Expected[];
   /** The algorithms of its keys. They are never taken from its key set or from a token. */
   algorithms: AlgorithmName | AlgorithmName[];
@@ -51,28 +52,29 @@ export interface IssuerOptions {
   /** Claims and their expected values: one of those given, or an array that contains one. Default: none. */
   claims?: Record<string, ExpectedClaim | ExpectedClaim[]>;
   /**
-   * The scopes of its tokens, for `@Scopes()`. A function that throws, or returns anything but an array, grants none. Default:
-   * those of the claims `scope` and `scp`.
+   * Returns the scopes of a token, for `@Scopes()`. A function that throws, or returns anything other than an array, grants none.
+   * Default: the scopes in the claims `scope` and `scp`.
    */
   scopes?: (claims: JwtClaims) => readonly string[];
   /**
-   * Allows `http:` URLs beyond loopback, for a mesh with TLS between its proxies, or for a test network: anybody in between can
-   * supply keys. Default: false.
+   * Allows `http:` URLs of hosts other than loopback, for a service mesh with TLS between its proxies, or for a test network:
+   * anybody on the network path can supply keys. Default: false.
    */
   allowInsecureHttp?: boolean | undefined;
 }
 
 /**
- * Finds the issuer of a token, for services with many tenants. It is called for each `iss` once in `rotation.refreshInterval`, in
- * the background, unless the issuer is new, no token of it has come for longer than that and 10 %, or others took its place
- * (`limits.maxIssuers`): then the token waits. For an unknown one it is called at most every 30 seconds.
+ * Finds the issuer of a token, for services with many tenants. It is called again for each `iss` in use every
+ * `rotation.refreshInterval`, in the background. A token waits for the call if its issuer is new, was evicted (`limits.maxIssuers`),
+ * or has had no token for longer than that interval plus 10 %. For an `iss` that is not accepted, it is called at most once every 30
+ * seconds.
  *
- * An issuer that it no longer returns is not accepted any more, and its connections end; a record that has changed takes effect. While
- * it fails, issuers that it has returned are accepted for `rotation.maxStale`.
+ * An issuer that it no longer returns is no longer accepted, and connections with its tokens end; changed options take effect. While
+ * the function fails, issuers that it has returned before stay accepted for `rotation.maxStale`.
  *
- * @param iss as the token has it, before anything is verified: anybody may have written it
- * @returns its options, with the `issuer` as it is stored, as a database may not tell upper from lower case: another one than `iss` is
- * not accepted; undefined if it is not accepted
+ * @param iss the `iss` of a token that is not verified yet: anybody may have written it
+ * @returns the options of the issuer; undefined if it is not accepted. Return the `issuer` as it is stored, because a database may
+ * ignore case: if it differs from `iss`, the token is refused
  *
  * @example
  * ```ts

@@ -37,10 +37,7 @@ export interface SignOptions {
   signal?: AbortSignal | undefined;
 }
 
-/**
- * Who verifies a signature: this process by the public key (`local`), or also AWS KMS by one call of `Verify` for each token
- * (`kms`).
- */
+/** Where a signature is verified: `local`, in this process; `kms`, also in AWS KMS, with one `Verify` call per token. */
 export type VerificationMode = 'local' | 'kms';
 
 /** How one token is verified. The module's `verifyOptions` are the defaults. */
@@ -61,8 +58,8 @@ export interface VerifyOptions {
   /** Claims that must be present, with any value. Default: none. */
   requiredClaims?: string[];
   /**
-   * The names of the issuers whose tokens are accepted, of those in the module's `issuers`; `'own'` for tokens of the module's own
-   * keys. Default: all of them.
+   * The names, from the module's `issuers`, of the issuers whose tokens are accepted; `'own'` for tokens of the module's own keys.
+   * Default: all of them.
    */
   issuers?: string[];
   /**
@@ -83,8 +80,8 @@ export interface VerifyOptions {
   /**
    * A Standard Schema (zod, valibot, ArkType, …) for the claims; `verify` returns its output. A token that does not match
    * is refused with a `TokenClaimError`. If an asynchronous schema rejects, or exceeds `limits.timeout`, the token is
-   * refused with a `SchemaUnavailableError`: a 503. zod also rejects if your own code inside the schema throws: report an
-   * issue there instead. Default: none.
+   * refused with a `SchemaUnavailableError`: a 503. zod also rejects if your own code inside the schema throws: add a
+   * validation issue there instead. Default: none.
    */
   schema?: StandardSchemaV1;
   /** Returns header, payload and signature instead of the claims alone. Default: false. */
@@ -103,11 +100,11 @@ export interface DecodeOptions {
 export type RouteVerifyOptions = Omit<VerifyOptions, 'complete' | 'clockTimestamp'>;
 
 /**
- * What a token can be read from. On HTTP it is the request object of Express, Fastify or Node; on other transports the
+ * What a token can be read from. On HTTP, it is the request object of Express, Fastify or Node; on other transports, the
  * handshake of a WebSocket, the metadata of a gRPC call or the headers of a message.
  */
 export interface TokenCarrier {
-  /** Names are in lower case. */
+  /** By name, in lower case. */
   headers: Record<string, string | string[] | undefined>;
   /** Set by a cookie parser, if the app has one. */
   cookies?: unknown;
@@ -140,7 +137,7 @@ export type RevocationCheck = (claims: JwtClaims, header: JwtHeader) => boolean 
 export type KidOption =
   'key-id' | 'thumbprint' | ((key: { keyArn: string; jwk: JsonWebKeyWithoutKid }) => string);
 
-/** What `KmsJwtGuard` reads and writes. */
+/** Options of `KmsJwtGuard`. */
 export interface GuardOptions {
   /**
    * Where the guard looks for the token. A request with tokens in more than one of these places is refused with a
@@ -148,9 +145,10 @@ export interface GuardOptions {
    */
   tokenFrom?: TokenExtractor | TokenExtractor[] | undefined;
   /**
-   * The property of the request in which the guard puts the claims. In GraphQL and on sockets, where several calls share
-   * the request, it has the claims of the last admitted call. Once calls of different users shared it, reading it throws,
-   * in `handleDisconnect` and in an access log too: `@Claims()` and `claimsOf(context)` belong to the call. Default: `'user'`, as in passport.
+   * The property of the request in which the guard puts the claims. In GraphQL and on sockets, several calls share the
+   * request: the property has the claims of the last admitted call. Once calls of different users have shared it, reading it
+   * throws, also in `handleDisconnect` and in an access log. `@Claims()` and `claimsOf(context)` always return the claims of
+   * their own call. Default: `'user'`, as in passport.
    */
   property?: string | undefined;
   /**
@@ -160,8 +158,8 @@ export interface GuardOptions {
    */
   endAtExpiry?: boolean | undefined;
   /**
-   * How often `isRevoked` is asked again about the token of an open connection or stream, 10 % more or less, and KMS too with
-   * `verification: 'kms'`. The third failure in a row ends it. Default: never.
+   * How often the token of an open connection or stream is checked again, plus or minus 10 %: by `isRevoked`, and by KMS with
+   * `verification: 'kms'`. It ends if the token is refused, or if three checks in a row fail. Default: never.
    */
   recheckInterval?: Duration | undefined;
   /**
@@ -175,22 +173,22 @@ export interface GuardOptions {
 }
 
 /**
- * The options of `KmsJwtModule.forRoot`, also returned from the factory of `forRootAsync`. Exactly one of `keyId`,
- * `jwksUri` and `jwks` says which keys are trusted, or none beside `issuers`; the latter two are for services that only verify. `undefined` counts as
- * left out, except for `signOptions`, `verifyOptions`, `verification`, `isRevoked`, `rotation.distrustedKeys` and
- * `guard.allowedOrigins`, and within the first two, where it is refused.
+ * The options of `KmsJwtModule.forRoot`, also returned from the factory of `forRootAsync`. Set one of `keyId`, `jwksUri` and
+ * `jwks`; with `issuers`, none is needed. Without a `keyId`, a service only verifies. `undefined` counts as left out, except
+ * where a check could be missing because of it: it is refused for `signOptions`, `verifyOptions` and any option in them, and
+ * for `verification`, `isRevoked`, `rotation.distrustedKeys` and `guard.allowedOrigins`.
  */
 export interface KmsJwtModuleOptions {
   /**
    * The key that signs: key id, key ARN, alias name (`alias/…`) or alias ARN. Its key spec must fit `algorithm`
-   * (ECC_NIST_P256 by default), its key usage be SIGN_VERIFY.
+   * (ECC_NIST_P256 by default), and its key usage must be SIGN_VERIFY.
    */
   keyId?: string | undefined;
   /**
-   * The JWS algorithm of the keys, or all that they may have, while a service moves from one to another: keys of others are
-   * refused, also in key sets and stores. A key has one algorithm, which is bound when the key is read, so a list names one
-   * for each type of key at most. The `alg` of a token is only compared with it. Ed25519 takes messages of up to 4,096 bytes, and
-   * shows KMS the claims; tokens by ML-DSA have 3,300 to 6,200 more characters. Default: `'ES256'`.
+   * The JWS algorithm of the keys, or a list while a service moves from one algorithm to another. Keys of other algorithms are
+   * refused, also in key sets and stores. A key gets its one algorithm when it is read, so a list can contain only one for each
+   * type of key; the `alg` of a token is only compared with it. With Ed25519, a token can have at most 4,096 bytes before the
+   * signature, and KMS sees the claims. With ML-DSA, tokens have 3,300 to 6,200 more characters. Default: `'ES256'`.
    *
    * @example
    * ```ts
@@ -207,8 +205,8 @@ export interface KmsJwtModuleOptions {
   /** The key set itself, for a service that only verifies. */
   jwks?: { keys: readonly object[] } | undefined;
   /**
-   * Other issuers whose tokens are accepted, beside the own ones or instead of them: a list, or a function that finds one by its
-   * `iss`. A token is verified by the keys and options of its own issuer alone.
+   * Other issuers whose tokens are accepted, in addition to the module's own tokens or instead of them: a list, or a function that
+   * finds an issuer by its `iss`. A token is verified only with the keys and options of its own issuer.
    *
    * @example
    * ```ts
@@ -228,14 +226,14 @@ export interface KmsJwtModuleOptions {
   /** The `kid` of the key in tokens and key sets. Default: `'key-id'`. */
   kid?: KidOption | undefined;
   /**
-   * The KMS client, or its configuration. Default: `new KMSClient({})`, with AWS's own chains for region and credentials;
-   * if `keyId` is an ARN and no region is configured here, the Region of the ARN. With `regions`: a configuration, or a
-   * function that returns the client of a Region.
+   * The KMS client, or its configuration. Default: `new KMSClient({})`, which finds the Region and the credentials as usual in
+   * the AWS SDK. If `keyId` is an ARN and no region is configured here, the Region is that of the ARN. With `regions`: a
+   * configuration, or a function that returns the client of a Region.
    *
-   * From a configuration the module makes the client, and destroys it at shutdown. If the credentials fail (a function
-   * `credentials` never settles or gives `undefined`, AWS refuses them), it makes a new client once the old one is ten
-   * seconds old, which asks for credentials again. Options for `requestHandler` are added to the module's own. A client of
-   * the app, also from a function, is never replaced or destroyed.
+   * From a configuration, the module creates the client, and destroys it at shutdown. If the credentials fail (a function
+   * `credentials` never settles or returns `undefined`, or AWS refuses them), the module creates a new client, which asks for
+   * credentials again, once the old one is ten seconds old. Options in `requestHandler` are added to the module's own. A client
+   * that the app created, also in a function, is never replaced or destroyed.
    */
   client?: KMSClient | KMSClientConfig | ((region: string) => KMSClient) | undefined;
   /**
@@ -244,8 +242,9 @@ export interface KmsJwtModuleOptions {
    */
   regions?: string[] | undefined;
   /**
-   * What is sent to KMS (AWS `Sign` and `Verify`, `MessageType`): `'DIGEST'`, the hash of the token (by ML-DSA its μ, `EXTERNAL_MU`; by
-   * Ed25519 the token all the same, as KMS takes no hash), or `'RAW'`, the token itself, up to 4,096 bytes. Default: `'DIGEST'`.
+   * What is sent to KMS (`MessageType` of AWS `Sign` and `Verify`): `'DIGEST'`, the hash of the token (for ML-DSA its μ, as
+   * `EXTERNAL_MU`; for Ed25519 the token itself, because KMS accepts no hash), or `'RAW'`, the token itself, up to 4,096 bytes.
+   * Default: `'DIGEST'`.
    */
   messageType?: 'DIGEST' | 'RAW' | undefined;
   /**
@@ -257,33 +256,33 @@ export interface KmsJwtModuleOptions {
   /** Fetches the public key at the first use instead of at start. Default: false. */
   lazy?: boolean | undefined;
   /**
-   * Defaults for every `sign`. A claim in the payload, such as `exp` or `aud`, wins over the default; beside the same option of the
-   * call it is refused. `verify` expects the issuer and audience set here, unless `verifyOptions` override them.
+   * Defaults for every `sign`. A claim in the payload, such as `exp` or `aud`, overrides the default; `sign` refuses it together with
+   * the same option of the call. `verify` expects the issuer and audience set here, unless `verifyOptions` override them.
    */
   signOptions?: Omit<SignOptions, 'signal'>;
   /** Defaults for every `verify`, including those of the guard. */
   verifyOptions?: Omit<RouteVerifyOptions, 'verification'>;
   /**
-   * `'kms'`: after every other check, `isRevoked` included, AWS KMS verifies the signature of each token too, past any cache. So
-   * a token is refused as soon as its key is disabled (`TokenKeyDisabledError`), and CloudTrail has each check. It costs one
-   * `Verify` call per token, 5 to 20 ms and a share of the quota that `sign` needs; while KMS is away, tokens are refused with 503.
-   * The role needs `kms:Verify`; the call names the ARN of the key, also with `requestAlias`. Only keys in KMS can verify: not
-   * with `jwksUri` or `jwks`, nor by a JWK in `rotation.verificationKeys`.
+   * `'kms'`: after every other check, `isRevoked` included, AWS KMS also verifies the signature of each token, without a cache. So
+   * a token is refused as soon as its key is disabled (`TokenKeyDisabledError`), and CloudTrail records each check. It costs one
+   * `Verify` call per token, 5 to 20 ms and a share of the quota that `sign` needs. While KMS is unavailable, tokens get 503. The
+   * role needs `kms:Verify`; the call names the ARN of the key, also with `requestAlias`. Every key must be in KMS: it cannot be
+   * set with `jwksUri`, `jwks`, `issuers` or a JWK in `rotation.verificationKeys`.
    *
    * `@VerifyWith()` and the options of `verify` override it. Default: `'local'`.
    */
   verification?: VerificationMode;
   /**
-   * Called for every token that is valid in all other respects that are checked here. If it throws, or does not return `true` or `false` within
+   * Called for every token that has passed all other local checks. If it throws, or does not return `true` or `false` within
    * `limits.timeout`, the token is refused with a `RevocationUnavailableError`: a 503. Default: no token is revoked.
    */
   isRevoked?: RevocationCheck;
-  /** How keys follow each other: refreshes, delays, further keys and a store. */
+  /** How keys are rotated: refreshes, delays, further keys and a store. */
   rotation?: RotationOptions | undefined;
   /**
-   * Keeps tokens of up to 4,096 characters whose signature was verified twice, in the memory of this process, so that the signature of
-   * the same token is not verified again. Everything else is checked each time: the key, the times, the claims, the schema and
-   * `isRevoked`. A key that is no longer trusted takes its tokens with it. `false` keeps none. Default: `{ max: 1000 }`.
+   * The cache of verified tokens, in the memory of this process: for a token of up to 4,096 characters whose signature was verified
+   * twice, the signature is not verified again. Everything else is checked each time: the key, the times, the claims, the schema and
+   * `isRevoked`. The tokens of a key that is no longer trusted are dropped. `false`: no cache. Default: `{ max: 1000 }`.
    */
   cache?: CacheOptions | false | undefined;
   /** Timeouts, concurrency and lengths. */

@@ -1,21 +1,22 @@
-/** What one process may use. */
+/** Limits on time, concurrency and size, for each process. */
 export interface LimitOptions {
   /**
    * The longest time, in milliseconds, for each of these:
    * - `sign` as a whole: the key, the queue, KMS and the SDK's retries;
    * - each KMS call, its wait in the queue (at most half of this time) and the SDK's retries included;
-   * - each fetch of `jwksUri`;
+   * - each fetch of a key set and the metadata that names it;
    * - each call of `rotation.store`;
    * - each call of `isRevoked`;
+   * - each call of the function `issuers`;
    * - each call of an asynchronous `schema`.
    *
    * Default: 3000. Maximum: 2,147,483,647.
    */
   timeout?: number | undefined;
   /**
-   * How many KMS calls may run at the same time; the calls of Verify (`verification: 'kms'`) are counted apart. A client that
-   * the module makes has sockets for both; raise `maxSockets` of your own client together with it. With `regions`, it applies to each Region. Needs a `keyId`. Default: 50, the SDK's
-   * own number of sockets.
+   * How many KMS calls may run at the same time; calls of Verify (`verification: 'kms'`) are counted separately. A client that
+   * the module creates has sockets for both; for your own client, raise `maxSockets` together with it. With `regions`, it applies
+   * to each Region. Needs a `keyId`. Default: 50, the SDK's own number of sockets.
    */
   maxConcurrency?: number | undefined;
   /**
@@ -25,12 +26,12 @@ export interface LimitOptions {
   maxQueue?: number | undefined;
   /** The maximum length of a token that is verified or decoded, in characters. Default: 16384. */
   maxTokenLength?: number | undefined;
-  /** How many issuers found by the function `issuers` are kept; the least recently used goes first. Default: 1000. */
+  /** How many issuers found by the function `issuers` are kept; the least recently used is dropped first. Default: 1000. */
   maxIssuers?: number | undefined;
 }
 
-/** Which verified tokens are kept. */
+/** Options of the cache of verified tokens. */
 export interface CacheOptions {
-  /** How many tokens, the least recently used of which goes first; at most 100000. Default: 1000. */
+  /** How many tokens are kept, at most 100000; the least recently used is dropped first. Default: 1000. */
   max?: number | undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * What `forRoot` takes beside the options, and `forRootAsync` beside `useFactory`: Nest needs it before the factory has
- * returned.
+ * Options that belong beside the others in `forRoot`, and beside `useFactory` in `forRootAsync`: Nest needs them before the
+ * factory has returned.
  */
 export interface KmsJwtModuleExtras {
   /** Whether every module may inject the service without importing this one. Default: false. */
@@ -8,8 +8,8 @@ export interface KmsJwtModuleExtras {
   /** The name of this registration of the module, for apps with several: see `InjectKmsJwt`. Default: the registration without a name. */
   name?: string | undefined;
   /**
-   * The path of the key set over HTTP, such as `'.well-known/jwks.json'`. It starts at the root, outside of a global prefix
-   * and of guards, and may be cached for 300 seconds. Default: the key set is not served.
+   * The path of the key set over HTTP, such as `'.well-known/jwks.json'`. It starts at the root: global prefixes and guards do not
+   * apply. Clients may cache the key set for 300 seconds. Default: the key set is not served.
    */
   jwksPath?: string | undefined;
   /**

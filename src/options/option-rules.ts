@@ -1,4 +1,4 @@
-// What every option must be: one rule each, with the words that follow its name in a refusal.
+// What every option must be: one rule each, with the words that follow its name in the error message.
 import { types } from 'node:util';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import ms from 'ms';
@@ -125,7 +125,7 @@ export const MODULE_RULES: Rules<KmsJwtModuleOptions> = {
   guard: record,
 };
 
-/** What names no key would distrust none. */
+/** Refuses ARNs and aliases, which are neither kids nor thumbprints: they would distrust no key. */
 function isKeyIdentifier(value: unknown): boolean {
   return isNonEmptyString(value) && value.trim() === value && !/^(?:arn:|alias\/)/.test(value);
 }
@@ -185,7 +185,7 @@ export const EXTRA_RULES: Rules<KmsJwtModuleExtras> = {
   discovery: flag,
 };
 
-/** Options of the module that are refused if they are undefined: without notice, something would not be checked. */
+/** Options of the module that are refused if they are undefined: a check would be silently missing. */
 export const CHECKS: ReadonlySet<string> = new Set([
   'signOptions',
   'verifyOptions',
@@ -243,7 +243,7 @@ function hasNoDuplicates(values: readonly string[]): boolean {
 export function isKeySetUri(value: unknown): value is string {
   if (!isNonEmptyString(value) || !URL.canParse(value)) return false;
   const { protocol, hostname, username, password } = new URL(value);
-  // Errors name the URL.
+  // Error messages contain the URL.
   if (username !== '' || password !== '') return false;
   return (
     protocol === 'https:' || (protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(hostname))

@@ -17,7 +17,7 @@ export interface IssuerSettings {
   readonly name: string;
   readonly algorithms: readonly Algorithm[];
   readonly keys: IssuerKeys;
-  /** What its tokens have to be, the issuer included. */
+  /** The rules for its tokens, the issuer included. */
   readonly expect: VerifySettings;
   readonly scopes: ((claims: JwtClaims) => readonly string[]) | undefined;
   readonly allowInsecureHttp: boolean;
@@ -26,7 +26,7 @@ export interface IssuerSettings {
 /** The name of the source of a service's own tokens. */
 export const OWN_ISSUER = 'own';
 
-/** The problem of an issuer or a name that another one has. */
+/** The message for an issuer or a name that is not unique. */
 export const AMBIGUOUS =
   'must be unique: another issuer, or the own tokens, already have it, and their tokens could not be distinguished';
 
@@ -53,12 +53,12 @@ const ISSUER_RULES: Rules<IssuerOptions> = {
   allowInsecureHttp: [(value) => typeof value === 'boolean', 'must be true or false'],
 };
 
-/** What may not be left out by mistake: without notice, something would not be checked. */
+/** Whether an option must not be undefined: a check would be silently missing. */
 const isCheck = (option: string) => !['name', 'allowInsecureHttp'].includes(option);
 
 /**
- * @param path of the record, such as `issuers[0]`
- * @param clockTolerance of this service, in seconds
+ * @param path the path of the record, such as `issuers[0]`
+ * @param clockTolerance the tolerance of this service, in seconds
  * @throws KmsJwtOptionsError for the first option that is missing, unknown or of the wrong type
  */
 export function readIssuer(
@@ -100,9 +100,9 @@ export function readIssuer(
 }
 
 /**
- * @param own what is expected of the own tokens
- * @throws KmsJwtOptionsError for the first record that is wrong, or whose issuer or name another one has; for an expression as
- * the issuer of the own tokens, by which the `iss` of a token that is not verified yet would be matched
+ * @param own the rules for the module's own tokens
+ * @throws KmsJwtOptionsError for the first record that is wrong, or whose issuer or name is not unique; if the expected issuer of
+ * the own tokens is a RegExp, because the `iss` of tokens that are not verified yet would be matched with it
  */
 export function toIssuers(
   given: KmsJwtModuleOptions['issuers'],

@@ -97,7 +97,7 @@ export function readModuleOptions(options: KmsJwtModuleOptions): KmsJwtSettings 
 const isCheck = (option: string) => CHECKS.has(option);
 const always = () => true;
 
-/** The place of each grouped option that was at the top before, by its name there. */
+/** The path of each grouped option, by the name that it might be given at the top level. */
 const MOVED: ReadonlyMap<string, string> = new Map([
   ...Object.keys(ROTATION_RULES).map((name) => [name, `rotation.${name}`] as const),
   ...Object.keys(LIMIT_RULES).map((name) => [name, `limits.${name}`] as const),
@@ -120,7 +120,7 @@ function refuseMisplaced(given: KmsJwtModuleOptions): void {
   }
 }
 
-/** Whether the keys come from exactly one place, and whether each option that was set can have an effect there. */
+/** Checks that the keys have exactly one source, and that each option that is set has an effect with it. */
 function checkKeys(given: KmsJwtModuleOptions): void {
   const { keyId, jwksUri, jwks } = given;
   const sources = Object.entries({ keyId, jwksUri, jwks }).filter(([, source]) => source !== undefined);
@@ -156,7 +156,7 @@ function checkKeys(given: KmsJwtModuleOptions): void {
   }
 }
 
-/** KMS verifies by its own keys alone: by any other, each token would be refused. */
+/** KMS verifies only with its own keys: with any other key, each token would be refused. */
 function checkKmsVerification({ keyId, rotation, issuers }: KmsJwtModuleOptions): void {
   if (issuers) {
     throw new KmsJwtOptionsError(
@@ -199,13 +199,13 @@ function optionsThatSign(given: KmsJwtModuleOptions): [path: string, value: unkn
 }
 
 /**
- * Checks what must be known before the options.
+ * Checks the options that Nest needs before the factory has returned.
  *
  * @throws KmsJwtOptionsError for the first that is of the wrong type
  */
 export function checkModuleExtras(given: KmsJwtModuleExtras): void {
   if (!isObject(given)) throw new KmsJwtOptionsError('options', 'must be an object');
-  // Nest copies the options before anything else could see what they inherit.
+  // Nest then copies the options, and the copy has no inherited ones.
   refuseHidden('', given, { ...MODULE_RULES, ...EXTRA_RULES });
   for (const [name, [accepts, expected]] of Object.entries(EXTRA_RULES)) {
     const value = given[name as keyof KmsJwtModuleExtras];
@@ -238,7 +238,7 @@ function toRotationSettings(given: RotationOptions, requestAlias: boolean): Rota
   const interval = toSeconds(refreshInterval);
   return {
     refreshInterval: interval,
-    // If KMS is sent the alias, it signs with the new key at once.
+    // If the alias is sent to KMS, the new key signs at once.
     activationDelay: requestAlias ? 0 : toSeconds(activationDelay ?? defaultActivationDelay(interval)),
     retireAfter: retireAfter === undefined ? undefined : toSeconds(retireAfter),
     verificationKeys: [...verificationKeys],

@@ -2,8 +2,8 @@ import type { JsonWebKey } from '../jwt/jwk.js';
 import type { Duration } from './duration.js';
 
 /**
- * The stored state of a rotation, as JSON: public keys only. Times are milliseconds since 1970. It says what has happened;
- * how long a key verifies after that follows from the options of the process that reads it.
+ * The stored state of a rotation, as JSON: public keys only. Times are milliseconds since 1970. It records what has happened;
+ * how long a key verifies after that depends on the options of the process that reads it.
  */
 export interface StoredRing {
   /** The `name` of the registration of the module. */
@@ -12,7 +12,7 @@ export interface StoredRing {
   source: string;
   /** When the alias was last looked up. */
   lookedUpAt: number;
-  /** Of the tokens that were signed here, in seconds. */
+  /** The longest lifetime of a token that an instance with this store has signed, in seconds. */
   longestLifetime?: number;
   /** The key that signs. */
   active?: { keyArn: string; jwk: JsonWebKey };
@@ -20,15 +20,15 @@ export interface StoredRing {
   next?: { keyArn: string; jwk: JsonWebKey; seenAt: number; activatesAt: number };
   /** Former keys: `leftAt` is when the alias was seen to point to another key. */
   retired: { keyArn: string; jwk: JsonWebKey; leftAt: number }[];
-  /** Since when further keys have been published; they are not trusted for being listed here. */
+  /** Since when each further key has been published. A key is not trusted because it is listed here. */
   published: { jwk: JsonWebKey; publishedAt: number }[];
   /** The kids and thumbprints of the keys that are never trusted again: see `rotation.distrustedKeys`. */
   distrusted: string[];
 }
 
 /**
- * Keeps the keys of a rotation over restarts. Write access to it is the power to have tokens accepted: protect it as
- * you protect the configuration. It belongs to one `name` and one `keyId`; elsewhere it is refused with a
+ * Keeps the keys of a rotation across restarts. Anyone who can write to it can make the service accept forged tokens: protect
+ * it like the configuration. It belongs to one registration name and one `keyId`; any other registration refuses it with a
  * `KmsJwtOptionsError`. It is read at start, at every refresh of the keys and before every write.
  *
  * @example
@@ -40,19 +40,18 @@ export interface StoredRing {
  * ```
  */
 export interface KmsJwtRingStore {
-  /** What is unsafe about the store, known after `load`; written to the log as a warning. */
+  /** Why the store is not safe, if it is not: known after `load`, and written to the log as a warning. */
   readonly warning?: string | undefined;
   /** Returns the state that was saved last; `undefined` if there is none. */
   load(): Promise<StoredRing | undefined>;
   /** Replaces the saved state. */
   save(ring: StoredRing): Promise<void>;
-  /** Keeps content that is invalid, before `save` replaces it. Without it, the content is lost. */
+  /** Moves invalid content elsewhere before `save` replaces it. Without this method, the content is lost. */
   setAside?(): Promise<void>;
 }
 
 /**
- * How keys follow each other. Every option needs a `keyId`, except `refreshInterval`, `distrustedKeys`
- * and `maxStale`.
+ * How keys are rotated. Every option needs a `keyId`, except `refreshInterval`, `distrustedKeys` and `maxStale`.
  *
  * @example
  * ```ts
@@ -66,26 +65,26 @@ export interface KmsJwtRingStore {
  */
 export interface RotationOptions {
   /**
-   * The longest time between two look-ups of an alias; and between two fetches of `jwksUri`, if its response has no
-   * `max-age`. Each comes up to 10 % earlier, so that a fleet does not refresh at once; one that failed is repeated within
-   * 30 seconds. After this time the function `issuers` is asked again about an issuer. Default: 300 seconds.
+   * The longest time between two look-ups of an alias; and between two fetches of a key set, if its response has no
+   * `max-age`. Each comes up to 10 % earlier, so that the instances of a fleet do not refresh at the same time; a failed one is
+   * repeated within 30 seconds. After this time, the function `issuers` is called again for an issuer. Default: 300 seconds.
    */
   refreshInterval?: Duration | undefined;
   /**
-   * How long a key is published before it signs, once the alias has moved to it; 0 for at once. A key in `verificationKeys`
-   * waits only for the rest of this time; a key that the alias moves back to waits for all of it; with `requestAlias` any key
-   * signs at once. An instance that sees the move late, because it was frozen or cut off, waits for less. If the key that
-   * signs is disabled in KMS or distrusted, the next key signs at once. Default: `refreshInterval` and 10 % of it, until every
-   * instance has looked the alias up, 300 seconds, in which KMS may still show the old key, and 360 seconds, until no cache
-   * has an older key set: 990 seconds in all.
+   * How long a key is published before it signs, after the alias has moved to it; with 0, it signs at once. A key in
+   * `verificationKeys` waits only for the rest of this time; a key that the alias moves back to waits for all of it; with
+   * `requestAlias`, any key signs at once. An instance that sees the move late, because it was suspended or offline, waits less.
+   * If the key that signs is disabled in KMS or distrusted, the next key signs at once. Default: the sum of `refreshInterval`
+   * plus 10 % (until every instance has looked up the alias), 300 seconds (in which KMS may still return the old key) and 360
+   * seconds (until no cache has an older key set): 990 seconds with the default `refreshInterval`.
    */
   activationDelay?: Duration | undefined;
   /**
-   * How long a key verifies after the last instance can have signed with it: that is `activationDelay` and 630 seconds
-   * (`refreshInterval`, 10 % of it, and 300 seconds) after the alias was seen to leave it. At least those 630 seconds, also if
-   * less is set. `verifyOptions.clockTolerance` is added. Default: `signOptions.expiresIn`, or 24 hours without it; longer if this
-   * instance has signed a token that lives longer (24 hours for a token without `exp`). Tokens that were only verified do
-   * not count, because anybody can present one. Set it if other instances sign tokens that live longer than
+   * How long a key verifies after the last time that any instance can have signed with it. That time is `activationDelay` plus
+   * 630 seconds (`refreshInterval` plus 10 %, and 300 seconds) after the alias was seen to move away. A shorter value counts as
+   * those 630 seconds. `verifyOptions.clockTolerance` is added. Default: `signOptions.expiresIn`, or 24 hours without it; longer
+   * if this instance has signed a token that lives longer (24 hours for a token without `exp`). Tokens that were only verified
+   * do not count, because anybody can present one. Set it if other instances sign tokens that live longer than
    * `signOptions.expiresIn`.
    */
   retireAfter?: Duration | undefined;
@@ -97,10 +96,10 @@ export interface RotationOptions {
   verificationKeys?: (string | JsonWebKey)[] | undefined;
   /**
    * Keys that are never trusted again, such as stolen ones: by `kid` or by SHA-256 thumbprint (RFC 7638). They do not
-   * verify, sign or appear in the key set, wherever they come from, and the `store` keeps their names even after they are
-   * removed here. Instances that share a store take over the names at their next refresh. If the key that is to sign is one
-   * of them, the app does not start, and `sign` rejects with a `KmsKeyError` until the alias moves to another key. Also
-   * for `jwksUri` and `jwks`. See SECURITY.md. Default: none.
+   * verify, sign or appear in the key set, wherever they come from, and the `store` keeps them even after they are removed here.
+   * Instances that share a store read them at their next refresh. If the key that is to sign is one of them, the app does not
+   * start, and `sign` rejects with a `KmsKeyError` until the alias moves to another key. They also apply to `jwksUri`, `jwks`
+   * and `issuers`. See SECURITY.md. Default: none.
    *
    * @example
    * ```ts
@@ -112,17 +111,17 @@ export interface RotationOptions {
    */
   distrustedKeys?: string[];
   /**
-   * How long the keys of `jwksUri` are used without a successful fetch. Then tokens are refused with a
+   * How long the keys of `jwksUri`, or of an issuer, are used without a successful fetch. Then their tokens are refused with a
    * `JwksUnavailableError`, a 503, until the key set can be fetched; warnings in the log, in `events` and in `health()`
-   * begin at a quarter of this time. The key set is fetched at least four times in it, whatever its `max-age`. Only with
-   * `jwksUri`: keys in KMS do not become stale. As long, issuers are accepted that the function `issuers` has returned and
-   * cannot be asked about again. Default: 24 hours.
+   * begin at a quarter of this time. The key set is fetched at least four times in it, whatever its `max-age`. Also how long an
+   * issuer that the function `issuers` has returned stays accepted while the function fails. Needs `jwksUri` or `issuers`: keys
+   * in KMS do not become stale. Default: 24 hours.
    */
   maxStale?: Duration | undefined;
   /**
-   * Keeps the keys of a rotation over restarts. A store of any age is resumed; the first look-up of the alias decides which key
-   * signs. Default: none; an instance that starts in the middle of a rotation then signs with the new key at once, and knows
-   * the old one only from `verificationKeys`.
+   * Keeps the keys of a rotation across restarts. The stored state is resumed whatever its age; the first look-up of the alias
+   * decides which key signs. Default: none. Without a store, an instance that starts during a rotation signs with the new key
+   * at once, and knows the old one only if it is in `verificationKeys`.
    */
   store?: KmsJwtRingStore | undefined;
 }

@@ -44,7 +44,7 @@ export interface SignSettings extends ClaimsToAdd {
   signal?: AbortSignal;
 }
 
-/** `VerifyOptions` after reading: lists as lists. */
+/** `VerifyOptions` after reading: single values as lists. */
 export interface VerifySettings extends ClaimsToExpect {
   typ?: string;
   clockTimestamp?: number;
@@ -52,7 +52,7 @@ export interface VerifySettings extends ClaimsToExpect {
   complete?: boolean;
   /** By name. */
   issuers?: readonly string[];
-  /** What the call or the route asks, without the defaults of the module: for tokens of other issuers. */
+  /** The options of the call or the route, without the module's defaults: for tokens of other issuers. */
   asked?: VerifySettings;
   /** Absent: `local`. */
   verification?: VerificationMode;

@@ -5,7 +5,7 @@ import { redactedCause } from '../errors/redacted-cause.js';
  * Asks the app's own code, within a time limit.
  *
  * @param what the subject of the error message
- * @param Unavailable the error if there is no answer; the app may reject with one itself
+ * @param Unavailable the class of the error if there is no answer; one that the app itself rejects with is passed on
  */
 export async function askWithin<Answer>(
   timeout: number,
@@ -21,8 +21,8 @@ export async function askWithin<Answer>(
     );
   } catch (error) {
     if (error instanceof Unavailable) throw error;
-    // A client of a database quotes the command that failed, and the claim in it.
-    const cause = redactedCause(error, 'Left out, as it may quote the claims');
+    // A database client quotes the failed command, and the claim in it.
+    const cause = redactedCause(error, 'Omitted, as it may quote the claims');
     throw new Unavailable(`${what} failed`, { cause });
   }
 }

@@ -7,8 +7,8 @@ import { askWithin } from './ask-within.js';
 /**
  * The claims as a schema returns them.
  *
- * @param timeout of an asynchronous schema, in milliseconds
- * @throws TokenClaimError for claims that do not match; SchemaUnavailableError without an answer
+ * @param timeout the time limit of an asynchronous schema, in milliseconds
+ * @throws TokenClaimError for claims that do not match; SchemaUnavailableError if there is no answer
  */
 export async function parseClaims(
   claims: JwtClaims,
@@ -27,7 +27,7 @@ function validate(claims: JwtClaims, schema: StandardSchemaV1): SchemaResult | P
   try {
     return schema['~standard'].validate(claims);
   } catch {
-    // A schema that throws refuses the token; what it throws may quote the value, as the messages of issues may.
+    // A schema that throws refuses the token. The exception, like the messages of issues, may quote the value.
     throw mismatch();
   }
 }
@@ -38,7 +38,7 @@ function outputOf(result: SchemaResult): unknown {
     if (!result.issues) return result.value;
     claim = claimOf(result.issues[0]);
   } catch {
-    // The schema returned no result.
+    // The schema did not return a valid result.
   }
   throw mismatch(claim);
 }
@@ -52,6 +52,6 @@ function mismatch(claim?: string): TokenClaimError {
 function claimOf(issue: StandardSchemaV1.Issue | undefined): string | undefined {
   const segment = issue?.path?.[0];
   const claim = typeof segment === 'object' ? segment.key : segment;
-  // A schema for any claim names what the token named.
+  // A schema that accepts any claim reports names from the token.
   return typeof claim === 'string' && /^[\w.:/-]{1,100}$/.test(claim) ? claim : undefined;
 }

@@ -1,13 +1,13 @@
 import type { VerifySettings } from '../options/settings.js';
 import type { TrustSource } from './trust-sources.js';
 
-/** By the options of the call, then by source: neither may outlive the other. */
+/** By the options of the call, then by source. Both are weak: an entry must keep neither in memory. */
 const known = new WeakMap<VerifySettings, WeakMap<TrustSource, VerifySettings>>();
 
 /**
- * What a token of that source has to be: what the record of its issuer says, and what the call or the route asks besides.
+ * The rules for a token of that source: those in the record of its issuer, and those that the call or the route adds.
  *
- * @param options of the call; a token of the module's own keys has to be what they say
+ * @param options the options of the call; for a token of the module's own keys, they are all the rules
  */
 export function expectedOf(source: TrustSource, options: VerifySettings): VerifySettings {
   const record = source.issuer?.expect;
@@ -19,7 +19,7 @@ export function expectedOf(source: TrustSource, options: VerifySettings): Verify
   return expected;
 }
 
-/** One record is one decision: what else is asked for is added to it, and replaces no part of it. */
+/** The options of the call or the route add to the rules of the record, and replace none of them. */
 function narrowed(record: VerifySettings, asked: VerifySettings): VerifySettings {
   const { issuer, audience, requiredClaims, typ = record.typ, ...others } = asked;
   return {

@@ -19,14 +19,14 @@ export interface IssuerSource extends TrustSource {
 export interface IssuerFinder {
   /** Asks the app for an issuer; undefined if it is not accepted. */
   lookUp(iss: string): Promise<IssuerSettings | undefined>;
-  /** Makes the source of an issuer. */
+  /** Creates the source of an issuer. */
   open(issuer: IssuerSettings): Promise<IssuerSource>;
-  /** Receives why the app could not be asked again about an issuer, which is accepted meanwhile. */
+  /** Called if a known issuer could not be looked up again; it stays accepted meanwhile. */
   onFailure(error: Error): void;
 }
 
 export interface FoundIssuersSettings {
-  /** The number of issuers that are kept; the least recently used goes first. */
+  /** The number of issuers that are kept; the least recently used is dropped first. */
   readonly maxIssuers: number;
   /** After how many seconds the app is asked again. */
   readonly refreshInterval: number;
@@ -38,25 +38,25 @@ export interface FoundIssuersSettings {
 
 interface Found {
   readonly source: IssuerSource;
-  /** When the app was asked that returned it, and when it is to be asked again, in milliseconds. */
+  /** When the app was asked for it last, and when it is to be asked again, in milliseconds. */
   readonly askedAt: number;
   askAt: number;
-  /** Whether it could not be asked again. */
+  /** Whether the last look-up failed. */
   hasFailed: boolean;
 }
 
 /** The number of look-ups at a time, each of another issuer. */
 const MAX_LOOKUPS = 10;
-/** A longer `iss` is that of no issuer, so that it cannot fill the memory. */
+/** A longer `iss` is refused, so that it cannot fill the memory. */
 const MAX_ISSUER_LENGTH = 2048;
-/** Unknown issuers are remembered for a short time, apart from the known ones, so that random ones cannot displace these. */
+/** Unknown issuers are remembered for a short time, separately, so that random ones cannot displace the known ones. */
 const UNKNOWN_ISSUERS = { max: 1000, ttl: 30_000 };
 /** The time from a failed look-up of a known issuer to the next, in milliseconds. */
 const RETRY_MS = 30_000;
 
 /**
- * The issuers that the app finds by a function. It is asked again about each that is in use, so that one that it no longer
- * returns is not accepted any more.
+ * The issuers found by the app's function `issuers`. It is called again for each issuer in use, so that an issuer that it no
+ * longer returns is no longer accepted.
  */
 export class FoundIssuers {
   private readonly found: LRUCache<string, Found>;
@@ -66,7 +66,7 @@ export class FoundIssuers {
   private readonly opening = new Map<string, string>();
   private readonly slots = new ConcurrencyLimit({ maxConcurrency: MAX_LOOKUPS, maxQueue: Infinity });
   private readonly elapsed: ElapsedTime;
-  /** How much more time may have passed than `elapsed` shows: then the app is rather asked too early. */
+  /** How much more time may have passed than `elapsed` shows. It is added, so that the app is asked too early rather than too late. */
   private unexplained = 0;
   private isStopped = false;
 
@@ -80,7 +80,7 @@ export class FoundIssuers {
     });
     this.found = new LRUCache({
       max: settings.maxIssuers,
-      // One that is found again may have the same keys.
+      // An issuer that is found again may keep its ring.
       dispose: ({ source }, _, reason) => void (reason !== 'set' && source.ring.stop()),
     });
   }
@@ -91,11 +91,11 @@ export class FoundIssuers {
   }
 
   /**
-   * The source of tokens with that `iss`. The app is asked about a known one in the background, unless that is overdue, as
-   * no token has come for long: then the token waits.
+   * The source of tokens with that `iss`. A known issuer is looked up again in the background. If that is overdue, because no
+   * token has come for a long time, the token waits for it.
    *
    * @returns a promise only if the app has to be asked first
-   * @throws TokenClaimError for an issuer that is not accepted; IssuerUnavailableError if that cannot be found out now
+   * @throws TokenClaimError for an issuer that is not accepted; IssuerUnavailableError if the look-up fails
    */
   select(iss: string): TrustSource | Promise<TrustSource> {
     const found = this.found.get(iss);
@@ -106,12 +106,12 @@ export class FoundIssuers {
     return lookup.then((source) => source ?? refuse());
   }
 
-  /** Whether the app has returned that issuer and, a moment ago, did so no longer. */
+  /** Whether the app returned that issuer before, but no longer at its last look-up, less than 30 seconds ago. */
   hasEnded(iss: string): boolean {
     return this.unknown.get(iss)?.hasEnded ?? false;
   }
 
-  /** Ends the refreshes of keys, also of an issuer that is looked up now. */
+  /** Ends the refreshes of keys, also of an issuer whose look-up is in progress. */
   async stop(): Promise<void> {
     this.isStopped = true;
     await Promise.all(this.sources.map(({ ring }) => ring.stop()));
@@ -128,11 +128,11 @@ export class FoundIssuers {
   }
 
   private lookUp(iss: string, found: Found | undefined): Promise<IssuerSource | undefined> {
-    // Known ones wait for their turn: random iss must not keep the app from being asked about them.
+    // Look-ups of known issuers wait in the queue: tokens with a random iss must not prevent them.
     if (!found && this.slots.isFull) throw tooMany();
     const lookup = this.lookUpNow(iss, found).finally(() => this.lookups.delete(iss));
     this.lookups.set(iss, lookup);
-    // In the background nothing waits for it.
+    // In the background, nothing handles its rejection.
     lookup.catch(() => {});
     return lookup;
   }
@@ -155,7 +155,7 @@ export class FoundIssuers {
   }
 
   private async accept(iss: string, issuer: IssuerSettings, askedAt: number): Promise<IssuerSource> {
-    // Events, and what a connection relies on, are distinguished by the name.
+    // Events and open connections identify the issuer by its name.
     if (this.isNameOfAnother(iss, issuer.name)) throw new KmsJwtOptionsError('issuers().name', AMBIGUOUS);
     this.opening.set(iss, issuer.name);
     try {
@@ -170,7 +170,7 @@ export class FoundIssuers {
     }
   }
 
-  /** Those that are being opened count: another look-up may have been answered with the same name at the same time. */
+  /** Issuers that are being opened count: another look-up may have returned the same name at the same time. */
   private isNameOfAnother(iss: string, name: string): boolean {
     const known = [...this.found.entries()].map(([of, { source }]) => [of, source.name] as const);
     return [...known, ...this.opening].some(([of, taken]) => of !== iss && taken === name);
@@ -179,7 +179,7 @@ export class FoundIssuers {
   private async open(issuer: IssuerSettings, previous: IssuerSource | undefined): Promise<IssuerSource> {
     const source = await this.finder.open(issuer);
     if (previous) {
-      // First, as both may have a key by the same kid.
+      // First, because both may have a key with the same kid.
       await previous.end();
       void source.ring.refresh();
     }
@@ -194,7 +194,7 @@ export class FoundIssuers {
     await source?.end();
   }
 
-  /** An issuer that is known is accepted meanwhile, within limits. */
+  /** A known issuer stays accepted while look-ups fail, for up to `maxStale`. */
   private async failed(iss: string, found: Found | undefined, error: Error): Promise<IssuerSource> {
     if (!found) throw error;
     this.finder.onFailure(error);
@@ -216,7 +216,7 @@ function keysOf({ name, algorithms, keys, allowInsecureHttp }: IssuerSettings): 
 }
 
 function tooMany(): IssuerUnavailableError {
-  return new IssuerUnavailableError(`Too many issuers are being looked up at a time (${MAX_LOOKUPS})`);
+  return new IssuerUnavailableError(`Too many issuers are being looked up at the same time (${MAX_LOOKUPS})`);
 }
 
 function refuse(): never {

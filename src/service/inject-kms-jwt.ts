@@ -20,8 +20,8 @@ export function getKmsJwtServiceToken(name: string = DEFAULT_NAME): InjectionTok
 }
 
 /**
- * The injection token of the options of one registration, as `forRoot` got them or the factory of `forRootAsync` returned them,
- * for `overrideProvider` in tests. With an override that factory is not called.
+ * The injection token of the options of one registration, as passed to `forRoot` or returned from the factory of `forRootAsync`, for
+ * `overrideProvider` in tests. With an override, that factory is not called.
  *
  * @param name the `name` of the registration in `forRoot`. Default: the registration without a name
  *
@@ -39,6 +39,8 @@ export function getKmsJwtOptionsToken(name: string = DEFAULT_NAME): InjectionTok
 
 /**
  * Injects the service of a registration with a name; without one, the same as the type `KmsJwtService` alone.
+ *
+ * @param name the `name` of the instance in `forRoot`. Default: the instance without a name
  *
  * @example
  * ```ts

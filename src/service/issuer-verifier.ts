@@ -9,7 +9,7 @@ import { expectedOf } from './expected-of-issuer.js';
 import type { Question, VerifiedToken, Verifier } from './token-verifier.js';
 import { notAccepted, type TrustSource, type TrustSources } from './trust-sources.js';
 
-/** Verifies tokens of several issuers: each by the keys, and by the options, of its own. */
+/** Verifies tokens of several issuers, each only with the keys and options of its own issuer. */
 export class IssuerVerifier implements Verifier {
   constructor(
     private readonly sources: Pick<TrustSources, 'select'>,
@@ -24,7 +24,7 @@ export class IssuerVerifier implements Verifier {
   }
 
   /**
-   * Also asks whether the record and the keys of the issuer still accept the token: both may have changed since.
+   * Also checks that the token still fits the record and the keys of its issuer: both may have changed.
    *
    * @see TokenVerifier.recheck
    */
@@ -32,7 +32,7 @@ export class IssuerVerifier implements Verifier {
     const source = await this.sources.select(jws.payload.iss);
     const expected = expectedOf(source, options);
     if (!(await source.ring.find(jws.header.kid as string))) throw new TokenKeyUnknownError();
-    // When it ends by its age is for the watch to say.
+    // The watch itself reports when the token expires.
     checkClaims(jws.payload, { ...expected, ignoreExpiration: true, maxAge: undefined }, now());
     await source.verifier.recheck(token, jws, expected);
   }
@@ -67,7 +67,7 @@ function verifyBy(
   { token, options, now }: Question,
 ): VerifiedToken | Promise<VerifiedToken> {
   if (options.issuers && !options.issuers.includes(source.name)) throw notAccepted();
-  // A type that the call asks for is one more condition: that of the record stays.
+  // The typ that the call requires is an additional condition: that of the record still applies.
   if (source.issuer && options.asked?.typ !== undefined) {
     checkType(readHeader(received.parts.header), source.issuer.expect.typ);
   }

@@ -59,7 +59,7 @@ export class KmsJwtService implements OnApplicationShutdown {
   private readonly watcher: TokenWatcher;
   private readonly secondsNow = () => this.clock.now() / 1000;
 
-  /** @internal Nest makes it. */
+  /** @internal Created by Nest. */
   constructor(
     /** @internal */ readonly settings: KmsJwtSettings,
     private readonly ring: KeyRing,
@@ -151,11 +151,11 @@ export class KmsJwtService implements OnApplicationShutdown {
    * @param payload the claims, a plain object; `iat` and the claims of the options are added
    * @param options override the module's `signOptions`
    * @returns a JWS in compact serialization (RFC 7515, section 7.1), with the header `{ alg, typ, kid }`
-   * @throws KmsJwtOptionsError for wrong options or claims, before KMS is called; for a token over 4,096 bytes with
+   * @throws KmsJwtOptionsError for wrong options or claims, before KMS is called; for a token over 4,096 bytes with Ed25519 or
    * `messageType: 'RAW'`; in a service that only verifies
    * @throws KmsUnavailableError if KMS throttles, fails, cannot be reached or exceeds `limits.timeout`; at once if the queue is
    * full, while the circuit is open, and after shutdown. With the reason `alias_moved` if the alias has moved, other instances
-   * may refuse tokens of the old key, and the new one cannot sign yet; with `blocked` if the event loop did not run
+   * may refuse tokens of the old key, and the new one cannot sign yet; with `blocked` if the event loop was blocked for too long
    * @throws KmsAccessDeniedError, KmsKeyError if AWS refuses the call or the key
    * @throws KmsSignatureError if the reply of KMS contains no valid signature of this token
    * @throws the reason of `options.signal` as soon as it aborts
@@ -184,7 +184,8 @@ export class KmsJwtService implements OnApplicationShutdown {
    * @throws KmsUnavailableError, KmsAccessDeniedError, KmsKeyError, JwksUnavailableError for a token with an unknown `kid`
    * while the keys cannot be refreshed; with `lazy`, for any token if the first fetch of the keys fails
    * @throws KmsUnavailableError, KmsAccessDeniedError, KmsKeyError with `verification: 'kms'`, as `sign` does
-   * @throws JwksUnavailableError for any token while the key set of `jwksUri` is older than `rotation.maxStale`
+   * @throws JwksUnavailableError for any token while the key set of its issuer is older than `rotation.maxStale`
+   * @throws IssuerUnavailableError if the function `issuers` fails
    * @throws RevocationUnavailableError if the module's `isRevoked` fails
    * @throws SchemaUnavailableError if an asynchronous `schema` rejects or exceeds `limits.timeout`
    * @throws KmsJwtOptionsError for wrong options
@@ -239,7 +240,7 @@ export class KmsJwtService implements OnApplicationShutdown {
     return expiryOfToken(this, verified, options);
   }
 
-  /** @internal Undefined for what is no JWT. */
+  /** @internal Undefined if the token is not a JWT. */
   tryParse(token: string): CompactJws | undefined {
     return tryParseCompact(token, this.settings.limits.maxTokenLength);
   }
@@ -272,7 +273,7 @@ export class KmsJwtService implements OnApplicationShutdown {
    * tokens. Each call returns a new object.
    *
    * @throws KmsUnavailableError, KmsAccessDeniedError, KmsKeyError, JwksUnavailableError with `lazy`, if the first fetch of
-   * the keys fails
+   * the keys fails; JwksUnavailableError while the keys are older than `rotation.maxStale`
    *
    * @example
    * ```ts

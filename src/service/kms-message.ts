@@ -5,7 +5,7 @@ import type { VerificationKey } from '../jwt/jwk.js';
 import { externalMu, mlDsaEncodingOf } from '../jwt/ml-dsa.js';
 import type { KmsJwtSettings } from '../options/settings.js';
 
-/** AWS Sign and Verify take a RAW message of at most so many bytes. */
+/** The longest RAW message that AWS Sign and Verify accept, in bytes. */
 const MAX_RAW_LENGTH = 4096;
 
 /** The message of AWS Sign and Verify. */
@@ -15,10 +15,10 @@ export interface KmsMessage {
 }
 
 /**
- * What is sent to KMS of a token, to sign or to verify it.
+ * The message that is sent to KMS to sign or verify a token.
  *
- * @param option what the module is set to; algorithms that take no digest have a type that they need
- * @throws KmsJwtOptionsError for a token that is too long to be sent as it is
+ * @param option the module's `messageType`; for `DIGEST`, algorithms that accept no digest use the type that they need
+ * @throws KmsJwtOptionsError for a token that is too long for RAW
  */
 export function kmsMessage(
   signingInput: string,

@@ -16,12 +16,12 @@ export class KmsVerifier {
   ) {}
 
   /**
-   * Asks KMS once, whatever it has answered before.
+   * Calls KMS each time: no answer is cached.
    *
-   * @param token whose signature has verified here, so that no forgery uses up the quota of `sign`
-   * @param key by which it has verified
-   * @throws TokenKeyNotInKmsError for a key without an ARN; KmsJwtOptionsError for a token that is too long to be
-   * sent as it is; what the gateway throws
+   * @param token a token whose signature was verified locally, so that forgeries do not use up the quota of `sign`
+   * @param key the key that verified it
+   * @throws TokenKeyNotInKmsError for a key without an ARN; KmsJwtOptionsError for a token that is too long for RAW; what the
+   * gateway throws
    */
   async verify(token: string, key: VerificationKey): Promise<void> {
     if (!this.gateway || !isInKms(key)) throw new TokenKeyNotInKmsError();

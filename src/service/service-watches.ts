@@ -6,9 +6,9 @@ import type { KmsJwtService } from './kms-jwt.service.js';
 import type { WatchedClaims } from './token-watcher.js';
 import type { TrustSource } from './trust-sources.js';
 
-// These members of a service are private to the library.
+// Parts of KmsJwtService, which use its private members.
 
-/** What `KmsJwtService.sourceOf` does. */
+/** Implements `KmsJwtService.sourceOf`. */
 export async function sourceOfToken(
   service: KmsJwtService,
   token: string,
@@ -16,14 +16,14 @@ export async function sourceOfToken(
 ): Promise<TrustSource | undefined> {
   const sources = service['sources'];
   if (known) return sources?.unlessEnded(known);
-  // An overridden `authenticate` has accepted it in a way of its own.
+  // An overridden `authenticate` has accepted it by itself.
   const jws = sources && service.tryParse(token);
   return jws && sources.of(jws.payload.iss);
 }
 
 /**
- * What `KmsJwtService.watch` does: reports once when a token that was verified ceases to be valid, as `guard.endAtExpiry` and
- * `guard.recheckInterval` ask.
+ * Implements `KmsJwtService.watch`: reports once when a verified token ceases to be valid, according to `guard.endAtExpiry` and
+ * `guard.recheckInterval`.
  *
  * @returns a function that ends the watch
  * @throws TokenExpiredError, TokenKeyUnknownError if the token has ceased to be valid since it was verified
@@ -51,14 +51,14 @@ export function watchToken(
   );
 }
 
-/** What `KmsJwtService.expiryOf` does. */
+/** Implements `KmsJwtService.expiryOf`. */
 export function expiryOfToken(
   service: KmsJwtService,
   { token, claims, source }: WatchedClaims,
   options: VerifyOptions | undefined,
 ): number {
   const settings = service.verifyOptions.read(options);
-  // Claims that the app made of a token that is no JWT may have an `exp` of any type: it then never expires here.
+  // If the token is not a JWT, the `exp` in the app's claims may be of any type: then the token never expires here.
   const payload = service.tryParse(token)?.payload ?? claims;
   return expiryOf(payload, source ? expectedOf(source, settings) : settings);
 }

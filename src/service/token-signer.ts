@@ -17,7 +17,7 @@ import { kmsMessage } from './kms-message.js';
 
 export type SignerSettings = Pick<KmsJwtSettings, 'messageType'> & Pick<LimitSettings, 'timeout'>;
 
-/** How a token is signed, from its claims to its last character. */
+/** Signs tokens: makes the claims, calls KMS and checks the signature. */
 export class TokenSigner {
   /** How many tokens were withheld because the signature from KMS did not verify. */
   refusedSignatures = 0;
@@ -108,7 +108,7 @@ export class TokenSigner {
     return { ...signature, signingInput };
   }
 
-  /** The header of tokens without `header`, which is the same for each of a key. */
+  /** The header of tokens without the option `header`: the same for all tokens of a key. */
   private defaultHeader(key: SigningKey): string {
     const known = this.headers.get(key);
     if (known !== undefined) return known;
@@ -130,7 +130,7 @@ function timeoutErrorOf({ timeoutMs }: Deadline): TimeoutError {
     );
 }
 
-/** One signal may end many signatures, and Node warns of an eleventh listener. */
+/** One signal may cancel many signatures, and Node warns at the eleventh listener. */
 function allowManyListeners(signal: AbortSignal | undefined): void {
   if (!signal) return;
   try {

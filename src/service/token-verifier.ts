@@ -31,7 +31,7 @@ export interface VerifiedToken {
 export type VerifierSettings = Pick<KmsJwtSettings, 'isRevoked' | 'cache'> &
   Pick<LimitSettings, 'maxTokenLength' | 'timeout'>;
 
-/** Verifies tokens, and asks again about those that verified. */
+/** Verifies tokens, and rechecks verified ones. */
 export interface Verifier {
   verify(token: unknown, options: VerifySettings, now: () => number): VerifiedToken | Promise<VerifiedToken>;
   recheck(token: string, jws: CompactJws, options: VerifySettings, now: () => number): Promise<void>;
@@ -43,7 +43,7 @@ interface ReadToken extends ReceivedToken {
   readonly signature: Buffer;
 }
 
-/** What a call asks of a token. */
+/** A token to verify, and the options of the call. */
 export interface Question {
   readonly token: unknown;
   readonly options: VerifySettings;
@@ -52,8 +52,8 @@ export interface Question {
 }
 
 /**
- * Verifies a token, from its length to its last claim. Only an unknown `kid` can trigger a look-up. A function returns a
- * promise only where there is something to wait for.
+ * Verifies a token, from its length to its last claim. Only an unknown `kid` can trigger a look-up. Its methods return a
+ * promise only if there is something to wait for.
  */
 export class TokenVerifier implements Verifier {
   private readonly verified: VerifiedTokens;
@@ -77,7 +77,7 @@ export class TokenVerifier implements Verifier {
     return this.verifyAnew(this.receive(token), question, keys);
   }
 
-  /** As `verify`, for a token whose payload was read, to find out whose it is. */
+  /** Like `verify`, for a token whose payload was read to find its issuer. */
   verifyReceived(received: ReceivedToken, question: Question): VerifiedToken | Promise<VerifiedToken> {
     const keys = this.ring.known;
     const known = this.knownSignature(question.token, keys);
@@ -87,9 +87,9 @@ export class TokenVerifier implements Verifier {
   }
 
   /**
-   * Asks again what can end a token before it expires: the app's `isRevoked`, and KMS if it is to verify too.
+   * Repeats the checks that can end a token before it expires: the app's `isRevoked`, and KMS if it is to verify, too.
    *
-   * @param token that was verified before, with its parsed parts
+   * @param token a token that was verified before
    */
   async recheck(token: string, { payload, header }: CompactJws, options: VerifySettings): Promise<void> {
     await this.checkRevocation(payload, header);
@@ -140,7 +140,7 @@ export class TokenVerifier implements Verifier {
   ): VerifiedToken | Promise<VerifiedToken> {
     const read = this.read(received, question.options);
     const { kid } = read.header;
-    // No key can have such a kid: a refresh would be in vain.
+    // No key can have such a kid: a refresh would not find one.
     if (kid === undefined) throw new TokenKeyUnknownError();
     const key = keys?.get(kid);
     return key ? this.verifyBy(key, read, question) : this.verifyByFetchedKey(kid, read, question);

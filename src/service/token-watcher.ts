@@ -14,34 +14,34 @@ import { type Clock, SYSTEM_CLOCK } from '../keys/clock.js';
 import { MAX_TIMER_MS } from '../options/defaults.js';
 import type { TrustSource } from './trust-sources.js';
 
-/** The share by which `recheckInterval` varies, so that connections do not ask all at once. */
+/** The share by which `recheckInterval` varies, so that connections are not all rechecked at once. */
 const RECHECK_JITTER = 0.1;
-/** The errors of a check that says nothing about the token. */
+/** The errors of a recheck that says nothing about the token. */
 const UNANSWERED = [
   RevocationUnavailableError,
   KmsUnavailableError,
   IssuerUnavailableError,
   JwksUnavailableError,
 ];
-/** How many checks in a row may fail to get an answer. */
+/** The number of consecutive rechecks without an answer that ends a watch. */
 const MAX_FAILED_RECHECKS = 3;
 
-/** A token that was verified, and its claims as they were returned: those of a token that is no JWT, such as an API key. */
+/** A verified token, and the claims that were returned for it. It may also be something other than a JWT, such as an API key. */
 export interface WatchedClaims {
   readonly token: string;
   readonly claims: JwtClaims;
-  /** Whose keys verified it; undefined for what is no JWT, and without the option `issuers`. */
+  /** Whose keys verified it; undefined if it is not a JWT, and without the option `issuers`. */
   readonly source: TrustSource | undefined;
 }
 
-/** A token that was verified, for as long as something relies on it: a connection, a subscription, a stream. */
+/** A verified token that something still relies on: a connection, a subscription or a stream. */
 export interface WatchedToken {
   readonly kid: string | undefined;
   /** The name of its issuer, if that is another one. */
   readonly issuer?: string | undefined;
   /** Seconds since 1970; Infinity for a token that does not expire. */
   readonly expiresAt: number;
-  /** Rejects as `verify` does; it is asked at each `recheckInterval`. */
+  /** Rejects as `verify` does; called at each `recheckInterval`. */
   recheck(): Promise<void>;
 }
 
@@ -49,7 +49,7 @@ export interface WatchedToken {
 export interface TokenWatcherSettings {
   /** Whether the end of a token, or of the trust in its key, is reported. */
   endAtExpiry: boolean;
-  /** How often to ask again whether a token is revoked, and to have KMS verify it again; undefined: never. */
+  /** How often `isRevoked` and, with `verification: 'kms'`, KMS check a token again, in seconds; undefined: never. */
   recheckInterval: number | undefined;
 }
 
@@ -57,7 +57,7 @@ type WatcherClock = Pick<Clock, 'now' | 'schedule'>;
 
 /** How often the watched tokens are compared with the wall clock. */
 const TICK_MS = 500;
-/** More than a key set has. */
+/** More keys than a key set has. */
 const MAX_REMOVED_KEYS = 2000;
 
 /** Reports when a token expires, is revoked, or its key is no longer trusted. */
@@ -127,7 +127,7 @@ export class TokenWatcher {
     for (const watch of this.watches) if (this.hasExpired(watch.token)) watch.end(expired(watch.token));
   }
 
-  /** No token can be verified by keys that are too old. */
+  /** No token can be verified with keys that are too old. */
   private endAll({ error: cause, issuer }: { error: Error; issuer?: string }): void {
     if (!this.settings.endAtExpiry) return;
     const error = new JwksUnavailableError('The key set is older than rotation.maxStale', { cause });

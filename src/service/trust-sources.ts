@@ -6,12 +6,12 @@ import type { FoundIssuers } from './found-issuers.js';
 import type { KmsJwtHealth } from './kms-jwt-health.js';
 import type { TokenVerifier } from './token-verifier.js';
 
-/** Keys, and the verifier of their tokens. Nothing of it is shared with another source. */
+/** Keys, and the verifier of their tokens. Sources share nothing with each other. */
 export interface TrustSource {
   readonly name: string;
   readonly ring: KeyRing;
   readonly verifier: TokenVerifier;
-  /** Undefined for the own tokens, of which the options of the module say what they have to be. */
+  /** Undefined for the module's own tokens, whose rules are in the options of the module. */
   readonly issuer: IssuerSettings | undefined;
 }
 
@@ -45,7 +45,7 @@ export class TrustSources {
    * The source of tokens with that `iss`.
    *
    * @returns a promise only if the app has to be asked for the issuer
-   * @throws TokenClaimError for an issuer that is not accepted; IssuerUnavailableError if that cannot be found out now
+   * @throws TokenClaimError for an issuer that is not accepted; IssuerUnavailableError if the look-up fails
    */
   select(iss: unknown): TrustSource | Promise<TrustSource> {
     if (iss !== undefined && typeof iss !== 'string') {
@@ -59,10 +59,10 @@ export class TrustSources {
   }
 
   /**
-   * The source of a token that was verified; undefined if it is of no issuer that is accepted, as the app verified it by itself.
+   * The source of a verified token; undefined if its issuer is not accepted, because the app verified the token by itself.
    *
-   * @throws TokenClaimError if the issuer is not accepted any more; IssuerUnavailableError if it was displaced meanwhile, and
-   * cannot be looked up again now
+   * @throws TokenClaimError if the issuer is no longer accepted; IssuerUnavailableError if it was evicted meanwhile, and the new
+   * look-up fails
    */
   async of(iss: unknown): Promise<TrustSource | undefined> {
     try {
@@ -74,7 +74,7 @@ export class TrustSources {
     }
   }
 
-  /** The same source. @throws TokenClaimError if the app no longer returns its issuer */
+  /** Returns the source. @throws TokenClaimError if the app no longer returns its issuer */
   unlessEnded(source: TrustSource): TrustSource {
     if (source.issuer && this.found?.hasEnded(source.issuer.issuer)) throw notAccepted();
     return source;
@@ -91,13 +91,13 @@ export class TrustSources {
     for (const { ring } of this.listed.values()) void ring.refresh();
   }
 
-  /** The names of all; undefined if issuers are looked up. */
+  /** The names of all sources; undefined if a function finds the issuers. */
   get names(): string[] | undefined {
     if (this.found) return undefined;
     return [...(this.own ? [this.own] : []), ...this.others].map(({ name }) => name);
   }
 
-  /** Ends the refreshes of the keys of other issuers, also of those that are looked up now. */
+  /** Ends the refreshes of the keys of other issuers, also of those whose look-up is in progress. */
   async stop(): Promise<void> {
     await Promise.all([this.found?.stop(), ...[...this.listed.values()].map(({ ring }) => ring.stop())]);
   }

@@ -2,19 +2,19 @@ import { LRUCache } from 'lru-cache';
 import { isSamePublicKey, type VerificationKey } from '../jwt/jwk.js';
 import type { ReceivedHeader } from '../jwt/received-header.js';
 
-/** A longer token is not kept, nor is its header, in characters. */
+/** The maximum length of a token, in characters: neither a longer one nor its header is kept. */
 const MAX_LENGTH = 4096;
-/** The characters at the end of a token that tell it from others: of its signature. */
+/** The number of characters at the end of a token, in its signature, that distinguish it from others. */
 const FINGERPRINT_LENGTH = 10;
-/** An issuer writes the same header into each of its tokens, apart from the `kid`. */
+/** Few are needed: an issuer writes the same header into all of its tokens, apart from the `kid`. */
 const MAX_HEADERS = 100;
 
 type Keys = ReadonlyMap<string, VerificationKey>;
 
-/** What does not change about a token: its form was checked, and its signature is valid by this key. */
+/** The checks of a token whose result cannot change: it is well-formed, and its signature is valid with this key. */
 export interface VerifiedSignature {
   readonly header: ReceivedHeader;
-  /** The payload as JSON. Each caller parses it, and has claims of its own. */
+  /** The payload as JSON. Each caller parses it, so that callers do not share the claims. */
   readonly payload: string;
   key: VerificationKey;
 }
@@ -25,24 +25,24 @@ interface KeptToken {
 }
 
 /**
- * Tokens whose signature was verified twice, by their exact text, and the headers of verified tokens: to keep a token that
- * never comes again would cost more than it saves. Nothing of a token that did not verify is kept, so that no forged token can
- * take the place of a valid one. Whether the token is still accepted is for the caller to check each time.
+ * Keeps tokens whose signature was verified twice, by their exact text, and the headers of verified tokens. Tokens are kept only
+ * the second time, because keeping one that never comes again costs more than it saves. Nothing of a token that did not verify is
+ * kept, so that no forged token can displace a valid one. The caller has to check each time whether the token is still accepted.
  */
 export class VerifiedTokens {
-  /** By fingerprint, as hashing a whole token takes longer than comparing it. */
+  /** By fingerprint, because hashing a whole token takes longer than comparing it. */
   private readonly tokens: LRUCache<number, KeptToken> | undefined;
-  /** Fingerprints of the tokens that came last, and of those before them: as many each as there can be tokens. */
+  /** The fingerprints of the latest tokens, and of those before them: up to `max` each. */
   private seen = new Set<number>();
   private seenBefore = new Set<number>();
   private readonly headers = new LRUCache<string, ReceivedHeader>({ max: MAX_HEADERS });
-  /** The last header that was asked for: mostly the next one, too. */
+  /** The header that was looked up last: the next token mostly has the same. */
   private lastHeader: ReceivedHeader | undefined;
   private lastEncoded: string | undefined;
-  /** The keys at the last look. */
+  /** The keys at the last call of `get`. */
   private keys: Keys = new Map();
 
-  /** @param max of tokens; 0 for none */
+  /** @param max the maximum number of tokens; 0 for none */
   constructor(private readonly max: number) {
     this.tokens = max > 0 ? new LRUCache({ max }) : undefined;
   }
@@ -73,8 +73,8 @@ export class VerifiedTokens {
   }
 
   /**
-   * @param encodedHeader that part of the token
-   * @param verified by a key that is trusted now, not only when the signature began to be checked
+   * @param encodedHeader the first part of the token
+   * @param verified its key is trusted now, not only when the check of the signature began
    */
   add(token: string, encodedHeader: string, verified: VerifiedSignature): void {
     if (token.length > MAX_LENGTH) return;
@@ -86,7 +86,7 @@ export class VerifiedTokens {
     if (this.wasSeen(fingerprint)) this.tokens.set(fingerprint, { token: detached(token), verified });
   }
 
-  /** Whether a token with that fingerprint was among the last ones: one that comes less often would not stay anyway. */
+  /** Whether a token with that fingerprint was among the latest: one that comes less often would be evicted anyway. */
   private wasSeen(fingerprint: number): boolean {
     if (this.seen.has(fingerprint) || this.seenBefore.has(fingerprint)) return true;
     this.seen.add(fingerprint);
@@ -108,7 +108,7 @@ export class VerifiedTokens {
   }
 }
 
-/** A fetch of the keys makes new objects of the same keys. */
+/** Compares the keys themselves, because each fetch makes new objects of the same keys. */
 function sameKeyIn(keys: Keys, one: VerificationKey): VerificationKey | undefined {
   const key = keys.get(one.kid);
   return key && isSamePublicKey(key, one) ? key : undefined;
@@ -122,7 +122,7 @@ function fingerprintOf(token: string): number {
   return hash;
 }
 
-/** The same text on its own: a part of a string keeps all of it in memory. */
+/** A copy of the text: a substring keeps the whole string in memory. */
 function detached(ascii: string): string {
   return Buffer.from(ascii, 'latin1').toString('latin1');
 }

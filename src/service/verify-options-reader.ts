@@ -13,7 +13,7 @@ export class VerifyOptionsReader {
   /**
    * @param defaults the module's
    * @param sources undefined without other issuers
-   * @throws KmsJwtOptionsError if the defaults name an issuer that there is not
+   * @throws KmsJwtOptionsError if the defaults name an unknown issuer
    */
   constructor(
     private readonly defaults: VerifySettings,
@@ -34,12 +34,12 @@ export class VerifyOptionsReader {
     return settings;
   }
 
-  /** The names that the option `issuers` may have; undefined if issuers are looked up. Without the module's there is one. */
+  /** The names allowed in the option `issuers`; undefined if a function finds the issuers; without the module's `issuers`, only `own`. */
   get issuerNames(): readonly string[] | undefined {
     return this.sources ? this.sources.names : [OWN_ISSUER];
   }
 
-  /** A name must not be ignored where it is to keep tokens out. */
+  /** A mistyped name must not go unnoticed in an option that keeps tokens out. */
   private refuseUnknownIssuers({ issuers }: VerifySettings): void {
     const known = this.issuerNames;
     if (!issuers || !known || issuers.every((name) => known.includes(name))) return;

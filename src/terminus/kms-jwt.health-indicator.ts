@@ -9,17 +9,17 @@ export type KmsJwtHealthResult<Key extends string> = Record<
   {
     /** `up` while tokens can be verified. */
     status: 'up' | 'down';
-    /** `up`, but something is wrong: `stale`, no key that may sign, or an open circuit, of Sign or of Verify. */
+    /** Whether something is wrong: `stale`, no key that may sign, an open circuit of Sign or Verify, or no current keys of an issuer. */
     degraded: boolean;
   } & KmsJwtHealth
 >;
 
 /**
  * Reports to `@nestjs/terminus` whether tokens can be verified. The status is `up` as long as there are keys, even if they could
- * not be refreshed or KMS is unavailable, as the last known keys still verify, and an outage of KMS should not take all
- * instances out of service. Then `degraded` is true: see `stale`, `signing`, `circuit`, `verifyCircuit` and `staleIn` in the
- * result. It is `down` without keys, and while the key set of `jwksUri` is older than `rotation.maxStale`. It makes no call to
- * KMS. Issuers that a function `issuers` finds do not count, and are not in the result. See docs/operations.md.
+ * not be refreshed or KMS is unavailable: the last known keys still verify, and an outage of KMS should not take all instances
+ * out of service. Then `degraded` is true: see `stale`, `signing`, `circuit`, `verifyCircuit` and `staleIn` in the result. It is
+ * `down` without keys, and while the key set of `jwksUri` is older than `rotation.maxStale`. It makes no call to KMS. Issuers
+ * that a function `issuers` finds do not count, and are not in the result. See docs/operations.md.
  *
  * @example
  * ```ts
@@ -40,7 +40,7 @@ export type KmsJwtHealthResult<Key extends string> = Record<
  */
 @Injectable()
 export class KmsJwtHealthIndicator {
-  /** @internal Nest makes it. */
+  /** @internal Created by Nest. */
   constructor(@InjectKmsJwt() private readonly jwt: KmsJwtService) {}
 
   /**
@@ -71,11 +71,11 @@ export class KmsJwtHealthIndicator {
   /**
    * The entry for the health report.
    *
-   * @param key its name; default: `'kms-jwt'`
+   * @param key the name of the entry. Default: `'kms-jwt'`
    */
   isHealthy<Key extends string = 'kms-jwt'>(key: Key = 'kms-jwt' as Key): KmsJwtHealthResult<Key> {
     const { issuers, issuersAreFound, ...health } = this.jwt.health();
-    // Issuers that a function finds are those of the tokens that came: they say nothing of this instance, and may be many.
+    // The issuers that a function finds depend on the tokens that came: they say nothing about this instance, and may be many.
     const others = Object.values((!issuersAreFound && issuers) || {});
     const awaitsTokens = issuersAreFound && health.keys.length === 0;
     const status = awaitsTokens || [health, ...others].some(canVerify) ? 'up' : 'down';

@@ -9,13 +9,13 @@ import { DEFAULT_GUARD } from '../options/defaults.js';
 import { OWN_ISSUER } from '../options/read-issuers.js';
 import type { KmsJwtService } from '../service/kms-jwt.service.js';
 
-/** How `fakeClaims` stands in for the guard of the app. */
+/** Options of `fakeClaims`. */
 export interface FakeClaimsOptions {
   /** The class of the guard that it replaces, such as that of `KmsJwtGuard.named('internal')`. Default: `KmsJwtGuard`. */
   guard?: Type<KmsJwtGuard>;
-  /** The name that `@TokenIssuer()` gives. Default: `'own'`. */
+  /** The name of the issuer, for `@TokenIssuer()` and `@Issuers()`. Default: `'own'`. */
   issuer?: string;
-  /** The property of the request, as the module's `guard.property`. Default: `'user'`. */
+  /** The property of the request that gets the claims, as in the module's `guard.property`. Default: `'user'`. */
   property?: string;
 }
 
@@ -23,17 +23,19 @@ export interface FakeClaimsOptions {
 const VERDICT_TIMEOUT_MS = 15_000;
 
 /**
- * A guard for tests, which looks at no token: each call has these claims. It records them as `KmsJwtGuard` does on every transport, for
- * `@Claims()`, `claimsOf(context)` and `request.user`, and has its methods for gateways and resolvers. It follows `@Public()`, without claims, and
- * `@Scopes()`, by the scopes in the claims. Options of `@VerifyWith()` and `@Issuers()` have no effect.
+ * A guard for tests that ignores tokens: every call has these claims. Like `KmsJwtGuard`, it records them on every transport, for
+ * `@Claims()`, `claimsOf(context)` and `request.user`, and has methods for gateways and resolvers. `@Public()` works as usual, and
+ * such a call has no claims; `@Scopes()` uses the scopes in the claims; `@Issuers()` uses the option `issuer`. The other options of
+ * `@VerifyWith()` have no effect.
  *
- * Nest overrides a class in one of two ways: `overrideProvider` replaces a guard that is injected, and an APP_GUARD with `useExisting`;
- * `overrideGuard` replaces one that `@UseGuards()` names. The second call for a class replaces the first.
+ * Nest has two ways to override a class: `overrideProvider` replaces a guard that is injected, and an APP_GUARD with `useExisting`;
+ * `overrideGuard` replaces one in `@UseGuards()`. For one class, the second call replaces the first.
  *
- * @param claims are copied for each call: a test may change them between two
- * A line of the log warns of it, unless `NODE_ENV` is `test`, as Vitest and Jest set it.
+ * A warning is logged unless `NODE_ENV` is `test`, as Vitest and Jest set it.
  *
- * @throws KmsJwtOptionsError for claims that are no plain object, and if `NODE_ENV` is `production` or `prod`, in any case
+ * @param claims copied for each call: a test may change them between two calls
+ * @throws KmsJwtOptionsError for claims that are not a plain object, and if `NODE_ENV` is `production` or `prod`, in upper or lower
+ * case
  *
  * @example
  * ```ts
@@ -73,7 +75,7 @@ class FakeClaimsGuard extends KmsJwtGuard {
   }
 }
 
-/** What the guard asks the service besides the claims. */
+/** What the guard needs from the service besides the claims. */
 function serviceOf(claims: JwtClaims, issuer: string, property: string): KmsJwtService {
   const service: Partial<KmsJwtService> = {
     guardSettings: {

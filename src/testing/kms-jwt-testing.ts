@@ -16,18 +16,17 @@ export interface KmsJwtTestingOptions {
 
 /** A LocalKms, a clock, and the way to put both into an app. */
 export interface KmsJwtTesting {
-  /** It has one key with the alias `alias/auth`. A test can move that, or inject a fault. */
+  /** Has one key, with the alias `alias/auth`. A test can move the alias, or inject a fault. */
   readonly localKms: LocalKms;
-  /** The time of the app, for all of its registrations of the module. */
+  /** The clock of the app, for all of its registrations of the module. */
   readonly clock: TestClock;
-  /** The options that lead to the key, for `forRoot`. The app has its own clock unless `override` is used. */
+  /** Options for `forRoot` that select the key. Without `override`, the app uses the clock of the system. */
   readonly options: { readonly keyId: string; readonly client: KMSClient };
   /**
-   * Gives the app of a `Test.createTestingModule()` this clock, and these options instead of those of the registration without
-   * a name. What its `forRootAsync` would call to get options is not called. The options of a registration with a name are at
-   * `getKmsJwtOptionsToken(name)`.
+   * Gives the app of a `Test.createTestingModule()` this clock, and replaces the options of the registration without a name. The
+   * factory of its `forRootAsync` is not called. For a registration with a name, override the provider `getKmsJwtOptionsToken(name)`.
    *
-   * @param options as the app has them, without `regions`, `jwksUri` and `jwks`; `keyId` and `client` are replaced
+   * @param options the options of the app, without `regions`, `jwksUri` and `jwks`; `keyId` and `client` are replaced. Default: none
    * @returns the builder
    *
    * @example
@@ -42,7 +41,7 @@ export interface KmsJwtTesting {
 export interface ModuleBuilder {
   /** Begins to replace the provider of a token. */
   overrideProvider(token: unknown): {
-    /** Replaces it by a value. */
+    /** Replaces it with a value. */
     useValue(value: unknown): unknown;
   };
 }
@@ -50,11 +49,12 @@ export interface ModuleBuilder {
 const ALIAS = 'auth';
 
 /**
- * A KMS and a clock for a test of an app with real tokens, without AWS: `sign` and `verify` do all that they do in
- * production, except that the test owns the time.
+ * Creates a KMS and a clock, to test an app with real tokens and without AWS: `sign` and `verify` work as in production, except
+ * that the test controls the time.
  *
- * @throws KmsJwtOptionsError for a `now` that is no valid Date
- * @throws Error if `NODE_ENV` is `production` or `prod`, in any case
+ * @throws KmsJwtOptionsError for a `now` that is not a valid Date
+ * @throws TypeError for an unknown `keySpec`
+ * @throws Error if `NODE_ENV` is `production` or `prod`, in upper or lower case
  *
  * @example
  * ```ts

@@ -4,8 +4,8 @@ import type { Duration } from '../options/duration.js';
 import { duration as durationRule, toSeconds } from '../options/option-rules.js';
 
 /**
- * The time of the module in a test. It stands still until the test moves it. The time of `sign`, of `verify` and of open
- * connections, and that of a rotation, is this one; limits such as `limits.timeout` are real time.
+ * The clock of the module in a test. It stands still until the test moves it. `sign`, `verify`, open connections and rotations use
+ * it; limits such as `limits.timeout` use real time.
  */
 export class TestClock implements Clock {
   private timers: { readonly at: number; readonly run: () => void }[] = [];
@@ -22,10 +22,10 @@ export class TestClock implements Clock {
   }
 
   /**
-   * Moves the time forward. What becomes due meanwhile runs in its order, such as a refresh of the keys; this method does not
-   * wait for calls that it starts.
+   * Moves the time forward. Whatever becomes due, such as a refresh of the keys, is started in order; this method does not wait for
+   * its calls.
    *
-   * @throws KmsJwtOptionsError for what is no duration
+   * @throws KmsJwtOptionsError for a value that is not a positive duration
    *
    * @example
    * ```ts

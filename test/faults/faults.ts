@@ -47,7 +47,7 @@ const FAULTS: readonly Fault[] = [
   {
     name: 'expired',
     logins: REFUSED,
-    log: /AWS has no valid credentials for Sign .*\(ExpiredTokenException/,
+    log: /The AWS credentials for Sign .* are missing or not valid \(ExpiredTokenException/,
     kms: { kind: 'error', name: 'ExpiredTokenException', message: EXPIRED },
   },
   { name: 'silent', logins: REFUSED, log: UNANSWERED, network: 'silent' },

@@ -253,7 +253,7 @@ describe('the cause', () => {
   test('says no more than its kind', async () => {
     expect(await causeOf(sourceWith(() => Promise.reject(new RangeError('s3cret'))))).toMatchObject({
       name: 'RangeError',
-      message: 'Left out, as it may quote the URL or the key set',
+      message: 'Omitted, as it may quote the URL or the key set',
     });
   });
 });

@@ -91,7 +91,9 @@ describe('with the credentials of a pod', () => {
     const { call } = await gatewayWith({});
     await expect(call()).rejects.toMatchObject({
       name: 'KmsAccessDeniedError',
-      message: expect.stringMatching(/^AWS has no valid credentials for GetPublicKey .*\(AccessDenied\)/),
+      message: expect.stringMatching(
+        /^The AWS credentials for GetPublicKey .* are missing or not valid \(AccessDenied\)/,
+      ),
     });
   });
 });

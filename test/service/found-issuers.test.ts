@@ -242,7 +242,7 @@ describe('at most ten look-ups run at a time', () => {
     hold();
     const random = Array.from({ length: 10 }, (_, n) => select(found, `random-${n}`));
     expect(await select(found, 'a')).toBeUndefined();
-    expect(state.failures).toEqual(['Too many issuers are being looked up at a time (10)']);
+    expect(state.failures).toEqual(['Too many issuers are being looked up at the same time (10)']);
     expect(found.select('a')).toMatchObject({ name: 'a' });
     state.release?.();
     await Promise.all(random);

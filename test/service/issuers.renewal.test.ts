@@ -112,7 +112,7 @@ describe('an issuer that a function has returned', () => {
       return lines.join('\n');
     };
     await eventually(log).toMatch(
-      /The function issuers could not be asked again; .* until rotation\.maxStale: The function issuers failed$/m,
+      /Could not look up an issuer again; .* until rotation\.maxStale: The function issuers failed$/m,
     );
     expect(lines.join('\n')).not.toContain('s3cret');
     // It is not asked for each token.

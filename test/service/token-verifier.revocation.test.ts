@@ -56,7 +56,7 @@ describe('isRevoked', () => {
       cause: {
         name: 'TypeError',
         code: 'ECONNREFUSED',
-        message: 'Left out, as it may quote the claims',
+        message: 'Omitted, as it may quote the claims',
       },
     });
   });

@@ -95,7 +95,7 @@ describe('a schema', () => {
       cause: {
         name: 'TypeError',
         code: 'ECONNREFUSED',
-        message: 'Left out, as it may quote the claims',
+        message: 'Omitted, as it may quote the claims',
       },
     });
   });

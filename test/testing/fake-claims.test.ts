@@ -3,6 +3,7 @@ import { APP_GUARD } from '@nestjs/core';
 import { Test, type TestingModuleBuilder } from '@nestjs/testing';
 import {
   Claims,
+  Issuers,
   type JwtClaims,
   KmsJwtGuard,
   KmsJwtModule,
@@ -45,6 +46,9 @@ describe('an APP_GUARD that is registered by useExisting', () => {
     @Public() @Get('public') open(@Claims() claims?: JwtClaims) {
       return { claims: claims ?? null };
     }
+    @Issuers('own') @Get('own') own() {
+      return {};
+    }
     @OptionalAuth() @Get('optional') optional(@Claims() claims?: JwtClaims) {
       return { claims: claims ?? null };
     }
@@ -72,6 +76,7 @@ describe('an APP_GUARD that is registered by useExisting', () => {
     expect(await get('/user')).toEqual([200, { sub: 'user-42' }]);
     expect(await get('/public')).toEqual([200, { claims: null }]);
     expect(await get('/optional')).toEqual([200, { claims: { sub: 'user-42' } }]);
+    expect(await get('/own')).toEqual([200, {}]);
   });
 
   test('each call has its own copy of the claims as they are then', async () => {
@@ -86,6 +91,7 @@ describe('an APP_GUARD that is registered by useExisting', () => {
     const fake = fakeClaims({ sub: 'user-42' }, { issuer: 'corp', property: 'auth' });
     const get = await start(builder().overrideProvider(KmsJwtGuard).useValue(fake));
     expect(await get('/me')).toMatchObject([200, { issuer: 'corp' }]);
+    expect(await get('/own')).toEqual([401, undefined]);
     // Without `user` the handler returns nothing.
     await expect(get('/user')).rejects.toThrow(SyntaxError);
   });

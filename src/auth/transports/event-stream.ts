@@ -5,7 +5,7 @@ import type { ExecutionContext } from '@nestjs/common';
 import { type RawResponse, rawResponseOf } from './http-response.js';
 import type { OpenConnection } from './transport.js';
 
-/** The key under which Nest keeps what `@Sse()` says of a handler. */
+/** The key of the metadata that `@Sse()` sets. */
 const SSE = '__sse__';
 /** How long the client may take to read the end of the stream. */
 const CLOSE_TIMEOUT_MS = 1000;
@@ -16,7 +16,7 @@ const streaming = new WeakMap<object, boolean>();
 /** The streams that Nest pipes into responses. */
 const sources = new WeakMap<RawResponse, Readable>();
 
-/** The stream of a handler with `@Sse()`; a download is not cut off. */
+/** The stream of a handler with `@Sse()`; undefined for others: a download is not cut off. */
 export function eventStreamOf(context: ExecutionContext): OpenConnection | undefined {
   if (!isEventStream(context.getHandler())) return undefined;
   const raw = rawResponseOf(context);
@@ -40,15 +40,15 @@ function isEventStream(handler: object): boolean {
   return isStreaming;
 }
 
-/** That of the request: a response has none once it has ended, or behind a slow answer to a pipelined request. */
+/** The socket of the request: a response has none after its end, nor while it waits for the response to an earlier pipelined request. */
 function socketOf(context: ExecutionContext): Socket {
   return context.switchToHttp().getRequest<IncomingMessage>().socket;
 }
 
-/** Nest stops the producer once the socket, or the stream of HTTP/2, is closed: to end the response is not enough. */
+/** Nest stops the producer only when the socket, or the HTTP/2 stream, is closed: ending the response is not enough. */
 function end(response: RawResponse, socket: Socket): void {
   const close = () => ('stream' in response ? response.stream.close() : socket.destroy());
-  // What the producer still emits must not be written after the end, which would be an unhandled error.
+  // A write after the end would be an unhandled error, and the producer may still emit.
   sources.get(response)?.unpipe(response);
   response.once('finish', close);
   // Without a callback: middleware that wraps `end` may take it for a chunk.

@@ -3,17 +3,17 @@ import { KmsJwtOptionsError } from '../../errors/errors.js';
 import { isInfo } from './graphql.js';
 import { prototypeOf } from './prototype-of.js';
 
-/** The parts of a reference, for `verifyReference`. */
+/** Options of `KmsJwtGuard.verifyReference`. */
 export interface ReferenceOptions {
-  /** The resolver or its class, if `@Scopes()` and `@VerifyWith()` of its class are to count. */
+  /** The resolver or its class, if `@Scopes()` and `@VerifyWith()` on the class are to count. Default: they do not. */
   resolver?: object;
 }
 
 /**
- * The context of a `__resolveReference`, as if a guard were asked.
+ * The context of a `__resolveReference`, as a guard would get it.
  *
- * @param resolver its class counts as that of the handler
- * @throws KmsJwtOptionsError for other arguments: without them no token would be found, nor would its claims be recorded
+ * @param resolver its class counts as the class of the handler
+ * @throws KmsJwtOptionsError for other arguments: the token would not be found, and its claims would not be recorded
  */
 export function referenceContext(context: unknown, info: unknown, resolver: object = {}): ExecutionContext {
   if (typeof context !== 'object' || context === null || !isInfo(info)) {
@@ -38,6 +38,6 @@ export function referenceContext(context: unknown, info: unknown, resolver: obje
 
 function refuseSwitch(): never {
   throw new TypeError(
-    'The context of a reference has the arguments of GraphQL alone: use GqlExecutionContext',
+    'The context of a reference has only the arguments of GraphQL: use GqlExecutionContext',
   );
 }

@@ -38,12 +38,12 @@ const CODES: Record<Refusal['status'], string> = {
 
 /**
  * An error whose `extensions` reach the client: graphql-js copies them. An HttpException, so that Nest does not log it as
- * unknown; without `statusCode` in its body, so that Nest's Apollo driver does not replace the codes by its own.
+ * unknown; without `statusCode` in its body, so that Nest's Apollo driver does not replace the codes with its own.
  */
 function refuse(error: KmsJwtError): HttpException {
   const { status, message, errorCode } = refusalOf(error);
   const exception = new HttpException({ message, errorCode }, status, { cause: error, errorCode });
-  // Apollo sends it to clients where NODE_ENV is not 'production'.
+  // Apollo sends the stack to clients unless NODE_ENV is 'production'.
   exception.stack = `${exception.name}: ${message}`;
   return Object.assign(exception, { extensions: { code: CODES[status], errorCode } });
 }
@@ -60,12 +60,12 @@ function carriersOf(host: ArgumentsHost): TokenCarrier[] {
 /** The serialization of an origin that is not known (RFC 6454, section 6.1): no configuration can allow it. */
 const UNKNOWN_ORIGIN = 'null';
 
-/** Also where the app's own `context` has the request of the upgrade in place of the connection. */
+/** Also if the app's own `context` contains the request of the upgrade instead of the connection. */
 function originOf(host: ArgumentsHost): string | string[] | undefined {
   const request = requestOf(host);
   const handshake = isConnection(request) ? request.extra.request : (request as Partial<TokenCarrier>);
   if (handshake.headers?.['upgrade'] !== undefined) return handshake.headers['origin'];
-  // A request of Node, or of Fastify: an object of the app's own may stand for a handshake, and hide its origin.
+  // A request of Node or Fastify needs no check. Any other object of the app may represent a handshake, and hide its origin.
   return 'httpVersion' in handshake || 'raw' in handshake ? undefined : UNKNOWN_ORIGIN;
 }
 
@@ -106,7 +106,7 @@ function* pathOf({ path }: Info): Iterable<Path> {
 /** By the context of an operation, and the operation: one connection may have one context for all of its operations. */
 const subscriptions = new Pairs();
 
-/** What identifies a subscription to the fields of its events, whose paths begin anew. */
+/** The object that identifies a subscription to the fields of its events: their paths do not lead up to it. */
 function subscriptionOf(host: ArgumentsHost, { operation }: Info): object[] {
   return operation.operation === 'subscription' ? [subscriptions.of(contextOf(host), operation)] : [];
 }
@@ -114,7 +114,7 @@ function subscriptionOf(host: ArgumentsHost, { operation }: Info): object[] {
 /** By the path of the field `_entities`, which its references share, and the reference. */
 const references = new Pairs();
 
-/** What identifies the call of a `__resolveReference`; nothing where the reference is not known. */
+/** The object that identifies the call of a `__resolveReference`; empty if the reference is not known. */
 function referenceOf(host: ArgumentsHost, { path }: Info): object[] {
   const reference = host.getArgByIndex<unknown>(0);
   return typeof reference === 'object' && reference !== null ? [references.of(path, reference)] : [];
@@ -124,7 +124,7 @@ function isConnection(request: object): request is Connection {
   return 'extra' in request && typeof (request as Partial<Connection>).extra?.request?.headers === 'object';
 }
 
-/** Clients of graphql-ws give up for good at 4401 and 1008; at these they connect again, with new parameters. */
+/** After 4401 and 1008, clients of graphql-ws do not reconnect; after these codes they do, with new parameters. */
 const CLOSE_CODES = { invalid: 4403, unavailable: 1013 };
 
 function socketOf(connection: Connection): OpenConnection | undefined {
@@ -142,18 +142,18 @@ function socketOf(connection: Connection): OpenConnection | undefined {
   };
 }
 
-/** The request of a handshake, which the app's own `context` may pass on in place of the connection. */
+/** The request of a handshake, which the app's own `context` may pass on instead of the connection. */
 interface Upgrade {
   headers: TokenCarrier['headers'];
   socket: Duplex;
 }
 
-/** Node says so of a request that it has handed on as an upgrade; the headers alone prove nothing. */
+/** Node sets `upgrade` on a request that it has passed on as an upgrade; the headers alone prove nothing. */
 function isUpgrade(request: object): request is Upgrade {
   return (request as { upgrade?: unknown }).upgrade === true && 'socket' in request;
 }
 
-/** Without the socket of graphql-ws there is no close frame: the client sees an abnormal end, and connects again. */
+/** Without the socket of graphql-ws, no close frame can be sent: the client sees an abnormal closure, and reconnects. */
 function upgradedSocketOf(request: Upgrade): OpenConnection {
   const { socket } = request;
   return {
@@ -176,7 +176,7 @@ export const graphql: Transport = {
     if (isReference(context)) return referenceOf(context, info);
     return info.path.prev ? [info.path] : [info.path, ...subscriptionOf(context, info)];
   },
-  // The fields below an entity know the path of its `_entities` field, and not its reference.
+  // The fields below an entity know the path of its `_entities` field, but not its reference.
   sharedCalls(context) {
     const info = infoOf(context);
     return info && isReference(context) ? [info.path] : [];

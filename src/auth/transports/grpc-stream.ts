@@ -22,16 +22,16 @@ export function grpcStreamOf(
     hasCalls: false,
     isClosed: call.cancelled,
     end(error) {
-      // To grpc-js's own listener alone, the first, which sends the status. Nest passes an error event on to the handler:
-      // by `for await` a @GrpcStreamCall() would reject, which nothing handles and which ends the process.
+      // Only grpc-js's own listener, the first, is called: it sends the status. Nest passes an error event on to the handler,
+      // and a @GrpcStreamCall() that uses `for await` would reject: nothing handles that, and the process would end.
       const [sendStatus] = call.listeners('error');
       sendStatus?.call(call, statusOf(error));
-      // What the handler still writes is dropped: written after the end, it would be an error event too.
+      // What the handler still writes is dropped: a write after the end would be an error event, too.
       call.write = () => true;
       // Nest stops the producer at this event.
       call.cancelled = true;
       call.emit('cancelled', 'cancelled');
-      // The client's stream ends for its handler as if the client had ended it.
+      // For the handler, the client's stream ends as if the client had ended it.
       call.push?.(null);
     },
     onClosed(listener) {

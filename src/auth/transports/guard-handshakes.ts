@@ -28,32 +28,32 @@ interface EngineRequest extends IncomingMessage {
   _query?: Record<string, string | undefined>;
 }
 
-/** Node's response to a poll. For an upgrade it is a stub of engine.io, without `headersSent`, that sends nothing. */
+/** Node's response to a polling request. For an upgrade it is a stub of engine.io, without `headersSent`, that sends nothing. */
 interface EngineResponse {
   headersSent?: boolean;
   writeHead(status: number, headers: Record<string, string>): unknown;
   end(body: string): unknown;
 }
 
-/** A server of any of the adapters; a namespace of socket.io has its server. */
+/** The server that an adapter created; a namespace of socket.io refers to its server. */
 type AnyServer = Partial<WsServer> & { engine?: Partial<Engine>; server?: { engine?: Partial<Engine> } };
 
 /**
- * Refuses a WebSocket without a valid token at its handshake, so that there is no connection for a broadcast to reach. The
- * answer is that of an HTTP route: 401 with the challenge in `WWW-Authenticate`, 403, 400, or 503 with `Retry-After`. It
- * holds for all gateways of the app. Call `acceptConnection` too: it ends the connection with its token, and messages of
- * `ws` need it. The token is then verified twice.
+ * Refuses a WebSocket without a valid token at its handshake, so that no broadcast can reach its client. The response is that
+ * of an HTTP route: 401 with the challenge in `WWW-Authenticate`, 403, 400, or 503 with `Retry-After`. It applies to all
+ * gateways of the app. Call `acceptConnection` too: it ends the connection once the token is no longer valid, and the guard needs
+ * it for messages of `ws`. The token is then verified twice.
  *
  * The handshake has headers, cookies and the query. `auth: { token }` of socket.io comes later: use
  * `handshakeMiddleware` for it, instead of this.
  *
- * Servers that the adapter makes are guarded, and not one that the app attaches to socket.io afterwards (`server.attach()`).
+ * Servers that the adapter creates are guarded, but not one that the app attaches to socket.io afterwards (`server.attach()`).
  *
- * An app's own `verifyClient` is asked first, its own `allowRequest` afterwards; CORS preflights are answered as before.
- * engine.io refuses WebTransport where this is used.
+ * An app's own `verifyClient` is called first, its own `allowRequest` afterwards; CORS preflights are answered as before. With
+ * this function, engine.io refuses WebTransport.
  *
  * @param adapter a WsAdapter, an IoAdapter, or a subclass of one; it is changed, and returned
- * @param guard verifies the tokens; its `handleError` sees each refusal, but what it returns is not sent
+ * @param guard verifies the tokens; its `handleError` is called for each refusal, but what it returns is not sent
  * @throws KmsJwtOptionsError at start for servers other than those of `ws` and socket.io
  *
  * @example
@@ -95,7 +95,7 @@ function isOfWs(server: AnyServer): server is WsServer {
 function guardWs(server: WsServer, guard: KmsJwtGuard, options: HandshakeOptions): void {
   const own = server.options.verifyClient;
 
-  // `ws` calls functions of two parameters asynchronously.
+  // For a function of two parameters, `ws` waits for the callback.
   server.options.verifyClient = (info, done) => {
     if (!own) return void verify(info.req, done);
     const goOn: Done = (isVerified, ...answer) =>
@@ -113,7 +113,7 @@ function guardWs(server: WsServer, guard: KmsJwtGuard, options: HandshakeOptions
       const { status, body, headers } = answerTo(refused.error);
       done(false, status, body, headers);
     } catch (error) {
-      // Of a listener for the new connection.
+      // A listener for the new connection has thrown.
       reportFailure(guard, error);
       request.socket.destroy();
     }
@@ -122,11 +122,11 @@ function guardWs(server: WsServer, guard: KmsJwtGuard, options: HandshakeOptions
 
 function guardEngine(engine: Engine, guard: KmsJwtGuard, options: HandshakeOptions): void {
   engine.use((request, response, next) => {
-    // With `sid` it belongs to a session that was admitted, or engine.io refuses it; a handshake is a GET.
+    // A request with `sid` belongs to an admitted session, or engine.io refuses it; a handshake is a GET.
     const { _query: query, method } = request;
     if (query?.['sid'] || method !== 'GET') return next();
     const isUpgrade = !('headersSent' in response);
-    // Nobody else listens on the socket of an upgrade meanwhile: a client that resets it would end the process.
+    // Nothing else listens for errors of the socket of an upgrade meanwhile: a client that resets it would end the process.
     if (isUpgrade) request.socket.on('error', () => request.socket.destroy());
     void verify(request, response, next, isUpgrade);
   });
@@ -149,7 +149,7 @@ function guardEngine(engine: Engine, guard: KmsJwtGuard, options: HandshakeOptio
   }
 }
 
-/** As the socket of socket.io will be, which has no more of its request. */
+/** Has the same parts of the request as the later socket of socket.io. */
 function clientOf(request: EngineRequest): object {
   const { headers, url, _query: query } = request;
   return { request, handshake: { headers, url, query, auth: {} } };

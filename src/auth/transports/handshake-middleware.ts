@@ -14,14 +14,14 @@ interface NewSocket {
 /**
  * A middleware for `server.use()` of socket.io: refuses a client without a valid token before it is connected, so that no
  * broadcast reaches it. The client receives `connect_error`, and `err.data` has the body of the event `exception`. The
- * token may be in `auth`, which `guardHandshakes` never sees. Call `acceptConnection` too: it ends the connection with its
- * token. The token is then verified twice.
+ * token may be in `auth`, which `guardHandshakes` never sees. Call `acceptConnection` too: it ends the connection once the token
+ * is no longer valid. The token is then verified twice.
  *
  * With `connectionStateRecovery`, set its `skipMiddlewares` to false. Otherwise every connection is refused with 500,
- * because socket.io asks no middleware for recovered connections. The packets that such a client missed are sent before
+ * because socket.io runs no middleware for recovered connections. The packets that such a client missed are sent before
  * any middleware runs; only `guardHandshakes` prevents that.
  *
- * @param guard verifies the tokens; its `handleError` sees each refusal, but what it returns is not sent
+ * @param guard verifies the tokens; its `handleError` is called for each refusal, but what it returns is not sent
  *
  * @example
  * ```ts
@@ -54,7 +54,7 @@ export function handshakeMiddleware(
       if (refused) next(connectError(refused.error));
       else next();
     } catch (error) {
-      // Of a middleware after this one.
+      // A middleware after this one has thrown.
       reportFailure(guard, error);
       socket.conn?.close?.();
     }

@@ -7,11 +7,11 @@ import { connectionContext } from './websocket-handshake.js';
 
 /** How `guardHandshakes` and `handshakeMiddleware` verify tokens. */
 export interface HandshakeOptions {
-  /** A gateway or its class, if its decorators and those of its `handleConnection` are to count. Default: none count. */
+  /** A gateway or its class, if the decorators of its class and of its `handleConnection` are to count. Default: they do not. */
   gateway?: Type | object;
 }
 
-/** A refused handshake. An object, as an app may throw anything. */
+/** A refused handshake. An object, because an app may throw any value, even undefined. */
 interface Refused {
   readonly error: unknown;
 }
@@ -20,7 +20,7 @@ interface Refused {
  * Verifies the token of a handshake, before there is a connection, as `acceptConnection` does afterwards. Reports a
  * refusal. It never rejects.
  *
- * @param client stands for the client that does not exist yet: it has its handshake
+ * @param client an object with the handshake, in place of the client that does not exist yet
  * @param check throws for a mistake in the configuration
  * @returns the refusal; undefined when the handshake may go on
  */
@@ -37,7 +37,7 @@ export async function refusalOfHandshake(
     return undefined;
   } catch (error) {
     if (!(error instanceof KmsJwtError)) reportFailure(guard, error);
-    // The answer does not wait for an overridden `handleError`. Private members of a guard are the library's to call.
+    // The answer does not wait for an overridden `handleError`. The member in brackets is private.
     void guard['refuse'](error, context);
     return { error };
   }

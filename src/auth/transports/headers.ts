@@ -3,12 +3,12 @@ import type { TokenCarrier } from '../../options/kms-jwt.options.js';
 /** Records with more names are ignored; lists are truncated to this length. */
 const MAX_HEADERS = 100;
 
-/** The records with too many names, such as a client can send. Each of its calls would have to enumerate them again. */
+/** Records with too many names, which a client can send. They are remembered so that its later calls do not enumerate them again. */
 const floods = new WeakSet<object>();
 
 /**
- * Headers by lower-case name, from any record, with all values of names that differ in case; strings and bytes only. The
- * record is read anew for each call, as the app may have changed it.
+ * Headers by lower-case name, from any record; strings and bytes only. The values of names that differ only in case are
+ * combined. The record is read again for each call, because the app may have changed it.
  *
  * @param except a name to leave out
  */
@@ -29,7 +29,7 @@ export function headersFrom(record: unknown, except?: string): TokenCarrier['hea
   return headers;
 }
 
-/** A lone value as a string, as Node has it: extractors written for HTTP expect that. */
+/** A single value as a string, as in Node's headers: extractors written for HTTP expect that. */
 function valuesOf(value: unknown): string | string[] | undefined {
   if (!Array.isArray(value)) return stringOf(value);
   const strings = value.slice(0, MAX_HEADERS).map(stringOf).filter(isString);

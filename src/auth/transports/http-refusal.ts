@@ -12,12 +12,12 @@ import { refusalOf } from '../refusal.js';
 const RETRY_AFTER_SECONDS = '1';
 
 /**
- * The exception with which `KmsJwtGuard` and `KmsJwtExceptionFilter` respond to an error, for an exception filter that catches
- * everything itself. Its body has the error's message and code, and the name of the status as `error`; for a 500 and a 503 that is
- * the message too. Log its `cause` for these: the filter of this library would have done so.
+ * Converts an error to the exception with which `KmsJwtGuard` and `KmsJwtExceptionFilter` respond to it, for an exception filter
+ * of the app that catches everything. Its body has the error's message and code, and the name of the status as `error`. For a 500
+ * and a 503, the message is also the name of the status: log the `cause` then, as the filter of this library would.
  *
  * @returns an HttpException with the `headers` that belong to its status, `WWW-Authenticate` (RFC 6750, section 3) or
- * `Retry-After`: Nest does not set them
+ * `Retry-After`: set them on the response, because Nest does not
  *
  * @example
  * ```ts
@@ -40,7 +40,7 @@ export function toHttpException(
   return Object.assign(exception, { headers: headersOfRefusal(error) });
 }
 
-/** The body of a refusal over HTTP: that of Nest's own exceptions, with the code of the error. */
+/** The body of a refusal over HTTP: in the format of Nest's own exceptions, plus the code of the error. */
 export function httpBody(error: unknown) {
   const { status, message, errorCode } = refusalOf(error);
   return { statusCode: status, message, error: STATUS_CODES[status], errorCode };

@@ -4,7 +4,7 @@ import type { ArgumentsHost } from '@nestjs/common';
 
 export type RawResponse = ServerResponse | Http2ServerResponse;
 
-/** Node's response: Fastify's reply has it inside. */
+/** Node's response, which Fastify's reply has as `raw`. */
 export function rawResponseOf(host: ArgumentsHost): RawResponse {
   const response = host.switchToHttp().getResponse<RawResponse & { raw?: RawResponse }>();
   return response.raw ?? response;

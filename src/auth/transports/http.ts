@@ -6,10 +6,10 @@ import { toHttpException } from './http-refusal.js';
 import { rawResponseOf } from './http-response.js';
 import type { Transport } from './transport.js';
 
-/** INTERNAL_ERROR of RFC 9113, section 7. `node:http2` has it too, but most apps would load that for nothing. */
+/** INTERNAL_ERROR of RFC 9113, section 7. `node:http2` has it too, but most apps do not need to load that module. */
 const HTTP2_INTERNAL_ERROR = 2;
 
-/** The response of Express and of Fastify, as far as both set a header in the same way. */
+/** The method by which both Express and Fastify set a header. */
 interface HttpResponse {
   header(name: string, value: string): unknown;
 }
@@ -19,7 +19,7 @@ const requestOf = (host: ArgumentsHost) => host.switchToHttp().getRequest<TokenC
 function cutOff(host: ArgumentsHost): boolean {
   const response = rawResponseOf(host);
   if (!response.headersSent) return false;
-  // Not end(): the client would take the part that it has for the whole.
+  // Not end(): the client would take the partial response for complete.
   if (response.writableEnded) return true;
   if ('stream' in response) response.stream.close(HTTP2_INTERNAL_ERROR);
   else response.destroy();

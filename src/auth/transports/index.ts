@@ -15,7 +15,7 @@ const TRANSPORTS: ReadonlyMap<string, Transport> = new Map([
   ['rpc', rpc],
 ]);
 
-/** The transport of connections that `acceptConnection` takes. */
+/** The transport of connections that `acceptConnection` accepts. */
 export const CONNECTIONS: ConnectionTransport = websocketHandshake;
 
 export function findTransport(host: ArgumentsHost): Transport | undefined {

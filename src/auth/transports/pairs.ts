@@ -1,8 +1,8 @@
-/** Objects that each stand for two others together, as long as both live. */
+/** Assigns an object to each pair of objects, for as long as both exist. */
 export class Pairs {
   private readonly byOne = new WeakMap<object, WeakMap<object, object>>();
 
-  /** The same object for the same two. */
+  /** Returns the same object for the same pair. */
   of(one: object, other: object): object {
     const byOther = this.byOne.get(one) ?? new WeakMap<object, object>();
     this.byOne.set(one, byOther);

@@ -8,9 +8,9 @@ import { grpcStreamOf } from './grpc-stream.js';
 import { Pairs } from './pairs.js';
 import type { Transport } from './transport.js';
 
-/** The parts of Nest's RPC contexts, and of gRPC's Metadata, that tell one transport from another. */
+/** The parts of Nest's RPC contexts, and of gRPC's Metadata, that distinguish the transports. */
 interface RpcContext {
-  /** gRPC's Metadata: the first value of each key; `get` has all. */
+  /** gRPC's Metadata: the first value of each key; `get` returns all. */
   getMap?(): Record<string, unknown>;
   get?(key: string): unknown[];
   /** NatsContext */
@@ -77,7 +77,7 @@ function contextOf(host: ArgumentsHost): RpcContext {
   return grpcCallOf(host)?.metadata ?? rpcContext.getContext<RpcContext>() ?? fallback;
 }
 
-/** By class and method: classes may inherit one method. */
+/** By class and method: several classes may inherit the same method. */
 const handlers = new Pairs();
 /** By context and handler: an event may have several handlers, and all of them receive one context. */
 const calls = new Pairs();
@@ -121,8 +121,8 @@ function grpcErrorOf(thrown: unknown): object {
 }
 
 /**
- * Ends a call whose handler takes the call itself. Nest passes on no error of these: a rejection stays unhandled and ends
- * the process. So the guard never settles, and the handler is never called.
+ * Ends a call whose handler receives the call itself. For such handlers, Nest handles no error of a guard: its rejection would
+ * end the process. So the guard never settles, and the handler is never called.
  */
 function endCall(call: GrpcCall, error: object, callback: unknown): Promise<never> {
   if (typeof callback === 'function') callback(error);

@@ -2,22 +2,22 @@ import type { ArgumentsHost, ExecutionContext, HttpException } from '@nestjs/com
 import type { KmsJwtError } from '../../errors/errors.js';
 import type { TokenCarrier } from '../../options/kms-jwt.options.js';
 
-/** Something that goes on after a call was allowed: a connection, a subscription, a stream. */
+/** Something that continues after a call was allowed: a connection, a subscription or a stream. */
 export interface OpenConnection {
   /** Identifies it: calls of one connection share it. */
   readonly key: object;
   /** Whether further calls come over it, so that only the token that it was opened with can end it. */
   readonly hasCalls: boolean;
-  /** Whether this call goes on over it, as a subscription does: then the call's own options count too. Default: false. */
+  /** Whether this call itself continues over it, as a subscription does: then its own options count, too. Default: false. */
   readonly callGoesOn?: boolean;
-  /** Whether it is closed already: then `onClosed` calls nobody. */
+  /** Whether it is already closed: then `onClosed` never calls its listener. */
   readonly isClosed: boolean;
-  /** Tells the client why, and ends it. */
+  /** Sends the reason to the client, and ends it. */
   end(error: KmsJwtError): void;
   onClosed(listener: () => void): void;
 }
 
-/** One way into an app, as the guard and the exception filter use it. */
+/** A transport, as the guard and the exception filter use it. */
 export interface Transport {
   /** Where the token may be: a request, or the parts that make one up, such as a handshake and its parameters. */
   carriersOf(host: ArgumentsHost): TokenCarrier[];
@@ -31,17 +31,17 @@ export interface Transport {
    */
   callsToRecord(context: ExecutionContext): readonly object[];
   /**
-   * The objects that identify this call together with others, to calls that are part of them; absent where there are
-   * none. Calls with different tokens give those parts no claims.
+   * The objects that identify this call together with others, for the parts of these calls that know only the group; absent where
+   * there are none. If the calls have different tokens, those parts have no claims.
    */
   sharedCalls?(context: ExecutionContext): readonly object[];
-  /** The same as `callsToRecord`, followed by the calls that this one is part of, the nearest first; empty when no guard was asked. */
+  /** The same as `callsToRecord`, followed by the calls that this one is part of, the nearest first; empty if no guard ran. */
   callsToRead(context: ExecutionContext): Iterable<object>;
   /** The exception that this transport turns into an answer for its client. */
   refuse(error: KmsJwtError, host: ArgumentsHost): Error | Promise<Error>;
   /** The connection or stream of a call; undefined when nothing is left of the call once its handler has returned. */
   connectionOf?(context: ExecutionContext): OpenConnection | undefined;
-  /** Sends what cannot be thrown, and then never returns; absent where everything can be thrown. */
+  /** Sends an error that cannot be thrown, and then never settles; absent where every error can be thrown. */
   deliver?(thrown: unknown, context: ExecutionContext): Promise<unknown>;
   /**
    * Cuts off a response that has begun and is not complete; absent where an answer can always be sent.
@@ -57,11 +57,11 @@ export interface Transport {
   respond(error: KmsJwtError, host: ArgumentsHost, next: (exception: HttpException) => unknown): unknown;
 }
 
-/** The parts of a connection, for `acceptConnection`. */
+/** Options of `KmsJwtGuard.acceptConnection`. */
 export interface ConnectionOptions {
-  /** The second argument of `handleConnection`, which sockets of `ws` need: they forget the request they came with. */
+  /** The second argument of `handleConnection`, required for sockets of `ws`, which do not keep their request. */
   request?: TokenCarrier;
-  /** The gateway or its class, if the decorators of its class and of its `handleConnection` are to count. */
+  /** The gateway or its class, if the decorators of its class and of its `handleConnection` are to count. Default: they do not. */
   gateway?: object;
 }
 
@@ -70,8 +70,8 @@ export interface ConnectionTransport {
   /**
    * Holds back the client's messages until `accept` or `refuse`.
    *
-   * @param instance the name of the guard's
-   * @returns the context of the gateway's `handleConnection`, as if a guard were asked
+   * @param instance the name of the guard's instance
+   * @returns the context of the gateway's `handleConnection`, as a guard would get it
    */
   open(client: object, options: ConnectionOptions, instance: string): ExecutionContext;
   /** Lets the messages pass. */
@@ -79,7 +79,7 @@ export interface ConnectionTransport {
   /**
    * Sends the reason to the client and closes the connection; its messages reach no handler.
    *
-   * @returns whether it was not refused before
+   * @returns false if it was already refused
    */
   refuse(error: unknown, client: object): boolean;
   /** The contexts that `open` returned, one for each gateway that accepts the client by that instance; never empty. */

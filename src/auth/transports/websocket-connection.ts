@@ -60,9 +60,9 @@ export function closeClient(client: Client, error: unknown): void {
   closeSocket(client, CLOSE_CODES[status], errorCode);
 }
 
-/** Closes a socket of `ws`. A client that ignores the close frame is served no more, and cut off after a second. */
+/** Closes a socket of `ws`. The messages of a client that ignores the close frame are dropped, and it is cut off after a second. */
 export function closeSocket(socket: ClosableSocket, code: number, reason: string): void {
-  // Also of the frames that a paused socket holds: `ws` hands them out when it is closed or terminated.
+  // Also drops the frames that a paused socket holds: `ws` emits them when the socket is closed or terminated.
   socket.removeAllListeners?.('message');
   socket.close?.(code, reason);
   setTimeout(() => socket.terminate?.(), CLOSE_TIMEOUT_MS).unref();
@@ -85,8 +85,8 @@ const refusals = new WeakSet<object>();
 const listening = new WeakSet<object>();
 
 /**
- * Before version 12, Nest's filter emits the event on sockets of `ws` within this process alone: a refusal of the guard is
- * sent from there.
+ * Before version 12, Nest's filter emits the event `exception` of a socket of `ws` only within this process. So a refusal of the
+ * guard is sent to the client when it is emitted there.
  */
 export function forwardRefusal(body: object, client: Client): void {
   if (client.disconnect) return;

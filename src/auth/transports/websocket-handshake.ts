@@ -5,7 +5,7 @@ import { type Client, closeClient } from './websocket-connection.js';
 import { prototypeOf } from './prototype-of.js';
 import { rememberHandshake, socketConnection } from './websocket.js';
 
-/** The gateways that clients were accepted by, for their decorators, by the instance of the guard. */
+/** The gateways that have accepted a client, by the instance of the guard: their decorators count. */
 const gateways = new WeakMap<Client, Map<string, Set<object>>>();
 
 export const websocketHandshake: ConnectionTransport = {
@@ -36,9 +36,9 @@ function addGateway(client: Client, instance: string, gateway: object): void {
 }
 
 /**
- * The context of the gateway's `handleConnection`, as if a guard were asked.
+ * The context of the gateway's `handleConnection`, as a guard would get it.
  *
- * @param gateway or its class
+ * @param gateway the gateway or its class
  */
 export function connectionContext(client: Client, gateway: object = {}): ExecutionContext {
   const prototype = prototypeOf(gateway);

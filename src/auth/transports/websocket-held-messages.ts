@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import type { Client } from './websocket-connection.js';
 
-/** socket.io hands on each message by `next`; without a bound, a client could fill the memory before its verdict. */
+/** Messages of socket.io are held as callbacks here; without a bound, a client could fill the memory before its verdict. */
 const MAX_HELD_MESSAGES = 100;
 
 /** The messages of a client that wait for the verdict on its connection. */
@@ -35,7 +35,7 @@ export function release(client: Client): void {
 /**
  * The client is refused: its messages never reach a handler.
  *
- * @returns whether it was not refused before
+ * @returns false if it was already refused
  */
 export function drop(client: Client): boolean {
   const held = settle(client);
@@ -54,7 +54,7 @@ function settle(client: Client): Held | undefined {
 /** `ws` flushes paused frames to the handlers when the connection is reset: nothing must listen then. */
 function holdMessagesOfWs(client: Client, request: { socket?: EventEmitter } | undefined): void {
   client.pause?.();
-  // Without the request, the socket is in a property that `ws` keeps for itself.
+  // Without the request, the socket is only in a private property of `ws`.
   // oxlint-disable-next-line no-underscore-dangle
   const socket = request?.socket ?? client._socket;
   socket?.prependOnceListener('close', () => {

@@ -12,20 +12,20 @@ import {
   sendException,
 } from './websocket-connection.js';
 
-// A socket of `ws` forgets its request: acceptConnection() remembers it.
+// A socket of `ws` does not keep its request: acceptConnection() remembers it.
 const requests = new WeakMap<object, TokenCarrier>();
 
 export function rememberHandshake(client: object, request: TokenCarrier): void {
   requests.set(client, request);
 }
 
-/** Read for each message, as the app may take a token away: when its user logs out, say. */
+/** Read for each message, because the app may remove a token, for example when its user logs out. */
 function carriersOf(client: Client): TokenCarrier[] {
   const remembered = requests.get(client);
   if (remembered) return [remembered];
   if (!client.handshake) return [];
   const { headers, query, url = '', auth } = client.handshake;
-  // A line that is repeated is seen there alone.
+  // Only rawHeaders shows that a header is repeated.
   const carrier = { headers, query, url, rawHeaders: client.request?.rawHeaders };
   return [carrier, ...authCarriers(auth)];
 }
@@ -41,7 +41,7 @@ function authCarriers(auth: Handshake['auth']): TokenCarrier[] {
 const clientOf = (host: ArgumentsHost) => host.switchToWs().getClient<Client>();
 const requestOf = (host: ArgumentsHost) => clientOf(host).data ?? clientOf(host);
 
-/** One object per message. Guard and decorators share nothing else of it: its data may be a string, or absent. */
+/** One object per message. The guard and decorators share no other object of a message: its data may be a string, or absent. */
 const messageCalls = new WeakSet<object>();
 
 function findCall(host: ArgumentsHost): object | undefined {
@@ -95,7 +95,7 @@ export function socketConnection(client: Client): OpenConnection {
   };
 }
 
-/** `WebSocket.OPEN`; those of a closing and a closed socket are greater. */
+/** `WebSocket.OPEN`; the values for closing and closed are greater. */
 const OPEN = 1;
 
 function isClosed({ connected, readyState }: Client): boolean {

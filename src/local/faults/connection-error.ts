@@ -1,4 +1,4 @@
-/** A connection that ended without a response. Whatever transports the request lets it through unchanged. */
+/** A connection that ended without a response. The code that transports the request passes it on unchanged. */
 export class ConnectionError extends Error {
   constructor(
     override readonly name: 'TimeoutError' | 'AbortError',

@@ -92,7 +92,7 @@ function isValid(signature: Uint8Array, signer: Signer, signed: Uint8Array): boo
   try {
     return signer.verify(signed, signature);
   } catch {
-    // It has not even the form of a signature: it is not DER, for example, or greater than the modulus.
+    // It is not even well-formed: it is not DER, for example, or it is greater than the modulus.
     return false;
   }
 }

@@ -17,7 +17,7 @@ import { KEY_SPEC_NAMES, KEY_SPECS, type LocalKmsKeySpec, usagesOf } from './key
 import type { KeyStore, StoredAlias, StoredKey } from './key-store.js';
 import { ALIAS_NAME_PATTERN, KEY_ID_PATTERN } from './names.js';
 
-/** What follows the name of the key file in that of a draft: the process that writes it, and a UUID. */
+/** The ending of a draft, after the name of the key file: the id of the process that writes it, and a UUID. */
 const DRAFT_ENDING = /^\.(\d+)\.[\da-f-]{36}\.tmp$/;
 
 /** The contents of a key file. */
@@ -56,11 +56,11 @@ function removeAbandonedDrafts(path: string): void {
       if (writer !== undefined && !isWriting(Number(writer))) rmSync(join(directory, entry), { force: true });
     }
   } catch {
-    // The directory cannot be read or written: the keys may be usable all the same.
+    // The directory cannot be read or written: the keys may still be usable.
   }
 }
 
-/** A write is synchronous, so this process is not writing: a draft of its id is one of an earlier process. */
+/** A write is synchronous, so this process is not writing: a draft with its id is from an earlier process. */
 function isWriting(pid: number): boolean {
   if (pid === process.pid) return false;
   try {

@@ -1,12 +1,12 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 
-/** How Sign and Verify are to read a message: their `MessageType`. */
+/** How Sign and Verify read a message: their `MessageType`. */
 export type MessageType = 'RAW' | 'DIGEST' | 'EXTERNAL_MU';
 
 /** The name of a hash, as node:crypto has it. */
 export type HashName = 'sha256' | 'sha384' | 'sha512';
 
-/** Gives what is signed for a message; undefined if the message does not have the length that it must have. */
+/** Returns the bytes that are signed for a message; undefined if the message has the wrong length. */
 type Input = (message: Uint8Array) => Uint8Array | undefined;
 
 /** Signs and verifies with one private key and one signing algorithm. */
