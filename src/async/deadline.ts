@@ -21,7 +21,7 @@ export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal |
 }
 
 export interface Extension {
-  /** By how much the time limit is extended at most because of blocked time, in milliseconds. Default: the time limit. */
+  /** The maximum extension of the time limit because of blocked time, in milliseconds. Default: the time limit. */
   extensionMs?: number;
   /** Default: that of this process. */
   blockedTime?: BlockedTime;

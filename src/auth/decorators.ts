@@ -19,6 +19,7 @@ import { isScopeToken } from './scopes.js';
  * would require one; a token is ignored. `@Public(false)` on a route requires a token again. A guard on the same method or class
  * as `@Public()`, or nearer to the handler, still requires a token.
  *
+ * @param args `false` to require a token again. Default: `true`
  * @throws KmsJwtOptionsError at once for an argument that is not true or false, undefined included
  *
  * @example
@@ -69,6 +70,7 @@ export function OptionalAuth(): CustomDecorator {
  * same, or an array). A token without them is refused with an `InsufficientScopeError`: 403. Scopes on a method replace
  * those on its class; two `@Scopes()` on one method or class require the scopes of both.
  *
+ * @param scopes at least one scope
  * @throws KmsJwtOptionsError at once without a scope, and for one that is not a scope-token of RFC 6749, section 3.3
  *
  * @example
@@ -101,6 +103,7 @@ export function Scopes(...scopes: [string, ...string[]]): CustomDecorator {
  * Verifies the tokens of one route, or of a controller, with these options. They override the module's `verifyOptions`;
  * those on a method add to those on its class, and override options of the same name.
  *
+ * @param options as for `verify`, except for `complete` and `clockTimestamp`
  * @throws KmsJwtOptionsError at once for wrong options
  *
  * @example
@@ -152,6 +155,9 @@ function setMetadataOn(key: string, valueFor: (target: object) => unknown): Cust
 
 /**
  * The claims that `KmsJwtGuard` verified, or one of them; `undefined` when the route allowed a request without a token.
+ *
+ * @param claim the name of one claim. Default: all claims
+ * @param pipes applied to the value
  *
  * @example
  * ```ts

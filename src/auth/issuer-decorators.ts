@@ -12,6 +12,7 @@ import type { Verified } from './verified-token.js';
  * An unknown name stops the app at start with a `KmsJwtOptionsError`, which lists the known ones. If `issuers` is a function, the
  * names are not known at start: with a wrong name, the route refuses every token with 401.
  *
+ * @param names at least one name
  * @throws KmsJwtOptionsError at once without a name
  *
  * @example

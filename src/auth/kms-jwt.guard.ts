@@ -103,12 +103,13 @@ export class KmsJwtGuard implements CanActivate {
   /**
    * For the `handleConnection` of a gateway: verifies the token of the handshake, and disconnects a client without a
    * valid one, after an event `exception` with the reason. Until then the client's messages are held back, if it is called
-   * synchronously: before anything is awaited. Sockets of `ws` need it for the guard on their messages too.
+   * synchronously: before anything is awaited. The guard also needs it for the messages of sockets of `ws`.
    *
-   * The gateway must be a singleton: for a request-scoped one Nest delivers the first messages before it calls
+   * The gateway must be a singleton: for a request-scoped one, Nest delivers the first messages before it calls
    * `handleConnection`. A client whose token is not verified within five times `limits.timeout` is refused.
    *
    * @param client as the gateway received it
+   * @param parts the request, for sockets of `ws`, and the gateway whose decorators count
    * @returns the claims, or undefined when the client was disconnected, or came without a token and the gateway's
    * decorators allow that. It never rejects: nothing would handle the rejection
    *
@@ -135,7 +136,7 @@ export class KmsJwtGuard implements CanActivate {
    *
    * @param client as the gateway received it
    * @param token of the same issuer and subject (`iss` and `sub`) as the one before
-   * @throws TokenError when the token is invalid, of another issuer or subject, or without a subject; what else `verify` throws
+   * @throws TokenError when the token is invalid, of another issuer or subject, or without a subject; also the other errors of `verify`
    * @throws InsufficientScopeError when it lacks a scope that the gateway requires
    * @throws KmsJwtOptionsError for a connection that was not accepted, or is closed
    *
@@ -161,7 +162,8 @@ export class KmsJwtGuard implements CanActivate {
    * does, and records its claims for the fields of the entity. `@Public()` and `@OptionalAuth()` do not count.
    *
    * @param context the second argument of a `__resolveReference`: the context of the operation
-   * @param info its third argument
+   * @param info the third argument
+   * @param options the resolver whose decorators count
    * @throws what the guard throws: an error with the code in its `extensions`
    *
    * @example
@@ -195,8 +197,7 @@ export class KmsJwtGuard implements CanActivate {
    * Finds the token of a call, by the module's `guard.tokenFrom`.
    *
    * @throws TokenAmbiguousError for more than one
-   * @throws OriginNotAllowedError for a token in a cookie of a handshake from an origin that is not allowed
-   * @throws KmsJwtOptionsError for a token in a cookie of a handshake if `guard.allowedOrigins` is missing
+   * @throws OriginNotAllowedError, KmsJwtOptionsError for a token in a cookie of a handshake: see `guard.allowedOrigins`
    *
    * @example
    * ```ts

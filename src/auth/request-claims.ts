@@ -33,6 +33,7 @@ export function recordNoClaims(transport: Transport, context: ExecutionContext):
  * `undefined` when the call was allowed without a token or no `KmsJwtGuard` guards it. In GraphQL, a field without a guard has
  * the claims of the nearest field above it that has one.
  *
+ * @param context the context of the call
  * @throws KmsJwtOptionsError for a transport that is not supported, and for a field of a federated entity if the references of
  * one operation were verified with different tokens
  *

@@ -26,7 +26,7 @@ export function fromAuthHeader(): TokenExtractor {
 /**
  * Reads a header that contains only the token.
  *
- * @param name compared case-insensitively
+ * @param name the name of the header, compared case-insensitively
  *
  * @example
  * ```ts
@@ -42,6 +42,8 @@ export function fromHeader(name: string): TokenExtractor {
  * Reads a cookie from the result of the app's cookie parser or, without one, from the header `Cookie` (RFC 6265, section 5.4).
  * A browser sends cookies with requests that other sites cause: protect routes that change state against CSRF (`SameSite`, or
  * a CSRF token).
+ *
+ * @param name the name of the cookie
  *
  * @example
  * ```ts
@@ -79,6 +81,8 @@ export function isFromCookie(carriers: readonly TokenCarrier[], token: string): 
  * Reads a parameter of the query string (RFC 6750, section 2.3). **Avoid it**: URLs, and the tokens in them, end up in logs,
  * browser histories and `Referer` headers. It is for clients that cannot set headers, such as EventSource.
  *
+ * @param name the name of the parameter
+ *
  * @example
  * ```ts
  * KmsJwtModule.forRoot({ keyId, guard: { tokenFrom: fromQuery('access_token') } });
@@ -90,6 +94,8 @@ export function fromQuery(name: string): TokenExtractor {
 
 /**
  * Reads a member of the body (RFC 6750, section 2.2); in a microservice, a member of the data of the message.
+ *
+ * @param name the name of the member
  *
  * @example
  * ```ts

@@ -15,7 +15,7 @@ export function verifyHandshake(
   guard: KmsJwtGuard,
   context: ExecutionContext,
 ): Promise<Verified | undefined> {
-  // The members of the guard in brackets are private.
+  // In brackets, because these members of the guard are private.
   const call = bindCall(context, guard['routes']);
   const { access } = call.route;
   const limit = guard['jwt'].verdictTimeout;

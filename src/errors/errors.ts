@@ -187,7 +187,7 @@ export class IssuerUnavailableError extends KmsJwtError {
   override readonly retryable = true;
 }
 
-/** An overridden `authenticate` did not settle within five times `limits.timeout`, for the client of a WebSocket. */
+/** When a WebSocket was opened, an overridden `authenticate` did not settle within five times `limits.timeout`: a 503. */
 export class AuthenticationTimeoutError extends KmsJwtError {
   override readonly name = 'AuthenticationTimeoutError';
   readonly code = 'authentication_timeout';
@@ -195,7 +195,8 @@ export class AuthenticationTimeoutError extends KmsJwtError {
 }
 
 /**
- * Why KMS is unavailable:
+ * Why KMS is unavailable.
+ *
  * - `throttled`, `timeout`, `network`, `failure`: KMS, or the provider of the credentials, throttled the call, exceeded
  *   `limits.timeout`, could not be reached, or failed;
  * - `overloaded`: no call was made, because `limits.maxConcurrency` and `limits.maxQueue` were exhausted;

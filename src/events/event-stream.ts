@@ -1,7 +1,7 @@
 import { Observable, Subject } from 'rxjs';
 import type { KmsJwtEvent } from './kms-jwt.events.js';
 
-/** More than a start has: an app that never finishes its start must not fill the memory. */
+/** More events than a start has: an app that never finishes its start must not fill the memory. */
 const MAX_EARLY_EVENTS = 100;
 
 /**

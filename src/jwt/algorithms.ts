@@ -98,7 +98,6 @@ export const ALGORITHM_NAMES = ALGORITHMS.map(({ alg }) => alg);
 /** The algorithms of a service whose options name none. */
 export const DEFAULT_ALGORITHMS: readonly Algorithm[] = [ES256];
 
-/** The algorithm with that name. */
 export function algorithmNamed(name: unknown): Algorithm | undefined {
   return ALGORITHMS.find(({ alg }) => alg === name);
 }
@@ -220,7 +219,7 @@ function isOfType(key: PublicKey, type: string): key is KeyObject {
   return !(key instanceof MlDsaPublicKey) && (key.asymmetricKeyType as string) === type;
 }
 
-/** RFC 7518, section 3.3: 2,048 bits at least. With an exponent of 1, every signature would be valid. */
+/** RFC 7518, section 3.3: at least 2,048 bits. With an exponent of 1, every signature would be valid. */
 function isSafeRsaKey(key: PublicKey): boolean {
   if (!isOfType(key, 'rsa')) return false;
   const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};

@@ -120,7 +120,7 @@ function parseJson(part: string, text: string): unknown {
   try {
     return parseUnambiguousJson(text);
   } catch {
-    // The parser's own error quotes the token, so it is no cause.
+    // The parser's own error quotes the token, so it is not used as the cause.
     throw notJson(part);
   }
 }

@@ -76,7 +76,7 @@ function countColonsBetweenQuotes(json: string): number {
   return colons;
 }
 
-/** By the rule of lodash and jsonwebtoken, which also accepts objects of another realm. */
+/** Uses the rule of lodash and jsonwebtoken, which also accepts objects of another realm. */
 export function isPlainObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);

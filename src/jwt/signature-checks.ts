@@ -79,7 +79,7 @@ export class SignatureChecks {
   private isTurnDue = false;
   /** The number of tasks that have made checks on the main thread in this turn of the event loop. */
   private tasksInTurn = 0;
-  /** The numbers of tokens since the last turn that was awaited. */
+  /** The numbers of tokens that were read and answered since the last turn that was awaited. */
   private readInTurn = 0;
   private knownInTurn = 0;
   private readonly waiting: (() => void)[] = [];

@@ -16,11 +16,11 @@ const TOLERANCE_MS = 5000;
  */
 export class AliasLookups {
   readonly elapsed: ElapsedTime;
-  /** When the last answered look-up was sent. */
+  /** When the last answered lookup was sent. */
   lastAt = -Infinity;
   /**
-   * The time up to which the moves of the alias are known here. After a late look-up that shows a distrusted key, it stays before
-   * `lastAt`: which key the other instances sign with is unknown until a look-up shows one that may sign.
+   * The time up to which the moves of the alias are known here. After a late lookup that shows a distrusted key, it stays before
+   * `lastAt`: which key the other instances sign with is unknown until a lookup shows one that may sign.
    */
   followedUntil = -Infinity;
   /** The key that the alias points to according to Sign, if it has not been fetched yet, and since when. */
@@ -54,13 +54,13 @@ export class AliasLookups {
     return this.elapsed.now() >= this.movedShownAt + RETRY_MS;
   }
 
-  /** Whether the last look-up is at most `maxAge` milliseconds old, and nothing shows that it is out of date. */
+  /** Whether the last lookup is at most `maxAge` milliseconds old, and nothing shows that it is out of date. */
   isFresh(maxAge: number): boolean {
     const age = this.elapsed.now() - this.lastAt;
     return age <= maxAge && this.lastAt >= this.steppedAt && !this.movedTo;
   }
 
-  /** The time at which a look-up is sent. It is read from all clocks, because the process may have been suspended. */
+  /** The time at which a lookup is sent. It is read from all clocks, because the process may have been suspended. */
   now(): number {
     return this.elapsed.nowByAllClocks();
   }
@@ -70,7 +70,7 @@ export class AliasLookups {
     return this.elapsed.now() + this.unexplained;
   }
 
-  /** A look-up that is answered now. @param target the key that it shows; undefined for a distrusted one */
+  /** A lookup that is answered now. @param target the key that it shows; undefined for a distrusted one */
   lookupOf(target: SigningKey | undefined): Lookup {
     const { followedUntil: lastAt, unexplained, movedTo } = this;
     const now = this.elapsed.now();
@@ -79,7 +79,7 @@ export class AliasLookups {
   }
 
   /**
-   * Records that a look-up was answered.
+   * Records that a lookup was answered.
    *
    * @param sentAt when it was sent
    * @param isActive whether it shows the active key
@@ -92,7 +92,7 @@ export class AliasLookups {
     if (isActive && sentAt >= this.steppedAt) this.unexplained = 0;
   }
 
-  /** Restores when the last look-up before a restart was sent. A time far in the future is ignored; clocks may differ a little. */
+  /** Restores when the last lookup before a restart was sent. A time far in the future is ignored; clocks may differ a little. */
   restore(sentAt: number): void {
     const now = this.elapsed.now();
     if (sentAt <= now + TOLERANCE_MS) this.answered(Math.min(sentAt, now), true);

@@ -40,7 +40,7 @@ interface Signed {
 
 /**
  * Decides which key signs, and which `KeyId` is sent with Sign: the ARN, so that a token names the key that has signed it; the
- * alias if the last look-up is too old, because the key in the answer shows where the alias points. So an outage of only
+ * alias if the last lookup is too old, because the key in the answer shows where the alias points. So an outage of only
  * GetPublicKey does not prevent signing.
  */
 export class AliasSigner {
@@ -175,7 +175,7 @@ export class AliasSigner {
     return error;
   }
 
-  /** KMS is eventually consistent: in the minutes after a move it may answer with the old key after it has with the new one. */
+  /** KMS is eventually consistent: in the minutes after a move, it may answer with the new key and then with the old one again. */
   private movingError({ message }: OtherKeyError): KmsUnavailableError {
     const problem = `No token was signed: ${this.settings.keyId} has just moved, and KMS does not answer with the same key each time`;
     return new KmsUnavailableError('alias_moved', `${problem} (${message})`);

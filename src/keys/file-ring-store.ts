@@ -28,7 +28,7 @@ const UUID_AT_END = /\.[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
  * ```
  */
 export class FileRingStore implements KmsJwtRingStore {
-  /** Why the file or its directory is not quite safe, although it is not refused; undefined if it is. Known after `load`. */
+  /** A safety problem that is not serious enough to refuse the file or its directory; undefined if there is none. Set by `load`. */
   warning: string | undefined;
 
   /**

@@ -34,7 +34,7 @@ export interface NextKey {
   readonly key: SigningKey;
   /** When the alias was first seen to point to it. */
   readonly seenAt: number;
-  /** It signs when a look-up that is answered at this time or later shows that the alias still points to it. */
+  /** It signs when a lookup that is answered at this time or later shows that the alias still points to it. */
   readonly activatesAt: number;
 }
 
@@ -62,7 +62,7 @@ export interface RotationTimes {
   readonly retireAfter: number;
 }
 
-/** A look-up of the alias. */
+/** A lookup of the alias. */
 export interface Lookup {
   /** Undefined if the alias points to a key that is distrusted. */
   readonly target: SigningKey | undefined;
@@ -70,9 +70,9 @@ export interface Lookup {
   readonly now: number;
   /** When it was first known that the alias points to that key; `now`, unless Sign has shown it before. */
   readonly seenAt: number;
-  /** When the previous look-up was sent for which `follows` is true. */
+  /** When the previous lookup was sent for which `follows` is true. */
   readonly lastAt: number;
-  /** How much more time may have passed since a look-up last showed the active key, if clocks disagree. */
+  /** How much more time may have passed since a lookup last showed the active key, if clocks disagree. */
   readonly unexplained: number;
 }
 
@@ -89,7 +89,7 @@ export function afterFetch(
   return lookup ? afterLookup(current, lookup, times) : current;
 }
 
-/** The state after a look-up of the alias. The passing of time alone never makes another key sign. */
+/** The state after a lookup of the alias. The passing of time alone never makes another key sign. */
 export function afterLookup(state: RotationState, lookup: Lookup, times: RotationTimes): RotationState {
   const { active, next } = state;
   const { target, now } = lookup;
@@ -118,12 +118,12 @@ export function afterLookup(state: RotationState, lookup: Lookup, times: Rotatio
   return activatesAt <= now ? activated(waiting) : waiting;
 }
 
-/** Whether a look-up shows which key the other instances sign with: a late one does not if its key may not sign. */
+/** Whether a lookup shows which key the other instances sign with: a late one does not if its key may not sign. */
 export function follows(lookup: Lookup, times: RotationTimes): boolean {
   return lookup.target !== undefined || !isLate(lookup, times);
 }
 
-/** Until when the active key may sign without another look-up: every other instance trusts its tokens at least until then. */
+/** Until when the active key may sign without another lookup: every other instance trusts its tokens at least until then. */
 export function signsUntil({ next }: RotationState, times: RotationTimes, lastAt: number): number {
   return next ? next.activatesAt : lastAt + times.lookupInterval + times.activationDelay;
 }
@@ -221,12 +221,12 @@ export function allKeysOf({ active, next, retired, others }: RotationState): Ver
   return keys.filter((key) => key !== undefined);
 }
 
-/** Whether the previous look-up is so old that moves may have been missed. Wrong clocks do not count: see `unexplained`. */
+/** Whether the previous lookup is so old that moves may have been missed. Wrong clocks do not count: see `unexplained`. */
 function isLate({ seenAt, lastAt }: Lookup, { lookupInterval }: RotationTimes): boolean {
   return seenAt - lastAt > lookupInterval;
 }
 
-/** When the key that a look-up shows may sign, if the alias does not move again; in the past for at once. */
+/** When the key that a lookup shows may sign, if the alias does not move again; in the past for at once. */
 function activationTime(
   state: RotationState,
   target: SigningKey,
@@ -235,7 +235,7 @@ function activationTime(
 ): number {
   const { now, seenAt, lastAt } = lookup;
   const knownAt = Math.min(seenAt, publishedAt(target, state, now)) + times.activationDelay;
-  // The alias may have moved right after the last look-up: then the other instances drop the active key that much earlier.
+  // The alias may have moved right after the last lookup: then the other instances drop the active key that much earlier.
   return isLate(lookup, times) ? Math.min(knownAt, signsUntil(state, times, lastAt)) : knownAt;
 }
 
@@ -262,7 +262,7 @@ function extended(
   { now, lastAt }: Lookup,
   times: RotationTimes,
 ): RotationState['retired'] {
-  // The alias may have moved again right after the last look-up.
+  // The alias may have moved again right after the last lookup.
   const mayStillSign = ({ leftAt }: RetiredKey) =>
     leftAt + times.activationDelay + 2 * seenWithin(times) >= lastAt;
   return retired.map((entry) => (mayStillSign(entry) ? { ...entry, leftAt: now } : entry));

@@ -87,7 +87,7 @@ export class TrustedKeys {
     return this.freshFor ?? (this.persistence.isUsed ? this.settings.refreshInterval : undefined);
   }
 
-  /** In how many milliseconds a look-up is due that may activate the next key; undefined if none is, or if it is overdue. */
+  /** In how many milliseconds a lookup is due that may activate the next key; undefined if none is, or if it is overdue. */
   get activationIn(): number | undefined {
     const { next } = this.state;
     const milliseconds = next && next.activatesAt - this.lookups.elapsed.now();
@@ -104,12 +104,12 @@ export class TrustedKeys {
     return this.byKid;
   }
 
-  /** Whether the last look-up is so old that the keys may be out of date. Never, if the source's answer cannot change. */
+  /** Whether the last lookup is so old that the keys may be out of date. Never, if the source's answer cannot change. */
   get isStale(): boolean {
     return this.freshFor !== undefined && !this.lookups.isFresh(this.freshFor * (1 + REFRESH_JITTER) * 1000);
   }
 
-  /** Whether the alias has to be looked up before the next signature: it is stale, or a look-up is to activate the next key. */
+  /** Whether the alias has to be looked up before the next signature: it is stale, or a lookup is to activate the next key. */
   get needsLookup(): boolean {
     const { next } = this.state;
     return this.isStale || (next !== undefined && next.activatesAt <= this.lookups.elapsed.now());
@@ -124,7 +124,7 @@ export class TrustedKeys {
   /** Whether `sign` can succeed as far as is known here. If not, it is refused until the alias was looked up, or permanently. */
   get canSign(): boolean {
     if (this.signingError) return false;
-    // An old look-up alone does not prevent signing: Sign with the alias is the next look-up.
+    // An old lookup alone does not prevent signing: Sign with the alias is the next lookup.
     return this.maySign || (this.needsLookup && this.lookups.unknownTarget === undefined);
   }
 

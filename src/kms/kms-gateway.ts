@@ -7,11 +7,11 @@ import type { Algorithm, MessageType } from '../jwt/algorithms.js';
  */
 export interface KmsGateway {
   /**
-   * `open` while Sign is unavailable: calls of it fail fast, except for one probe at a time. With several Regions, `open` when the
+   * `open` while Sign is unavailable: its calls fail fast, except for one probe at a time. With several Regions, `open` when the
    * circuits of all of them are.
    */
   readonly circuit: 'closed' | 'open';
-  /** The same for Verify, which has a circuit of its own. */
+  /** The same for Verify, which has its own circuit. */
   readonly verifyCircuit: 'closed' | 'open';
 
   /**

@@ -19,7 +19,7 @@ import { KeyStore, type LocalKmsKeyState } from './store/key-store.js';
  * ```
  */
 export interface LocalKmsKey {
-  /** The key id: a UUID, or `mrk-` and 32 hexadecimal digits for a multi-Region key. */
+  /** The key id: a UUID, or `mrk-` and 32 hexadecimal digits for a Multi-Region key. */
   readonly keyId: string;
   /** The key ARN: the `KeyId` in the responses of KMS. */
   readonly arn: string;

@@ -44,7 +44,7 @@ export interface LocalKmsOptions {
  * ```
  */
 export interface LocalKmsKeyOptions {
-  /** The key id: a UUID, or `mrk-` and 32 hexadecimal digits for a multi-Region key. Default: random. */
+  /** The key id: a UUID, or `mrk-` and 32 hexadecimal digits for a Multi-Region key. Default: random. */
   readonly keyId?: string;
   /** An alias of the key, with or without the prefix `alias/`. Default: none. */
   readonly alias?: string;
@@ -52,7 +52,7 @@ export interface LocalKmsKeyOptions {
   readonly keySpec?: LocalKmsKeySpec;
   /** The key usage, as in CreateKey. Default: `'ENCRYPT_DECRYPT'` for `'SYMMETRIC_DEFAULT'`, otherwise `'SIGN_VERIFY'`. */
   readonly keyUsage?: LocalKmsKeyUsage;
-  /** Whether it is a multi-Region primary key. Default: true if `keyId` begins with `mrk-`, otherwise false. */
+  /** Whether it is a Multi-Region primary key. Default: true if `keyId` begins with `mrk-`, otherwise false. */
   readonly multiRegion?: boolean;
 }
 

@@ -122,7 +122,7 @@ async function restoreSnapshot(
   log.warn(`The snapshot of the issuer ${printableName(name)} ${problem}: it is not used`);
 }
 
-/** Why keys that were fetched so many milliseconds ago are not used. */
+/** Why keys that were fetched `age` milliseconds ago are not used; undefined if they are. */
 function problemOf(age: number, maxStale: number): string | undefined {
   if (age >= maxStale * 1000) return 'is older than rotation.maxStale';
   // With a wrong clock, here or where the snapshot was made, its keys would count as new at each start.

@@ -13,9 +13,9 @@ import { EXTRA_RULES } from '../options/option-rules.js';
 import { checkModuleExtras } from '../options/read-options.js';
 
 /**
- * Provides `KmsJwtService`, whose key is in AWS KMS.
+ * Provides `KmsJwtService`, which signs with a key in AWS KMS.
  *
- * At start the options are checked and the public key is fetched: a `KmsJwtOptionsError`, `KmsKeyError`,
+ * At start, the options are checked and the public key is fetched: a `KmsJwtOptionsError`, `KmsKeyError`,
  * `KmsAccessDeniedError`, `KmsUnavailableError` or `JwksUnavailableError` stops the app. With `lazy: true`, the key is
  * fetched at the first use instead.
  *
@@ -80,6 +80,7 @@ export class KmsJwtModule extends ConfigurableModuleClass implements NestModule 
   /**
    * The module with options that a factory, or a class, returns at start.
    *
+   * @param options the factory or the class, and the options that Nest needs before, such as `isGlobal`
    * @throws KmsJwtOptionsError unless there is exactly one of `useFactory`, `useClass` and `useExisting`, and for unknown
    * members; the options that the factory returns are checked at start
    *

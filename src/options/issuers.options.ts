@@ -3,7 +3,7 @@ import type { Expected, ExpectedClaim, JwtClaims } from '../jwt/claims.js';
 
 /** Where the keys of an issuer come from. */
 export type IssuerKeys =
-  /** Its key set (RFC 7517, section 5), over https, and the path of a snapshot of it. */
+  /** The URL of its key set (RFC 7517, section 5), and the path of a snapshot of it. */
   | {
       jwksUri: string;
       /**

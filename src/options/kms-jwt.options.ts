@@ -125,8 +125,8 @@ export type TokenExtractor = (request: TokenCarrier) => string | null | undefine
 /**
  * Says whether a token has been revoked.
  *
- * @param claims of a token that is valid in every other respect
- * @param header of the same token
+ * @param claims the claims of a token that is valid in every other respect
+ * @param header the header of the same token
  */
 export type RevocationCheck = (claims: JwtClaims, header: JwtHeader) => boolean | Promise<boolean>;
 
@@ -250,7 +250,7 @@ export interface KmsJwtModuleOptions {
   /**
    * Sends `keyId`, an alias, in every Sign call, for key policies with the condition key `kms:RequestAlias`. A new key then
    * signs at once, before other instances and caches have it, and `sign` may reject with the reason `alias_moved` in the
-   * minutes after a move. Default: false: Sign names the key's ARN, unless the last look-up of the alias is too old.
+   * minutes after a move. Default: false: Sign names the key's ARN, unless the last lookup of the alias is too old.
    */
   requestAlias?: boolean | undefined;
   /** Fetches the public key at the first use instead of at start. Default: false. */

@@ -4,7 +4,7 @@ export interface LimitOptions {
    * The longest time, in milliseconds, for each of these:
    * - `sign` as a whole: the key, the queue, KMS and the SDK's retries;
    * - each KMS call, its wait in the queue (at most half of this time) and the SDK's retries included;
-   * - each fetch of a key set and the metadata that names it;
+   * - each fetch of a key set, together with the metadata that names it;
    * - each call of `rotation.store`;
    * - each call of `isRevoked`;
    * - each call of the function `issuers`;

@@ -40,7 +40,7 @@ export interface StoredRing {
  * ```
  */
 export interface KmsJwtRingStore {
-  /** Why the store is not safe, if it is not: known after `load`, and written to the log as a warning. */
+  /** A safety problem of the store, if there is one: known after `load`, and written to the log as a warning. */
   readonly warning?: string | undefined;
   /** Returns the state that was saved last; `undefined` if there is none. */
   load(): Promise<StoredRing | undefined>;
@@ -65,7 +65,7 @@ export interface KmsJwtRingStore {
  */
 export interface RotationOptions {
   /**
-   * The longest time between two look-ups of an alias; and between two fetches of a key set, if its response has no
+   * The longest time between two lookups of an alias; and between two fetches of a key set, if its response has no
    * `max-age`. Each comes up to 10 % earlier, so that the instances of a fleet do not refresh at the same time; a failed one is
    * repeated within 30 seconds. After this time, the function `issuers` is called again for an issuer. Default: 300 seconds.
    */
@@ -119,7 +119,7 @@ export interface RotationOptions {
    */
   maxStale?: Duration | undefined;
   /**
-   * Keeps the keys of a rotation across restarts. The stored state is resumed whatever its age; the first look-up of the alias
+   * Keeps the keys of a rotation across restarts. The stored state is resumed whatever its age; the first lookup of the alias
    * decides which key signs. Default: none. Without a store, an instance that starts during a rotation signs with the new key
    * at once, and knows the old one only if it is in `verificationKeys`.
    */

@@ -32,26 +32,26 @@ export interface FoundIssuersSettings {
   readonly refreshInterval: number;
   /** For how many seconds an issuer is accepted while the app cannot be asked again. */
   readonly maxStale: number;
-  /** The longest wait for other look-ups, in milliseconds. */
+  /** The longest wait for other lookups, in milliseconds. */
   readonly timeout: number;
 }
 
 interface Found {
   readonly source: IssuerSource;
-  /** When the app was asked for it last, and when it is to be asked again, in milliseconds. */
+  /** When the lookup that returned it was sent, and when the next one is due, in milliseconds. */
   readonly askedAt: number;
   askAt: number;
-  /** Whether the last look-up failed. */
+  /** Whether the last lookup failed. */
   hasFailed: boolean;
 }
 
-/** The number of look-ups at a time, each of another issuer. */
+/** The number of lookups at a time, each of another issuer. */
 const MAX_LOOKUPS = 10;
 /** A longer `iss` is refused, so that it cannot fill the memory. */
 const MAX_ISSUER_LENGTH = 2048;
 /** Unknown issuers are remembered for a short time, separately, so that random ones cannot displace the known ones. */
 const UNKNOWN_ISSUERS = { max: 1000, ttl: 30_000 };
-/** The time from a failed look-up of a known issuer to the next, in milliseconds. */
+/** The time from a failed lookup of a known issuer to the next, in milliseconds. */
 const RETRY_MS = 30_000;
 
 /**
@@ -95,7 +95,7 @@ export class FoundIssuers {
    * token has come for a long time, the token waits for it.
    *
    * @returns a promise only if the app has to be asked first
-   * @throws TokenClaimError for an issuer that is not accepted; IssuerUnavailableError if the look-up fails
+   * @throws TokenClaimError for an issuer that is not accepted; IssuerUnavailableError if the lookup fails
    */
   select(iss: string): TrustSource | Promise<TrustSource> {
     const found = this.found.get(iss);
@@ -106,12 +106,12 @@ export class FoundIssuers {
     return lookup.then((source) => source ?? refuse());
   }
 
-  /** Whether the app returned that issuer before, but no longer at its last look-up, less than 30 seconds ago. */
+  /** Whether the app returned that issuer before, but no longer at its last lookup, less than 30 seconds ago. */
   hasEnded(iss: string): boolean {
     return this.unknown.get(iss)?.hasEnded ?? false;
   }
 
-  /** Ends the refreshes of keys, also of an issuer whose look-up is in progress. */
+  /** Ends the refreshes of keys, also of an issuer whose lookup is in progress. */
   async stop(): Promise<void> {
     this.isStopped = true;
     await Promise.all(this.sources.map(({ ring }) => ring.stop()));
@@ -170,7 +170,7 @@ export class FoundIssuers {
     }
   }
 
-  /** Issuers that are being opened count: another look-up may have returned the same name at the same time. */
+  /** Issuers that are being opened count: another lookup may have returned the same name at the same time. */
   private isNameOfAnother(iss: string, name: string): boolean {
     const known = [...this.found.entries()].map(([of, { source }]) => [of, source.name] as const);
     return [...known, ...this.opening].some(([of, taken]) => of !== iss && taken === name);
@@ -194,7 +194,7 @@ export class FoundIssuers {
     await source?.end();
   }
 
-  /** A known issuer stays accepted while look-ups fail, for up to `maxStale`. */
+  /** A known issuer stays accepted while lookups fail, for up to `maxStale`. */
   private async failed(iss: string, found: Found | undefined, error: Error): Promise<IssuerSource> {
     if (!found) throw error;
     this.finder.onFailure(error);

@@ -55,7 +55,7 @@ export class IssuerVerifier implements Verifier {
     question: Question,
   ): Promise<VerifiedToken> {
     const found = await source;
-    // Many calls may have waited for one look-up.
+    // Many calls may have waited for one lookup.
     if (!this.checks.mayRead()) await this.checks.room();
     return verifyBy(found, received, question);
   }

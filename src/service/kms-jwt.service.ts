@@ -25,7 +25,7 @@ import { expiryOfToken, sourceOfToken, watchToken } from './service-watches.js';
 import type { TrustSource, TrustSources } from './trust-sources.js';
 import { VerifyOptionsReader } from './verify-options-reader.js';
 
-/** A look-up of the key, the schema, `isRevoked` and Verify may each take `limits.timeout`; the rest is for the app's own checks. */
+/** A lookup of the key, the schema, `isRevoked` and Verify may each take `limits.timeout`; the rest is for the app's own checks. */
 const VERDICT_TIMEOUT_FACTOR = 5;
 
 /**
@@ -174,8 +174,9 @@ export class KmsJwtService implements OnApplicationShutdown {
 
   /**
    * Verifies a token with public keys that were fetched before. Only a token with an unknown `kid` can trigger a lookup, at
-   * most once every 30 seconds per process. With `verification: 'kms'`, KMS then verifies it too, by one AWS `Verify` call.
+   * most once every 30 seconds per process. With `verification: 'kms'`, KMS then verifies it too, with one AWS `Verify` call.
    *
+   * @param token a JWS in compact serialization, without the scheme `Bearer`
    * @param options override the module's `verifyOptions`
    * @returns the claims; with `schema` its output; with `complete` header, payload and signature
    * @throws TokenMalformedError, TokenKeyUnknownError, TokenSignatureError, TokenExpiredError, TokenNotActiveError,

@@ -52,7 +52,7 @@ export interface Question {
 }
 
 /**
- * Verifies a token, from its length to its last claim. Only an unknown `kid` can trigger a look-up. Its methods return a
+ * Verifies a token, from its length to its last claim. Only an unknown `kid` can trigger a lookup. Its methods return a
  * promise only if there is something to wait for.
  */
 export class TokenVerifier implements Verifier {

@@ -45,7 +45,7 @@ export class TrustSources {
    * The source of tokens with that `iss`.
    *
    * @returns a promise only if the app has to be asked for the issuer
-   * @throws TokenClaimError for an issuer that is not accepted; IssuerUnavailableError if the look-up fails
+   * @throws TokenClaimError for an issuer that is not accepted; IssuerUnavailableError if the lookup fails
    */
   select(iss: unknown): TrustSource | Promise<TrustSource> {
     if (iss !== undefined && typeof iss !== 'string') {
@@ -62,7 +62,7 @@ export class TrustSources {
    * The source of a verified token; undefined if its issuer is not accepted, because the app verified the token by itself.
    *
    * @throws TokenClaimError if the issuer is no longer accepted; IssuerUnavailableError if it was evicted meanwhile, and the new
-   * look-up fails
+   * lookup fails
    */
   async of(iss: unknown): Promise<TrustSource | undefined> {
     try {
@@ -97,7 +97,7 @@ export class TrustSources {
     return [...(this.own ? [this.own] : []), ...this.others].map(({ name }) => name);
   }
 
-  /** Ends the refreshes of the keys of other issuers, also of those whose look-up is in progress. */
+  /** Ends the refreshes of the keys of other issuers, also of those whose lookup is in progress. */
   async stop(): Promise<void> {
     await Promise.all([this.found?.stop(), ...[...this.listed.values()].map(({ ring }) => ring.stop())]);
   }

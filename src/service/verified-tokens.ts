@@ -36,7 +36,7 @@ export class VerifiedTokens {
   private seen = new Set<number>();
   private seenBefore = new Set<number>();
   private readonly headers = new LRUCache<string, ReceivedHeader>({ max: MAX_HEADERS });
-  /** The header that was looked up last: the next token mostly has the same. */
+  /** The header that was looked up last: the next token usually has the same. */
   private lastHeader: ReceivedHeader | undefined;
   private lastEncoded: string | undefined;
   /** The keys at the last call of `get`. */

@@ -9,7 +9,7 @@ export type KmsJwtHealthResult<Key extends string> = Record<
   {
     /** `up` while tokens can be verified. */
     status: 'up' | 'down';
-    /** Whether something is wrong: `stale`, no key that may sign, an open circuit of Sign or Verify, or no current keys of an issuer. */
+    /** Whether something is wrong: `stale`, no key that may sign, an open circuit of Sign or Verify, or an issuer with stale or no keys. */
     degraded: boolean;
   } & KmsJwtHealth
 >;

@@ -52,6 +52,7 @@ const ALIAS = 'auth';
  * Creates a KMS and a clock, to test an app with real tokens and without AWS: `sign` and `verify` work as in production, except
  * that the test controls the time.
  *
+ * @param options the time at which the clock starts, and the spec of the key
  * @throws KmsJwtOptionsError for a `now` that is not a valid Date
  * @throws TypeError for an unknown `keySpec`
  * @throws Error if `NODE_ENV` is `production` or `prod`, in upper or lower case

@@ -54,6 +54,7 @@ type AnyServer = Partial<WsServer> & { engine?: Partial<Engine>; server?: { engi
  *
  * @param adapter a WsAdapter, an IoAdapter, or a subclass of one; it is changed, and returned
  * @param guard verifies the tokens; its `handleError` is called for each refusal, but what it returns is not sent
+ * @param options the gateway whose decorators count
  * @throws KmsJwtOptionsError at start for servers other than those of `ws` and socket.io
  *
  * @example

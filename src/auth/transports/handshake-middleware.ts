@@ -22,6 +22,7 @@ interface NewSocket {
  * any middleware runs; only `guardHandshakes` prevents that.
  *
  * @param guard verifies the tokens; its `handleError` is called for each refusal, but what it returns is not sent
+ * @param options the gateway whose decorators count
  *
  * @example
  * ```ts

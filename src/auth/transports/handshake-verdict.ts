@@ -5,7 +5,7 @@ import { reportRefusal } from '../refusal.js';
 import { verifyHandshake } from '../verify-handshake.js';
 import { connectionContext } from './websocket-handshake.js';
 
-/** How `guardHandshakes` and `handshakeMiddleware` verify tokens. */
+/** Options of `guardHandshakes` and `handshakeMiddleware`. */
 export interface HandshakeOptions {
   /** A gateway or its class, if the decorators of its class and of its `handleConnection` are to count. Default: they do not. */
   gateway?: Type | object;
@@ -37,7 +37,7 @@ export async function refusalOfHandshake(
     return undefined;
   } catch (error) {
     if (!(error instanceof KmsJwtError)) reportFailure(guard, error);
-    // The answer does not wait for an overridden `handleError`. The member in brackets is private.
+    // The answer does not wait for an overridden `handleError`. In brackets, because the member is private.
     void guard['refuse'](error, context);
     return { error };
   }

@@ -3,14 +3,12 @@ import { KmsError } from '../store/kms-error.js';
 /** The input of an operation before any check: a JSON object. */
 export type Input = Readonly<Record<string, unknown>>;
 
-/** Reads a required string. */
 export function requiredString(input: Input, name: string, maxLength = 2048): string {
   const value = optionalString(input, name, maxLength);
   if (value === undefined) throw invalid(name, value, 'Member must not be null');
   return value;
 }
 
-/** Reads an optional string. */
 export function optionalString(
   input: Input,
   name: string,
@@ -34,7 +32,6 @@ export function requiredBlob(input: Input, name: string, maxLength: number): Buf
   return bytes;
 }
 
-/** Reads an optional enumeration value. */
 export function optionalChoice<T extends string>(
   input: Input,
   name: string,
@@ -47,14 +44,12 @@ export function optionalChoice<T extends string>(
   throw invalid(name, value, `Member must satisfy enum value set: [${values.join(', ')}]`);
 }
 
-/** Reads a required enumeration value. */
 export function requiredChoice<T extends string>(input: Input, name: string, values: readonly T[]): T {
   const value = optionalChoice(input, name, values);
   if (value === undefined) throw invalid(name, value, 'Member must not be null');
   return value;
 }
 
-/** Reads an optional integer. */
 export function optionalInteger(input: Input, name: string, min: number, max: number): number | undefined {
   const value = typed(input, name, 'number');
   if (value === undefined) return undefined;

@@ -43,7 +43,6 @@ export type LocalKmsOperation =
   | 'UpdateAlias'
   | 'Verify';
 
-/** The operations by name. */
 export const OPERATIONS: Readonly<Record<LocalKmsOperation, Operation>> = {
   CancelKeyDeletion: cancelKeyDeletion,
   CreateAlias: createAlias,
@@ -61,5 +60,4 @@ export const OPERATIONS: Readonly<Record<LocalKmsOperation, Operation>> = {
   Verify: verify,
 };
 
-/** The names of the operations. */
 export const OPERATION_NAMES = Object.keys(OPERATIONS) as LocalKmsOperation[];

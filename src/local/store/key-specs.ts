@@ -67,7 +67,6 @@ export const KEY_SPECS: Readonly<Record<LocalKmsKeySpec, KeySpecRow>> = {
   SYMMETRIC_DEFAULT: { algorithms: { ENCRYPT_DECRYPT: ['SYMMETRIC_DEFAULT'] } },
 };
 
-/** The names of the key specs. */
 export const KEY_SPEC_NAMES = Object.keys(KEY_SPECS) as LocalKmsKeySpec[];
 
 /** The usages that a key spec allows, the default first. */
@@ -75,7 +74,6 @@ export function usagesOf(keySpec: LocalKmsKeySpec): [LocalKmsKeyUsage, ...LocalK
   return Object.keys(KEY_SPECS[keySpec].algorithms) as [LocalKmsKeyUsage, ...LocalKmsKeyUsage[]];
 }
 
-/** The algorithms of a key spec for one usage. */
 export function algorithmsOf(keySpec: LocalKmsKeySpec, keyUsage: LocalKmsKeyUsage): readonly string[] {
   return KEY_SPECS[keySpec].algorithms[keyUsage] ?? [];
 }
