@@ -57,7 +57,7 @@ export interface Algorithm {
   readonly hash: string | undefined;
   /** The length of r, and of s, in bytes, if KMS returns them in DER: a JOSE signature has twice as many (RFC 7518, section 3.4). */
   readonly integerLength?: number;
-  /** What `crypto.verify` needs beside the key. */
+  /** What `crypto.verify` needs in addition to the key. */
   readonly verifyOptions: {
     readonly dsaEncoding?: 'ieee-p1363';
     readonly padding?: number;

@@ -34,7 +34,7 @@ export function fetchFailureOf(error: unknown): FetchFailure {
   return { problem: `${known ?? 'it could not be fetched and read'} (${kind})`, cause };
 }
 
-/** The error of `fetch` has no code of its own: the network error in its `cause` has. */
+/** The error of `fetch` itself has no code: the network error in its `cause` has one. */
 function causeFrom(error: unknown): Error | undefined {
   const copy = redactedCause(error, 'Omitted, as it may quote the URL or the key set');
   const inner = error instanceof Error && error.cause instanceof Error ? codeOf(error.cause) : undefined;

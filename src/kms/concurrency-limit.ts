@@ -21,7 +21,7 @@ export class ConcurrencyLimit {
   }
 
   /**
-   * Takes a slot, or waits for one. Every slot must be given back with `release`.
+   * Takes a slot, or waits for one. Every slot must be returned with `release`.
    *
    * @param maxWait the time limit in milliseconds
    * @returns undefined if a slot was free

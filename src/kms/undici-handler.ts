@@ -23,7 +23,7 @@ interface HttpResponse {
 }
 
 interface HandlerOptions {
-  /** An AbortSignal. The type of the SDK also admits one of its own, from before Node had it. */
+  /** An AbortSignal. The SDK's type also allows its own class, from before Node had AbortSignal. */
   readonly abortSignal?: unknown;
 }
 

@@ -125,7 +125,7 @@ export class KmsJwtService implements OnApplicationShutdown {
     try {
       await this.ring.all();
     } catch (error) {
-      // There is no app yet that could be closed.
+      // No app exists yet whose close() would do this.
       await this.onApplicationShutdown();
       throw error;
     }

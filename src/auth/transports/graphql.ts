@@ -169,7 +169,7 @@ export const graphql: Transport = {
   carriersOf,
   originOf,
   requestOf,
-  // One request may resolve several fields at once, each with a guard of its own.
+  // One request may resolve several fields at once, each with its own guard.
   callsToRecord(context) {
     const info = infoOf(context);
     if (!info) return [requestOf(context)];
