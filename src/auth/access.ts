@@ -84,10 +84,10 @@ function levelOf(guard: object, levels: Levels): number {
 }
 
 function defersToNearerGuard(guard: object, nearer: readonly object[]): boolean {
-  const own = instanceOf(guard);
+  const own = registrationOf(guard);
   return nearer.flatMap(guardsOn).some((other) => {
-    const instance = instanceOf(other);
-    return instance !== undefined && instance !== own;
+    const registration = registrationOf(other);
+    return registration !== undefined && registration !== own;
   });
 }
 
@@ -98,7 +98,7 @@ export function hasGuard(levels: Levels): boolean {
 
 /** Whether a guard, or its class, is a `KmsJwtGuard`, also one of another copy of this package. */
 export function isKmsJwtGuard(guard: unknown): boolean {
-  return instanceOf(guard) !== undefined;
+  return registrationOf(guard) !== undefined;
 }
 
 /** The access of the nearest `@Public()` or `@OptionalAuth()`; undefined without any. */
@@ -119,12 +119,12 @@ export function guardsOn(level: object): unknown[] {
   return (Reflect.getMetadata(USE_GUARDS, level) as unknown[] | undefined) ?? [];
 }
 
-/** The static property by which a `KmsJwtGuard`, also one of another copy of this package, names its instance. */
-export const INSTANCE = 'kmsJwtInstance';
+/** The static property by which a `KmsJwtGuard`, also one of another copy of this package, names its registration. */
+export const REGISTRATION = 'kmsJwtRegistration';
 
-/** The name of the instance whose tokens a guard, or its class, accepts; undefined unless it is a `KmsJwtGuard`. */
-export function instanceOf(guard: unknown): string | undefined {
+/** The name of the registration whose tokens a guard, or its class, accepts; undefined unless it is a `KmsJwtGuard`. */
+export function registrationOf(guard: unknown): string | undefined {
   const kind = (typeof guard === 'function' ? guard : guard?.constructor) as
-    { [INSTANCE]?: string } | undefined;
-  return kind?.[INSTANCE];
+    { [REGISTRATION]?: string } | undefined;
+  return kind?.[REGISTRATION];
 }

@@ -22,7 +22,7 @@ export async function acceptConnection(
 ): Promise<JwtClaims | undefined> {
   const jwt = guard['jwt'];
   checkService(jwt);
-  const context = CONNECTIONS.open(client, parts, guard['instance']);
+  const context = CONNECTIONS.open(client, parts, guard['registration']);
   try {
     const verified = await verifyHandshake(guard, context);
     const { options } = guard['routes'].of(levelsOf(context));
@@ -43,7 +43,7 @@ export async function acceptConnection(
 export async function renewConnection(guard: KmsJwtGuard, client: object, token: string): Promise<JwtClaims> {
   const jwt = guard['jwt'];
   checkService(jwt);
-  const contexts = CONNECTIONS.contextsOf(client, guard['instance']);
+  const contexts = CONNECTIONS.contextsOf(client, guard['registration']);
   const calls = contexts.map((context) => bindCall(context, guard['routes']));
   const [call, ...others] = calls as [Call, ...Call[]];
   const renewed = await verifyCall(guard, token, call);

@@ -21,7 +21,7 @@ import { findTransport } from './transports/index.js';
  */
 @Catch(KmsJwtError)
 export class KmsJwtExceptionFilter extends BaseExceptionFilter {
-  // An error does not say which instance it came from.
+  // An error does not say which registration it came from.
   private readonly log = new Log(DEFAULT_NAME);
 
   /** @throws the error itself on a transport that this library does not support */

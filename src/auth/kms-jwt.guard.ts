@@ -44,8 +44,8 @@ import { configuredToken, recordVerified, tokenOf, verifyCall } from './verify-c
  */
 @Injectable()
 export class KmsJwtGuard implements CanActivate {
-  /** @internal The name of the instance whose tokens it accepts: see `INSTANCE` in access.ts. */
-  static readonly kmsJwtInstance: string = DEFAULT_NAME;
+  /** @internal The name of the registration whose tokens it accepts: see `REGISTRATION` in access.ts. */
+  static readonly kmsJwtRegistration: string = DEFAULT_NAME;
 
   private readonly routes = new Routes(this);
   private readonly tokens = new TokensOfCalls();
@@ -71,7 +71,7 @@ export class KmsJwtGuard implements CanActivate {
   static named(name: string): Type<KmsJwtGuard> {
     @Injectable()
     class NamedKmsJwtGuard extends KmsJwtGuard {
-      static override readonly kmsJwtInstance = name;
+      static override readonly kmsJwtRegistration = name;
 
       constructor(@InjectKmsJwt(name) jwt: KmsJwtService, @Inject(Reflector) reflector: Reflector) {
         super(jwt, reflector);
@@ -293,7 +293,7 @@ export class KmsJwtGuard implements CanActivate {
     }
   }
 
-  private get instance(): string {
-    return (this.constructor as typeof KmsJwtGuard).kmsJwtInstance;
+  private get registration(): string {
+    return (this.constructor as typeof KmsJwtGuard).kmsJwtRegistration;
   }
 }

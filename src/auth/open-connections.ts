@@ -16,12 +16,12 @@ interface Current {
   readonly stopWatching: () => void;
 }
 
-/** By connection and instance: guards of two instances may each have verified a token of one connection. */
+/** By connection and registration: guards of two registrations may each have verified a token of one connection. */
 const connections = new WeakMap<object, Map<string, Current>>();
 
 /** The token that `renewConnection` has set for the connection, if any. */
-export function renewedToken(connection: OpenConnection, instance: string): string | undefined {
-  const current = connections.get(connection.key)?.get(instance);
+export function renewedToken(connection: OpenConnection, registration: string): string | undefined {
+  const current = connections.get(connection.key)?.get(registration);
   return current?.isRenewed ? current.token : undefined;
 }
 
@@ -38,18 +38,18 @@ export function watchConnection(
 ): void {
   // The client may have left while its token was verified.
   if (connection.isClosed) return;
-  const byInstance = connections.get(connection.key) ?? new Map<string, Current>();
+  const byRegistration = connections.get(connection.key) ?? new Map<string, Current>();
   if (!connections.has(connection.key)) {
-    connections.set(connection.key, byInstance);
+    connections.set(connection.key, byRegistration);
     connection.onClosed(() => {
-      for (const { stopWatching } of byInstance.values()) stopWatching();
-      byInstance.clear();
+      for (const { stopWatching } of byRegistration.values()) stopWatching();
+      byRegistration.clear();
     });
   }
   // Each gateway of a server accepts the client, with its own options.
-  const known = byInstance.get(verified.instance);
+  const known = byRegistration.get(verified.registration);
   const added = watch(connection, verified, options);
-  byInstance.set(verified.instance, known ? withStop(known, added) : { ...added, isRenewed: false });
+  byRegistration.set(verified.registration, known ? withStop(known, added) : { ...added, isRenewed: false });
 }
 
 /** What `watchCall` needs to know of a call whose connection is not watched yet. */
@@ -66,7 +66,7 @@ interface Call {
  * @throws what `watchConnection` throws
  */
 export function watchCall(connection: OpenConnection, verified: Verified, call: Call): void {
-  const current = connections.get(connection.key)?.get(verified.instance);
+  const current = connections.get(connection.key)?.get(verified.registration);
   // The options of one message, or of one field of a query, are not those of its connection.
   const options = !connection.hasCalls || connection.callGoesOn ? call.options : undefined;
   if (current && !hasMoreToWatch(verified, options, current)) return;
@@ -111,9 +111,9 @@ export function renewWatch(
   options: readonly (RouteVerifyOptions | undefined)[],
   check: (current: string) => void,
 ): void {
-  const byInstance = connections.get(connection.key);
-  const current = byInstance?.get(renewed.instance);
-  if (!byInstance || !current || connection.isClosed) {
+  const byRegistration = connections.get(connection.key);
+  const current = byRegistration?.get(renewed.registration);
+  if (!byRegistration || !current || connection.isClosed) {
     throw new KmsJwtOptionsError(
       'renewConnection',
       'needs an open connection that acceptConnection has accepted',
@@ -135,7 +135,7 @@ export function renewWatch(
     throw error;
   }
   current.stopWatching();
-  byInstance.set(renewed.instance, next);
+  byRegistration.set(renewed.registration, next);
 }
 
 /** The same token, watched with further options. */

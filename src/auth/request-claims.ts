@@ -7,7 +7,7 @@ import type { Verified } from './verified-token.js';
 
 /** The verified token of each call, by the object that identifies the call in its transport; null for a call without a token. */
 const verifiedByCall = new WeakMap<object, Verified | null>();
-/** Objects that are shared by calls which were verified with different tokens, or by different instances. */
+/** Objects that are shared by calls which were verified with different tokens, or by different registrations. */
 const ambiguous = new WeakSet<object>();
 
 /** Records the claims of one call: no other call sees or removes them. */
@@ -71,7 +71,7 @@ function ambiguousClaims(): KmsJwtOptionsError {
 
 /** Where the claims in a property of a request come from. */
 interface Owner {
-  readonly instance: string;
+  readonly registration: string;
   readonly token: string;
   /** In the claims of an overridden `authenticate`, `iss` and `sub` may be of any type. */
   readonly iss: unknown;
@@ -90,14 +90,14 @@ const placedOn = new WeakMap<object, Placed[]>();
 /**
  * Sets the app's property of the request, `user` by default. In GraphQL and on sockets several calls share the request:
  * there the property has the claims of the last admitted call. It is never deleted; once calls of different users, or of
- * different instances, share the request, reading it throws, also after the response: a handler may still run.
+ * different registrations, share the request, reading it throws, also after the response: a handler may still run.
  */
 export function placeOnRequest(
   request: object,
   property: string,
-  { instance, token, claims }: Pick<Verified, 'instance' | 'token' | 'claims'>,
+  { registration, token, claims }: Pick<Verified, 'registration' | 'token' | 'claims'>,
 ): void {
-  const owner = { instance, token, iss: claims.iss, sub: claims.sub };
+  const owner = { registration, token, iss: claims.iss, sub: claims.sub };
   const all = placedOn.get(request);
   const placed = all?.find((one) => one.property === property);
   if (placed && !(placed.owner && isSame(placed.owner, owner))) {
@@ -110,9 +110,9 @@ export function placeOnRequest(
   Reflect.set(request, property, claims);
 }
 
-/** Whether both have the same instance and user. Users are compared by `iss` and `sub`; without any `sub`, by the token. */
+/** Whether both have the same registration and user. Users are compared by `iss` and `sub`; without any `sub`, by the token. */
 function isSame(one: Owner, other: Owner): boolean {
-  if (one.instance !== other.instance) return false;
+  if (one.registration !== other.registration) return false;
   const hasUser = typeof one.sub === 'string' || typeof other.sub === 'string';
   return hasUser ? one.sub === other.sub && one.iss === other.iss : one.token === other.token;
 }

@@ -1,5 +1,5 @@
 import type { RouteVerifyOptions } from '../options/kms-jwt.options.js';
-import { accessFor, guardsOn, instanceOf, type Levels, verifyOptionsOf } from './access.js';
+import { accessFor, guardsOn, registrationOf, type Levels, verifyOptionsOf } from './access.js';
 import { type Handler, handlersOf } from './handlers.js';
 import type { StartedApp } from './unguarded-handlers.js';
 
@@ -8,14 +8,14 @@ export interface VerifiedHandler extends Handler {
   readonly options: RouteVerifyOptions;
 }
 
-/** The handlers whose tokens a guard of that instance verifies with the handlers' own options. */
-export function verifiedHandlers(instance: string, { modules, config }: StartedApp): VerifiedHandler[] {
+/** The handlers whose tokens a guard of that registration verifies with the handlers' own options. */
+export function verifiedHandlers(registration: string, { modules, config }: StartedApp): VerifiedHandler[] {
   const appGuards: unknown[] = [
     ...config.getGlobalGuards(),
     ...config.getGlobalRequestGuards().map(({ metatype }) => metatype),
   ];
   const isAsked = (guard: unknown, levels: Levels) =>
-    instanceOf(guard) === instance && accessFor(guard as object, levels) !== 'elsewhere';
+    registrationOf(guard) === registration && accessFor(guard as object, levels) !== 'elsewhere';
   return handlersOf(modules).flatMap((handler): VerifiedHandler[] => {
     const { levels } = handler;
     const options = verifyOptionsOf(levels);

@@ -11,9 +11,9 @@ export interface Verified {
   readonly claims: JwtClaims;
   /** Whose keys verified it; undefined if it is not a JWT, and without the option `issuers`. */
   readonly source: TrustSource | undefined;
-  /** The service that verified it, and the name of its instance. */
+  /** The service that verified it, and the name of its registration. */
   readonly jwt: KmsJwtService;
-  readonly instance: string;
+  readonly registration: string;
 }
 
 /**

@@ -19,7 +19,7 @@ export function configuredToken(guard: KmsJwtGuard, context: ExecutionContext): 
   const connection = found === undefined ? undefined : transport.connectionOf?.(context);
   // Once the app has removed the token of the handshake, as at a logout, a renewed token does not count either.
   if (!connection?.hasCalls) return found;
-  return renewedToken(connection, guard['instance']) ?? found;
+  return renewedToken(connection, guard['registration']) ?? found;
 }
 
 /** @throws TokenMissingError if the call must not pass without a token */
@@ -51,7 +51,7 @@ export async function verifyCall(
     const granted = scopesByIssuer(verified, source?.issuer, jwt.log);
     checkScopes(granted ?? (await guard['scopesOf'](verified, context)), route.scopes);
   }
-  return { token, claims, source, jwt, instance: guard['instance'] };
+  return { token, claims, source, jwt, registration: guard['registration'] };
 }
 
 /** Records the claims of a call, and ends its stream or connection once the token is no longer valid. */

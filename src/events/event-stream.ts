@@ -5,7 +5,7 @@ import type { KmsJwtEvent } from './kms-jwt.events.js';
 const MAX_EARLY_EVENTS = 100;
 
 /**
- * The events of one instance. The keys are fetched while Nest creates the app, when the app cannot subscribe yet: until it has
+ * The events of one registration. The keys are fetched while Nest creates the app, when the app cannot subscribe yet: until it has
  * started, each subscriber also receives the events before its subscription.
  */
 export class EventStream {

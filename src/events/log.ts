@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { printableLine } from '../errors/printable.js';
 
-/** The name of the instance without a `name` in `forRoot`. */
+/** The name of the registration without a `name` in `forRoot`. */
 export const DEFAULT_NAME = 'default';
 
 /** For how long a line that was just written is counted instead of written again. */
@@ -9,17 +9,17 @@ const REPEAT_WINDOW_MS = 10_000;
 /** How many different lines are remembered. */
 const MAX_REMEMBERED_LINES = 100;
 
-/** The log of one instance. An outage is one line in ten seconds, however many requests it affects. */
+/** The log of one registration. An outage is one line in ten seconds, however many requests it affects. */
 export class Log {
   private readonly written = new Map<string, { at: number; repetitions: number }>();
 
   /**
-   * @param instance the name of the module's instance: it is part of the context that Nest prints before each line
+   * @param registration the name of the module's registration: it is part of the context that Nest prints before each line
    * @param now milliseconds of a monotonic clock
    */
   constructor(
-    instance: string,
-    private readonly logger: Pick<Logger, 'log' | 'warn' | 'error'> = new Logger(contextOf(instance)),
+    registration: string,
+    private readonly logger: Pick<Logger, 'log' | 'warn' | 'error'> = new Logger(contextOf(registration)),
     private readonly now: () => number = () => performance.now(),
   ) {}
 
@@ -55,6 +55,6 @@ export class Log {
   }
 }
 
-function contextOf(instance: string): string {
-  return instance === DEFAULT_NAME ? 'KmsJwt' : `KmsJwt:${instance}`;
+function contextOf(registration: string): string {
+  return registration === DEFAULT_NAME ? 'KmsJwt' : `KmsJwt:${registration}`;
 }

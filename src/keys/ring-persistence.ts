@@ -14,7 +14,7 @@ export class RingPersistence {
 
   /**
    * @param store undefined if the keys need not survive a restart
-   * @param binding what the store belongs to: the keys of another instance or another source are never used
+   * @param binding what the store belongs to: the keys of another registration or another source are never used
    * @param timeout the time limit of each call of the store, in milliseconds
    * @param emit receives each failure of a call, and each new warning
    */
@@ -35,7 +35,7 @@ export class RingPersistence {
   /**
    * The state that was written last; undefined if there is none, or if the store failed.
    *
-   * @throws KmsJwtOptionsError if the store belongs to another instance or another source, or is not safe
+   * @throws KmsJwtOptionsError if the store belongs to another registration or another source, or is not safe
    */
   async read(): Promise<SavedState | undefined> {
     const { store } = this;

@@ -6,7 +6,7 @@ import type { SigningKey } from './signing-key.js';
 
 /** What a stored ring belongs to. */
 export interface RingBinding {
-  /** The name of the module's instance. */
+  /** The name of the module's registration. */
   readonly instance: string;
   /** The value of the option that says where the keys come from. */
   readonly source: string;
@@ -48,7 +48,7 @@ export function toStored(
   };
 }
 
-/** Whether a stored ring says that it belongs to another instance or another key. */
+/** Whether a stored ring says that it belongs to another registration or another key. */
 export function isForeign(stored: unknown, binding: RingBinding): boolean {
   if (typeof stored !== 'object' || stored === null) return false;
   const { instance, source } = stored as Partial<StoredRing>;

@@ -131,7 +131,7 @@ export class TrustedKeys {
   /**
    * Reads the store; undefined if it is empty or failed.
    *
-   * @throws KmsJwtOptionsError if the store belongs to another instance or another source, or is not safe
+   * @throws KmsJwtOptionsError if the store belongs to another registration or another source, or is not safe
    */
   readStore(): Promise<SavedState | undefined> {
     return this.persistence.read();

@@ -6,7 +6,7 @@ import { jwksRoutesProvider, serviceProviders } from './kms-jwt.providers.js';
 import { startupReportProvider } from './startup-report.js';
 import { DEFAULT_NAME, getKmsJwtOptionsToken, getKmsJwtServiceToken } from '../service/inject-kms-jwt.js';
 
-export const INSTANCE_NAME = 'KMS_JWT_INSTANCE_NAME';
+export const REGISTRATION_NAME = 'KMS_JWT_REGISTRATION_NAME';
 const OPTIONS = getKmsJwtOptionsToken();
 
 export const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
@@ -17,14 +17,14 @@ export const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
       { isGlobal: false, name: DEFAULT_NAME, jwksPath: undefined, discovery: false },
       (definition, extras) => {
         const { isGlobal = false, name = DEFAULT_NAME, jwksPath, discovery = false } = extras;
-        // For gateways to inject. The guard of a named instance is provided by the app.
+        // For gateways to inject. The guard of a named registration is provided by the app.
         const guards = name === DEFAULT_NAME ? [KmsJwtGuard] : [];
         return {
           ...definition,
           global: isGlobal,
           providers: [
             ...(definition.providers ?? []).map((provider) => renameOptions(provider, name)),
-            { provide: INSTANCE_NAME, useValue: name },
+            { provide: REGISTRATION_NAME, useValue: name },
             ...serviceProviders(name),
             startupReportProvider(name, jwksPath),
             ...guards,
@@ -36,7 +36,7 @@ export const { ConfigurableModuleClass, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
     )
     .build();
 
-/** Nest's builder has one token for the options of all instances: a test could not override those of one. */
+/** Nest's builder has one token for the options of all registrations: a test could not override those of one. */
 function renameOptions(provider: Provider, name: string): Provider {
   const isOptions = typeof provider === 'object' && provider.provide === OPTIONS;
   return isOptions ? { ...provider, provide: getKmsJwtOptionsToken(name) } : provider;

@@ -5,7 +5,7 @@ import { JWKS_ROUTES, type JwksRoutes } from '../jwks/jwks.routes.js';
 import {
   type ASYNC_OPTIONS_TYPE,
   ConfigurableModuleClass,
-  INSTANCE_NAME,
+  REGISTRATION_NAME,
   type OPTIONS_TYPE,
 } from './kms-jwt.module-definition.js';
 import { closest } from '../options/closest.js';
@@ -31,14 +31,14 @@ import { checkModuleExtras } from '../options/read-options.js';
 export class KmsJwtModule extends ConfigurableModuleClass implements NestModule {
   /** @internal Created by Nest. */
   constructor(
-    @Inject(INSTANCE_NAME) name: string,
+    @Inject(REGISTRATION_NAME) name: string,
     @Inject(ModulesContainer) modules: ModulesContainer,
     @Optional() @Inject(JWKS_ROUTES) private readonly routes?: JwksRoutes,
   ) {
     super();
     const sameName = [...modules.values()].filter(
       ({ metatype, providers }) =>
-        metatype === KmsJwtModule && providers.get(INSTANCE_NAME)?.instance === name,
+        metatype === KmsJwtModule && providers.get(REGISTRATION_NAME)?.instance === name,
     );
     if (sameName.length > 1) {
       const remedy = 'import one module in both places, set isGlobal, or give each its own name';

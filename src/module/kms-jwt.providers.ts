@@ -32,7 +32,7 @@ import { openSources } from './issuer-sources.js';
 const FIRST_FETCH = 'KMS_JWT_FIRST_FETCH';
 
 /**
- * The providers of one instance: its clock, its service and the first fetch of its keys. If the factory of a provider throws, Nest
+ * The providers of one registration: its clock, its service and the first fetch of its keys. If the factory of a provider throws, Nest
  * logs the error and ends the start; the error of a lifecycle hook is left to the app.
  */
 export function serviceProviders(name: string): Provider[] {
@@ -75,7 +75,7 @@ async function withoutStack<T>(start: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The provider of the routes of one instance's key set. */
+/** The provider of the routes of one registration's key set. */
 export function jwksRoutesProvider(name: string, options: JwksRouteOptions): FactoryProvider<JwksRoutes> {
   return {
     provide: JWKS_ROUTES,
@@ -85,7 +85,7 @@ export function jwksRoutesProvider(name: string, options: JwksRouteOptions): Fac
   };
 }
 
-/** Assembles one instance of the library: each object and its dependencies. */
+/** Assembles one registration of the library: each object and its dependencies. */
 async function createService(
   name: string,
   options: KmsJwtModuleOptions,

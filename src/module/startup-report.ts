@@ -8,14 +8,14 @@ import { type VerifiedHandler, verifiedHandlers } from '../auth/verified-handler
 import { KmsJwtOptionsError } from '../errors/errors.js';
 import { printableName } from '../errors/printable.js';
 import type { Log } from '../events/log.js';
-import { describeInstance } from './describe-instance.js';
+import { describeRegistration } from './describe-registration.js';
 import { getKmsJwtServiceToken } from '../service/inject-kms-jwt.js';
 import type { KmsJwtService } from '../service/kms-jwt.service.js';
 
 const STARTUP_REPORT = 'KMS_JWT_STARTUP_REPORT';
 
 /**
- * The provider that, when the app has started, logs what the instance uses and which handlers are unguarded, and refuses routes
+ * The provider that, when the app has started, logs what the registration uses and which handlers are unguarded, and refuses routes
  * that no token can pass.
  *
  * @param jwksPath the path of the key set over HTTP, if there is one
@@ -39,7 +39,7 @@ export function startupReportProvider(
   };
 }
 
-/** The apps whose handlers are reported: one report for all instances of an app. */
+/** The apps whose handlers are reported: one report for all registrations of an app. */
 const reported = new WeakSet<ModulesContainer>();
 
 class StartupReport implements OnApplicationBootstrap {
@@ -58,7 +58,7 @@ class StartupReport implements OnApplicationBootstrap {
     this.jwt.stream.started();
     this.refuseUnverifiable();
     const { settings, signingKeyArn: keyArn } = this.jwt;
-    this.log.info(describeInstance(settings, { keyArn, jwksPath: this.jwksPath }));
+    this.log.info(describeRegistration(settings, { keyArn, jwksPath: this.jwksPath }));
     this.reportCookies();
     if (reported.has(this.app.modules)) return;
     reported.add(this.app.modules);

@@ -40,7 +40,7 @@ export function getKmsJwtOptionsToken(name: string = DEFAULT_NAME): InjectionTok
 /**
  * Injects the service of a registration with a name; without one, the same as the type `KmsJwtService` alone.
  *
- * @param name the `name` of the instance in `forRoot`. Default: the instance without a name
+ * @param name the `name` of the registration in `forRoot`. Default: the registration without a name
  *
  * @example
  * ```ts

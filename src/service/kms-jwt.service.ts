@@ -63,14 +63,14 @@ export class KmsJwtService implements OnApplicationShutdown {
   constructor(
     /** @internal */ readonly settings: KmsJwtSettings,
     private readonly ring: KeyRing,
-    /** Absent in an instance that only verifies. */
+    /** Absent in a registration that only verifies. */
     private readonly signer: TokenSigner | undefined,
     private readonly verifier: Verifier,
     /** Undefined without the option `issuers`. */
     private readonly sources: TrustSources | undefined,
     private readonly gateway: Pick<KmsGateway, 'circuit' | 'verifyCircuit' | 'close'> | undefined,
     /** @internal */ readonly stream: EventStream,
-    /** @internal The log of this instance, for the guard and the routes. */
+    /** @internal The log of this registration, for the guard and the routes. */
     readonly log: Log,
     private readonly clock: Clock,
   ) {

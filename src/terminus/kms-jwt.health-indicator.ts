@@ -75,7 +75,7 @@ export class KmsJwtHealthIndicator {
    */
   isHealthy<Key extends string = 'kms-jwt'>(key: Key = 'kms-jwt' as Key): KmsJwtHealthResult<Key> {
     const { issuers, issuersAreFound, ...health } = this.jwt.health();
-    // The issuers that a function finds depend on the tokens that came: they say nothing about this instance, and may be many.
+    // The issuers that a function finds depend on the tokens that came: they say nothing about this process, and may be many.
     const others = Object.values((!issuersAreFound && issuers) || {});
     const awaitsTokens = issuersAreFound && health.keys.length === 0;
     const status = awaitsTokens || [health, ...others].some(canVerify) ? 'up' : 'down';

@@ -48,10 +48,10 @@ class PartnersController {
 const start = (controller: Type, options: Partial<KmsJwtModuleOptions>, providers: Provider[] = [appGuard]) =>
   startApp({ controllers: [controller], providers, options: { signOptions, ...options } });
 
-const refusal = (place: string, names: string, { unknown = 'crop', instance = 'default' } = {}) => ({
+const refusal = (place: string, names: string, { unknown = 'crop', registration = 'default' } = {}) => ({
   name: 'KmsJwtOptionsError',
   option: 'VerifyWith.issuers',
-  message: `KmsJwt: VerifyWith.issuers names '${unknown}' for ${place} (see @Issuers()), but the registration '${instance}' has only these: ${names}`,
+  message: `KmsJwt: VerifyWith.issuers names '${unknown}' for ${place} (see @Issuers()), but the registration '${registration}' has only these: ${names}`,
 });
 
 describe('at start, a name of an issuer that the module does not have', () => {
@@ -80,7 +80,7 @@ describe('at start, a name of an issuer that the module does not have', () => {
     await expect(started).rejects.toMatchObject(refusal('OwnController.own', corp.url, { unknown: 'own' }));
   });
 
-  test('is one of the instance whose guard decides', async () => {
+  test('is one of the registration whose guard decides', async () => {
     const [corp, partner] = [await startIssuer(), await startIssuer()];
     const named = (name: string) =>
       KmsJwtModule.forRoot({ name: 'partners', isGlobal: true, issuers: [partner.record({ name })] });
@@ -91,7 +91,7 @@ describe('at start, a name of an issuer that the module does not have', () => {
     };
     await expect(startApp({ ...parts, imports: [named('partner')] })).resolves.toBeDefined();
     await expect(startApp({ ...parts, imports: [named('other')] })).rejects.toMatchObject(
-      refusal('PartnersController.partners', 'other', { unknown: 'partner', instance: 'partners' }),
+      refusal('PartnersController.partners', 'other', { unknown: 'partner', registration: 'partners' }),
     );
   });
 

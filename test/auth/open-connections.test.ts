@@ -14,7 +14,7 @@ test('a renewal that fails for one gateway leaves no watch of the new token, and
     },
   };
   const verified = (token: string) =>
-    ({ token, claims: {}, jwt, instance: 'default' }) as unknown as Verified;
+    ({ token, claims: {}, jwt, registration: 'default' }) as unknown as Verified;
   const connection = { key: {}, hasCalls: true, isClosed: false, end() {}, onClosed() {} };
 
   watchConnection(connection, verified('old'), undefined);
@@ -32,7 +32,7 @@ test('subscriptions that ask KMS are watched once, and those that ask less are n
       return () => {};
     },
   };
-  const verified = { token: 'a', claims: {}, jwt, instance: 'default' } as unknown as Verified;
+  const verified = { token: 'a', claims: {}, jwt, registration: 'default' } as unknown as Verified;
   const connection = {
     key: {},
     hasCalls: true,

@@ -7,7 +7,7 @@ interface Request {
 }
 
 const place = (request: Request, claims: JwtClaims, token = 'token') =>
-  placeOnRequest(request, 'user', { instance: 'default', token, claims });
+  placeOnRequest(request, 'user', { registration: 'default', token, claims });
 
 test('request.user has the claims of the last token of one user', () => {
   const request: Request = {};

@@ -6,11 +6,11 @@ import { Routes } from '../../src/auth/routes.js';
 
 /** Stand-ins for guards: what counts is where they stand, and whose tokens they take. */
 class Guard {
-  static readonly kmsJwtInstance: string = 'default';
+  static readonly kmsJwtRegistration: string = 'default';
   canActivate = () => true;
 }
 class InternalGuard {
-  static readonly kmsJwtInstance = 'internal';
+  static readonly kmsJwtRegistration = 'internal';
   canActivate = () => true;
 }
 

@@ -17,7 +17,7 @@ test('the entry points export what users import', () => {
   );
   const guard = entries[0]?.exports.find(({ name }) => name === 'KmsJwtGuard');
   expect(guard?.members.map(({ name }) => name)).toEqual(
-    expect.arrayContaining(['canActivate', 'getToken', 'named', 'jwt', 'kmsJwtInstance']),
+    expect.arrayContaining(['canActivate', 'getToken', 'named', 'jwt', 'kmsJwtRegistration']),
   );
 });
 

@@ -3,7 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import { KmsJwtModule, type KmsJwtModuleOptions } from 'nestjs-kms-jwt';
 import { LocalKms } from 'nestjs-kms-jwt/local';
 import { expect, onTestFinished, test } from 'vitest';
-import { describeInstance } from '../../src/module/describe-instance.js';
+import { describeRegistration } from '../../src/module/describe-registration.js';
 import { readModuleOptions } from '../../src/options/read-options.js';
 import { verificationKey } from '../support/verification-key.js';
 
@@ -13,14 +13,14 @@ const signOptions = { issuer: 'https://auth.example.com' };
 const { jwk } = verificationKey('a');
 const jwks = { keys: [jwk] };
 
-let instances = 0;
+let registrations = 0;
 
-/** Starts an app. @returns the lines about its instance, with their levels */
+/** Starts an app. @returns the lines about its registration, with their levels */
 async function linesOf(
   options: KmsJwtModuleOptions & { jwksPath?: string },
   kind: 'create' | 'createApplicationContext' = 'create',
 ) {
-  const name = `start-line-${(instances += 1)}`;
+  const name = `start-line-${(registrations += 1)}`;
   const lines: [level: string, line: string][] = [];
   const into =
     (level: string) =>
@@ -79,7 +79,7 @@ test.each<[string, Parameters<typeof linesOf>, string]>([
 
 test('the line of a jwksUri is without its query, which may be a secret', () => {
   const settings = readModuleOptions({ jwksUri: 'https://auth.example.com/jwks?key=hush' });
-  expect(describeInstance(settings, { keyArn: undefined, jwksPath: undefined })).toBe(
+  expect(describeRegistration(settings, { keyArn: undefined, jwksPath: undefined })).toBe(
     'Verifying with the key set https://auth.example.com/jwks; issuer: none; key set: not served',
   );
 });
@@ -93,13 +93,13 @@ test.each<[string, KmsJwtModuleOptions, string]>([
   ['that of the ARN', { keyId: 'arn:aws:kms:us-west-2:1:alias/auth', lazy: true }, 'us-west-2'],
   ['that of the client', { keyId: 'alias/auth', client: { region: 'ap-south-1' } }, 'ap-south-1'],
 ])('the Region, before KMS has answered: %s', (_, options, regions) => {
-  const line = describeInstance(readModuleOptions(options), { keyArn: undefined, jwksPath: undefined });
+  const line = describeRegistration(readModuleOptions(options), { keyArn: undefined, jwksPath: undefined });
   expect(line).toBe(`Signing with ${options.keyId} in ${regions}; issuer: none; key set: not served`);
 });
 
 test('a function of issuers beside the own tokens', () => {
   const settings = readModuleOptions({ ...kms, issuers: async () => undefined });
-  expect(describeInstance(settings, { keyArn: undefined, jwksPath: undefined })).toBe(
+  expect(describeRegistration(settings, { keyArn: undefined, jwksPath: undefined })).toBe(
     'Signing with alias/auth; issuer: none; other issuers: those that the function issuers returns; key set: not served',
   );
 });

@@ -70,10 +70,10 @@ export interface ConnectionTransport {
   /**
    * Holds back the client's messages until `accept` or `refuse`.
    *
-   * @param instance the name of the guard's instance
+   * @param registration the name of the guard's registration
    * @returns the context of the gateway's `handleConnection`, as a guard would get it
    */
-  open(client: object, options: ConnectionOptions, instance: string): ExecutionContext;
+  open(client: object, options: ConnectionOptions, registration: string): ExecutionContext;
   /** Lets the messages pass. */
   accept(client: object): void;
   /**
@@ -82,7 +82,7 @@ export interface ConnectionTransport {
    * @returns false if it was already refused
    */
   refuse(error: unknown, client: object): boolean;
-  /** The contexts that `open` returned, one for each gateway that accepts the client by that instance; never empty. */
-  contextsOf(client: object, instance: string): [ExecutionContext, ...ExecutionContext[]];
+  /** The contexts that `open` returned, one for each gateway that accepts the client by that registration; never empty. */
+  contextsOf(client: object, registration: string): [ExecutionContext, ...ExecutionContext[]];
   connectionOf(client: object): OpenConnection;
 }

@@ -5,13 +5,13 @@ import { type Client, closeClient } from './websocket-connection.js';
 import { prototypeOf } from './prototype-of.js';
 import { rememberHandshake, socketConnection } from './websocket.js';
 
-/** The gateways that have accepted a client, by the instance of the guard: their decorators count. */
+/** The gateways that have accepted a client, by the registration of the guard: their decorators count. */
 const gateways = new WeakMap<Client, Map<string, Set<object>>>();
 
 export const websocketHandshake: ConnectionTransport = {
-  open(client: Client, { request, gateway }, instance) {
+  open(client: Client, { request, gateway }, registration) {
     if (request) rememberHandshake(client, request);
-    if (gateway) addGateway(client, instance, gateway);
+    if (gateway) addGateway(client, registration, gateway);
     hold(client, request);
     return connectionContext(client, gateway);
   },
@@ -23,16 +23,19 @@ export const websocketHandshake: ConnectionTransport = {
     client.resume?.();
     return true;
   },
-  contextsOf(client: Client, instance) {
-    const [first, ...others] = gateways.get(client)?.get(instance) ?? [];
+  contextsOf(client: Client, registration) {
+    const [first, ...others] = gateways.get(client)?.get(registration) ?? [];
     return [connectionContext(client, first), ...others.map((gateway) => connectionContext(client, gateway))];
   },
   connectionOf: socketConnection,
 };
 
-function addGateway(client: Client, instance: string, gateway: object): void {
-  const byInstance = gateways.get(client) ?? new Map<string, Set<object>>();
-  gateways.set(client, byInstance.set(instance, (byInstance.get(instance) ?? new Set()).add(gateway)));
+function addGateway(client: Client, registration: string, gateway: object): void {
+  const byRegistration = gateways.get(client) ?? new Map<string, Set<object>>();
+  gateways.set(
+    client,
+    byRegistration.set(registration, (byRegistration.get(registration) ?? new Set()).add(gateway)),
+  );
 }
 
 /**

@@ -3,15 +3,18 @@ import { regionOf } from '../kms/key-arn.js';
 import type { KmsJwtSettings } from '../options/settings.js';
 
 /** What the line describes in addition to the options. */
-export interface StartedInstance {
+export interface StartedRegistration {
   /** The ARN of the key that signs, if that is known. */
   readonly keyArn: string | undefined;
   /** The path of the key set over HTTP; undefined if it is not served. */
   readonly jwksPath: string | undefined;
 }
 
-/** The line of the log that says at start which key an instance uses, in which Region, and what it publishes. */
-export function describeInstance(settings: KmsJwtSettings, { keyArn, jwksPath }: StartedInstance): string {
+/** The line of the log that says at start which key a registration uses, in which Region, and what it publishes. */
+export function describeRegistration(
+  settings: KmsJwtSettings,
+  { keyArn, jwksPath }: StartedRegistration,
+): string {
   const parts = [keysOf(settings, keyArn)];
   if (hasOwnKeys(settings)) parts.push(`issuer: ${issuerOf(settings)}`);
   if (settings.issuers) parts.push(`other issuers: ${namesOf(settings.issuers)}`);
