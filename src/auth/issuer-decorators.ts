@@ -59,5 +59,5 @@ const readIssuer = createParamDecorator((_: unknown, context: ExecutionContext) 
 
 function issuerNameOf({ jwt, token, source }: Verified): string | undefined {
   if (jwt.hasIssuers) return source?.name;
-  return jwt.tryParse(token) && OWN_ISSUER;
+  return jwt.accepted.parse(token) && OWN_ISSUER;
 }

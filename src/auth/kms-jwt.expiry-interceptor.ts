@@ -35,7 +35,7 @@ export class KmsJwtExpiryInterceptor implements NestInterceptor {
         subscriber.error(await transportOf(context).refuse(error, context));
       };
       try {
-        subscriber.add(jwt.watch(verified, options, (error) => void end(error)));
+        subscriber.add(jwt.accepted.watch(verified, options, (error) => void end(error)));
         subscriber.add(next.handle().subscribe(subscriber));
       } catch (error) {
         void end(error as KmsJwtError);

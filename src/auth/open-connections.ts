@@ -81,7 +81,7 @@ function hasMoreToWatch(
   current: Current,
 ): boolean {
   if (rankOf(options) > current.rank) return true;
-  return options !== undefined && verified.jwt.expiryOf(verified, options) < current.expiresAt;
+  return options !== undefined && verified.jwt.accepted.expiryOf(verified, options) < current.expiresAt;
 }
 
 /** KMS may recheck a watch with options of a higher rank where it does not recheck one of a lower rank. */
@@ -157,7 +157,7 @@ function withStop(
 
 function watch(connection: OpenConnection, verified: Verified, options: RouteVerifyOptions | undefined) {
   const { token, jwt } = verified;
-  const stopWatching = jwt.watch(verified, options, (error) => {
+  const stopWatching = jwt.accepted.watch(verified, options, (error) => {
     reportRefusal(error, jwt.log);
     try {
       connection.end(error);
@@ -166,5 +166,5 @@ function watch(connection: OpenConnection, verified: Verified, options: RouteVer
       reportRefusal(failure, jwt.log);
     }
   });
-  return { token, expiresAt: jwt.expiryOf(verified, options), rank: rankOf(options), stopWatching };
+  return { token, expiresAt: jwt.accepted.expiryOf(verified, options), rank: rankOf(options), stopWatching };
 }

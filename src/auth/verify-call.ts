@@ -44,7 +44,7 @@ export async function verifyCall(
   const jwt = guard['jwt'];
   const claims = checkAuthenticated(await guard['authenticate'](token, context));
   const known = guard['tokens'].of(context, token);
-  const source = jwt.hasIssuers ? await jwt.sourceOf(token, known?.source) : undefined;
+  const source = jwt.hasIssuers ? await jwt.accepted.sourceOf(token, known?.source) : undefined;
   checkIssuer(jwt, source, route.options);
   if (route.scopes.length > 0) {
     const verified = known?.payload ?? claims;

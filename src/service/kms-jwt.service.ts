@@ -1,10 +1,10 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { isPromise } from '../async/is-promise.js';
-import { type KmsJwtError, KmsJwtOptionsError } from '../errors/errors.js';
+import { KmsJwtOptionsError } from '../errors/errors.js';
 import { encodeBase64url } from '../jwt/base64url.js';
 import type { JwtClaims } from '../jwt/claims.js';
-import { type CompactJws, type JwtHeader, parseCompact, tryParseCompact } from '../jwt/compact.js';
+import { type JwtHeader, parseCompact } from '../jwt/compact.js';
 import type { JsonWebKeySet } from '../jwt/jwk.js';
 import type { Observable } from 'rxjs';
 import type { Clock } from '../keys/clock.js';
@@ -16,13 +16,13 @@ import type { Log } from '../events/log.js';
 import type { DecodeOptions, SignOptions, VerifyOptions } from '../options/kms-jwt.options.js';
 import { readDecodeOptions, readSignOptions } from '../options/read-options.js';
 import type { GuardSettings, KmsJwtSettings } from '../options/settings.js';
+import { AcceptedTokens } from './accepted-tokens.js';
 import type { KmsJwtHealth } from './kms-jwt-health.js';
 import type { CompleteJwt } from './complete-jwt.js';
 import type { TokenSigner } from './token-signer.js';
 import type { VerifiedToken, Verifier } from './token-verifier.js';
-import { TokenWatcher, type WatchedClaims } from './token-watcher.js';
-import { expiryOfToken, sourceOfToken, watchToken } from './service-watches.js';
-import type { TrustSource, TrustSources } from './trust-sources.js';
+import { TokenWatcher } from './token-watcher.js';
+import type { TrustSources } from './trust-sources.js';
 import { VerifyOptionsReader } from './verify-options-reader.js';
 
 /** A lookup of the key, the schema, `isRevoked` and Verify may each take `limits.timeout`; the rest is for the app's own checks. */
@@ -55,8 +55,10 @@ export class KmsJwtService implements OnApplicationShutdown {
 
   /** @internal For KmsJwtGuard. */
   readonly guardSettings: GuardSettings;
-  /** @internal */ readonly verifyOptions: VerifyOptionsReader;
-  private readonly watcher: TokenWatcher;
+  /** @internal For KmsJwtGuard. */
+  readonly accepted: AcceptedTokens;
+  /** @internal For the checks of routes at start. */
+  readonly verifyOptions: VerifyOptionsReader;
   private readonly secondsNow = () => this.clock.now() / 1000;
 
   /** @internal Created by Nest. */
@@ -77,7 +79,14 @@ export class KmsJwtService implements OnApplicationShutdown {
     this.events = stream.observable;
     this.guardSettings = settings.guard;
     this.verifyOptions = new VerifyOptionsReader(settings.verify, sources);
-    this.watcher = new TokenWatcher(settings.guard, this.events, clock);
+    this.accepted = new AcceptedTokens(
+      new TokenWatcher(settings.guard, this.events, clock),
+      verifier,
+      sources,
+      this.verifyOptions,
+      this.secondsNow,
+      settings.limits.maxTokenLength,
+    );
   }
 
   /**
@@ -112,11 +121,6 @@ export class KmsJwtService implements OnApplicationShutdown {
     return this.sources !== undefined;
   }
 
-  /** @internal Whose keys verified a token. @throws TokenClaimError, IssuerUnavailableError */
-  sourceOf(token: string, known: TrustSource | undefined): Promise<TrustSource | undefined> {
-    return sourceOfToken(this, token, known);
-  }
-
   /** @internal Fetches the public key at start, so that a wrong key stops the app; with `lazy`, the first use does. */
   async loadKeys(): Promise<void> {
     if (this.settings.lazy) return;
@@ -136,7 +140,7 @@ export class KmsJwtService implements OnApplicationShutdown {
    * `KmsUnavailableError`; tokens can still be verified, except by KMS.
    */
   async onApplicationShutdown(): Promise<void> {
-    this.watcher.stop();
+    this.accepted.stop();
     await Promise.all([this.signer?.close(), this.ring.stop(), this.sources?.stop()]);
     await this.gateway?.close();
     this.stream.complete();
@@ -225,25 +229,6 @@ export class KmsJwtService implements OnApplicationShutdown {
   /** @internal For KmsJwtGuard, which reads scopes in the payload. @throws what `verify` throws */
   async verifyToken(token: string, options: VerifyOptions | undefined): Promise<VerifiedToken> {
     return this.verifier.verify(token, this.verifyOptions.read(options), this.secondsNow);
-  }
-
-  /** @internal Reports once when a token that was verified ceases to be valid: see `watchToken`. */
-  watch(
-    verified: WatchedClaims,
-    options: VerifyOptions | undefined,
-    onInvalid: (error: KmsJwtError) => void,
-  ): () => void {
-    return watchToken(this, verified, options, onInvalid);
-  }
-
-  /** @internal When a watch of that token reports that it has expired, in seconds since 1970. */
-  expiryOf(verified: WatchedClaims, options: VerifyOptions | undefined): number {
-    return expiryOfToken(this, verified, options);
-  }
-
-  /** @internal Undefined if the token is not a JWT. */
-  tryParse(token: string): CompactJws | undefined {
-    return tryParseCompact(token, this.settings.limits.maxTokenLength);
   }
 
   /**

@@ -77,6 +77,12 @@ class FakeClaimsGuard extends KmsJwtGuard {
 
 /** What the guard needs from the service besides the claims. */
 function serviceOf(claims: JwtClaims, issuer: string, property: string): KmsJwtService {
+  const accepted: { [Name in 'sourceOf' | 'watch' | 'expiryOf']: () => unknown } = {
+    sourceOf: async () => ({ name: issuer }),
+    // No connection ends: the claims have no token that expires.
+    watch: () => () => {},
+    expiryOf: () => Infinity,
+  };
   const service: Partial<KmsJwtService> = {
     guardSettings: {
       ...DEFAULT_GUARD,
@@ -88,11 +94,8 @@ function serviceOf(claims: JwtClaims, issuer: string, property: string): KmsJwtS
     verdictTimeout: VERDICT_TIMEOUT_MS,
     log: new Log(DEFAULT_NAME),
     hasIssuers: true,
-    sourceOf: async () => ({ name: issuer }) as Awaited<ReturnType<KmsJwtService['sourceOf']>>,
+    accepted: accepted as unknown as KmsJwtService['accepted'],
     decode: (() => ({ ...claims })) as unknown as KmsJwtService['decode'],
-    // No connection ends: the claims have no token that expires.
-    watch: () => () => {},
-    expiryOf: () => Infinity,
   };
   return service as KmsJwtService;
 }

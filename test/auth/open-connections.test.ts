@@ -5,7 +5,7 @@ import type { Verified } from '../../src/auth/verified-token.js';
 
 test('a renewal that fails for one gateway leaves no watch of the new token, and keeps the old one', () => {
   const watched = new Set<string>();
-  const jwt = {
+  const accepted = {
     expiryOf: () => Infinity,
     watch({ token }: Verified, options?: { maxAge?: number }) {
       if (options?.maxAge === 1) throw new TokenExpiredError(new Date());
@@ -14,7 +14,7 @@ test('a renewal that fails for one gateway leaves no watch of the new token, and
     },
   };
   const verified = (token: string) =>
-    ({ token, claims: {}, jwt, registration: 'default' }) as unknown as Verified;
+    ({ token, claims: {}, jwt: { accepted }, registration: 'default' }) as unknown as Verified;
   const connection = { key: {}, hasCalls: true, isClosed: false, end() {}, onClosed() {} };
 
   watchConnection(connection, verified('old'), undefined);
@@ -25,14 +25,19 @@ test('a renewal that fails for one gateway leaves no watch of the new token, and
 
 test('subscriptions that ask KMS are watched once, and those that ask less are not watched after them', () => {
   const watched: unknown[] = [];
-  const jwt = {
+  const accepted = {
     expiryOf: () => Infinity,
     watch: (_: Verified, options?: object) => {
       watched.push(options);
       return () => {};
     },
   };
-  const verified = { token: 'a', claims: {}, jwt, registration: 'default' } as unknown as Verified;
+  const verified = {
+    token: 'a',
+    claims: {},
+    jwt: { accepted },
+    registration: 'default',
+  } as unknown as Verified;
   const connection = {
     key: {},
     hasCalls: true,

@@ -200,7 +200,7 @@ describe.concurrent.each(KINDS)('a connection of %s', (kind, newAdapter, connect
     async (context) => {
       const { expect } = context;
       const { url, jwt } = await start(context, { isRevoked: () => nap(50) });
-      const watches = Reflect.get(Reflect.get(jwt, 'watcher'), 'watches') as Set<object>;
+      const watches = Reflect.get(Reflect.get(jwt.accepted, 'watcher'), 'watches') as Set<object>;
       const token = await jwt.sign({ exp: soon(2) + 60 });
       const [early, late] = await Promise.all([connect(context, url, token), connect(context, url, token)]);
       early.leave();
