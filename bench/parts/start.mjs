@@ -32,7 +32,7 @@ export async function run({ short }) {
       kind: 'list',
       id: 'start',
       title: 'Start',
-      text: `Medians of ${starts.signing.length} fresh processes, in milliseconds. The import is timed after those of \`@nestjs/common\`, \`@nestjs/core\` and \`reflect-metadata\`. The app that signs has \`lazy: true\`, so the first key is a separate step, which calls a KMS without delay. AWS scripts are the files of \`@aws-sdk\` and \`@smithy\` that have been loaded by the end of the step.`,
+      text: `Medians of ${starts.signing.length} fresh processes, in milliseconds. The import is timed after those of \`@nestjs/common\`, \`@nestjs/core\` and \`reflect-metadata\`. The app that signs has \`lazy: true\`, so the first key is a separate step, which calls a KMS that answers at once. AWS scripts are the files of \`@aws-sdk\` and \`@smithy\` that have been loaded by the end of the step.`,
       columns: [
         'step',
         'signs: ms',

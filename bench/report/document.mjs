@@ -9,11 +9,12 @@ const HOW = `# Benchmarks
 part took. All figures are also in \`bench/results.json\`.
 
 - **Rounds.** Each contender runs once in each round. A ratio compares a contender with the reference in the same round. The
-  tables show the median of these ratios over all rounds, with the quartiles in brackets. Ratios come first, because absolute
-  figures depend on the machine.
+  tables show the median of these ratios over all rounds, with the quartiles in brackets, and the median of each absolute figure,
+  which may come from another round. Ratios come first, because absolute figures depend on the machine.
 - **Control.** Before and after each round, a fixed amount of work is timed on every core. A round is repeated if this work took
   over 10 % longer than usual, or if the reference was over 10 % off its median. The number of repetitions is at
-  most a third of the number of rounds, rounded up. A note under the table reports them.
+  most a third of the number of rounds, rounded up. A note under the table reports them, and how
+  many of the rounds that count are still over these limits (disturbed).
 - **Tokens.** ES256 (P-256), ${CLAIM_BYTES} bytes of claims. All contenders except \`crypto.verify\` check the algorithm, the issuer, the
   audience and \`exp\`.
 - **Contenders.** The newest versions, each in its fastest correct configuration. Before it is timed, each has to accept a valid

@@ -57,9 +57,11 @@ function curveTable({ x, series }) {
 export function verdict({ metric, bound, unit, to, value, isMet }, metrics) {
   const { title } = metrics.find(({ name }) => name === metric);
   const shown = unit === undefined ? ratio(value) : `${figure(value)} ${unit}`;
+  // A value just beside the bound would look equal to it.
+  const looksMet = !isMet && bound.endsWith(` ${shown}`);
   const wanted = `${title} ${bound}${unit === undefined ? '' : ` ${unit}`}`;
   const compared = to === undefined ? '' : ` of ${to}`;
-  return `${wanted}${compared}: ${isMet ? 'met' : 'missed'} (${shown})`;
+  return `${wanted}${compared}: ${isMet ? 'met' : 'missed'} (${looksMet ? value.toFixed(3) : shown})`;
 }
 
 /** @param {{ columns: readonly string[], rows: readonly (readonly string[])[] }} table */

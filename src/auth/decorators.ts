@@ -100,8 +100,8 @@ export function Scopes(...scopes: [string, ...string[]]): CustomDecorator {
 }
 
 /**
- * Verifies the tokens of one route, or of a controller, with these options. They override the module's `verifyOptions`;
- * those on a method add to those on its class, and override options of the same name.
+ * Verifies the tokens of one route, or of a controller, with these options. They add to the module's `verifyOptions`, and those
+ * on a method add to those on its class; in both cases, they override options of the same name.
  *
  * @param options as for `verify`, except for `complete` and `clockTimestamp`
  * @throws KmsJwtOptionsError at once for wrong options

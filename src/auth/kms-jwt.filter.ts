@@ -10,7 +10,7 @@ import { findTransport } from './transports/index.js';
  * is unavailable, 401 for an invalid token. Without it, the response to both is 500. A response that has begun is cut off, so
  * that the client does not take it for complete, and the error is logged.
  *
- * Of several filters of the app, Nest tries the one that was registered last first: register this one after a filter that catches
+ * Nest tries the filters of the app from the last registered to the first: register this one after a filter that catches
  * everything, which would otherwise handle its errors. `toHttpException` is for such a filter.
  *
  * @example

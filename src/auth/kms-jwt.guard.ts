@@ -101,9 +101,9 @@ export class KmsJwtGuard implements CanActivate {
   }
 
   /**
-   * For the `handleConnection` of a gateway: verifies the token of the handshake, and disconnects a client without a
-   * valid one, after an event `exception` with the reason. Until then the client's messages are held back, if it is called
-   * synchronously: before anything is awaited. The guard also needs it for the messages of sockets of `ws`.
+   * For the `handleConnection` of a gateway: verifies the token of the handshake, and disconnects a client without a valid one,
+   * after an event `exception` with the reason. If `acceptConnection` is called before anything is awaited, the client's messages
+   * are held back until then. The guard also needs it for the messages of sockets of `ws`.
    *
    * The gateway must be a singleton: for a request-scoped one, Nest delivers the first messages before it calls
    * `handleConnection`. A client whose token is not verified within five times `limits.timeout` is refused.
@@ -244,8 +244,8 @@ export class KmsJwtGuard implements CanActivate {
    * Finds the scopes of a token, for a call with `@Scopes()`: in the claims `scope` and `scp`. It is not called for a token of
    * an issuer that has the function `scopes` in the module's `issuers`.
    *
-   * @param verified the payload of the token, before the `schema`; if an overridden `authenticate` accepted the token by itself,
-   * such as an API key, what that returned
+   * @param verified the payload of the token, before the `schema`; for a token that an overridden `authenticate` accepted by
+   * itself, such as an API key, the return value of `authenticate`
    * @returns an array of scopes; anything else refuses the call with a `KmsJwtOptionsError`
    *
    * @example

@@ -173,7 +173,7 @@ export class RevocationUnavailableError extends KmsJwtError {
   override readonly retryable = true;
 }
 
-/** An asynchronous `schema` rejected or exceeded `limits.timeout`: a 503. Issues are a `TokenClaimError`. */
+/** An asynchronous `schema` rejected or exceeded `limits.timeout`: a 503. Issues that it reports result in a `TokenClaimError`. */
 export class SchemaUnavailableError extends KmsJwtError {
   override readonly name = 'SchemaUnavailableError';
   readonly code = 'schema_unavailable';

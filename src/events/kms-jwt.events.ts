@@ -41,9 +41,9 @@ export type KmsJwtEvent = {
     }
   | {
       /**
-       * The key set of `jwksUri`, or of `issuer`, could not be fetched for a quarter, half or three quarters of `rotation.maxStale`,
-       * or for all of it. In `staleIn` seconds, now if it is 0, all of its tokens are refused with a 503. `error` is that of the
-       * last fetch.
+       * The key set of `jwksUri`, or of `issuer`, could not be fetched for a quarter, half or three quarters of
+       * `rotation.maxStale`, or for all of it. All of its tokens are refused with a 503 in `staleIn` seconds, or from now on if
+       * `staleIn` is 0. `error` is that of the last fetch.
        */
       readonly type: 'keys_stale';
       readonly staleIn: number;
@@ -61,8 +61,8 @@ export type KmsJwtEvent = {
     }
   | {
       /**
-       * A clock moved by `seconds` more than time passed, back if negative, or the machine was suspended for `suspended`
-       * seconds. Unless it was set back, the keys are looked up again, before the next signature. No key is removed or activated
+       * A clock jumped ahead by `seconds`, or back if it is negative, or the machine was suspended for `suspended` seconds.
+       * Unless the clock was set back, the keys are looked up again before the next signature. No key is removed or activated
        * because of it.
        */
       readonly type: 'clock_stepped';

@@ -160,7 +160,7 @@ export class LocalKms {
    * server's `url`. Credentials are not checked, so any program that can reach the port can use the keys.
    *
    * @param port default: 0, which picks a free port
-   * @throws Error (rejects with) if the port is in use or out of range
+   * @throws Error, as a rejection, if the port is in use or out of range
    *
    * @example
    * ```ts

@@ -49,7 +49,10 @@ export interface IssuerOptions {
   typ?: string;
   /** Claims that must be present, with any value. Default: none. */
   requiredClaims?: string[];
-  /** Claims and their expected values: one of those given, or an array that contains one. Default: none. */
+  /**
+   * Claims and their expected values. The claim of the token must be one of these values, or an array that contains one.
+   * Default: none.
+   */
   claims?: Record<string, ExpectedClaim | ExpectedClaim[]>;
   /**
    * Returns the scopes of a token, for `@Scopes()`. A function that throws, or returns anything other than an array, grants none.

@@ -188,7 +188,8 @@ export interface KmsJwtModuleOptions {
    * The JWS algorithm of the keys, or a list while a service moves from one algorithm to another. Keys of other algorithms are
    * refused, also in key sets and stores. A key gets its one algorithm when it is read, so a list can contain only one for each
    * type of key; the `alg` of a token is only compared with it. With Ed25519, a token can have at most 4,096 bytes before the
-   * signature, and KMS sees the claims. With ML-DSA, tokens have 3,300 to 6,200 more characters. Default: `'ES256'`.
+   * signature, and KMS sees the claims. With ML-DSA, tokens have 3,100 to 6,100 more characters than with ES256. Default:
+   * `'ES256'`.
    *
    * @example
    * ```ts
@@ -263,11 +264,11 @@ export interface KmsJwtModuleOptions {
   /** Defaults for every `verify`, including those of the guard. */
   verifyOptions?: Omit<RouteVerifyOptions, 'verification'>;
   /**
-   * `'kms'`: after every other check, `isRevoked` included, AWS KMS also verifies the signature of each token, without a cache. So
-   * a token is refused as soon as its key is disabled (`TokenKeyDisabledError`), and CloudTrail records each check. It costs one
-   * `Verify` call per token, 5 to 20 ms and a share of the quota that `sign` needs. While KMS is unavailable, tokens get 503. The
-   * role needs `kms:Verify`; the call names the ARN of the key, also with `requestAlias`. Every key must be in KMS: it cannot be
-   * set with `jwksUri`, `jwks`, `issuers` or a JWK in `rotation.verificationKeys`.
+   * `'kms'`: after every other check, `isRevoked` included, AWS KMS also verifies the signature of each token, without a cache.
+   * So a token is refused as soon as its key is disabled (`TokenKeyDisabledError`), and CloudTrail records each check. It costs
+   * one `Verify` call per token, 5 to 20 ms and a share of the quota that `sign` needs. While KMS is unavailable, tokens get 503.
+   * The role needs `kms:Verify`; the call names the ARN of the key, also with `requestAlias`. Every key must be in KMS: `'kms'`
+   * cannot be combined with `jwksUri`, `jwks`, `issuers` or a JWK in `rotation.verificationKeys`.
    *
    * `@VerifyWith()` and the options of `verify` override it. Default: `'local'`.
    */

@@ -20,7 +20,7 @@ export interface StoredRing {
   next?: { keyArn: string; jwk: JsonWebKey; seenAt: number; activatesAt: number };
   /** Former keys: `leftAt` is when the alias was seen to point to another key. */
   retired: { keyArn: string; jwk: JsonWebKey; leftAt: number }[];
-  /** Since when each further key has been published. A key is not trusted because it is listed here. */
+  /** Since when each further key has been published. That a key is listed here does not make it trusted. */
   published: { jwk: JsonWebKey; publishedAt: number }[];
   /** The kids and thumbprints of the keys that are never trusted again: see `rotation.distrustedKeys`. */
   distrusted: string[];
@@ -95,11 +95,11 @@ export interface RotationOptions {
    */
   verificationKeys?: (string | JsonWebKey)[] | undefined;
   /**
-   * Keys that are never trusted again, such as stolen ones: by `kid` or by SHA-256 thumbprint (RFC 7638). They do not
-   * verify, sign or appear in the key set, wherever they come from, and the `store` keeps them even after they are removed here.
+   * Keys that are never trusted again, such as stolen ones: by `kid` or by SHA-256 thumbprint (RFC 7638). They do not verify,
+   * sign or appear in the key set, wherever they come from, and the `store` keeps them even after they are removed here.
    * Instances that share a store read them at their next refresh. If the key that is to sign is one of them, the app does not
-   * start, and `sign` rejects with a `KmsKeyError` until the alias moves to another key. They also apply to `jwksUri`, `jwks`
-   * and `issuers`. See SECURITY.md. Default: none.
+   * start; in an app that is already running, `sign` rejects with a `KmsKeyError` until the alias moves to another key. They also
+   * apply to `jwksUri`, `jwks` and `issuers`. See SECURITY.md. Default: none.
    *
    * @example
    * ```ts

@@ -38,7 +38,8 @@ export function getKmsJwtOptionsToken(name: string = DEFAULT_NAME): InjectionTok
 }
 
 /**
- * Injects the service of a registration with a name; without one, the same as the type `KmsJwtService` alone.
+ * Injects the service of the registration with this name; without a name, the service that the type `KmsJwtService` alone
+ * injects.
  *
  * @param name the `name` of the registration in `forRoot`. Default: the registration without a name
  *

@@ -29,7 +29,7 @@ import { VerifyOptionsReader } from './verify-options-reader.js';
 const VERDICT_TIMEOUT_FACTOR = 5;
 
 /**
- * Signs tokens with a key in KMS, and verifies them locally; with `verification: 'kms'` in KMS, too.
+ * Signs tokens with a key in KMS, and verifies them locally; with `verification: 'kms'`, also in KMS.
  *
  * @example
  * ```ts

@@ -24,9 +24,9 @@ const VERDICT_TIMEOUT_MS = 15_000;
 
 /**
  * A guard for tests that ignores tokens: every call has these claims. Like `KmsJwtGuard`, it records them on every transport, for
- * `@Claims()`, `claimsOf(context)` and `request.user`, and has methods for gateways and resolvers. `@Public()` works as usual, and
- * such a call has no claims; `@Scopes()` uses the scopes in the claims; `@Issuers()` uses the option `issuer`. The other options of
- * `@VerifyWith()` have no effect.
+ * `@Claims()`, `claimsOf(context)` and `request.user`, and has methods for gateways and resolvers. `@Public()` works as usual,
+ * and such a call has no claims; `@Scopes()` uses the scopes in the claims; `@Issuers()` and `@VerifyWith({ issuers })` use the
+ * option `issuer`. The other options of `@VerifyWith()` have no effect.
  *
  * Nest has two ways to override a class: `overrideProvider` replaces a guard that is injected, and an APP_GUARD with `useExisting`;
  * `overrideGuard` replaces one in `@UseGuards()`. For one class, the second call replaces the first.

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { readArguments } from '../../bench/arguments.mjs';
-import { markdownTable, tableOf } from '../../bench/report/table.mjs';
+import { markdownTable, tableOf, verdict } from '../../bench/report/table.mjs';
 import { judge } from '../../bench/targets.mjs';
 
 const RATE = { name: 'rate', title: 'rate', unit: '1/s', isHigherBetter: true };
@@ -51,6 +51,11 @@ test('a table has ratios first, then absolute figures, then the targets', () => 
     '| raw | 1 | 12,346 |  |',
     '| library | 0.93 (0.91 to 0.94) | 11,481 | rate ≥ 0.92: met (0.93); rate ≥ 0.99 of jose: missed (0.98) |',
   ]);
+});
+
+test('a target that is just missed does not look met', () => {
+  const target = { contender: 'library', metric: 'rate', bound: '≥ 0.92', value: 0.9167, isMet: false };
+  expect(verdict({ ...target, unit: undefined, to: undefined }, [RATE])).toBe('rate ≥ 0.92: missed (0.917)');
 });
 
 test('the table of curves has a row for each point', () => {

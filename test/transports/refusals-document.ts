@@ -38,8 +38,8 @@ The tests in \`test/transports\` write this file. They use real apps, ports and 
 run \`UPDATE_DOCS=1 npx vitest run test/transports\`.
 
 The handlers require the scope \`orders:read\`, and the module requires the audience \`orders\`. If a token is valid, the handler
-answers with what it received from \`@Claims()\` and \`@Claims('sub')\`. All clients listed under one heading receive the same. A
-token that is refused while KMS is unavailable or its key is disabled is accepted once that has ended, without a restart.
+answers with what it received from \`@Claims()\` and \`@Claims('sub')\`. All clients listed under one heading receive the same. If
+a token is refused because KMS is unavailable or its key is disabled, it is accepted once that has ended, without a restart.
 
 For some handlers, Nest runs no guard, or only the guards that are declared on the handler or its class:
 
@@ -66,7 +66,7 @@ const ENDS_INTRODUCTION = `## Connections and streams whose token expires
 
 A connection or stream ends within a second after \`exp\` plus \`clockTolerance\` (or \`iat\` plus \`maxAge\`), or when the key of its
 token is no longer trusted, unless \`guard.endAtExpiry\` is false. Its token is that of the handshake, of \`connectionParams\` or of
-the call. The token of a single message ends nothing.
+the call. The token of a single message never ends a connection.
 
 With \`guard.recheckInterval\`, a revoked token also ends it, with the code \`token_revoked\`. If \`isRevoked\` fails three times in a
 row, the code is \`revocation_unavailable\`, with the close code 1013 on WebSockets and the status 14 on gRPC.

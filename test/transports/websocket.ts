@@ -205,7 +205,7 @@ const SOCKET_IO_CONNECTIONS: Server = {
 };
 const WS_SERVER: Server = { gateway: WsGateway, newAdapter: newWsAdapter, path: '' };
 
-const NO_SCOPES = 'A connection needs no scope: `@Scopes()` applies only to messages.';
+const NO_SCOPES = 'A scope is required only with the option `gateway`.';
 const options = { guard: { tokenFrom: [fromAuthHeader(), fromCookie(COOKIE)] } };
 const exception = ({ statusCode, message, errorCode }: Refusal) => ({
   event: 'exception',
