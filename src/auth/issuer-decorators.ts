@@ -1,9 +1,7 @@
 import { createParamDecorator, type CustomDecorator, type ExecutionContext } from '@nestjs/common';
 import { KmsJwtOptionsError } from '../errors/errors.js';
-import { OWN_ISSUER } from '../options/read-issuers.js';
 import { VerifyWith } from './decorators.js';
 import { verifiedFor } from './request-claims.js';
-import type { Verified } from './verified-token.js';
 
 /**
  * Accepts only tokens of these issuers, on a route or a controller. The names are those in the module's `issuers`; `'own'` is for
@@ -53,11 +51,5 @@ export function TokenIssuer(): ParameterDecorator {
 }
 
 const readIssuer = createParamDecorator((_: unknown, context: ExecutionContext) => {
-  const verified = verifiedFor(context);
-  return verified && issuerNameOf(verified);
+  return verifiedFor(context)?.issuerName;
 });
-
-function issuerNameOf({ jwt, token, source }: Verified): string | undefined {
-  if (jwt.hasIssuers) return source?.name;
-  return jwt.accepted.parse(token) && OWN_ISSUER;
-}

@@ -234,9 +234,9 @@ export class KmsJwtGuard implements CanActivate {
    * ```
    */
   protected async authenticate(token: string, context: ExecutionContext): Promise<JwtClaims> {
-    const { options, scopes } = this.routes.of(levelsOf(context));
+    const { options } = this.routes.of(levelsOf(context));
     const verified = await this.jwt.verifyToken(token, options);
-    if (scopes.length > 0 || this.jwt.hasIssuers) this.tokens.add(context, token, verified);
+    this.tokens.add(context, token, verified);
     return verified.claims as JwtClaims;
   }
 
@@ -244,8 +244,8 @@ export class KmsJwtGuard implements CanActivate {
    * Finds the scopes of a token, for a call with `@Scopes()`: in the claims `scope` and `scp`. It is not called for a token of
    * an issuer that has the function `scopes` in the module's `issuers`.
    *
-   * @param verified the payload of the token, before the `schema`; for a token that an overridden `authenticate` accepted by
-   * itself, such as an API key, the return value of `authenticate`
+   * @param verified the payload of the token, before the `schema`; the return value of an overridden `authenticate` if that
+   * accepted the token by itself, such as an API key, or has set another `scope` or `scp`
    * @returns an array of scopes; anything else refuses the call with a `KmsJwtOptionsError`
    *
    * @example

@@ -6,6 +6,12 @@ import type { Log } from '../events/log.js';
 import type { JwtClaims } from '../jwt/claims.js';
 import type { IssuerSettings } from '../options/read-issuers.js';
 
+/** The claims with the scopes of a token. */
+export interface ScopeClaims {
+  readonly scope: unknown;
+  readonly scp: unknown;
+}
+
 /** Whether a value is a scope-token: RFC 6749, section 3.3. */
 export function isScopeToken(value: unknown): boolean {
   return typeof value === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(value);
@@ -24,6 +30,12 @@ export function checkScopes(granted: unknown, required: readonly string[]): void
 /** The scopes in the claims `scope` (RFC 8693, section 4.2: separated by spaces) and `scp` (the same, or an array). */
 export function scopesInClaims(claims: JwtClaims): readonly unknown[] {
   return [claims['scope'], claims['scp']].flatMap(scopesIn);
+}
+
+/** Whether an overridden `authenticate` has set scopes in the claims that differ from those that the guard returned to it. */
+export function hasOwnScopes(claims: JwtClaims, returned: ScopeClaims): boolean {
+  const isSet = (name: 'scope' | 'scp') => claims[name] !== undefined && claims[name] !== returned[name];
+  return isSet('scope') || isSet('scp');
 }
 
 /** The scopes that the function `scopes` of an issuer returns; undefined if the issuer has no such function. */

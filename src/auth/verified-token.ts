@@ -9,8 +9,10 @@ import type { RouteVerifyOptions } from '../options/kms-jwt.options.js';
 export interface Verified {
   readonly token: string;
   readonly claims: JwtClaims;
-  /** Whose keys verified it; undefined if it is not a JWT, and without the option `issuers`. */
+  /** Whose keys verified it; undefined without the option `issuers`, and if an overridden `authenticate` accepted it. */
   readonly source: TrustSource | undefined;
+  /** The name of its issuer; undefined if an overridden `authenticate` accepted it, whatever its `iss` is. */
+  readonly issuerName: string | undefined;
   /** The service that verified it, and the name of its registration. */
   readonly jwt: KmsJwtService;
   readonly registration: string;
@@ -31,18 +33,10 @@ export function checkAuthenticated(claims: unknown): JwtClaims {
   );
 }
 
-/**
- * A token that an overridden `authenticate` accepted by itself has no issuer.
- *
- * @throws TokenClaimError unless the token is of one of the issuers that the route accepts
- */
-export function checkIssuer(
-  { hasIssuers }: KmsJwtService,
-  source: TrustSource | undefined,
-  options: RouteVerifyOptions | undefined,
-): void {
+/** @throws TokenClaimError unless the token is of one of the issuers that the route accepts */
+export function checkIssuer(issuerName: string | undefined, options: RouteVerifyOptions | undefined): void {
   const { issuers } = options ?? {};
-  if (hasIssuers && issuers && !issuers.includes(source?.name ?? '')) throw notAccepted();
+  if (issuers && (issuerName === undefined || !issuers.includes(issuerName))) throw notAccepted();
 }
 
 /** @throws TokenClaimError unless both tokens have the same issuer and subject; two without `sub` may be of two users */

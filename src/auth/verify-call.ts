@@ -1,12 +1,13 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { TokenMissingError } from '../errors/errors.js';
+import { OWN_ISSUER } from '../options/read-issuers.js';
 import type { Call } from './call.js';
 import { findToken } from './find-token.js';
 import type { KmsJwtGuard } from './kms-jwt.guard.js';
 import { renewedToken, watchCall } from './open-connections.js';
 import { placeOnRequest, recordClaims } from './request-claims.js';
 import type { Route } from './routes.js';
-import { checkScopes, scopesByIssuer } from './scopes.js';
+import { checkScopes, hasOwnScopes, scopesByIssuer } from './scopes.js';
 import { transportOf } from './transports/index.js';
 import { checkAuthenticated, checkIssuer, type Verified } from './verified-token.js';
 
@@ -44,14 +45,16 @@ export async function verifyCall(
   const jwt = guard['jwt'];
   const claims = checkAuthenticated(await guard['authenticate'](token, context));
   const known = guard['tokens'].of(context, token);
-  const source = jwt.hasIssuers ? await jwt.accepted.sourceOf(token, known?.source) : undefined;
-  checkIssuer(jwt, source, route.options);
+  const source = known?.source && jwt.accepted.unlessEnded(known.source);
+  // The `iss` of a token that only an overridden `authenticate` has verified says nothing about its issuer.
+  const issuerName = known && (source?.name ?? OWN_ISSUER);
+  checkIssuer(issuerName, route.options);
   if (route.scopes.length > 0) {
-    const verified = known?.payload ?? claims;
+    const verified = known && !hasOwnScopes(claims, known) ? known.payload : claims;
     const granted = scopesByIssuer(verified, source?.issuer, jwt.log);
     checkScopes(granted ?? (await guard['scopesOf'](verified, context)), route.scopes);
   }
-  return { token, claims, source, jwt, registration: guard['registration'] };
+  return { token, claims, source, issuerName, jwt, registration: guard['registration'] };
 }
 
 /** Records the claims of a call, and ends its stream or connection once the token is no longer valid. */

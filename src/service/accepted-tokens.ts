@@ -21,16 +21,13 @@ export class AcceptedTokens {
   ) {}
 
   /** Undefined if the token is not a JWT. */
-  parse(token: string): CompactJws | undefined {
+  private parse(token: string): CompactJws | undefined {
     return tryParseCompact(token, this.maxTokenLength);
   }
 
-  /** Whose keys verified a token. @throws TokenClaimError, IssuerUnavailableError */
-  async sourceOf(token: string, known: TrustSource | undefined): Promise<TrustSource | undefined> {
-    if (known) return this.sources?.unlessEnded(known);
-    // An overridden `authenticate` has accepted it by itself.
-    const jws = this.sources && this.parse(token);
-    return jws && this.sources.of(jws.payload.iss);
+  /** Returns the source. @throws TokenClaimError if its issuer is no longer accepted */
+  unlessEnded(source: TrustSource): TrustSource {
+    return this.sources?.unlessEnded(source) ?? source;
   }
 
   /**
@@ -44,17 +41,18 @@ export class AcceptedTokens {
     options: VerifyOptions | undefined,
     onInvalid: (error: KmsJwtError) => void,
   ): () => void {
-    const { token, source } = verified;
+    const { token, source, issuerName } = verified;
     const jws = this.parse(token);
     const settings = this.verifyOptions.read(options);
-    const isOurs = !this.sources || source !== undefined;
     return this.watcher.watch(
       {
         kid: typeof jws?.header.kid === 'string' ? jws.header.kid : undefined,
         issuer: source?.issuer?.name,
         expiresAt: this.expiryOf(verified, options),
         recheck: async () =>
-          jws && isOurs ? this.verifier.recheck(token, jws, settings, this.secondsNow) : undefined,
+          jws && issuerName !== undefined
+            ? this.verifier.recheck(token, jws, settings, this.secondsNow)
+            : undefined,
       },
       onInvalid,
     );

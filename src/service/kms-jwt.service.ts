@@ -116,11 +116,6 @@ export class KmsJwtService implements OnApplicationShutdown {
     return VERDICT_TIMEOUT_FACTOR * this.settings.limits.timeout;
   }
 
-  /** @internal Whether the module has the option `issuers`. */
-  get hasIssuers(): boolean {
-    return this.sources !== undefined;
-  }
-
   /** @internal Fetches the public key at start, so that a wrong key stops the app; with `lazy`, the first use does. */
   async loadKeys(): Promise<void> {
     if (this.settings.lazy) return;

@@ -30,8 +30,10 @@ const MAX_FAILED_RECHECKS = 3;
 export interface WatchedClaims {
   readonly token: string;
   readonly claims: JwtClaims;
-  /** Whose keys verified it; undefined if it is not a JWT, and without the option `issuers`. */
+  /** Whose keys verified it; undefined without the option `issuers`, and if an overridden `authenticate` accepted it. */
   readonly source: TrustSource | undefined;
+  /** The name of its issuer; undefined if an overridden `authenticate` accepted it, whatever its `iss` is. */
+  readonly issuerName: string | undefined;
 }
 
 /** A verified token that something still relies on: a connection, a subscription or a stream. */

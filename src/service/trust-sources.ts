@@ -1,4 +1,4 @@
-import { TokenClaimError, TokenError } from '../errors/errors.js';
+import { TokenClaimError } from '../errors/errors.js';
 import type { KeyRing } from '../keys/key-ring.js';
 import type { IssuerSettings } from '../options/read-issuers.js';
 import type { VerifySettings } from '../options/settings.js';
@@ -56,22 +56,6 @@ export class TrustSources {
     if (source) return source;
     if (!this.found) throw notAccepted();
     return this.found.select(iss);
-  }
-
-  /**
-   * The source of a verified token; undefined if its issuer is not accepted, because the app verified the token by itself.
-   *
-   * @throws TokenClaimError if the issuer is no longer accepted; IssuerUnavailableError if it was evicted meanwhile, and the new
-   * lookup fails
-   */
-  async of(iss: unknown): Promise<TrustSource | undefined> {
-    try {
-      return await this.select(iss);
-    } catch (error) {
-      const hasEnded = typeof iss === 'string' && this.found?.hasEnded(iss);
-      if (error instanceof TokenError && !hasEnded) return undefined;
-      throw error;
-    }
   }
 
   /** Returns the source. @throws TokenClaimError if the app no longer returns its issuer */

@@ -8,6 +8,7 @@ import type { JwtClaims } from '../jwt/claims.js';
 import { DEFAULT_GUARD } from '../options/defaults.js';
 import { OWN_ISSUER } from '../options/read-issuers.js';
 import type { KmsJwtService } from '../service/kms-jwt.service.js';
+import type { TrustSource } from '../service/trust-sources.js';
 
 /** Options of `fakeClaims`. */
 export interface FakeClaimsOptions {
@@ -57,11 +58,14 @@ export function fakeClaims(claims: JwtClaims, options: FakeClaimsOptions = {}): 
 }
 
 class FakeClaimsGuard extends KmsJwtGuard {
+  private readonly source: TrustSource;
+
   constructor(
     private readonly claims: JwtClaims,
     { guard = KmsJwtGuard, issuer = OWN_ISSUER, property = DEFAULT_GUARD.property }: FakeClaimsOptions,
   ) {
-    super(serviceOf(claims, issuer, property), new Reflector());
+    super(serviceOf(claims, property), new Reflector());
+    this.source = { name: issuer } as TrustSource;
     // Decorators count by where the class of the guard stands: see `levelOf` in auth/access.ts.
     Object.defineProperty(this, 'constructor', { value: guard });
   }
@@ -70,15 +74,17 @@ class FakeClaimsGuard extends KmsJwtGuard {
     return 'fake';
   }
 
-  protected override async authenticate(_token: string, _context: ExecutionContext): Promise<JwtClaims> {
-    return { ...this.claims };
+  protected override async authenticate(token: string, context: ExecutionContext): Promise<JwtClaims> {
+    const claims = { ...this.claims };
+    this['tokens'].add(context, token, { payload: claims, claims, source: this.source });
+    return claims;
   }
 }
 
 /** What the guard needs from the service besides the claims. */
-function serviceOf(claims: JwtClaims, issuer: string, property: string): KmsJwtService {
-  const accepted: { [Name in 'sourceOf' | 'watch' | 'expiryOf']: () => unknown } = {
-    sourceOf: async () => ({ name: issuer }),
+function serviceOf(claims: JwtClaims, property: string): KmsJwtService {
+  const accepted: Pick<KmsJwtService['accepted'], 'unlessEnded' | 'watch' | 'expiryOf'> = {
+    unlessEnded: (source) => source,
     // No connection ends: the claims have no token that expires.
     watch: () => () => {},
     expiryOf: () => Infinity,
@@ -93,8 +99,7 @@ function serviceOf(claims: JwtClaims, issuer: string, property: string): KmsJwtS
     },
     verdictTimeout: VERDICT_TIMEOUT_MS,
     log: new Log(DEFAULT_NAME),
-    hasIssuers: true,
-    accepted: accepted as unknown as KmsJwtService['accepted'],
+    accepted: accepted as KmsJwtService['accepted'],
     decode: (() => ({ ...claims })) as unknown as KmsJwtService['decode'],
   };
   return service as KmsJwtService;

@@ -1,4 +1,4 @@
-import { Controller, Get, type Type } from '@nestjs/common';
+import { Controller, type ExecutionContext, Get, type Type } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import {
   Claims,
@@ -11,6 +11,7 @@ import {
   Scopes,
   TokenIssuer,
 } from 'nestjs-kms-jwt';
+import { sign } from 'jsonwebtoken';
 import { describe, expect, expectTypeOf, test } from 'vitest';
 import { OWN } from '../service/issuers.support.js';
 import { startIssuer, type TestIssuer } from '../support/issuer.js';
@@ -106,6 +107,44 @@ describe('@TokenIssuer()', () => {
     const { ask } = await startWith({ issuers: [corp.record()] }, ApiKeyGuard);
     expect(await ask('/optional', 'api-key')).toEqual([200, { issuer: null }]);
     expect(await ask('/optional', corp.token({ iss: 'https://x.example' }))).toEqual([200, { issuer: null }]);
+  });
+});
+
+/** Accepts tokens that are signed with another key, as docs/recipes.md does for HS256. */
+class OldTokensGuard extends KmsJwtGuard {
+  protected override async authenticate(token: string, context: ExecutionContext) {
+    const { header, payload } = this.jwt.decode(token, { complete: true });
+    return header.alg === 'HS256' ? payload : super.authenticate(token, context);
+  }
+}
+const oldToken = (claims: object) =>
+  sign(claims, 'a shared secret of more than 256 bits', { algorithm: 'HS256' });
+
+describe('the iss of a token that only an overridden authenticate has verified', () => {
+  test('does not make it a token of that issuer', async () => {
+    const corp = await startIssuer();
+    const record = corp.record({ name: 'corp', scopes: () => ['orders:read'] });
+    const controllers = [RoutesController, CorpController];
+    const { ask } = await startWith({ issuers: [record] }, OldTokensGuard, controllers);
+    const forged = oldToken({ sub: 'user-42', iss: corp.url });
+    expect(await ask('/optional', forged)).toEqual([200, { issuer: null }]);
+    expect((await ask('/corp', forged))[0]).toBe(401);
+    expect((await ask('/scoped', forged))[0]).toBe(403);
+    expect((await ask('/corp', corp.token({ sub: 'user-42' })))[0]).toBe(200);
+    expect((await ask('/scoped', corp.token({ sub: 'user-42' })))[0]).toBe(200);
+  });
+
+  test('does not make it a token of the module', async () => {
+    @Controller()
+    class OwnController {
+      @Issuers('own') @Get('own') own() {
+        return {};
+      }
+    }
+    const { jwt, ask } = await startWith({}, OldTokensGuard, [RoutesController, OwnController]);
+    expect(await ask('/optional', oldToken({ iss: OWN }))).toEqual([200, { issuer: null }]);
+    expect((await ask('/own', oldToken({ iss: OWN })))[0]).toBe(401);
+    expect((await ask('/own', await jwt.sign({})))[0]).toBe(200);
   });
 });
 

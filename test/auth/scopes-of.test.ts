@@ -39,6 +39,38 @@ describe('scopes of what an overridden authenticate returned', () => {
     expect(await get('/', { sub: 'user-42' })).toMatchObject([403, { errorCode: 'insufficient_scope' }]);
   });
 
+  test.each<[string, (claims: JwtClaims, scope: string) => JwtClaims]>([
+    ['a copy of the claims', (claims, scope) => ({ ...claims, scope })],
+    ['the claims, changed', (claims, scope) => Object.assign(claims, { scope })],
+    ['its own user, with scopes in scp', ({ sub }, scope) => ({ id: sub, scp: [scope] })],
+  ])('those that it sets in %s replace those of the token', async (_, change) => {
+    let scope = '';
+    @Injectable()
+    class RoleGuard extends KmsJwtGuard {
+      protected override async authenticate(token: string, context: ExecutionContext) {
+        return change(await super.authenticate(token, context), scope);
+      }
+    }
+    const get = await startGuardedApp(OrdersController, {}, RoleGuard);
+    scope = 'nothing';
+    expect((await get('/', { sub: 'user-42', scope: 'orders:read' }))[0]).toBe(403);
+    scope = 'orders:read';
+    expect((await get('/', { sub: 'user-42', scope: 'nothing' }))[0]).toBe(200);
+  });
+
+  test('a user without scopes has those of the token', async () => {
+    @Injectable()
+    class UserGuard extends KmsJwtGuard {
+      protected override async authenticate(token: string, context: ExecutionContext) {
+        const { sub } = await super.authenticate(token, context);
+        return { id: sub };
+      }
+    }
+    const get = await startGuardedApp(OrdersController, {}, UserGuard);
+    expect(await get('/', { sub: 'user-42', scope: 'orders:read' })).toEqual([200, { id: 'user-42' }]);
+    expect((await get('/', { sub: 'user-42' }))[0]).toBe(403);
+  });
+
   test('a schema cannot add any', async () => {
     const schema = z.object({ sub: z.string() }).transform((claims) => ({ ...claims, scope: 'orders:read' }));
     const get = await startGuardedApp(OrdersController, { verifyOptions: { schema } });
