@@ -72,7 +72,7 @@ function sixtyFourAtATime(signers, { rounds, milliseconds }) {
   return compare({
     id: 'sign-64-at-a-time',
     title: '64 tokens at a time',
-    text: `64 calls at any time. KMS is a server in another process, whose Sign takes ${SIGN_MS} ms. CPU is the CPU time of the signing process for each token.`,
+    text: `64 concurrent calls. KMS is a server in another process, whose Sign takes ${SIGN_MS} ms. CPU is the CPU time of the signing process for each token.`,
     metrics: [RATE, CPU, P99],
     rounds,
     contenders: Object.entries(signers).map(([name, sign]) => ({

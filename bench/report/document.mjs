@@ -36,7 +36,10 @@ const PARTS = {
     'The reference is what an app does without a library: it encodes the claims in base64url, sends `SignCommand` with the AWS SDK, and converts the signature from DER to the JOSE format. Unlike this library, it does not verify the signature.',
   ],
   start: ['Start', ''],
-  growth: ['Growth', 'The same measurements with larger numbers: medians of interleaved rounds.'],
+  growth: [
+    'Growth',
+    'How time and memory grow with the number of keys, claims, calls, tokens and refreshes: medians of interleaved rounds.',
+  ],
 };
 
 /**

@@ -144,7 +144,7 @@ export function translateKmsError(
     const kind = code ?? name;
     return new KmsUnavailableError(
       'network',
-      `KMS could not be reached for ${call} (${kind}): ${CHECK_NETWORK}`,
+      `KMS could not be reached for ${call} (${kind}): ${kind === 'ECONNREFUSED' ? CHECK_ENDPOINT : CHECK_NETWORK}`,
       cause,
     );
   }
@@ -180,6 +180,8 @@ function tokenErrorFor(name: string, cause: ErrorOptions): TokenError | undefine
 export const REFUSED_SIGNATURE = 'KMS does not accept the signature of the token';
 
 const CHECK_NETWORK = 'check the network, the VPC endpoint and its policy';
+const CHECK_ENDPOINT =
+  'nothing listens at the endpoint; if AWS_ENDPOINT_URL_KMS is set, start the KMS that it names, or unset it';
 const CREDENTIALS_SHAPE =
   '`client.credentials` must give an object with `accessKeyId` and `secretAccessKey`, and an `expiration` that is a Date or left out';
 const CHECK_PROVIDERS =

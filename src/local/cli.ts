@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { parseArgs } from 'node:util';
-import { LocalKms } from './local-kms.js';
 import type { LocalKmsKeySpec } from './store/key-specs.js';
 
 const USAGE = `Usage: nestjs-kms-jwt local-kms [options]
@@ -44,8 +44,11 @@ async function main(args: string[]): Promise<void> {
   // LocalKms checks each value.
   const keySpec = values['key-spec'] as LocalKmsKeySpec;
   const keys = values.alias.map((alias) => ({ alias, keySpec }));
+  const port = portOf(values.port);
+  await checkPort(port);
+  const { LocalKms } = await import('./local-kms.js');
   const localKms = new LocalKms({ keys, region: values.region, file: values.file });
-  const server = await localKms.listen(portOf(values.port));
+  const server = await localKms.listen(port);
 
   for (const { arn, aliases } of localKms.keys)
     for (const { aliasName } of aliases) console.log(`# ${aliasName} is ${arn}`);
@@ -62,8 +65,19 @@ function portOf(value: string): number {
   throw new Error('--port must be a number from 0 to 65535');
 }
 
+/** Before LocalKms writes its key file, which the process that already listens may use. @throws Error if the port is in use */
+async function checkPort(port: number): Promise<void> {
+  const server = createServer().listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  server.close();
+  await once(server, 'close');
+}
+
 function messageOf(error: unknown): string {
   const { code, port, message } = error as NodeJS.ErrnoException & { port?: number };
+  if (code === 'ERR_MODULE_NOT_FOUND' && message.includes('@aws-sdk/client-kms')) {
+    return 'The local KMS needs the AWS SDK: npm install @aws-sdk/client-kms';
+  }
   if (code !== 'EADDRINUSE') return message;
   return `Port ${port} is in use: stop the process that listens there, or choose another one with --port`;
 }

@@ -1,6 +1,8 @@
 import { type DynamicModule, Inject, Module, type NestModule, Optional } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { KmsJwtOptionsError } from '../errors/errors.js';
+import { withoutStack } from '../errors/without-stack.js';
+import { DEFAULT_NAME } from '../events/log.js';
 import { JWKS_ROUTES, type JwksRoutes } from '../jwks/jwks.routes.js';
 import {
   type ASYNC_OPTIONS_TYPE,
@@ -42,9 +44,12 @@ export class KmsJwtModule extends ConfigurableModuleClass implements NestModule 
     );
     if (sameName.length > 1) {
       const remedy = 'import one module in both places, set isGlobal, or give each its own name';
-      throw new KmsJwtOptionsError(
-        'name',
-        `must be unique, but ${sameName.length} registrations have the name '${name}': ${remedy}`,
+      const shared = name === DEFAULT_NAME ? 'no name' : `the name '${name}'`;
+      throw withoutStack(
+        new KmsJwtOptionsError(
+          'name',
+          `must be unique, but ${sameName.length} registrations have ${shared}: ${remedy}`,
+        ),
       );
     }
   }

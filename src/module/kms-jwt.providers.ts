@@ -2,7 +2,8 @@ import type { FactoryProvider, Provider } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { isRealService } from '../auth/check-service.js';
 import { refuseUncalled } from '../auth/token-extractors.js';
-import { JwksUnavailableError, KmsJwtError } from '../errors/errors.js';
+import { JwksUnavailableError } from '../errors/errors.js';
+import { withoutStack } from '../errors/without-stack.js';
 import { JWKS_ROUTES, type JwksRouteOptions, JwksRoutes } from '../jwks/jwks.routes.js';
 import { keysIn } from '../jwt/jwk.js';
 import { loadMlDsa } from '../jwt/ml-dsa.js';
@@ -42,14 +43,14 @@ export function serviceProviders(name: string): Provider[] {
       provide: getKmsJwtServiceToken(name),
       inject: [getKmsJwtOptionsToken(name), CLOCK],
       useFactory: (options: KmsJwtModuleOptions, clock: Clock) =>
-        withoutStack(() => createService(name, options, clock)),
+        failWithoutStack(() => createService(name, options, clock)),
     },
     {
       provide: FIRST_FETCH,
       inject: [getKmsJwtServiceToken(name)],
       // A test may have replaced the service.
       useFactory: (jwt: KmsJwtService) =>
-        isRealService(jwt) ? withoutStack(() => loadFirstKeys(jwt)) : undefined,
+        isRealService(jwt) ? failWithoutStack(() => loadFirstKeys(jwt)) : undefined,
     },
   ];
 }
@@ -65,13 +66,11 @@ async function loadFirstKeys(jwt: KmsJwtService): Promise<void> {
   }
 }
 
-/** The stack of an error at start has only frames of Nest and this library, and would hide its message in the log. */
-async function withoutStack<T>(start: () => Promise<T>): Promise<T> {
+async function failWithoutStack<T>(start: () => Promise<T>): Promise<T> {
   try {
     return await start();
   } catch (error) {
-    if (error instanceof KmsJwtError) error.stack = `${error.name}: ${error.message}`;
-    throw error;
+    throw withoutStack(error);
   }
 }
 
@@ -81,7 +80,7 @@ export function jwksRoutesProvider(name: string, options: JwksRouteOptions): Fac
     provide: JWKS_ROUTES,
     inject: [getKmsJwtServiceToken(name), HttpAdapterHost],
     useFactory: (jwt: KmsJwtService, adapterHost: HttpAdapterHost) =>
-      withoutStack(async () => new JwksRoutes(options, jwt, adapterHost, jwt.log)),
+      failWithoutStack(async () => new JwksRoutes(options, jwt, adapterHost, jwt.log)),
   };
 }
 

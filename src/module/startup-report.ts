@@ -6,6 +6,7 @@ import { readsCookies } from '../auth/token-extractors.js';
 import { type StartedApp, unguardedHandlers } from '../auth/unguarded-handlers.js';
 import { type VerifiedHandler, verifiedHandlers } from '../auth/verified-handlers.js';
 import { KmsJwtOptionsError } from '../errors/errors.js';
+import { withoutStack } from '../errors/without-stack.js';
 import { printableName } from '../errors/printable.js';
 import type { Log } from '../events/log.js';
 import { describeRegistration } from './describe-registration.js';
@@ -56,7 +57,11 @@ class StartupReport implements OnApplicationBootstrap {
     // A test may have replaced the service by a mock, which has neither options nor a log.
     if (!isRealService(this.jwt)) return;
     this.jwt.stream.started();
-    this.refuseUnverifiable();
+    try {
+      this.refuseUnverifiable();
+    } catch (error) {
+      throw withoutStack(error);
+    }
     const { settings, signingKeyArn: keyArn } = this.jwt;
     this.log.info(describeRegistration(settings, { keyArn, jwksPath: this.jwksPath }));
     this.reportCookies();

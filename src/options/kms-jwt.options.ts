@@ -164,10 +164,10 @@ export interface GuardOptions {
   recheckInterval?: Duration | undefined;
   /**
    * The origins whose pages may open a WebSocket (of a gateway, or of graphql-ws) with a token in a cookie, such as
-   * `'https://app.example.com'`: browsers send cookies with connections that other sites open, and let those sites read.
-   * A handshake with another `Origin` is refused with an `OriginNotAllowedError`; one without `Origin` does not come from a
-   * browser. `'null'` allows sandboxed pages and files. Default: none, so that a handshake with an `Origin` and a token that
-   * `fromCookie` found is refused with a `KmsJwtOptionsError`.
+   * `'https://app.example.com'`: browsers send cookies with connections that other sites open, and let those sites read the
+   * messages. A handshake with another `Origin` is refused with an `OriginNotAllowedError`; one without `Origin` does not come
+   * from a browser. `'null'` allows sandboxed pages and files. Default: none, so that a handshake with an `Origin` and a token
+   * that `fromCookie` found is refused with a `KmsJwtOptionsError`.
    */
   allowedOrigins?: string[];
 }
@@ -257,8 +257,9 @@ export interface KmsJwtModuleOptions {
   /** Fetches the public key at the first use instead of at start. Default: false. */
   lazy?: boolean | undefined;
   /**
-   * Defaults for every `sign`. A claim in the payload, such as `exp` or `aud`, overrides the default; `sign` refuses it together with
-   * the same option of the call. `verify` expects the issuer and audience set here, unless `verifyOptions` override them.
+   * Defaults for every `sign`. A claim in the payload, such as `exp` or `aud`, overrides the default; `sign` rejects if the
+   * payload and the options of the call set the same claim. `verify` expects the issuer and audience set here, unless
+   * `verifyOptions` override them.
    */
   signOptions?: Omit<SignOptions, 'signal'>;
   /** Defaults for every `verify`, including those of the guard. */

@@ -8,8 +8,9 @@ export interface KmsJwtModuleExtras {
   /** The name of this registration of the module, for apps with several: see `InjectKmsJwt`. Default: the registration without a name. */
   name?: string | undefined;
   /**
-   * The path of the key set over HTTP, such as `'.well-known/jwks.json'`. It starts at the root: global prefixes and guards do not
-   * apply. Clients may cache the key set for 300 seconds. Default: the key set is not served.
+   * The path of the key set over HTTP, such as `'.well-known/jwks.json'`. It starts at the root: global prefixes and guards do
+   * not apply. Clients may use a cached key set for 360 seconds (`max-age=300`, `stale-while-revalidate=60`). Default: the key
+   * set is not served.
    */
   jwksPath?: string | undefined;
   /**

@@ -38,8 +38,8 @@ export function getKmsJwtOptionsToken(name: string = DEFAULT_NAME): InjectionTok
 }
 
 /**
- * Injects the service of the registration with this name; without a name, the service that the type `KmsJwtService` alone
- * injects.
+ * Injects the service of the registration with this name; without a name, the service that is injected for the type
+ * `KmsJwtService` without this decorator.
  *
  * @param name the `name` of the registration in `forRoot`. Default: the registration without a name
  *

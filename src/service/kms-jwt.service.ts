@@ -172,8 +172,9 @@ export class KmsJwtService implements OnApplicationShutdown {
   }
 
   /**
-   * Verifies a token with public keys that were fetched before. Only a token with an unknown `kid` can trigger a lookup, at
-   * most once every 30 seconds per process. With `verification: 'kms'`, KMS then verifies it too, with one AWS `Verify` call.
+   * Verifies a token with public keys that were fetched before. Only a token with an unknown `kid` can trigger a lookup, at most
+   * once every 30 seconds per issuer and process. With `verification: 'kms'`, KMS then verifies it too, with one AWS `Verify`
+   * call.
    *
    * @param token a JWS in compact serialization, without the scheme `Bearer`
    * @param options override the module's `verifyOptions`

@@ -17,9 +17,9 @@ export type KmsJwtHealthResult<Key extends string> = Record<
 /**
  * Reports to `@nestjs/terminus` whether tokens can be verified. The status is `up` as long as there are keys, even if they could
  * not be refreshed or KMS is unavailable: the last known keys still verify, and an outage of KMS should not take all instances
- * out of service. Then `degraded` is true: see `stale`, `signing`, `circuit`, `verifyCircuit` and `staleIn` in the result. It is
- * `down` without keys, and while the key set of `jwksUri` is older than `rotation.maxStale`. It makes no call to KMS. Issuers
- * that a function `issuers` finds do not count, and are not in the result. See docs/operations.md.
+ * out of service. `degraded` is true while the keys are stale, no key may sign, a circuit is open, or a listed issuer has stale
+ * or no keys. The status is `down` without keys, and while the key set of `jwksUri` is older than `rotation.maxStale`. It makes
+ * no call to KMS. Issuers that a function `issuers` finds do not count, and are not in the result. See docs/operations.md.
  *
  * @example
  * ```ts

@@ -1,14 +1,15 @@
 import type { ExecutionContext, Type } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { KmsJwtGuard } from '../auth/kms-jwt.guard.js';
-import { checkAuthenticated } from '../auth/verified-token.js';
 import { KmsJwtOptionsError } from '../errors/errors.js';
 import { DEFAULT_NAME, Log } from '../events/log.js';
 import type { JwtClaims } from '../jwt/claims.js';
+import { isPlainObject } from '../jwt/json.js';
 import { DEFAULT_GUARD } from '../options/defaults.js';
 import { OWN_ISSUER } from '../options/read-issuers.js';
 import type { KmsJwtService } from '../service/kms-jwt.service.js';
 import type { TrustSource } from '../service/trust-sources.js';
+import { refuseInProduction, warnOutsideTests } from './tests-only.js';
 
 /** Options of `fakeClaims`. */
 export interface FakeClaimsOptions {
@@ -47,14 +48,11 @@ const VERDICT_TIMEOUT_MS = 15_000;
  * ```
  */
 export function fakeClaims(claims: JwtClaims, options: FakeClaimsOptions = {}): KmsJwtGuard {
-  if (/^prod(uction)?$/i.test(process.env['NODE_ENV']?.trim() ?? '')) {
-    throw new KmsJwtOptionsError('fakeClaims', 'is for tests only: NODE_ENV is production');
-  }
-  const guard = new FakeClaimsGuard(checkAuthenticated(claims), options);
-  if (process.env['NODE_ENV'] !== 'test') {
-    new Log(DEFAULT_NAME).warn('fakeClaims is in use, and NODE_ENV is not test: calls need no token');
-  }
-  return guard;
+  refuseInProduction('fakeClaims');
+  if (!isPlainObject(claims))
+    throw new KmsJwtOptionsError('fakeClaims', 'needs the claims as a plain object');
+  warnOutsideTests('fakeClaims', 'calls need no token');
+  return new FakeClaimsGuard(claims, options);
 }
 
 class FakeClaimsGuard extends KmsJwtGuard {
@@ -75,6 +73,8 @@ class FakeClaimsGuard extends KmsJwtGuard {
   }
 
   protected override async authenticate(token: string, context: ExecutionContext): Promise<JwtClaims> {
+    // The app may set NODE_ENV after it has called `fakeClaims`.
+    refuseInProduction('fakeClaims');
     const claims = { ...this.claims };
     this['tokens'].add(context, token, { payload: claims, claims, source: this.source });
     return claims;

@@ -3,8 +3,10 @@ import { KmsJwtOptionsError } from '../errors/errors.js';
 import { LocalKms, type LocalKmsKeySpec } from '../local/index.js';
 import { CLOCK } from '../keys/clock.js';
 import type { KmsJwtModuleOptions } from '../options/kms-jwt.options.js';
+import { EXTRA_RULES } from '../options/option-rules.js';
 import { getKmsJwtOptionsToken } from '../service/inject-kms-jwt.js';
 import { TestClock } from './test-clock.js';
+import { refuseInProduction, warnOutsideTests } from './tests-only.js';
 
 /** Options of `createKmsJwtTesting`. */
 export interface KmsJwtTestingOptions {
@@ -26,7 +28,8 @@ export interface KmsJwtTesting {
    * Gives the app of a `Test.createTestingModule()` this clock, and replaces the options of the registration without a name. The
    * factory of its `forRootAsync` is not called. For a registration with a name, override the provider `getKmsJwtOptionsToken(name)`.
    *
-   * @param options the options of the app, without `regions`, `jwksUri` and `jwks`; `keyId` and `client` are replaced. Default: none
+   * @param options the options of the app, without `regions`, `jwksUri` and `jwks`; `keyId` and `client` are replaced, and
+   * `isGlobal`, `name`, `jwksPath` and `discovery` are ignored. Default: none
    * @returns the builder
    *
    * @example
@@ -48,14 +51,19 @@ export interface ModuleBuilder {
 
 const ALIAS = 'auth';
 
+/** Nest has read `isGlobal`, `name`, `jwksPath` and `discovery` from the app; they cannot be overridden. */
+function withoutExtras(options: KmsJwtModuleOptions): KmsJwtModuleOptions {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !Object.hasOwn(EXTRA_RULES, name)));
+}
+
 /**
  * Creates a KMS and a clock, to test an app with real tokens and without AWS: `sign` and `verify` work as in production, except
- * that the test controls the time.
+ * that the test controls the time. A warning is logged unless `NODE_ENV` is `test`, as Vitest and Jest set it.
  *
  * @param options the time at which the clock starts, and the spec of the key
- * @throws KmsJwtOptionsError for a `now` that is not a valid Date
+ * @throws KmsJwtOptionsError for a `now` that is not a valid Date, and if `NODE_ENV` is `production` or `prod`, in upper or lower
+ * case
  * @throws TypeError for an unknown `keySpec`
- * @throws Error if `NODE_ENV` is `production` or `prod`, in upper or lower case
  *
  * @example
  * ```ts
@@ -68,6 +76,8 @@ const ALIAS = 'auth';
  * ```
  */
 export function createKmsJwtTesting({ now, keySpec }: KmsJwtTestingOptions = {}): KmsJwtTesting {
+  refuseInProduction('createKmsJwtTesting');
+  warnOutsideTests('createKmsJwtTesting', 'its key is not in AWS');
   const start = now ?? new Date();
   if (!(start instanceof Date) || Number.isNaN(start.getTime())) {
     throw new KmsJwtOptionsError('now', 'must be a valid Date');
@@ -80,7 +90,7 @@ export function createKmsJwtTesting({ now, keySpec }: KmsJwtTestingOptions = {})
     clock,
     options,
     override(builder, ofApp = {}) {
-      builder.overrideProvider(getKmsJwtOptionsToken()).useValue({ ...ofApp, ...options });
+      builder.overrideProvider(getKmsJwtOptionsToken()).useValue({ ...withoutExtras(ofApp), ...options });
       builder.overrideProvider(CLOCK).useValue(clock);
       return builder;
     },

@@ -73,6 +73,15 @@ async function verifying(
   return errors;
 }
 
+/** The error of a token whose issuer is to be looked up while ten lookups run. */
+async function whileLookupsRun(): Promise<KmsJwtError> {
+  const { module, jwt } = await start({ issuers: never, limits: { timeout: 200 } });
+  const verify = (iss: string) => thrownBy(() => jwt.verify(tokenOf({ iss })));
+  const all = await Promise.all(Array.from({ length: 11 }, (_, index) => verify(`https://${index}.example`)));
+  await module.close();
+  return all[10]!;
+}
+
 const schemaOf = (validate: () => unknown) =>
   ({ '~standard': { version: 1, vendor: 'test', validate } }) as unknown as NonNullable<
     VerifyOptions['schema']
@@ -164,6 +173,7 @@ export async function unavailable(): Promise<KmsJwtError[]> {
     ...(await verifying({ issuers: [discovered] }, [[tokenOf(iss)]])),
     ...(await verifying({ issuers: failing }, [[tokenOf(iss)]])),
     ...(await verifying({ issuers: never, limits }, [[tokenOf(iss)]])),
+    await whileLookupsRun(),
     ...(await verifying({ jwks, isRevoked: failing }, [[tokenOf({})]])),
     ...(await verifying({ jwks, isRevoked: never, limits }, [[tokenOf({})]])),
     ...(await verifying({ jwks, isRevoked: () => 'no' as never }, [[tokenOf({})]])),

@@ -12,17 +12,20 @@ test('every code block of docs/testing.md is run by a test', () => {
   expect(blocks.map((one) => fileOf(one) ?? one.language)).toEqual([
     'src/orders.controller.ts',
     'src/app.module.ts',
-    'test/orders.controller.test.ts',
-    'test/orders.routes.test.ts',
-    'test/app.e2e.test.ts',
+    'src/orders.controller.spec.ts',
+    'src/orders.routes.spec.ts',
+    'test/app.e2e-spec.ts',
     'json', // test/package/nest-11.test.ts
-    'test/tokens.test.ts',
+    'src/tokens.spec.ts',
   ]);
 });
 
 test('the recipes pass under Vitest', async () => {
   // A config of its own, or vitest would take this project's.
-  await writeFile(join(compiled, 'vitest.config.mjs'), 'export default {};\n');
+  await writeFile(
+    join(compiled, 'vitest.config.mjs'),
+    "export default { test: { include: ['**/*[.-]spec.js'] } };\n",
+  );
   const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs');
   const { stdout } = await exec(process.execPath, [vitest, 'run', '--root', compiled], {
     env: { ...environment(), NO_COLOR: '1' },

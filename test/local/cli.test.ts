@@ -1,6 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
@@ -44,6 +47,27 @@ test('serves its keys until it is interrupted', async () => {
   child.kill('SIGINT');
   expect(await once(child, 'exit')).toEqual([0, null]);
   expect(await output).toMatch(/^# alias\/a is arn:aws:kms:us-east-1:.+\n# alias\/b is arn/);
+});
+
+test('leaves the key file of another process alone if the port is in use', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'cli-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as { port: number };
+  const { code } = await run(['local-kms', '--port', `${port}`, '--file', join(folder, 'keys.json')]);
+  expect([code, await readdir(folder)]).toEqual([1, []]);
+});
+
+test('names the package to install if the AWS SDK is missing', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'cli-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  await cp(join(CLI, '../..'), folder, { recursive: true });
+  await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
+  const child = spawn(process.execPath, [join(folder, 'local/cli.js'), 'local-kms', '--port', '0']);
+  const [stderr] = await Promise.all([text(child.stderr), once(child, 'close')]);
+  expect(stderr).toBe('The local KMS needs the AWS SDK: npm install @aws-sdk/client-kms\n');
 });
 
 test('says which port is in use, and how to choose another', async () => {

@@ -168,7 +168,21 @@ describe('mistakes', () => {
     expect(() => fakeClaims({ sub: 'user-42' })).toThrow('is for tests only');
   });
 
-  test.each([[['user-42']], ['user-42'], [42]])('claims %j are refused', (claims) => {
-    expect(() => fakeClaims(claims as never)).toThrow('must');
+  test('NODE_ENV=production is refused at a call too, if it is set later', async () => {
+    @Controller()
+    class MeController {
+      @UseGuards(KmsJwtGuard) @Get('me') me(@Claims() claims: JwtClaims) {
+        return claims;
+      }
+    }
+    const module = Test.createTestingModule({ imports: [kmsJwt()], controllers: [MeController] });
+    const get = await start(module.overrideGuard(KmsJwtGuard).useValue(fakeClaims({ sub: 'user-42' })));
+    expect(await get('/me')).toEqual([200, { sub: 'user-42' }]);
+    vi.stubEnv('NODE_ENV', 'production');
+    expect(await get('/me')).toEqual([500, undefined]);
+  });
+
+  test.each([[['user-42']], ['user-42'], [42], [null]])('claims %j are refused', (claims) => {
+    expect(() => fakeClaims(claims as never)).toThrow('fakeClaims needs the claims as a plain object');
   });
 });

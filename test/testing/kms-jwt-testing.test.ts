@@ -1,5 +1,5 @@
 import { UpdateAliasCommand } from '@aws-sdk/client-kms';
-import { Controller, Module, Sse, UseGuards } from '@nestjs/common';
+import { Controller, Logger, Module, Sse, UseGuards } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import {
   getKmsJwtOptionsToken,
@@ -55,6 +55,30 @@ describe('createKmsJwtTesting', () => {
     clock.advance(1);
     await expect(jwt.verify(token)).rejects.toThrow(TokenExpiredError);
     expect(clock.now()).toBe(NOW.getTime() + 900_000);
+  });
+
+  test('options of the app that belong beside useFactory are ignored', async () => {
+    const options = {
+      isGlobal: true,
+      name: 'default',
+      jwksPath: 'jwks.json',
+      signOptions: { issuer: 'app' },
+    };
+    const { jwt } = await start({ options });
+    expect(jwt.decode(await jwt.sign({}))).toMatchObject({ iss: 'app' });
+  });
+
+  test.each([
+    ['test', 0],
+    ['', 1],
+    ['staging', 1],
+  ])('NODE_ENV %j has %i lines of warning', (env, count) => {
+    vi.stubEnv('NODE_ENV', env);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const warn = vi.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
+    onTestFinished(() => warn.mockRestore());
+    createKmsJwtTesting();
+    expect(warn).toHaveBeenCalledTimes(count);
   });
 
   test('a token that begins later is refused until then', async () => {

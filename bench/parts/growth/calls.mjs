@@ -7,7 +7,7 @@ import { measurePoints } from './points.mjs';
 
 const COUNTS = [1, 3, 10, 30, 100, 300, 1000, 3000, 10_000];
 
-/** So many calls at any time, until as many tokens as there are have been verified. */
+/** Keeps this number of calls in progress until all tokens have been verified. */
 export async function moreCalls(short) {
   const key = makeKey();
   const tokens = makeTokens(key, short ? 1000 : 10_000);
@@ -30,7 +30,7 @@ export async function moreCalls(short) {
     id: 'growth-calls',
     title: 'Concurrent calls',
     text: `${tokens.length.toLocaleString('en')} distinct tokens, without the cache: the rate, and the longest time for which the event loop was blocked.`,
-    x: { title: 'calls at any time', log: true },
+    x: { title: 'concurrent calls', log: true },
     y: { title: 'ratio, ms', log: true },
     series,
   };

@@ -43,7 +43,11 @@ export function writeKeyFile(path: string, { keys, aliases }: KeyStore): void {
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
-    throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Error(
+      `LocalKms cannot write the key file ${path} (${code}): check that its folder exists and can be written to`,
+      { cause: error },
+    );
   }
 }
 
@@ -118,7 +122,7 @@ function openIfExists(path: string): number | undefined {
 }
 
 function parse(json: string): KeyFileContents {
-  const file = checkObject(JSON.parse(json), 'the file', ['version', 'keys', 'aliases']);
+  const file = checkObject(parseJson(json), 'the file', ['version', 'keys', 'aliases']);
   if (file.version !== 1) throw checkError('version', 'must be 1');
   const keys = checkArray(file.keys, 'keys').map((key, index) => parseKey(key, `keys[${index}]`));
   const keyIds = keys.map((key) => key.keyId);
@@ -126,6 +130,15 @@ function parse(json: string): KeyFileContents {
     parseAlias(alias, `aliases[${index}]`, keyIds),
   );
   return { keys, aliases };
+}
+
+/** The message of `JSON.parse` would quote the file, which may contain a private key. */
+function parseJson(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    throw new Error('it is not valid JSON');
+  }
 }
 
 function parseKey(value: unknown, where: string): StoredKey {

@@ -148,6 +148,17 @@ describe('a key file', () => {
     expect(performance.now() - started).toBeLessThan(1000);
   });
 
+  test.each([
+    ['no JSON', 'private text'],
+    ['a part of a key', '{"privateKey": MIGHAgEA'],
+    ['nothing', ''],
+  ])('is refused if it contains %s, which no message quotes', (_, text) => {
+    const { file, start } = setUp();
+    writeFileSync(file, text, { mode: 0o600 });
+    const message = `LocalKms cannot use the key file ${file}: it is not valid JSON`;
+    expect(start).toThrow(expect.objectContaining({ message, cause: new Error('it is not valid JSON') }));
+  });
+
   test('is refused if it is a directory', () => {
     const { file, start } = setUp();
     mkdirSync(file);
@@ -250,6 +261,8 @@ describe('a key file', () => {
   test('must be in an existing folder, or the constructor throws', () => {
     const { folder } = setUp();
     const file = join(folder, 'missing', 'keys.json');
-    expect(() => new LocalKms({ file, keys: [{ alias: 'auth' }] })).toThrow(/ENOENT.*missing/);
+    expect(() => new LocalKms({ file, keys: [{ alias: 'auth' }] })).toThrow(
+      /^LocalKms cannot write the key file \S+keys\.json \(ENOENT\): check that its folder exists/,
+    );
   });
 });
