@@ -1,13 +1,13 @@
 /** The time between two beats, in milliseconds. */
 const BEAT_MS = 50;
-/** A beat that is later than this after the one before shows that the event loop was blocked, in milliseconds. */
+/** A longer time than this between two beats shows that the event loop was blocked, in milliseconds. */
 const BLOCKED_MS = 2 * BEAT_MS;
-/** Servers may have ended idle connections in a block of this length, in milliseconds. */
+/** If the event loop was blocked for this long, in milliseconds, servers may have closed idle connections meanwhile. */
 export const LONG_BLOCK_MS = 500;
-/** In turns of the event loop: one in progress, then it reads answers, then the ends of their connections, then closes these. */
+/** Turns of the event loop: the current one, and those that read answers, read the ends of connections, and close these. */
 const RECOVERY_TURNS = 4;
 
-// An app's tests may replace the global ones: the beats would then run through simulated time, 72,000 in each hour of it.
+// An app's tests may replace the global timers: the beats would then run in simulated time, 72,000 in each simulated hour.
 const { setImmediate: nextTurn, setTimeout: startTimer } = globalThis;
 const monotonic = performance.now.bind(performance);
 

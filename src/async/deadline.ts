@@ -30,8 +30,8 @@ export interface Extension {
 /** Returns the error of a time limit. */
 export interface TimeoutError {
   /**
-   * @param blockedMs for how many milliseconds the event loop was blocked, if there was less time than the limit for that
-   * reason, else 0
+   * @param blockedMs for how many milliseconds the event loop was blocked; 0 unless this left the operation less time than the
+   * limit
    */
   (blockedMs: number): Error;
 }

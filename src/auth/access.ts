@@ -20,7 +20,7 @@ export function levelsOf(context: ExecutionContext): Levels {
 }
 
 /**
- * The access that a guard must enforce; `elsewhere` when a guard of another instance stands nearer to the handler and
+ * The access that a guard must enforce; `elsewhere` when a guard of another registration stands nearer to the handler and
  * decides. `@Public()` and `@OptionalAuth()` count only when they stand nearer than the guard (or, for the
  * latter, beside it), and `@Public()` only when no `@Scopes()` or `@VerifyWith()` stands as near or nearer.
  */

@@ -52,7 +52,7 @@ export function watchConnection(
   byRegistration.set(verified.registration, known ? withStop(known, added) : { ...added, isRenewed: false });
 }
 
-/** What `watchCall` needs to know of a call whose connection is not watched yet. */
+/** What `watchCall` needs to know of a call. */
 interface Call {
   /** The options that the token was verified with, in addition to the module's. */
   readonly options: RouteVerifyOptions | undefined;

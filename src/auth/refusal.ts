@@ -44,7 +44,9 @@ export function reportRefusal(error: unknown, log: Pick<Log, 'error'>): void {
   if (refusalOf(error).status < 500) return;
   // What was thrown may quote a token.
   log.error(
-    error instanceof Error ? lineOf(error) : `A call was refused: it threw a value of type ${typeof error}`,
+    error instanceof Error
+      ? lineOf(error)
+      : `A call was refused, because the app threw a value of type ${typeof error}`,
   );
 }
 

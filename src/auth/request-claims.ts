@@ -65,7 +65,7 @@ export function verifiedFor(context: ExecutionContext): Verified | undefined {
 function ambiguousClaims(): KmsJwtOptionsError {
   return new KmsJwtOptionsError(
     'claims',
-    'are ambiguous, as references of one operation were verified with different tokens: put what its fields need into each entity',
+    'are ambiguous, as references of one operation were verified with different tokens: put into each entity what its fields need',
   );
 }
 

@@ -116,11 +116,11 @@ export function describeEvent(event: KmsJwtEvent): string {
 function lineOf(event: KmsJwtEvent): string {
   switch (event.type) {
     case 'key_published':
-      return `The key ${printableName(event.kid)} is published and verifies`;
+      return `The key ${printableName(event.kid)} is published and verifies tokens`;
     case 'key_activated':
       return `The key ${printableName(event.kid)} signs from now on`;
     case 'key_removed':
-      return `The key ${printableName(event.kid)} is no longer published and no longer verifies`;
+      return `The key ${printableName(event.kid)} is no longer published and no longer verifies tokens`;
     case 'key_distrusted':
       return `The key ${printableName(event.kid)} is distrusted: it does not verify, sign or appear in the key set`;
     case 'refresh_failed':
@@ -134,7 +134,7 @@ function lineOf(event: KmsJwtEvent): string {
     case 'clock_stepped':
       return describeStep(event.seconds, event.suspended);
     case 'signing_suspended':
-      return `No tokens are signed: ${event.error.message}`;
+      return `Signing is suspended: ${event.error.message}`;
     case 'signing_resumed':
       return `Tokens are signed again, by the key ${printableName(event.kid)}`;
     case 'refresh_recovered':
@@ -151,7 +151,7 @@ function lineOf(event: KmsJwtEvent): string {
 function stateOf(staleIn: number): string {
   if (staleIn === 0) return 'The key set is too old: all tokens are refused with 503 until it can be fetched';
   const minutes = Math.ceil(staleIn / SECONDS_PER_MINUTE);
-  return `The key set cannot be fetched: in ${minutes} minutes it is too old, and all tokens are refused with 503`;
+  return `The key set cannot be fetched: in ${minutes} minutes it will be too old, and all tokens will be refused with 503`;
 }
 
 function describeStep(seconds: number, suspended: number): string {

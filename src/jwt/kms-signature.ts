@@ -57,7 +57,7 @@ export function toKmsSignature(signature: Buffer, { algorithm, signatureLength }
 function startOfContent(bytes: Buffer): number {
   const [tag, first = 0, second = 0] = bytes;
   if (tag !== SEQUENCE) return NaN;
-  // DER allows only the shortest form: a P-521 signature needs the long one, unless it is short.
+  // DER allows only the shortest form: a P-521 signature needs the long form if its content has 128 bytes or more.
   if (first < 0x80) return first === bytes.length - 2 ? 2 : NaN;
   return first === LONG_FORM && second >= 0x80 && second === bytes.length - 3 ? 3 : NaN;
 }

@@ -37,7 +37,7 @@ export interface SignatureChecksOptions {
   readonly runIn?: (milliseconds: number, run: () => void) => void;
 }
 
-// An app's tests may replace the global ones with some that never run.
+// An app's tests may replace the global timers with timers that never run.
 const { setImmediate, setTimeout } = globalThis;
 // Costs less than queueMicrotask, which creates an AsyncResource.
 const SETTLED = Promise.resolve();
@@ -83,7 +83,7 @@ export class SignatureChecks {
   private readInTurn = 0;
   private knownInTurn = 0;
   private readonly waiting: (() => void)[] = [];
-  /** Checks in software, in the order of the calls, and whether this turn has had its one. */
+  /** Checks in software, in the order of the calls, and whether one was already made in this turn. */
   private readonly slow: (() => void)[] = [];
   private isSlowTurn = false;
 

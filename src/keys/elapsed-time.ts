@@ -9,9 +9,9 @@ const MAX_SLEW = 0.001;
 
 /** The wall clock has jumped, or the machine was suspended. In milliseconds. */
 export interface ClockStep {
-  /** By how much the wall clock moved more than time passed; negative if it was set back. */
+  /** How far the wall clock moved ahead of elapsed time; negative if it was set back. */
   readonly wall: number;
-  /** For how long the machine was suspended, as the wall clock and `uptime` agree. */
+  /** For how long the machine was suspended, as far as the wall clock and `uptime` agree. */
   readonly suspended: number;
   /** How much more time may have passed, if the clock that is furthest ahead is right; negative if the wall clock was set back. */
   readonly unexplained: number;

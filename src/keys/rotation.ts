@@ -26,7 +26,7 @@ export interface RotationState {
   readonly retired: readonly RetiredKey[];
   /** Verify and are published as long as the source lists them. */
   readonly others: readonly VerificationKey[];
-  /** Since when `others` have been published; from a restart to the next fetch, also for keys that are no longer trusted. */
+  /** Since when `others` have been published; from a restart to the next fetch, it also contains keys that are no longer trusted. */
   readonly published: readonly PublishedKey[];
 }
 
@@ -70,7 +70,7 @@ export interface Lookup {
   readonly now: number;
   /** When it was first known that the alias points to that key; `now`, unless Sign has shown it before. */
   readonly seenAt: number;
-  /** When the previous lookup was sent for which `follows` is true. */
+  /** When the last earlier lookup for which `follows` is true was sent. */
   readonly lastAt: number;
   /** How much more time may have passed since a lookup last showed the active key, if clocks disagree. */
   readonly unexplained: number;
@@ -226,7 +226,7 @@ function isLate({ seenAt, lastAt }: Lookup, { lookupInterval }: RotationTimes): 
   return seenAt - lastAt > lookupInterval;
 }
 
-/** When the key that a lookup shows may sign, if the alias does not move again; in the past for at once. */
+/** The time from which the key of a lookup may sign, unless the alias moves again; a time in the past means at once. */
 function activationTime(
   state: RotationState,
   target: SigningKey,

@@ -121,7 +121,7 @@ export class TrustedKeys {
     return this.lookups.latestNow() < signsUntil(this.state, this.times, this.lookups.followedUntil);
   }
 
-  /** Whether `sign` can succeed as far as is known here. If not, it is refused until the alias was looked up, or permanently. */
+  /** Whether `sign` can succeed as far as is known here. If not, it is refused until the alias has been looked up, or permanently. */
   get canSign(): boolean {
     if (this.signingError) return false;
     // An old lookup alone does not prevent signing: Sign with the alias is the next lookup.

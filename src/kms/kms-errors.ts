@@ -42,7 +42,8 @@ const CREDENTIALS = new Set([
   'RequestTimeTooSkewed',
 ]);
 
-const REQUIRED_KEY = 'of a key spec for the option algorithm (by default ECC_NIST_P256), for SIGN_VERIFY';
+const REQUIRED_KEY =
+  'a key spec that fits the option algorithm (by default ECC_NIST_P256), and the key usage SIGN_VERIFY';
 
 const KEY_PROBLEMS: ReadonlyMap<string, string> = new Map([
   [
@@ -55,8 +56,8 @@ const KEY_PROBLEMS: ReadonlyMap<string, string> = new Map([
     'KMSInvalidStateException',
     'the key is pending deletion, or in another state that does not allow it: use another key, or aws kms cancel-key-deletion and then aws kms enable-key',
   ],
-  ['InvalidKeyUsageException', `the key has the wrong spec or usage: it must be ${REQUIRED_KEY}`],
-  ['UnsupportedOperationException', `the key is not an asymmetric key: it must be ${REQUIRED_KEY}`],
+  ['InvalidKeyUsageException', `the key has the wrong spec or usage: it must have ${REQUIRED_KEY}`],
+  ['UnsupportedOperationException', `the key is not an asymmetric key: it must have ${REQUIRED_KEY}`],
   ['ValidationException', 'the request is not valid: check keyId'],
 ]);
 
@@ -193,7 +194,7 @@ export function isTimeout(error: unknown): boolean {
 }
 
 /**
- * Translates such an error if the event loop was blocked during most of the call.
+ * Translates an error for which `isTimeout` is true, if the event loop was blocked during most of the call.
  *
  * @param wasSent whether a request was sent to KMS
  * @param blockedMs for how many milliseconds it was blocked
@@ -221,8 +222,7 @@ export function blockedError(
  *
  * @param timeout in milliseconds
  * @param wasSent whether a request was sent to KMS
- * @param blockedMs for how many milliseconds the event loop was blocked, if the call had less time than `timeout` for that
- * reason, else 0
+ * @param blockedMs for how many milliseconds the event loop was blocked; 0 unless this left the call less time than `timeout`
  */
 export function timeoutError(
   operation: string,

@@ -81,7 +81,7 @@ export class MultiRegionGateway implements KmsGateway {
     const other = replies.find(({ spki }) => !Buffer.from(spki).equals(first.spki));
     if (other) {
       throw new KmsKeyError(
-        `${printableName(first.keyArn)} and ${printableName(other.keyArn)} are not replicas of one Multi-Region key: regions needs one, or an alias of its replica in each Region`,
+        `${printableName(first.keyArn)} and ${printableName(other.keyArn)} are not replicas of one Multi-Region key: the option regions needs such a key, or an alias of its replica in each Region`,
       );
     }
     // The ARN in the first Region, whichever Region replied: the `kid` may be derived from it.

@@ -118,7 +118,7 @@ class StartupReport implements OnApplicationBootstrap {
     }
     for (const [className, names] of fields) {
       this.log.info(
-        `Nest runs no guard for the fields of ${className} (${names.join(', ')}): the field above them needs one, or GraphQLModule fieldResolverEnhancers: ['guards']`,
+        `Nest runs no guard for the fields of ${className} (${names.join(', ')}): guard the field above them, or set fieldResolverEnhancers: ['guards'] in GraphQLModule`,
       );
     }
   }

@@ -28,7 +28,7 @@ export const OWN_ISSUER = 'own';
 
 /** The message for an issuer or a name that is not unique. */
 export const AMBIGUOUS =
-  'must be unique: another issuer, or the own tokens, already have it, and their tokens could not be distinguished';
+  'must be unique: another issuer, or the module itself, already has it, and their tokens could not be distinguished';
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 const isExpectedClaim = (value: unknown) =>
@@ -102,7 +102,7 @@ export function readIssuer(
 /**
  * @param own the rules for the module's own tokens
  * @throws KmsJwtOptionsError for the first record that is wrong, or whose issuer or name is not unique; if the expected issuer of
- * the own tokens is a RegExp, because the `iss` of tokens that are not verified yet would be matched with it
+ * the module's own tokens is a RegExp, because the `iss` of tokens that are not verified yet would be matched with it
  */
 export function toIssuers(
   given: KmsJwtModuleOptions['issuers'],
@@ -173,7 +173,7 @@ function readKeys(path: string, given: IssuerKeys, issuer: KeysContext): IssuerK
   }
   if (name === 'discovery' && value === true) {
     if (hasMetadata(issuer)) return { discovery: true };
-    const problem = `${URL_RULE}, and for discovery without a query and a fragment`;
+    const problem = `${URL_RULE}, and for discovery without a query or fragment`;
     throw new KmsJwtOptionsError(`${path}.issuer`, problem);
   }
   if (name !== 'jwks' || !isObject(value)) throw new KmsJwtOptionsError(`${path}.keys`, ISSUER_RULES.keys[1]);

@@ -128,7 +128,7 @@ export class FoundIssuers {
   }
 
   private lookUp(iss: string, found: Found | undefined): Promise<IssuerSource | undefined> {
-    // Look-ups of known issuers wait in the queue: tokens with a random iss must not prevent them.
+    // Lookups of known issuers wait in the queue: tokens with a random iss must not prevent them.
     if (!found && this.slots.isFull) throw tooMany();
     const lookup = this.lookUpNow(iss, found).finally(() => this.lookups.delete(iss));
     this.lookups.set(iss, lookup);

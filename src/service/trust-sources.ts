@@ -24,7 +24,7 @@ export class TrustSources {
 
   /**
    * @param own undefined in a service that only accepts tokens of others
-   * @param ownIssuer the `iss` of the own tokens; undefined if they have none
+   * @param ownIssuer the `iss` of the service's own tokens; undefined if they have none
    * @param found undefined if `listed` has all issuers
    */
   constructor(

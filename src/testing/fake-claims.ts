@@ -64,7 +64,7 @@ class FakeClaimsGuard extends KmsJwtGuard {
   ) {
     super(serviceOf(claims, property), new Reflector());
     this.source = { name: issuer } as TrustSource;
-    // Decorators count by where the class of the guard stands: see `levelOf` in auth/access.ts.
+    // Which decorators count depends on where the class of the guard stands: see `levelOf` in auth/access.ts.
     Object.defineProperty(this, 'constructor', { value: guard });
   }
 

@@ -9,10 +9,10 @@ describe('an event about the keys of an issuer', () => {
     const { jwt, events, lines } = await startService({ issuers: [corp.record({ name: 'corp' })] });
     await jwt.verify(corp.token());
     expect(events).toContainEqual({ type: 'key_published', kid: 'a', issuer: 'corp' });
-    expect(lines).toContain('Issuer corp: The key a is published and verifies');
+    expect(lines).toContain('Issuer corp: The key a is published and verifies tokens');
     const [own] = jwt.health().keys;
     expect(events).toContainEqual({ type: 'key_activated', kid: own });
-    expect(lines).toContain(`The key ${own} is published and verifies`);
+    expect(lines).toContain(`The key ${own} is published and verifies tokens`);
   });
 
   test('has a name of visible characters in the log: it cannot forge a line', () => {

@@ -5,9 +5,9 @@ import { describeEvent } from '../../src/events/kms-jwt.events.js';
 const error = new KmsSignatureError('the reason');
 
 test.each<[KmsJwtEvent, string]>([
-  [{ type: 'key_published', kid: 'a' }, 'The key a is published and verifies'],
+  [{ type: 'key_published', kid: 'a' }, 'The key a is published and verifies tokens'],
   [{ type: 'key_activated', kid: 'a' }, 'The key a signs from now on'],
-  [{ type: 'key_removed', kid: 'a' }, 'The key a is no longer published and no longer verifies'],
+  [{ type: 'key_removed', kid: 'a' }, 'The key a is no longer published and no longer verifies tokens'],
   [
     { type: 'key_distrusted', kid: 'a' },
     'The key a is distrusted: it does not verify, sign or appear in the key set',
@@ -15,7 +15,7 @@ test.each<[KmsJwtEvent, string]>([
   [{ type: 'refresh_failed', error }, 'Could not refresh the keys; keeping the last known ones: the reason'],
   [
     { type: 'keys_stale', staleIn: 3601, error },
-    'The key set cannot be fetched: in 61 minutes it is too old, and all tokens are refused with 503 (rotation.maxStale): the reason',
+    'The key set cannot be fetched: in 61 minutes it will be too old, and all tokens will be refused with 503 (rotation.maxStale): the reason',
   ],
   [
     { type: 'keys_stale', staleIn: 0, error },

@@ -211,7 +211,7 @@ describe('at start', () => {
     [
       'a symmetric key',
       { keySpec: 'SYMMETRIC_DEFAULT' },
-      /must be of a key spec for the option algorithm .*ECC_NIST_P256.* for SIGN_VERIFY/,
+      /must have a key spec that fits the option algorithm .*ECC_NIST_P256.* SIGN_VERIFY/,
     ],
   ])('%s stops the app, and the message says what the key is and should be', async (_, key, message) => {
     const wrong = new LocalKms({ keys: [{ ...key, alias: 'auth' }] });

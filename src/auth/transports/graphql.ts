@@ -106,7 +106,7 @@ function* pathOf({ path }: Info): Iterable<Path> {
 /** By the context of an operation, and the operation: one connection may have one context for all of its operations. */
 const subscriptions = new Pairs();
 
-/** The object that identifies a subscription to the fields of its events: their paths do not lead up to it. */
+/** The object by which the fields of a subscription's events identify the subscription: their paths do not lead up to it. */
 function subscriptionOf(host: ArgumentsHost, { operation }: Info): object[] {
   return operation.operation === 'subscription' ? [subscriptions.of(contextOf(host), operation)] : [];
 }

@@ -31,8 +31,8 @@ export interface Transport {
    */
   callsToRecord(context: ExecutionContext): readonly object[];
   /**
-   * The objects that identify this call together with others, for the parts of these calls that know only the group; absent where
-   * there are none. If the calls have different tokens, those parts have no claims.
+   * The objects that this call shares with others, for parts that cannot tell these calls apart, such as the fields of an entity;
+   * absent where there are none. If the calls have different tokens, reading the claims in these parts throws.
    */
   sharedCalls?(context: ExecutionContext): readonly object[];
   /** The same as `callsToRecord`, followed by the calls that this one is part of, the nearest first; empty if no guard ran. */

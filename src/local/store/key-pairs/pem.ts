@@ -1,4 +1,4 @@
-/** A private key in PEM (RFC 7468, section 10), with what is encoded as the only group. */
+/** A private key in PEM (RFC 7468, section 10). The only group is its base64. */
 const PRIVATE_KEY = /^-----BEGIN PRIVATE KEY-----\n([\w+/=\n]*)\n-----END PRIVATE KEY-----\n?$/;
 
 /** PKCS #8 in PEM. */

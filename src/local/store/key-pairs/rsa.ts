@@ -30,7 +30,7 @@ export function rsaKeyPairs(modulusLength: number): KeyPairType {
   });
 }
 
-// node:crypto cannot sign a digest with an RSA key either, but it gives access to RSA itself, below the encoding.
+// node:crypto cannot sign a digest with an RSA key, but it gives access to RSA itself, below the encoding.
 
 /** RSASSA-PKCS1-v1_5 (RFC 8017, section 8.2). */
 function pkcs1(key: KeyObject, hash: HashName): Signer {
