@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { part } from '../support/forge.js';
 import { foreignToken, NAMES, ROWS, startService } from './support.js';
 
-/** One of each type of key; `Ed25519` and `RS256` stand for all algorithms that their keys fit. */
+/** One algorithm per key type: `Ed25519` also for `EdDSA`, `RS256` for all RSA algorithms. */
 const RING: AlgorithmName[] = [
   'ES256',
   'ES384',
@@ -33,14 +33,14 @@ const isAccepted = async (token: string) =>
   jwt.verify(token).then(
     () => true,
     (error: { code?: string }) => {
-      // Never an error of the program: hostile input ends in a refusal.
+      // Hostile input is refused as a bad token, never with another error.
       expect(error.code).toMatch(/^token_/);
       return false;
     },
   );
 
-describe.each(RING)('with the key of %s', (kid) => {
-  test('a token is accepted with its own alg and a signature by this key alone', async () => {
+describe.each(RING)('a key for %s', (kid) => {
+  test('verifies only tokens with its alg and its signature', async () => {
     const accepted: string[] = [];
     for (const alg of [...NAMES, ...FOREIGN]) {
       for (const signedBy of NAMES) {
@@ -51,7 +51,7 @@ describe.each(RING)('with the key of %s', (kid) => {
     expect(accepted).toEqual([`${kid} signed by ${kid}`]);
   });
 
-  test('an HMAC with the public key as its secret is refused', async () => {
+  test('refuses an HMAC with the public key as the secret', async () => {
     const { jwk } = keyOf(kid);
     const secrets = [JSON.stringify(jwk), String(jwk['x'] ?? jwk['n'] ?? jwk['pub'])];
     for (const alg of ['HS256', kid]) {
@@ -64,7 +64,7 @@ describe.each(RING)('with the key of %s', (kid) => {
   });
 
   test.each([0, 1, 32, 63, 64, 65, 96, 132, 255, 256, 257, 2420, 3309, 4627, 8000])(
-    'a signature of %i zero bytes is refused',
+    'refuses a signature of %i zero bytes',
     async (length) => {
       const input = `${part({ alg: kid, typ: 'JWT', kid })}.${part({ sub: 'user-42' })}`;
       expect(await isAccepted(`${input}.${Buffer.alloc(length).toString('base64url')}`)).toBe(false);
@@ -72,10 +72,10 @@ describe.each(RING)('with the key of %s', (kid) => {
   );
 });
 
-describe('the algorithms of one RSA key', () => {
+describe('an RSA key', () => {
   const names: AlgorithmName[] = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'];
 
-  test.each(names)('a key bound to %s verifies nothing else', async (bound) => {
+  test.each(names)('for %s verifies no token with another RSA algorithm', async (bound) => {
     const key = ROWS[bound].newKey();
     const one = await startService({ jwks: { keys: [{ ...key.jwk, kid: 'a' }] }, algorithm: bound });
     for (const alg of names) {

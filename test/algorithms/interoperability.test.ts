@@ -3,19 +3,19 @@ import { describe, expect, test } from 'vitest';
 import { partsOf } from '../service/kms-jwt.service.support.js';
 import { foreignToken, NAMES, ROWS, startService } from './support.js';
 
-/** `npm run test:algorithms` sets more. */
+/** `npm run test:algorithms` sets a higher number. */
 const TOKENS = Number(process.env['ALGORITHM_TOKENS'] ?? 5);
 const LIMIT_MS = 20_000 + TOKENS * 300;
 const PUBLIC_MEMBERS = new Set(['kty', 'crv', 'x', 'y', 'n', 'e', 'pub', 'kid', 'alg', 'use']);
 
-/** Claims of various lengths, each with characters of several bytes. */
+/** Claims of various lengths, with multi-byte characters. */
 const claimsOf = (index: number) => ({ sub: `user-${index}`, name: 'Zoë ✓'.repeat(index % 40) });
 
 describe.each(NAMES)('%s', (alg) => {
   const { keySpec, newKey, verifierOf } = ROWS[alg];
 
   test(
-    `${TOKENS} tokens of this library, signed by KMS, are valid elsewhere, and here; its key set says how`,
+    `${TOKENS} tokens signed by KMS verify with node:crypto or noble, by the published key`,
     async () => {
       const localKms = new LocalKms({ keys: [{ alias: 'auth', keySpec }] });
       const client = localKms.client({ maxAttempts: 1 });
@@ -41,7 +41,7 @@ describe.each(NAMES)('%s', (alg) => {
   );
 
   test(
-    `${TOKENS} tokens signed elsewhere are valid here`,
+    `${TOKENS} tokens signed with node:crypto or noble verify`,
     async () => {
       const key = newKey();
       const jwks = { keys: [{ ...key.jwk, kid: 'foreign' }] };

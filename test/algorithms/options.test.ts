@@ -20,7 +20,7 @@ const jwkOf = (key: { export: (options: { format: 'jwk' }) => object }) => ({
   ...key.export({ format: 'jwk' }),
   kid: 'a',
 });
-describe('a key', () => {
+describe('at start', () => {
   test.each<[LocalKmsKeySpec, KmsJwtModuleOptions['algorithm'], string]>([
     ['RSA_2048', undefined, 'it must be ECC_NIST_P256 for SIGN_VERIFY'],
     ['ECC_NIST_P384', undefined, 'it must be ECC_NIST_P256 for SIGN_VERIFY'],
@@ -28,7 +28,7 @@ describe('a key', () => {
     ['ML_DSA_65', ['ML-DSA-44', 'ML-DSA-87'], 'it must be ML_DSA_44 or ML_DSA_87 for SIGN_VERIFY'],
     ['ECC_NIST_P256', 'RS256', 'it must be RSA_2048 or RSA_3072 or RSA_4096 for SIGN_VERIFY'],
     ['ECC_SECG_P256K1', 'ES256', 'it must be ECC_NIST_P256 for SIGN_VERIFY'],
-  ])('of the spec %s is refused at start with the algorithm %j', async (keySpec, algorithm, message) => {
+  ])('refuses a key of the spec %s with the algorithm %j', async (keySpec, algorithm, message) => {
     expect(await refusalOf(startOver(kmsWith(keySpec), { algorithm }))).toMatchObject({
       name: 'KmsKeyError',
       message: expect.stringContaining(message) as string,
@@ -36,25 +36,25 @@ describe('a key', () => {
   });
 
   test.each([
-    ['RSA with 1,024 bits', jwkOf(generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey)],
+    ['an RSA key of 1,024 bits', jwkOf(generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey)],
     [
-      'RSA with an exponent of 1',
+      'an RSA key with the exponent 1',
       { kty: 'RSA', n: Buffer.alloc(256, 0xc5).toString('base64url'), e: 'AQ', kid: 'a' },
     ],
     [
-      'RSA for encryption',
+      'an RSA key for encryption',
       { ...jwkOf(generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey), use: 'enc' },
     ],
     [
-      'RSA for PS256',
+      'an RSA key for PS256',
       { ...jwkOf(generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey), alg: 'PS256' },
     ],
     [
-      'RSA for RSA1_5',
+      'an RSA key for RSA1_5',
       { ...jwkOf(generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey), alg: 'RSA1_5' },
     ],
-    ['a secret', { kty: 'oct', k: 'c2VjcmV0', kid: 'a', alg: 'HS256' }],
-  ])('of %s is none for RS256', async (_, jwk) => {
+    ['a symmetric key', { kty: 'oct', k: 'c2VjcmV0', kid: 'a', alg: 'HS256' }],
+  ])('refuses %s with the algorithm RS256', async (_, jwk) => {
     expect(await refusalOf(startService({ jwks: { keys: [jwk] }, algorithm: 'RS256' }))).toMatchObject({
       option: 'jwks',
       message: expect.stringContaining('a public key for RS256') as string,
@@ -83,7 +83,7 @@ describe('the option algorithm', () => {
 describe('a long token', () => {
   const claims = { data: 'x'.repeat(5000) };
 
-  test('is refused by Ed25519 before any call, as KMS takes 4,096 bytes', async () => {
+  test('is refused for Ed25519 before any call, because KMS accepts at most 4,096 bytes', async () => {
     const localKms = kmsWith('ECC_NIST_EDWARDS25519');
     const { jwt, close } = await startOver(localKms, { algorithm: 'Ed25519' });
     await expect(jwt.sign(claims)).rejects.toThrow(
@@ -97,7 +97,7 @@ describe('a long token', () => {
     ['ML_DSA_44', 'ML-DSA-44'],
     ['RSA_2048', 'PS256'],
     ['ECC_NIST_P521', 'ES512'],
-  ])('is signed with %s', async (keySpec, algorithm) => {
+  ])('is signed with a key of the spec %s', async (keySpec, algorithm) => {
     const { jwt, close } = await startOver(kmsWith(keySpec), {
       algorithm,
       limits: { maxTokenLength: 20_000 },
@@ -112,7 +112,7 @@ const algOf = (token: string) => json(partsOf(token)[0])['alg'];
 describe('a rotation from RS256 to ES256', () => {
   afterEach(() => void vi.useRealTimers());
 
-  test('publishes the new key first, and its tokens and the old ones verify throughout', async () => {
+  test('publishes the new key before it signs with it, and verifies old and new tokens', async () => {
     vi.useFakeTimers({ toFake: ['Date', 'performance', 'setTimeout', 'clearTimeout'] });
     const localKms = new LocalKms({ keys: [{ alias: 'auth', keySpec: 'RSA_2048' }, { alias: 'next' }] });
     const { store } = newStore();
@@ -134,7 +134,7 @@ describe('a rotation from RS256 to ES256', () => {
     for (const token of [old, fresh]) await expect(jwt.verify(token)).resolves.toBeDefined();
     await close();
 
-    // An app that no longer names RS256 does not take its key from the store.
+    // An app that no longer lists RS256 does not load the RSA key from the store.
     const later = await startOver(localKms, { rotation: { store } });
     expect((await later.jwt.jwks()).keys.map(({ alg }) => alg)).toEqual(['ES256']);
     await expect(later.jwt.verify(old)).rejects.toMatchObject({ code: 'token_key_unknown' });

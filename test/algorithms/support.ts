@@ -11,12 +11,12 @@ export async function startService(options: KmsJwtModuleOptions) {
   return { jwt: module.get(KmsJwtService), close: () => module.close() };
 }
 
-/** A key pair made, and used, without this library. */
+/** A key pair that is generated and used without this library. */
 export interface ForeignKey {
   readonly jwk: Record<string, unknown>;
   /** Undefined for ML-DSA, which `node:crypto` does not have everywhere. */
   readonly privateKey?: KeyObject;
-  /** As noble takes it; for ML-DSA alone. */
+  /** In the format of noble; only for ML-DSA. */
   readonly secretKey?: Uint8Array;
   readonly sign: (input: Buffer) => Uint8Array;
   readonly verify: (input: Buffer, signature: Buffer) => boolean;
@@ -29,7 +29,7 @@ interface Row {
   readonly verifierOf: (jwk: Record<string, unknown>) => ForeignKey['verify'];
 }
 
-/** Each algorithm as `node:crypto` and noble know it: nothing is taken from the library's own table. */
+/** Each algorithm as `node:crypto` and noble implement it, independent of the library's own table. */
 export const ROWS: Readonly<Record<AlgorithmName, Row>> = {
   ES256: ecdsa('ECC_NIST_P256', 'P-256', 'sha256'),
   ES384: ecdsa('ECC_NIST_P384', 'P-384', 'sha384'),
@@ -50,7 +50,7 @@ export const ROWS: Readonly<Record<AlgorithmName, Row>> = {
 
 export const NAMES = Object.keys(ROWS) as AlgorithmName[];
 
-/** A token of any header and claims by a foreign key. */
+/** A token with any header and claims, signed by a foreign key. */
 export function foreignToken(key: ForeignKey, header: object, claims: object): string {
   const input = `${part(header)}.${part(claims)}`;
   return `${input}.${Buffer.from(key.sign(Buffer.from(input))).toString('base64url')}`;

@@ -18,10 +18,10 @@ beforeEach(() => {
 });
 afterEach(() => void vi.useRealTimers());
 
-/** Time passes, and timers run when they are due. */
+/** Advances the clock, and runs timers when they are due. */
 const pass = (milliseconds: number) => vi.advanceTimersByTimeAsync(milliseconds);
 
-/** Time passes, and the timers that are due run after it. */
+/** Advances the clock as during a block of the event loop: due timers run after it. */
 function block(milliseconds: number): void {
   const end = performance.now() + milliseconds;
   const fake = globalThis.setTimeout;
@@ -33,7 +33,7 @@ function block(milliseconds: number): void {
   delete clock.skipTo;
 }
 
-/** What becomes of an operation with a time limit. */
+/** Starts an operation with a time limit, and records its outcome. */
 function start(settings: { extensionMs?: number } = {}) {
   let answer!: (answer: string) => void;
   const operation = new Promise<string>((resolve) => (answer = resolve));
@@ -81,7 +81,7 @@ describe('a time limit', () => {
     expect(outcome.value).toEqual(new Error('within 3000 ms'));
   });
 
-  test('is extended by its own length at most, and the error names the block and the remedy', async () => {
+  test('is extended by at most its own length, and the error names the block and the remedy', async () => {
     const { outcome } = start();
     for (let count = 0; count < 4; count += 1) {
       await pass(100);
@@ -94,7 +94,7 @@ describe('a time limit', () => {
     );
   });
 
-  test('counts simulated time, though hours pass in one step', async () => {
+  test('counts simulated time, even if hours pass in one step', async () => {
     const { outcome } = start();
     await pass(3_600_000);
     expect(outcome).toEqual({ value: new Error('within 3000 ms'), at: expect.any(Number) });
@@ -103,13 +103,13 @@ describe('a time limit', () => {
 });
 
 describe('the blocked time', () => {
-  test('contains no moment in which timers are on time', async () => {
+  test('does not grow while timers are on time', async () => {
     blockedTime.watch();
     await pass(10_000);
     expect([blockedTime.total, blockedTime.now()]).toEqual([0, 10_000]);
   });
 
-  test('grows while the event loop is blocked, and the clock without it stands still', () => {
+  test('grows while the event loop is blocked, and is not part of now()', () => {
     blockedTime.watch();
     clock.skipTo = 5000;
     expect([blockedTime.total, blockedTime.now()]).toEqual([5000, 0]);
@@ -127,13 +127,13 @@ describe('the blocked time', () => {
     expect(blockedTime.total).toBe(0);
   });
 
-  test('needs one timer, however much is watched', async () => {
+  test('needs one timer for any number of watched operations', async () => {
     for (let count = 0; count < 100; count += 1) blockedTime.watch();
     await pass(1000);
     expect(vi.getTimerCount()).toBe(1);
   });
 
-  test('is that of the process: it takes no part in simulated time', async () => {
+  test('is measured in the real time of the process, not in simulated time', async () => {
     const real = new BlockedTime();
     real.watch();
     await pass(3_600_000);
@@ -149,7 +149,7 @@ describe('the blocked time', () => {
     blockedTime.unwatch();
   });
 
-  test('is measured again after timers that never ran', async () => {
+  test('is measured again after its timer was cleared from outside', async () => {
     blockedTime.watch();
     vi.clearAllTimers();
     await pass(10_000);
@@ -160,7 +160,7 @@ describe('the blocked time', () => {
   });
 });
 
-describe('the recovery', () => {
+describe('the recovery after a block', () => {
   test('is undefined without a long block', async () => {
     blockedTime.watch();
     expect(blockedTime.recovery).toBeUndefined();
@@ -169,7 +169,7 @@ describe('the recovery', () => {
     expect(blockedTime.recovery).toBeUndefined();
   });
 
-  test('lasts some turns of the event loop', async () => {
+  test('lasts several turns of the event loop', async () => {
     blockedTime.watch();
     block(5000);
     const { recovery } = blockedTime;

@@ -3,12 +3,12 @@ import { expect, test } from 'vitest';
 import { isPromise } from '../../src/async/is-promise.js';
 
 test.each<[string, unknown]>([
-  ['one', Promise.resolve()],
-  ['one of another realm', runInNewContext('Promise.resolve()')],
-])('%s is a promise', (_, value) => {
+  ['a promise', Promise.resolve()],
+  ['a promise from another realm', runInNewContext('Promise.resolve()')],
+])('recognizes %s', (_, value) => {
   expect(isPromise(value)).toBe(true);
 });
 
-test.each<[unknown]>([[undefined], [null], [{}], ['then']])('%o is none', (value) => {
+test.each<[unknown]>([[undefined], [null], [{}], ['then']])('%o is not a promise', (value) => {
   expect(isPromise(value)).toBe(false);
 });

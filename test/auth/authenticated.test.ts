@@ -11,8 +11,8 @@ const schemaWith = (value: unknown): RouteVerifyOptions['schema'] => ({
   '~standard': { version: 1, vendor: 'test', validate: () => ({ value }) },
 });
 
-/** Responds to one request with a valid token, whatever authenticate, or the schema, makes of it. */
-async function respond(value: unknown, place: 'authenticate' | 'schema') {
+/** The response to a request with a valid token, for which `authenticate` or the schema returns this value. */
+async function responseFor(value: unknown, place: 'authenticate' | 'schema') {
   @Injectable()
   class UserGuard extends KmsJwtGuard {
     protected override async authenticate(...args: Parameters<KmsJwtGuard['authenticate']>) {
@@ -32,9 +32,9 @@ async function respond(value: unknown, place: 'authenticate' | 'schema') {
   return { status: response.status, body: await response.json() };
 }
 
-describe.each(['authenticate', 'schema'] as const)('claims from %s', (place) => {
-  test.each([[null], [undefined], [false]])('of %j are a token that the app rejects', async (value) => {
-    expect(await respond(value, place)).toEqual({
+describe.each(['authenticate', 'schema'] as const)('the value that %s returns', (place) => {
+  test.each([[null], [undefined], [false]])('%j rejects the token', async (value) => {
+    expect(await responseFor(value, place)).toEqual({
       status: 401,
       body: {
         statusCode: 401,
@@ -46,9 +46,9 @@ describe.each(['authenticate', 'schema'] as const)('claims from %s', (place) => 
   });
 
   test.each([[true], ['user-42'], [42], [0], [''], [[]], [['user-42']], [new User()], [() => ({})]])(
-    'of %j are a mistake in the program',
+    '%j is an error of the app: 500',
     async (value) => {
-      expect(await respond(value, place)).toMatchObject({
+      expect(await responseFor(value, place)).toMatchObject({
         status: 500,
         body: { errorCode: 'options_invalid' },
       });
@@ -56,9 +56,9 @@ describe.each(['authenticate', 'schema'] as const)('claims from %s', (place) => 
   );
 
   test.each([[{}], [{ name: 'Ada' }], [Object.assign(Object.create(null) as object, { name: 'Ada' })]])(
-    'of %j are the claims of the call',
+    '%j becomes the claims of the request',
     async (value) => {
-      expect(await respond(value, place)).toEqual({ status: 200, body: value });
+      expect(await responseFor(value, place)).toEqual({ status: 200, body: value });
     },
   );
 });

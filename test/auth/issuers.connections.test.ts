@@ -40,7 +40,7 @@ async function start(options: Partial<KmsJwtModuleOptions>) {
   return { ...app, open };
 }
 
-test('a stream ends when its issuer replaces the key, and one by the same kid of another issuer goes on', async () => {
+test('a stream ends when its issuer replaces the key; one with the same kid of another issuer stays open', async () => {
   const [corp, partner] = [await startIssuer(), await startIssuer()];
   const { open, jwt } = await start({
     issuers: [corp.record({ name: 'corp' }), partner.record({ name: 'partner' })],
@@ -54,7 +54,7 @@ test('a stream ends when its issuer replaces the key, and one by the same kid of
   expect([ofPartner.isOpen, ofOwn.isOpen]).toEqual([true, true]);
 });
 
-test('a stream ends when the keys of its issuer are too old, and those of others go on', async () => {
+test('a stream ends when the keys of its issuer are too old; those of other issuers stay open', async () => {
   const [corp, partner] = [await startIssuer(), await startIssuer()];
   const { open, jwt } = await start({
     issuers: [corp.record(), partner.record()],
@@ -69,7 +69,7 @@ test('a stream ends when the keys of its issuer are too old, and those of others
   await expect(jwt.verify(corp.token())).rejects.toMatchObject({ name: 'JwksUnavailableError' });
 });
 
-test('a stream ends with the exp of its token, whatever verifyOptions say of the own ones', async () => {
+test('a stream ends at the exp of its token, even if verifyOptions ignores that of own tokens', async () => {
   const corp = await startIssuer();
   const verifyOptions = { issuer: OWN, ignoreExpiration: true };
   const { open } = await start({ issuers: [corp.record()], verifyOptions });
@@ -79,7 +79,7 @@ test('a stream ends with the exp of its token, whatever verifyOptions say of the
   expect(later.isOpen).toBe(true);
 });
 
-test('a stream ends when isRevoked says so of its token, by its issuer', async () => {
+test('a stream ends when isRevoked revokes its token by iss and jti', async () => {
   const [corp, partner] = [await startIssuer(), await startIssuer()];
   const revoked = new Set<string>();
   const { open } = await start({
@@ -94,14 +94,14 @@ test('a stream ends when isRevoked says so of its token, by its issuer', async (
   expect(ofPartner.isOpen).toBe(true);
 });
 
-test('a stream ends when the function no longer returns its issuer, and those of others go on', async () => {
+test('a stream ends when the function no longer returns its issuer; those of other issuers stay open', async () => {
   const [gone, kept] = [await startIssuer(), await startIssuer()];
   const records = new Map([gone, kept].map((issuer) => [issuer.url, issuer.record()]));
   const { open, jwt } = await start({ issuers: async (iss) => records.get(iss), rotation: ROTATION });
   const ofGone = await open(gone.token());
   const ofKept = await open(kept.token());
   records.delete(gone.url);
-  // One token has the app asked again.
+  // Each token makes the library ask the function again.
   const isOpen = async () => {
     await jwt.verify(gone.token()).catch(() => {});
     await jwt.verify(kept.token());

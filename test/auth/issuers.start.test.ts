@@ -54,12 +54,12 @@ const refusal = (place: string, names: string, { unknown = 'crop', registration 
   message: `KmsJwt: VerifyWith.issuers names '${unknown}' for ${place} (see @Issuers()), but the registration '${registration}' has only these: ${names}`,
 });
 
-describe('at start, a name of an issuer that the module does not have', () => {
+describe('at start, an unknown issuer name', () => {
   test.each<[string, Type, string, Provider[]]>([
     ['@Issuers() on a route', PayrollController, 'PayrollController.payroll', [appGuard]],
     ['@VerifyWith() on a route', OrdersController, 'OrdersController.orders', [appGuard]],
-    ['@Issuers() on a class, with a guard of its own', ReportsController, 'ReportsController.reports', []],
-  ])('stops the app, by %s', async (_, controller, place, providers) => {
+    ['@Issuers() on a class, with a guard on its route', ReportsController, 'ReportsController.reports', []],
+  ])('stops the app: %s', async (_, controller, place, providers) => {
     const corp = await startIssuer();
     const issuers = [corp.record({ name: 'corp' })];
     await expect(start(controller, { issuers }, providers)).rejects.toMatchObject(
@@ -67,20 +67,20 @@ describe('at start, a name of an issuer that the module does not have', () => {
     );
   });
 
-  test('stops an app without other issuers', async () => {
+  test('stops an app that has only own tokens', async () => {
     await expect(start(PayrollController, {})).rejects.toMatchObject(
       refusal('PayrollController.payroll', 'own'),
     );
   });
 
-  test("stops an app without own tokens, if it is 'own'", async () => {
+  test("stops an app without own tokens if the name is 'own'", async () => {
     const corp = await startIssuer();
     const options = { issuers: [corp.record()], keyId: undefined, client: undefined };
     const started = startApp({ controllers: [OwnController], providers: [appGuard], options });
     await expect(started).rejects.toMatchObject(refusal('OwnController.own', corp.url, { unknown: 'own' }));
   });
 
-  test('is one of the registration whose guard decides', async () => {
+  test('is one that the registration of the deciding guard does not have', async () => {
     const [corp, partner] = [await startIssuer(), await startIssuer()];
     const named = (name: string) =>
       KmsJwtModule.forRoot({ name: 'partners', isGlobal: true, issuers: [partner.record({ name })] });
@@ -95,7 +95,7 @@ describe('at start, a name of an issuer that the module does not have', () => {
     );
   });
 
-  test('is printed as one word', async () => {
+  test('is reported with the known names, without their control characters', async () => {
     const corp = await startIssuer();
     const issuers = [corp.record({ name: 'corp\nextra' })];
     await expect(start(PayrollController, { issuers })).rejects.toMatchObject(
@@ -103,7 +103,7 @@ describe('at start, a name of an issuer that the module does not have', () => {
     );
   });
 
-  test('is not known where a function finds the issuers: each token is then refused', async () => {
+  test('does not stop an app whose issuers come from a function: each token is then refused', async () => {
     const corp = await startIssuer();
     const issuers = async (iss: string) => (iss === corp.url ? corp.record({ name: 'corp' }) : undefined);
     const { get } = await start(PayrollController, { issuers });

@@ -79,7 +79,7 @@ async function startWithTwo() {
 }
 
 describe('@TokenIssuer()', () => {
-  test('and the iss of the claims tell which issuer it was', async () => {
+  test('gives the name of the issuer', async () => {
     const { corp, partner, tokens, ask } = await startWithTwo();
     expect(await ask('/any', tokens.corp)).toEqual([200, { issuer: 'corp', iss: corp.url }]);
     expect(await ask('/any', tokens.partner)).toEqual([200, { issuer: 'partner', iss: partner.url }]);
@@ -97,7 +97,7 @@ describe('@TokenIssuer()', () => {
     expect(await ask('/any', await jwt.sign({}))).toEqual([200, { issuer: 'own', iss: OWN }]);
   });
 
-  test('is undefined for what an overridden authenticate accepts by itself', async () => {
+  test('is undefined for a token that only an overridden authenticate accepts', async () => {
     class ApiKeyGuard extends KmsJwtGuard {
       protected override async authenticate() {
         return { sub: 'machine' };
@@ -149,7 +149,7 @@ describe('the iss of a token that only an overridden authenticate has verified',
 });
 
 describe('@Issuers()', () => {
-  test('refuses what an overridden authenticate accepts by itself: it is of no issuer', async () => {
+  test('refuses a token that only an overridden authenticate accepts, because it has no issuer', async () => {
     class ApiKeyGuard extends KmsJwtGuard {
       protected override async authenticate() {
         return { sub: 'machine' };
@@ -164,9 +164,9 @@ describe('@Issuers()', () => {
 
   test.each([
     ['/payroll', 'corp', ['corp']],
-    ['/corp', 'on a class', ['corp']],
+    ['/corp', 'corp, by a decorator on the class', ['corp']],
     ['/orders', 'own and partner', ['own', 'partner']],
-  ])('opens %s for tokens of these alone: %s', async (path, _, accepted) => {
+  ])('admits to %s only tokens of %s', async (path, _, accepted) => {
     const { tokens, ask } = await startWithTwo();
     for (const name of ['corp', 'partner', 'own'] as const) {
       const [status, body] = await ask(path, tokens[name]);
@@ -175,14 +175,14 @@ describe('@Issuers()', () => {
     }
   });
 
-  test('without a name is refused at once', () => {
+  test('throws without a name', () => {
     const none = [] as unknown as [string];
     expect(() => Issuers(...none)).toThrow(/Issuers needs at least one name/);
     expect(() => Issuers('')).toThrow(/issuers must be an array of names/);
   });
 });
 
-/** Asks a route for a scope, with a token of an issuer with that function. */
+/** Requests a route that needs a scope, with a token of an issuer that has this function `scopes`. */
 async function scopedWith(scopes: unknown, claims: object) {
   const corp = await startIssuer();
   const record = corp.record(scopes ? { scopes: scopes as IssuerOptions['scopes'] & object } : {});
@@ -206,11 +206,11 @@ describe('@Scopes()', () => {
       ({ realm_access: access }: { realm_access?: { roles: string[] } }) => access?.roles ?? [],
       { realm_access: { roles: ['orders:read'] } },
     ],
-  ])('reads %s', async (_, scopes, claims) => {
+  ])('reads the claim %s', async (_, scopes, claims) => {
     expect((await scopedWith(scopes, claims)).status).toBe(200);
   });
 
-  test('reads what the record says, and not the claim scope besides', async () => {
+  test('reads only what the scopes function of the issuer returns, not the scope claim', async () => {
     const { status } = await scopedWith(() => [], { scope: 'orders:read' });
     expect(status).toBe(403);
   });
@@ -218,7 +218,7 @@ describe('@Scopes()', () => {
   test.each<[string, unknown, string]>([
     ['throws', () => JSON.parse('s3cret'), 'threw SyntaxError'],
     [
-      'throws what is no error',
+      'throws a string',
       () => {
         // oxlint-disable-next-line only-throw-error
         throw 's3cret';
@@ -231,7 +231,7 @@ describe('@Scopes()', () => {
     ['returns a promise', async () => ['orders:read'], 'must return an array'],
     ['rejects', () => Promise.reject(new Error('s3cret')), 'must return an array'],
   ])(
-    'refuses a token where the function %s, and the log says why without the claims',
+    'refuses a token when the scopes function %s, and logs why without the claims',
     async (_, scopes, problem) => {
       const { status, body, lines } = await scopedWith(scopes, { scope: 'orders:read' });
       expect([status, body['errorCode']]).toEqual([403, 'insufficient_scope']);
@@ -241,7 +241,7 @@ describe('@Scopes()', () => {
   );
 });
 
-/** Two tenants, of which one is kept; the app waits in `authenticate`, while a token of the other displaces it. */
+/** Room for one issuer: while the app is in `authenticate`, a token of a second issuer displaces the first one. */
 async function startWithTenants(record: (server: TestIssuer, iss: string) => IssuerOptions) {
   const server = await startIssuer();
   class SlowGuard extends KmsJwtGuard {
@@ -257,13 +257,13 @@ async function startWithTenants(record: (server: TestIssuer, iss: string) => Iss
 }
 
 describe('an issuer that was displaced while its token was verified', () => {
-  test('keeps its name: its token is not taken for an own one', async () => {
+  test('keeps its name: its token does not count as an own token', async () => {
     const { server, ask } = await startWithTenants((one, iss) => one.record({ issuer: iss }));
     const iss = `${server.url}/tenant`;
     expect(await ask('/any', server.token({ iss }))).toEqual([200, { issuer: iss, iss }]);
   });
 
-  test('keeps its scopes: the claim scope does not count instead', async () => {
+  test('keeps its scopes function: the scope claim does not count instead', async () => {
     const { server, ask } = await startWithTenants((one, iss) =>
       one.record({ issuer: iss, scopes: () => [] }),
     );
@@ -272,8 +272,8 @@ describe('an issuer that was displaced while its token was verified', () => {
   });
 });
 
-describe('an issuer that the function no longer returns', () => {
-  test('has a token refused that was verified just before, and grants it no scopes', async () => {
+describe('a token of an issuer that the function no longer returns', () => {
+  test('is refused, even if it was verified just before', async () => {
     const server = await startIssuer();
     const app = { record: server.record({ scopes: () => [] }) as IssuerOptions | undefined };
     const token = server.token({ scope: 'orders:read' });

@@ -23,7 +23,7 @@ import { startApp } from './support.js';
 
 type AnyResponse = ServerResponse & { raw?: ServerResponse };
 
-/** Responds before the guard is asked, as a middleware with a timeout does. */
+/** Responds before the guard runs, as a middleware with a timeout may do. */
 class EagerGuard implements CanActivate {
   canActivate(context: { switchToHttp(): { getResponse(): AnyResponse } }) {
     const response = context.switchToHttp().getResponse();
@@ -98,7 +98,7 @@ describe.each([
     expect(await (await fetch(`${url}/next`)).text()).toBe('next');
   });
 
-  test('is cut off when verify fails, and the error is logged, as the client does not receive it', async () => {
+  test('is cut off when verify fails, and the error is logged, because the client does not receive it', async () => {
     const { url, lines, rejections } = await start(newAdapter());
     const response = await fetch(`${url}/half-verified?token=${invalidToken}`);
     expect(response.status).toBe(200);
@@ -118,7 +118,7 @@ describe.each([
     expect(rejections).toEqual([]);
   });
 
-  test('is left alone by a guard that refuses', async () => {
+  test('is left alone by a guard that refuses the request', async () => {
     const { url, lines, rejections } = await start(newAdapter());
     const response = await fetch(`${url}/guarded`);
     expect(response.status).toBe(200);
@@ -129,7 +129,7 @@ describe.each([
   });
 });
 
-test('a response over HTTP/2 that has begun is cut off by an error of its stream', async () => {
+test('an HTTP/2 response that has begun is cut off with a stream error', async () => {
   const { url, lines, rejections } = await start(new FastifyAdapter({ http2: true }) as AbstractHttpAdapter);
   const session = connect(url);
   onTestFinished(() => session.close());

@@ -39,7 +39,7 @@ import { freePort } from '../support/free-port.js';
 
 const PROTO = fileURLToPath(new URL('../transports/orders.proto', import.meta.url));
 
-/** What a handler may do itself, each with an error of its own. */
+/** What a handler does; each of these fails with another error. */
 type Task = 'verify' | 'sign' | 'mistake';
 
 @Injectable()
@@ -125,7 +125,7 @@ const FAILURES = [
 
 let close: () => unknown;
 
-/** The handlers of one transport, over a KMS that signs nothing now. */
+/** The handlers of one transport, with a KMS that throttles Sign. */
 function moduleOf(handlers: {
   controllers?: Type[];
   providers?: Provider[];
@@ -169,7 +169,7 @@ afterEach(() => close());
 
 describe('on HTTP', () => {
   test.each(FAILURES)(
-    '$task is answered as by the guard',
+    'answers an error of $task as the guard does',
     async ({ task, statusCode, message, errorCode, headers }) => {
       const url = await listen({ controllers: [HttpHandlers] });
       const response = await fetch(`${url}/${task}`);
@@ -189,38 +189,44 @@ describe('on HTTP', () => {
 });
 
 describe('on GraphQL', () => {
-  test.each(FAILURES)('$task is answered as by the guard', async ({ task, message, errorCode, code }) => {
-    const url = await listen({
-      providers: [GraphqlHandlers],
-      imports: [GraphQLModule.forRoot<ApolloDriverConfig>({ driver: ApolloDriver, autoSchemaFile: true })],
-    });
-    const response = await fetch(`${url}/graphql`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ query: `{ work(task: "${task}") }` }),
-    });
-    expect(await response.json()).toEqual({
-      data: null,
-      errors: [{ message, path: ['work'], locations: expect.any(Array), extensions: { code, errorCode } }],
-    });
-  });
+  test.each(FAILURES)(
+    'answers an error of $task as the guard does',
+    async ({ task, message, errorCode, code }) => {
+      const url = await listen({
+        providers: [GraphqlHandlers],
+        imports: [GraphQLModule.forRoot<ApolloDriverConfig>({ driver: ApolloDriver, autoSchemaFile: true })],
+      });
+      const response = await fetch(`${url}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ query: `{ work(task: "${task}") }` }),
+      });
+      expect(await response.json()).toEqual({
+        data: null,
+        errors: [{ message, path: ['work'], locations: expect.any(Array), extensions: { code, errorCode } }],
+      });
+    },
+  );
 });
 
 describe('on WebSockets', () => {
-  test.each(FAILURES)('of socket.io, $task is answered as by the guard', async ({ task, ...failure }) => {
-    const url = await listen({ providers: [WebSocketHandlers] }, (app) => new IoAdapter(app));
-    const socket = io(url, { transports: ['websocket'], reconnection: false, forceNew: true });
-    try {
-      const told = new Promise((resolve) => socket.on('exception', resolve));
-      socket.emit('work', task);
-      const { statusCode, message, errorCode } = failure;
-      expect(await told).toEqual({ status: 'error', statusCode, message, errorCode });
-    } finally {
-      socket.close();
-    }
-  });
+  test.each(FAILURES)(
+    'of socket.io, answers an error of $task as the guard does',
+    async ({ task, ...failure }) => {
+      const url = await listen({ providers: [WebSocketHandlers] }, (app) => new IoAdapter(app));
+      const socket = io(url, { transports: ['websocket'], reconnection: false, forceNew: true });
+      try {
+        const told = new Promise((resolve) => socket.on('exception', resolve));
+        socket.emit('work', task);
+        const { statusCode, message, errorCode } = failure;
+        expect(await told).toEqual({ status: 'error', statusCode, message, errorCode });
+      } finally {
+        socket.close();
+      }
+    },
+  );
 
-  test.each(FAILURES)('of ws, $task is answered as by the guard', async ({ task, ...failure }) => {
+  test.each(FAILURES)('of ws, answers an error of $task as the guard does', async ({ task, ...failure }) => {
     const url = await listen({ providers: [WebSocketHandlers] }, (app) => new WsAdapter(app));
     const socket = new WebSocket(url);
     try {
@@ -239,32 +245,38 @@ describe('on WebSockets', () => {
 });
 
 describe('on microservices', () => {
-  test.each(FAILURES)('by TCP, $task is answered as by the guard', async ({ task, ...failure }) => {
-    const options = { host: '127.0.0.1', port: await freePort() };
-    await serve({ transport: Transport.TCP, options });
-    const client = ClientProxyFactory.create({ transport: Transport.TCP, options });
-    const { statusCode, message, errorCode } = failure;
-    await expect(lastValueFrom(client.send('work', { task }))).rejects.toEqual({
-      status: 'error',
-      statusCode,
-      message,
-      errorCode,
-    });
-    await client.close();
-  });
+  test.each(FAILURES)(
+    'over TCP, answers an error of $task as the guard does',
+    async ({ task, ...failure }) => {
+      const options = { host: '127.0.0.1', port: await freePort() };
+      await serve({ transport: Transport.TCP, options });
+      const client = ClientProxyFactory.create({ transport: Transport.TCP, options });
+      const { statusCode, message, errorCode } = failure;
+      await expect(lastValueFrom(client.send('work', { task }))).rejects.toEqual({
+        status: 'error',
+        statusCode,
+        message,
+        errorCode,
+      });
+      await client.close();
+    },
+  );
 
-  test.each(FAILURES)('by gRPC, $task is answered as by the guard', async ({ task, ...failure }) => {
-    const url = `127.0.0.1:${await freePort()}`;
-    await serve({ transport: Transport.GRPC, options: { package: 'orders', protoPath: PROTO, url } });
-    const { orders } = loadPackageDefinition(loadSync(PROTO)) as unknown as {
-      orders: { Orders: new (...args: ConstructorParameters<typeof Client>) => GrpcClient };
-    };
-    const client = new orders.Orders(url, credentials.createInsecure());
-    const error = await new Promise<ServiceError | null>((resolve) => client.read({ task }, resolve));
-    expect(error).toMatchObject({ code: failure.status, details: failure.message });
-    expect(error?.metadata.get('error-code')).toEqual([failure.errorCode]);
-    client.close();
-  });
+  test.each(FAILURES)(
+    'over gRPC, answers an error of $task as the guard does',
+    async ({ task, ...failure }) => {
+      const url = `127.0.0.1:${await freePort()}`;
+      await serve({ transport: Transport.GRPC, options: { package: 'orders', protoPath: PROTO, url } });
+      const { orders } = loadPackageDefinition(loadSync(PROTO)) as unknown as {
+        orders: { Orders: new (...args: ConstructorParameters<typeof Client>) => GrpcClient };
+      };
+      const client = new orders.Orders(url, credentials.createInsecure());
+      const error = await new Promise<ServiceError | null>((resolve) => client.read({ task }, resolve));
+      expect(error).toMatchObject({ code: failure.status, details: failure.message });
+      expect(error?.metadata.get('error-code')).toEqual([failure.errorCode]);
+      client.close();
+    },
+  );
 });
 
 interface GrpcClient extends Client {

@@ -42,14 +42,14 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_, newAdapter) => {
       }),
     );
 
-    test('closes every route but the public ones; a route says more than its controller', async () => {
+    test('protects every route except public ones; the decorator of a route overrides that of its controller', async () => {
       expect((await get('/class/public')).status).toBe(200);
       expect((await get('/class/closed')).status).toBe(401);
       expect((await get('/internal/token')).status).toBe(401);
     });
   });
 
-  describe('of several guards the nearest decides, and @Public() opens none beside it', () => {
+  describe('with several guards, the nearest one decides, and @Public() on the same level does not override it', () => {
     const tokens: Record<string, string> = {};
     beforeEach(async () => {
       await start([NearestController, InternalController, OpenController], {
@@ -67,7 +67,7 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_, newAdapter) => {
       ['beside', { internal: 200, outer: 401, bad: 401, none: 401 }],
       ['method', { internal: 401, outer: 200, bad: 401, none: 401 }],
       ['open', { internal: 200, outer: 200, bad: 200, none: 200 }],
-    ])('/nearest/%s', async (path, statuses) => {
+    ])('/nearest/%s answers %j', async (path, statuses) => {
       for (const [name, status] of Object.entries(statuses)) {
         const token = tokens[name];
         const response = await get(`/nearest/${path}`, token && `Bearer ${token}`);
@@ -77,7 +77,7 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_, newAdapter) => {
     });
   });
 
-  test('KmsJwtGuard.named guards by the named instance', async () => {
+  test('KmsJwtGuard.named verifies with the named instance', async () => {
     await start([InternalController, OpenController]);
     const token = await (await get('/internal/token')).text();
     expect(await (await get('/internal/guarded', `Bearer ${token}`)).json()).toEqual({ sub: 'service' });

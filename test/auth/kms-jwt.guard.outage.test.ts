@@ -5,7 +5,7 @@ import { ADAPTERS, appsOn, GuardedController, OpenController } from './kms-jwt.g
 describe.each(Object.entries(ADAPTERS))('on %s', (_, newAdapter) => {
   const { current, start, get, post, login } = appsOn(newAdapter);
 
-  describe('while KMS is away', () => {
+  describe('while KMS is unavailable', () => {
     const outage = {
       statusCode: 503,
       message: 'Service Unavailable',
@@ -14,7 +14,7 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_, newAdapter) => {
     };
 
     test.each(['throttle', 'drop', 'html', 'hang'] as const)(
-      'the first use of a lazy key answers 503 with Retry-After, not 401 (%s), and a token is judged again once there is a key',
+      'answers 503 with Retry-After at the first use of a lazy key (%s), and verifies tokens once it has the key',
       async (kind) => {
         await start([GuardedController, OpenController], { lazy: true });
         const token = forge({ alg: 'ES256', kid: 'x' }, {}, newKeyPair().privateKey);
@@ -30,7 +30,7 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_, newAdapter) => {
       },
     );
 
-    test('a handler that signs answers 503 through the filter, and verification goes on', async () => {
+    test('answers 503 through the filter when a handler signs, and still verifies tokens', async () => {
       await start([GuardedController, OpenController]);
       const token = await login();
       current.localKms.inject({ kind: 'throttle' });
@@ -41,7 +41,7 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_, newAdapter) => {
       expect((await get('/guarded/claims', `Bearer ${token}`)).status).toBe(200);
     });
 
-    test('a missing permission is an outage to clients, and tells them nothing of AWS', async () => {
+    test('answers 503 for a missing permission, without details of AWS', async () => {
       await start([OpenController]);
       current.localKms.inject({
         kind: 'error',

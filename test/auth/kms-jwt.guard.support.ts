@@ -68,7 +68,7 @@ export class InternalController {
 
 export const ADAPTERS = { Express: () => new ExpressAdapter(), Fastify: () => new FastifyAdapter() };
 
-/** For use in a describe block: each of its tests has a KMS of its own, and may start an app over it. */
+/** For use in a describe block: each of its tests has its own KMS, and may start an app with it. */
 export function appsOn(newAdapter: () => AbstractHttpAdapter) {
   const current: { localKms: LocalKms; app?: INestApplication; url: string } = {
     localKms: new LocalKms(),

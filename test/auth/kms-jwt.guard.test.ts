@@ -20,7 +20,7 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_, newAdapter) => {
     });
 
     test.each(['bearer', 'BEARER', 'Bearer  '])(
-      'takes the scheme as %j (RFC 9110, section 11.1)',
+      'accepts the scheme %j (RFC 9110, section 11.1)',
       async (scheme) => {
         expect((await get('/guarded/claims', `${scheme} ${await login()}`)).status).toBe(200);
       },
@@ -32,7 +32,7 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_, newAdapter) => {
       ['another scheme', 'Basic dXNlcjpwYXNz'],
       ['the scheme alone', 'Bearer'],
       ['the scheme and white space', 'Bearer   '],
-      ['a scheme that only begins so', 'Bearerx abc'],
+      ['a scheme that only starts with Bearer', 'Bearerx abc'],
     ])('answers %s with 401 and the bare challenge (RFC 6750, section 3)', async (__, authorization) => {
       const response = await get('/guarded/claims', authorization);
       expect(response.status).toBe(401);
@@ -79,7 +79,7 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_, newAdapter) => {
       });
     });
 
-    test('lets @Public() pass, with a bad token too, and without claims', async () => {
+    test('admits a request to a @Public() route without claims, even with a bad token', async () => {
       for (const authorization of [undefined, 'Bearer nonsense', `Bearer ${await login()}`]) {
         const response = await get('/guarded/public', authorization);
         expect(await response.json()).toEqual({ claims: null });
@@ -87,7 +87,7 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_, newAdapter) => {
     });
   });
 
-  test('the filter answers what a handler lets pass: 401 for a bad token, 500 for a wrong program', async () => {
+  test('the filter answers errors that a handler does not catch: 401 for a bad token, 500 for an invalid option', async () => {
     await start([OpenController]);
     const bad = await post('/open/verify', { token: 'nonsense' });
     expect(bad.status).toBe(401);

@@ -3,7 +3,7 @@ import { TokenExpiredError } from '../../src/errors/errors.js';
 import { renewWatch, watchCall, watchConnection } from '../../src/auth/open-connections.js';
 import type { Verified } from '../../src/auth/verified-token.js';
 
-test('a renewal that fails for one gateway leaves no watch of the new token, and keeps the old one', () => {
+test('a renewal that fails for one gateway keeps the watch of the old token, and adds none of the new one', () => {
   const watched = new Set<string>();
   const accepted = {
     expiryOf: () => Infinity,
@@ -23,7 +23,7 @@ test('a renewal that fails for one gateway leaves no watch of the new token, and
   expect([...watched]).toEqual(['old']);
 });
 
-test('subscriptions that ask KMS are watched once, and those that ask less are not watched after them', () => {
+test('equal subscriptions are watched once, and weaker ones are not watched after one that asks KMS', () => {
   const watched: unknown[] = [];
   const accepted = {
     expiryOf: () => Infinity,

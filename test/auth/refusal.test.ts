@@ -73,7 +73,7 @@ describe('a refused connection', () => {
     expect(lines).toEqual([]);
   });
 
-  test('by an error of the app itself names neither its message nor an option', async () => {
+  test('neither logs nor sends the message of an error of the app', async () => {
     const guard = app.get(FailingGuard);
     guard.failure = new RangeError('secret of the app');
     const { client, received } = socketOf();
@@ -86,7 +86,7 @@ describe('a refused connection', () => {
   });
 });
 
-test('the filter throws the error itself on a transport that is not supported', () => {
+test('the filter rethrows the error on an unsupported transport', () => {
   const host = new ExecutionContextHost([{}], Gateway, Gateway.handle);
   host.setType('discord');
   const error = new TokenExpiredError(new Date(0));

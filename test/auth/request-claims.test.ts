@@ -17,10 +17,10 @@ test('request.user has the claims of the last token of one user', () => {
 });
 
 test.each<[string, JwtClaims, JwtClaims]>([
-  ['whose iss and sub read the same when joined', { iss: 'a', sub: 'b c' }, { iss: 'a b', sub: 'c' }],
+  ['whose iss and sub are equal when joined', { iss: 'a', sub: 'b c' }, { iss: 'a b', sub: 'c' }],
   ['whose sub is an object', { sub: { id: 1 } as never }, { sub: { id: 2 } as never }],
   ['without sub', {}, {}],
-])('request.user of two users %s cannot be read', (_, one, other) => {
+])('reading request.user throws for two users %s', (_, one, other) => {
   const request: Request = {};
   place(request, one, 'one');
   place(request, other, 'other');

@@ -36,29 +36,35 @@ const UNAVAILABLE = {
   body: '{"statusCode":503,"message":"Service Unavailable","error":"Service Unavailable","errorCode":"revocation_unavailable"}',
 };
 
-test.each([
-  ['answers false', () => false, ADMITTED],
-  ['resolves to false', async () => false, ADMITTED],
-  ['answers true', () => true, REVOKED],
-  ['resolves to true', async () => true, REVOKED],
+const OUTCOMES = {
+  'a token is admitted': ADMITTED,
+  'a token is refused': REVOKED,
+  'the guard answers 503': UNAVAILABLE,
+};
+
+test.each<[keyof typeof OUTCOMES, string, () => unknown]>([
+  ['a token is admitted', 'returns false', () => false],
+  ['a token is admitted', 'resolves to false', async () => false],
+  ['a token is refused', 'returns true', () => true],
+  ['a token is refused', 'resolves to true', async () => true],
   [
+    'the guard answers 503',
     'throws',
     () => {
       throw new Error('redis://user:password@host');
     },
-    UNAVAILABLE,
   ],
-  ['rejects', () => Promise.reject(new Error('redis://user:password@host')), UNAVAILABLE],
-  ['rejects with nothing', () => Promise.reject(undefined as never), UNAVAILABLE],
-  ['never answers', () => new Promise(() => {}), UNAVAILABLE],
-  ['answers nothing', () => undefined, UNAVAILABLE],
-  ['answers 0', () => 0, UNAVAILABLE],
-  ["resolves to 'false'", async () => 'false', UNAVAILABLE],
-])('a check that %s', async (_, isRevoked, expected) => {
-  expect(await statusWith(isRevoked)).toEqual(expected);
+  ['the guard answers 503', 'rejects', () => Promise.reject(new Error('redis://user:password@host'))],
+  ['the guard answers 503', 'rejects with undefined', () => Promise.reject(undefined as never)],
+  ['the guard answers 503', 'never settles', () => new Promise(() => {})],
+  ['the guard answers 503', 'returns undefined', () => undefined],
+  ['the guard answers 503', 'returns 0', () => 0],
+  ['the guard answers 503', "resolves to 'false'", async () => 'false'],
+])('%s when isRevoked %s', async (outcome, _, isRevoked) => {
+  expect(await statusWith(isRevoked)).toEqual(OUTCOMES[outcome]);
 });
 
-test('is asked by claims and header', async () => {
+test('isRevoked receives the claims and the header', async () => {
   const asked: unknown[] = [];
   const isRevoked: RevocationCheck = (claims, header) => {
     asked.push(claims, header);
@@ -71,13 +77,13 @@ test('is asked by claims and header', async () => {
   ]);
 });
 
-test('is not asked for a token that is bad anyway', async () => {
+test('isRevoked is not called for an invalid token', async () => {
   let asked = false;
   const { status } = await statusWith(() => (asked = true), { exp: 1 });
   expect({ status, asked }).toEqual({ status: 401, asked: false });
 });
 
-test('that fails is logged by the name and the code of its error, whose message may quote what it knows', async () => {
+test('an error of isRevoked is logged by its name and code, without its message, which may contain secrets', async () => {
   const lines: unknown[] = [];
   const { jwt, get } = await startApp({
     controllers: [OrdersController],

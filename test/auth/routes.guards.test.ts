@@ -3,7 +3,7 @@ import { Claims, type JwtClaims, KmsJwtGuard, TokenClaimError } from 'nestjs-kms
 import { describe, expect, test } from 'vitest';
 import { startGuardedApp } from './support.js';
 
-describe('of several guards', () => {
+describe('several guards', () => {
   @Injectable()
   class AdminGuard extends KmsJwtGuard {
     protected override async authenticate(token: string, context: ExecutionContext) {
@@ -30,7 +30,7 @@ describe('of several guards', () => {
   test.each([
     ['on the class', StrictController, KmsJwtGuard],
     ['of the app', PlainController, AdminGuard],
-  ])('a stricter one %s is asked, although a looser one stands nearer', async (_, controller, appGuard) => {
+  ])('include a stricter one %s, even if a looser one is nearer', async (_, controller, appGuard) => {
     const get = await startGuardedApp(controller, {}, appGuard);
     expect(await get('/looser', { role: 'guest' })).toEqual([
       401,
@@ -47,7 +47,7 @@ describe('of several guards', () => {
     }
   }
 
-  test('the same at app, class and method verifies once', async () => {
+  test('of one class on app, class and method verify a token once', async () => {
     const asked: unknown[] = [];
     const isRevoked = ({ sub }: JwtClaims) => asked.push(sub) < 0;
     const get = await startGuardedApp(RepeatingController, { isRevoked });
@@ -58,7 +58,7 @@ describe('of several guards', () => {
   });
 });
 
-describe('property', () => {
+describe('the option guard.property', () => {
   @Controller()
   @UseGuards(KmsJwtGuard)
   class RequestController {
@@ -68,9 +68,9 @@ describe('property', () => {
   }
 
   test.each([
-    ['by default at user', undefined, { user: 'user-42', auth: null }],
-    ['at the property of the options', { guard: { property: 'auth' } }, { user: null, auth: 'user-42' }],
-  ])('the claims stand %s, and in @Claims() anyway', async (_, options, expected) => {
+    ['on request.user by default', undefined, { user: 'user-42', auth: null }],
+    ['on the given property', { guard: { property: 'auth' } }, { user: null, auth: 'user-42' }],
+  ])('puts the claims %s; @Claims() has them in any case', async (_, options, expected) => {
     const get = await startGuardedApp(RequestController, options);
     expect(await get('/', { sub: 'user-42' })).toEqual([200, { ...expected, sub: 'user-42' }]);
   });

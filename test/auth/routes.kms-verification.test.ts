@@ -21,7 +21,7 @@ class PaymentsController {
 
 const appGuard: Provider = { provide: APP_GUARD, useClass: KmsJwtGuard };
 
-/** An app with these routes, a token, and a function that gives the status and the error code of a path. */
+/** An app with these routes, a token, and a function that returns the status and the error code of a path. */
 async function start(controller: Type, options: Partial<KmsJwtModuleOptions> = {}) {
   const parts = { controllers: [controller], providers: [appGuard], options };
   const { jwt, get, localKms } = await startApp(parts);
@@ -36,7 +36,7 @@ async function start(controller: Type, options: Partial<KmsJwtModuleOptions> = {
 }
 
 describe("@VerifyWith({ verification: 'kms' })", () => {
-  test('asks KMS about each request of its route, and of no other', async () => {
+  test('calls Verify for each request to its route, and for no other', async () => {
     const { statusOf, localKms } = await start(PaymentsController);
     for (let count = 0; count < 3; count += 1) expect(await statusOf('/balance')).toBe(200);
     expect(localKms.calls.Verify).toBe(0);
@@ -44,7 +44,7 @@ describe("@VerifyWith({ verification: 'kms' })", () => {
     expect(localKms.calls.Verify).toBe(3);
   });
 
-  test('refuses the next request when the key is disabled, with 401; other routes go on', async () => {
+  test('answers the next request with 401 once the key is disabled; other routes still admit the token', async () => {
     const { statusOf, get, token, disable } = await start(PaymentsController);
     expect(await statusOf('/transfer')).toBe(200);
     await disable();
@@ -57,7 +57,7 @@ describe("@VerifyWith({ verification: 'kms' })", () => {
   });
 
   test.each(['throttle', 'hang', 'drop', 'html'] as const)(
-    'is a 503 with Retry-After while Verify fails (%s), never a 401; other routes go on',
+    'answers 503 with Retry-After while Verify fails (%s), never 401; other routes still admit the token',
     async (kind) => {
       const { statusOf, get, token, localKms } = await start(PaymentsController, {
         limits: { timeout: 200 },
@@ -69,20 +69,20 @@ describe("@VerifyWith({ verification: 'kms' })", () => {
     },
   );
 
-  test('is a 503 if kms:Verify is not allowed: it says nothing about the token', async () => {
+  test('answers 503 if kms:Verify is not allowed, because that says nothing about the token', async () => {
     const { statusOf, localKms } = await start(PaymentsController);
     localKms.inject({ kind: 'error', name: 'AccessDeniedException', operation: 'Verify' });
     expect(await statusOf('/transfer')).toBe('503 kms_access_denied');
   });
 
-  test('makes no call for a token that is refused anyway', async () => {
+  test('makes no call for a token that local checks refuse', async () => {
     const { jwt, statusOf, token, localKms } = await start(PaymentsController);
     expect(await statusOf('/transfer', `${token.slice(0, -8)}AAAAAAAA`)).toMatch(/^401/);
     expect(await statusOf('/transfer', await jwt.sign({ exp: 1 }))).toBe('401 token_expired');
     expect(localKms.calls.Verify).toBe(0);
   });
 
-  test("overrides the module's verification on one route", async () => {
+  test("as an option of the module, is overridden by verification: 'local' on a route", async () => {
     const { statusOf, localKms } = await start(PaymentsController, { verification: 'kms' });
     expect([await statusOf('/balance'), await statusOf('/rates')]).toEqual([200, 200]);
     expect(localKms.calls.Verify).toBe(1);
@@ -133,7 +133,7 @@ describe("at start, a route with verification: 'kms'", () => {
     await expect(started).rejects.toMatchObject(refusal('PaymentsController.transfer'));
   });
 
-  test('is refused if its class says so, behind a guard of its own', async () => {
+  test('is refused if its class has the option, and the route its own guard', async () => {
     const started = startApp({ controllers: [ReportsController], options: verifyOnly });
     await expect(started).rejects.toMatchObject(refusal('ReportsController.read'));
   });
@@ -148,13 +148,13 @@ describe("at start, a route with verification: 'kms'", () => {
     await expect(started).rejects.toMatchObject(refusal('PartnersController.read', 'partners'));
   });
 
-  test('is accepted if the guard that decides is one of an instance with a key in KMS', async () => {
+  test('is accepted if the deciding guard belongs to an instance with a key in KMS', async () => {
     const partners = KmsJwtModule.forRoot({ name: 'partners', isGlobal: true, jwks });
     const parts = { controllers: [PaymentsController], providers: [appGuard], imports: [partners] };
     await expect(startApp(parts)).resolves.toBeDefined();
   });
 
-  test('is needed for a refusal: routes without it, also public ones, start', async () => {
+  test('is refused only behind a guard: an app with a public route starts', async () => {
     const controllers = [OpenController];
     await expect(
       startApp({ controllers, providers: [appGuard], options: verifyOnly }),

@@ -28,14 +28,14 @@ describe('@Public()', () => {
     }
   }
 
-  test('opens what the guard of the app closes, and looks at no token', async () => {
+  test('exempts a route from the guard of the app, which reads no token there', async () => {
     const get = await startGuardedApp(OpenController);
     expect(await get('/open')).toEqual([200, { sub: null }]);
     expect(await get('/open', 'nonsense')).toEqual([200, { sub: null }]);
     expect(await get('/open', { sub: 'user-42' })).toEqual([200, { sub: null }]);
   });
 
-  test('on a class gives way to what a method says', async () => {
+  test('on a class is overridden by a decorator of a method', async () => {
     const get = await startGuardedApp(OpenController);
     expect((await get('/closed'))[0]).toBe(401);
     expect(await get('/closed', { sub: 'user-42' })).toEqual([200, { sub: 'user-42' }]);
@@ -63,16 +63,19 @@ describe('@Public()', () => {
     ['scopes', { scope: 'orders:write' }, 403],
     ['options', { jti: '1' }, 401],
     ['both', { scope: 'orders:write' }, 403],
-  ])('opens no method that asks something of its token: %s', async (path, claims, refused) => {
-    const get = await startGuardedApp(AskingController);
-    expect((await get(`/${path}`))[0]).toBe(401);
-    expect((await get(`/${path}`, { sub: 'user-42' }))[0]).toBe(refused);
-    expect((await get(`/${path}`, claims))[0]).toBe(200);
-    expect((await get('/open'))[0]).toBe(200);
-  });
+  ])(
+    'on a class does not open a method with requirements for the token: %s',
+    async (path, claims, refused) => {
+      const get = await startGuardedApp(AskingController);
+      expect((await get(`/${path}`))[0]).toBe(401);
+      expect((await get(`/${path}`, { sub: 'user-42' }))[0]).toBe(refused);
+      expect((await get(`/${path}`, claims))[0]).toBe(200);
+      expect((await get('/open'))[0]).toBe(200);
+    },
+  );
 
   test.each([[undefined], [null], ['false'], [0]])(
-    'refuses %o instead of true or false: it must not open a route',
+    'throws for %o, so that only true opens a route',
     (given) => {
       expect(() => Public(given as never)).toThrow(
         expect.objectContaining({ name: 'KmsJwtOptionsError', option: 'Public' }),
@@ -92,7 +95,7 @@ describe('@OptionalAuth()', () => {
     }
   }
 
-  test('gives the claims of a good token, none without a token, and refuses a bad one', async () => {
+  test('gives the claims of a valid token, none without a token, and refuses an invalid token', async () => {
     const get = await startGuardedApp(ListController);
     expect(await get('/list', { sub: 'user-42' })).toEqual([200, { sub: 'user-42' }]);
     expect(await get('/list')).toEqual([200, { sub: null }]);
@@ -103,7 +106,7 @@ describe('@OptionalAuth()', () => {
     expect((await get('/list', { sub: 'user-42', exp: 1 }))[0]).toBe(401);
   });
 
-  test('does not open what asks for scopes', async () => {
+  test('does not open a route that needs scopes', async () => {
     const get = await startGuardedApp(ListController);
     expect((await get('/drafts'))[0]).toBe(401);
     expect((await get('/drafts', { sub: 'user-42' }))[0]).toBe(403);
@@ -121,7 +124,7 @@ describe('@OptionalAuth()', () => {
     }
   }
 
-  test('on a class does not open a method with a guard of its own', async () => {
+  test('on a class does not open a method with its own guard', async () => {
     const get = await startGuardedApp(MixedController);
     expect((await get('/list'))[0]).toBe(200);
     expect((await get('/own'))[0]).toBe(401);

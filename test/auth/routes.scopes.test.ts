@@ -24,7 +24,7 @@ describe('@Scopes()', () => {
     ['scope, as an array', { scope: ['openid', 'orders:read'] }],
     ['scp, separated by spaces', { scp: 'openid orders:read' }],
     ['scp, as an array', { scp: ['openid', 'orders:read'] }],
-  ])('finds them in the claim %s', async (_, claims) => {
+  ])('reads the claim %s', async (_, claims) => {
     const get = await startGuardedApp(OrdersController);
     expect((await get('/read', claims))[0]).toBe(200);
   });
@@ -32,9 +32,9 @@ describe('@Scopes()', () => {
   test.each([
     ['no claim', {}],
     ['another scope', { scope: 'orders:write' }],
-    ['a longer one', { scope: 'orders:read:all' }],
-    ['a shorter one', { scope: 'orders' }],
-    ['another case', { scope: 'Orders:Read' }],
+    ['a longer scope', { scope: 'orders:read:all' }],
+    ['a shorter scope', { scope: 'orders' }],
+    ['a scope in another case', { scope: 'Orders:Read' }],
     ['a number', { scope: 42 }],
     ['an object', { scope: { 'orders:read': true } }],
     ['a nested array', { scp: [['orders:read']] }],
@@ -51,7 +51,7 @@ describe('@Scopes()', () => {
     ]);
   });
 
-  test('asks for all of them, and names them all', async () => {
+  test('requires all scopes, and names them all in the refusal', async () => {
     const get = await startGuardedApp(OrdersController);
     expect((await get('/write', { scope: 'orders:read', scp: ['orders:write'] }))[0]).toBe(200);
     expect(await get('/write', { scope: 'orders:write' })).toEqual([
@@ -60,7 +60,7 @@ describe('@Scopes()', () => {
     ]);
   });
 
-  test('on a method stands in the place of what its class says', async () => {
+  test('on a method replaces the scopes of its class', async () => {
     const get = await startGuardedApp(OrdersController);
     expect((await get('/admin', { scope: 'orders:read' }))[0]).toBe(403);
     expect((await get('/admin', { scope: 'admin' }))[0]).toBe(200);
@@ -75,7 +75,7 @@ describe('@Scopes()', () => {
     }
   }
 
-  test('asks the token itself, whatever a schema left of it', async () => {
+  test('reads the scopes of the token, even if a schema removes the claim', async () => {
     const get = await startGuardedApp(StrippingController);
     expect(await get('/', { sub: 'user-42', scope: 'orders:read' })).toEqual([200, { sub: 'user-42' }]);
     expect((await get('/', { sub: 'user-42', scope: 'orders:write' }))[0]).toBe(403);
@@ -104,16 +104,16 @@ describe('@Scopes()', () => {
     ['a newline', ['orders:read\n']],
     ['a quotation mark', ['"orders:read"']],
     ['a backslash', ['orders\\read']],
-    ['a letter beyond ASCII', ['bücher:read']],
+    ['a non-ASCII letter', ['bücher:read']],
     ['a DEL', ['orders:read\x7f']],
-  ])('refuses %s at once', (_, given) => {
+  ])('throws for %s', (_, given) => {
     expect(() => Scopes(...(given as [string]))).toThrow(
       expect.objectContaining({ name: 'KmsJwtOptionsError', option: 'Scopes' }),
     );
   });
 
   test.each(['!', '#', '[', ']', '~', 'https://app.example/orders.read', 'a'.repeat(1000)])(
-    'takes %s, a scope-token of RFC 6749, section 3.3',
+    'accepts %s, a scope-token of RFC 6749, section 3.3',
     (scope) => {
       expect(() => Scopes(scope)).not.toThrow();
     },

@@ -4,7 +4,7 @@ import { Public, Scopes, VerifyWith } from 'nestjs-kms-jwt';
 import type { Levels } from '../../src/auth/access.js';
 import { Routes } from '../../src/auth/routes.js';
 
-/** Stand-ins for guards: what counts is where they stand, and whose tokens they take. */
+/** Stubs of guards: only their level and their instance matter. */
 class Guard {
   static readonly kmsJwtRegistration: string = 'default';
   canActivate = () => true;
@@ -57,19 +57,19 @@ test('the decorators of a route are read once', () => {
   expect(reads).toHaveBeenCalled();
 });
 
-test('its options are those of class and handler, and cannot be changed', () => {
+test('the options of a route are those of its class and handler, and are frozen', () => {
   const { options } = route(new Guard(), Orders, 'both');
   expect(options).toEqual({ audience: 'orders', maxAge: '5m' });
   expect(Object.isFrozen(options)).toBe(true);
 });
 
-test('a guard on two levels that Nest has made twice is one guard', () => {
+test('two instances of one guard class on two levels are one guard', () => {
   const [one, other] = [route(new Guard(), Orders, 'both'), route(new Guard(), Orders, 'both')];
   expect(one.guard).toBe(Guard);
   expect(other.guard).toBe(one.guard);
 });
 
-test('two guards of the whole app are two', () => {
+test('two guards of the whole app are two guards', () => {
   const [one, other] = [new Guard(), new Guard()];
   expect(route(one, Reports, 'own').guard).toBe(one);
   expect(route(other, Reports, 'own').guard).toBe(other);
@@ -82,19 +82,19 @@ describe('a handler that two classes inherit', () => {
     expect(orders).toMatchObject({ options: { audience: 'orders' }, access: 'required', guard: Guard });
     expect(reports).toMatchObject({ options: { audience: 'reports' }, access: 'elsewhere' });
     expect([orders?.scopes, reports?.scopes]).toEqual([['orders:read'], ['orders:read']]);
-    // Whichever was read first.
+    // The order in which the classes were read does not matter.
     expect(routes.of(levels(Orders, 'list'))).toBe(orders);
     expect(routes.of(levels(Reports, 'list'))).toBe(reports);
   });
 
-  test('is public where nothing as near requires more', () => {
+  test('is public by its own decorator, with the scopes of each class', () => {
     expect(route(new Guard(), Orders, 'open')).toMatchObject({ access: 'public', scopes: [] });
     expect(route(new InternalGuard(), Reports, 'open')).toMatchObject({ scopes: ['reports:read'] });
   });
 });
 
 describe('guards of two instances', () => {
-  test('each have routes of their own: the nearer one decides', () => {
+  test('have separate routes: the nearer guard decides', () => {
     expect(route(new Guard(), Orders, 'internal').access).toBe('elsewhere');
     expect(route(new InternalGuard(), Orders, 'internal').access).toBe('required');
     expect(route(new InternalGuard(), Orders, 'internal').guard).toBe(InternalGuard);

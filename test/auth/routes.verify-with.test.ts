@@ -26,13 +26,13 @@ describe('@VerifyWith()', () => {
 
   const options = { verifyOptions: { audience: 'orders' } };
 
-  test('on a class stands before the module’s options', async () => {
+  test('on a class overrides the options of the module', async () => {
     const get = await startGuardedApp(AdminController, options);
     expect(await get('/class', { sub: 'user-42', aud: 'admin' })).toEqual([200, { sub: 'user-42' }]);
     expect((await get('/class', { sub: 'user-42', aud: 'orders' }))[0]).toBe(401);
   });
 
-  test('on a method adds to the options of its class, which stay', async () => {
+  test('on a method adds to the options of its class', async () => {
     const get = await startGuardedApp(AdminController, options);
     expect((await get('/method', { sub: 'user-42', aud: 'admin', jti: '1' }))[0]).toBe(200);
     expect((await get('/method', { sub: 'user-42', aud: 'orders', jti: '1' }))[0]).toBe(401);
@@ -69,7 +69,7 @@ describe('@VerifyWith()', () => {
     expect((await get('/', { aud: 'admin' }))[0]).toBe(401);
   });
 
-  test('twice on one method counts as one with the options of both', async () => {
+  test('twice on one method combines the options of both', async () => {
     @Controller()
     class TwiceController {
       @VerifyWith({ audience: 'admin' }) @VerifyWith({ requiredClaims: ['jti'] }) @Get() read() {
@@ -95,7 +95,7 @@ describe('@VerifyWith()', () => {
     expect((await get('/', { aud: 'orders' }))[0]).toBe(401);
   });
 
-  test('gives the output of its schema to @Claims(), and 401 to what does not fit', async () => {
+  test('gives the output of its schema to @Claims(), and answers 401 if the claims do not match', async () => {
     const get = await startGuardedApp(AdminController, options);
     expect(await get('/schema', { sub: 'user-42', aud: 'admin', level: '3' })).toEqual([
       200,
@@ -112,11 +112,11 @@ describe('@VerifyWith()', () => {
     ]);
   });
 
-  test.each<[string, () => Promise<{ issues: { message: string }[] }>, number, string]>([
-    ['finds issues', async () => ({ issues: [{ message: 'none' }] }), 401, 'token_claim_invalid'],
-    ['rejects', () => Promise.reject(new Error('away')), 503, 'schema_unavailable'],
-    ['never answers', () => new Promise(() => {}), 503, 'schema_unavailable'],
-  ])('with an asynchronous schema that %s', async (_, validate, status, errorCode) => {
+  test.each<[string, number, string, () => Promise<{ issues: { message: string }[] }>]>([
+    ['finds issues', 401, 'token_claim_invalid', async () => ({ issues: [{ message: 'none' }] })],
+    ['rejects', 503, 'schema_unavailable', () => Promise.reject(new Error('unavailable'))],
+    ['never settles', 503, 'schema_unavailable', () => new Promise(() => {})],
+  ])('with an asynchronous schema that %s answers %i', async (_, status, errorCode, validate) => {
     const asynchronous = { '~standard': { version: 1 as const, vendor: 'test', validate } };
     @Controller()
     class AsynchronousController {
@@ -128,14 +128,14 @@ describe('@VerifyWith()', () => {
     expect(await get('/', { sub: 'user-42' })).toEqual([status, expect.objectContaining({ errorCode })]);
   });
 
-  test('may ask for a fresh token', async () => {
+  test('requires a fresh token with maxAge', async () => {
     const get = await startGuardedApp(AdminController, options);
     const now = Math.floor(Date.now() / 1000);
     expect((await get('/fresh', { aud: 'admin', iat: now - 10 }))[0]).toBe(200);
     expect((await get('/fresh', { aud: 'admin', iat: now - 3600 }))[0]).toBe(401);
   });
 
-  test('with a wrong option is the program’s mistake, and told at once', () => {
+  test('throws for an unknown option', () => {
     expect(() => VerifyWith({ audiance: 'admin' } as never)).toThrow(
       expect.objectContaining({ name: 'KmsJwtOptionsError', option: 'audiance' }),
     );
@@ -148,7 +148,7 @@ describe('@VerifyWith()', () => {
     ['complete', { complete: true }, /decode\(\)/],
     ['complete', { complete: false }, /leave it out/],
     ['complete', Object.create({ complete: true }) as object, /leave it out/],
-  ])('refuses %s, an option of a single call, at once: %o', (option, given, remedy) => {
+  ])('throws for %s, an option of a single call: %o', (option, given, remedy) => {
     const verifyWith = () => VerifyWith(given as never);
     expect(verifyWith).toThrow(
       expect.objectContaining({ name: 'KmsJwtOptionsError', option: `VerifyWith.${option}` }),
@@ -159,13 +159,13 @@ describe('@VerifyWith()', () => {
   test.each([
     ['inherited', Object.create({ audience: 'admin' }) as object],
     ['undefined', { audience: undefined }],
-  ])('refuses an option that is %s at once', (problem, given) => {
+  ])('throws for an option that is %s', (problem, given) => {
     const verifyWith = () => VerifyWith(given);
     expect(verifyWith).toThrow(expect.objectContaining({ option: 'audience' }));
     expect(verifyWith).toThrow(`audience is ${problem}`);
   });
 
-  test('takes an object of a class with fields of its own', async () => {
+  test('accepts an instance of a class with its own fields', async () => {
     class AdminOptions {
       audience = 'admin';
     }

@@ -24,15 +24,15 @@ class ApiKeyGuard extends KmsJwtGuard {
   }
 }
 
-describe('scopes of what an overridden authenticate returned', () => {
-  test('an API key has the scopes that it returned', async () => {
+describe('with an overridden authenticate', () => {
+  test('an API key has the scopes of the returned claims', async () => {
     const get = await startGuardedApp(OrdersController, {}, ApiKeyGuard);
     expect(await get('/', 'key-of-a-reader')).toEqual([200, API_KEYS['key-of-a-reader']]);
     expect(await get('/', 'key-of-a-writer')).toMatchObject([403, { errorCode: 'insufficient_scope' }]);
     expect(await get('/', 'key-of-nobody')).toMatchObject([401, { errorCode: 'token_malformed' }]);
   });
 
-  test('a token that it passes on has its own, from before the schema', async () => {
+  test('a token that it passes to super has its own scopes, from before the schema', async () => {
     const schema = z.object({ sub: z.string() });
     const get = await startGuardedApp(OrdersController, { verifyOptions: { schema } }, ApiKeyGuard);
     expect(await get('/', { sub: 'user-42', scope: 'orders:read' })).toEqual([200, { sub: 'user-42' }]);
@@ -41,9 +41,9 @@ describe('scopes of what an overridden authenticate returned', () => {
 
   test.each<[string, (claims: JwtClaims, scope: string) => JwtClaims]>([
     ['a copy of the claims', (claims, scope) => ({ ...claims, scope })],
-    ['the claims, changed', (claims, scope) => Object.assign(claims, { scope })],
+    ['the modified claims', (claims, scope) => Object.assign(claims, { scope })],
     ['its own user, with scopes in scp', ({ sub }, scope) => ({ id: sub, scp: [scope] })],
-  ])('those that it sets in %s replace those of the token', async (_, change) => {
+  ])('scopes that it sets in %s replace those of the token', async (_, change) => {
     let scope = '';
     @Injectable()
     class RoleGuard extends KmsJwtGuard {
@@ -58,7 +58,7 @@ describe('scopes of what an overridden authenticate returned', () => {
     expect((await get('/', { sub: 'user-42', scope: 'nothing' }))[0]).toBe(200);
   });
 
-  test('a user without scopes has those of the token', async () => {
+  test('a user without scopes has the scopes of the token', async () => {
     @Injectable()
     class UserGuard extends KmsJwtGuard {
       protected override async authenticate(token: string, context: ExecutionContext) {
@@ -71,13 +71,13 @@ describe('scopes of what an overridden authenticate returned', () => {
     expect((await get('/', { sub: 'user-42' }))[0]).toBe(403);
   });
 
-  test('a schema cannot add any', async () => {
+  test('a schema cannot add scopes', async () => {
     const schema = z.object({ sub: z.string() }).transform((claims) => ({ ...claims, scope: 'orders:read' }));
     const get = await startGuardedApp(OrdersController, { verifyOptions: { schema } });
     expect(await get('/', { sub: 'user-42' })).toMatchObject([403, { errorCode: 'insufficient_scope' }]);
   });
 
-  test('those of another token that it verifies too do not count', async () => {
+  test('the scopes of a second token that it verifies do not count', async () => {
     let other = '';
     @Injectable()
     class ActorGuard extends KmsJwtGuard {
@@ -101,7 +101,7 @@ describe('scopes of what an overridden authenticate returned', () => {
   });
 });
 
-/** An app whose guard finds these scopes for readers. */
+/** An app whose guard returns these scopes for readers. */
 function startWith(scopes: unknown) {
   @Injectable()
   class RoleGuard extends KmsJwtGuard {
@@ -114,7 +114,7 @@ function startWith(scopes: unknown) {
 }
 
 describe('an overridden scopesOf', () => {
-  test('finds the scopes, and may leave it to the guard', async () => {
+  test('returns the scopes, and may call super', async () => {
     const get = await startWith(['orders:read']);
     expect((await get('/', { role: 'reader' }))[0]).toBe(200);
     expect((await get('/', { role: 'writer', scope: 'orders:read' }))[0]).toBe(200);
@@ -122,7 +122,7 @@ describe('an overridden scopesOf', () => {
   });
 
   test.each([['orders:read orders:write'], [undefined], [null], [{ 'orders:read': true }]])(
-    'that returns %j is a mistake in the program',
+    'that returns %j is an error of the app: 500',
     async (scopes) => {
       const get = await startWith(scopes);
       expect(await get('/', { role: 'reader' })).toMatchObject([500, { errorCode: 'options_invalid' }]);

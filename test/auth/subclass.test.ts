@@ -3,7 +3,7 @@ import { Claims, type JwtClaims, KmsJwtError, KmsJwtGuard } from 'nestjs-kms-jwt
 import { expect, test } from 'vitest';
 import { bearer, startApp } from './support.js';
 
-test('getToken may find the token of a legacy client', async () => {
+test('getToken may read the token of a legacy client', async () => {
   @Injectable()
   class LegacyGuard extends KmsJwtGuard {
     protected override getToken(context: ExecutionContext) {
@@ -25,7 +25,7 @@ test('getToken may find the token of a legacy client', async () => {
   expect((await get('/')).status).toBe(401);
 });
 
-test('authenticate may add to the claims what @Claims() gives', async () => {
+test('authenticate may add to the claims that @Claims() gives', async () => {
   @Injectable()
   class UserGuard extends KmsJwtGuard {
     protected override async authenticate(token: string, context: ExecutionContext) {
@@ -46,7 +46,7 @@ test('authenticate may add to the claims what @Claims() gives', async () => {
   expect((await get('/', bearer('nonsense'))).status).toBe(401);
 });
 
-test('handleError may answer in another way, and may count', async () => {
+test('handleError may answer differently, and count errors', async () => {
   const counted: string[] = [];
   @Injectable()
   class CountingGuard extends KmsJwtGuard {

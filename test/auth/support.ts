@@ -37,11 +37,11 @@ export interface AppParts {
   logger?: LoggerService;
   /** What has to happen before the app listens, such as a cookie parser. */
   prepare?: (app: INestApplication) => unknown;
-  /** That of the context, if tests run concurrently: Vitest's global hook would belong to any of them. */
+  /** The hook of the test context, for concurrent tests: Vitest's global hook cannot tell them apart. */
   onTestFinished?: TestContext['onTestFinished'];
 }
 
-/** Starts an app on a port of its own, until the end of the test. */
+/** Starts an app on a free port, until the end of the test. */
 export async function startApp(parts: AppParts): Promise<TestApp> {
   const { imports = [], controllers = [], providers = [], options, adapter, logger, prepare } = parts;
   const { onTestFinished = onAnyTestFinished } = parts;
@@ -68,7 +68,7 @@ export async function startApp(parts: AppParts): Promise<TestApp> {
   };
 }
 
-/** Starts an app with the guard on all its routes, and gives the status and the body of a path. */
+/** Starts an app with the guard on all its routes; the returned function gives the status and the body of a path. */
 export async function startGuardedApp(
   controller: Type,
   options?: Partial<KmsJwtModuleOptions>,

@@ -43,7 +43,7 @@ class ErrorsController {
   }
 }
 
-/** As the documents show it. */
+/** As in the documentation. */
 @Catch()
 class CatchAllFilter extends BaseExceptionFilter {
   constructor(@Inject(HttpAdapterHost) private readonly host: HttpAdapterHost) {
@@ -61,7 +61,7 @@ class CatchAllFilter extends BaseExceptionFilter {
   }
 }
 
-/** Answers everything in its own way: what reaches it is not answered by the filter of the library. */
+/** Answers every error with 418: the filter of the library did not answer it. */
 @Catch()
 class TeapotFilter extends CatchAllFilter {
   override catch(_error: unknown, host: ArgumentsHost): void {
@@ -88,7 +88,7 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_, newAdapter) => {
   };
 
   test.each(Object.keys(ERRORS))(
-    'a filter with toHttpException answers as that of the library: %s',
+    'a filter with toHttpException answers as the filter of the library does: %s',
     async (name) => {
       const expected = await answersOf([ours]);
       const actual = await answersOf([catchAll]);
@@ -96,7 +96,7 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_, newAdapter) => {
     },
   );
 
-  test('of two filters, that which is registered last is asked first', async () => {
+  test('of two filters, the one registered last runs first', async () => {
     const inOrder = await answersOf([teapot, ours]);
     expect(await inOrder('away')).toMatchObject([503, null, '1', { errorCode: 'kms_unavailable' }]);
     expect((await inOrder('foreign'))[0]).toBe(418);
@@ -104,7 +104,7 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_, newAdapter) => {
     expect((await reversed('away'))[0]).toBe(418);
   });
 
-  test('a filter of useGlobalFilters is asked before every APP_FILTER', async () => {
+  test('a filter of useGlobalFilters runs before every APP_FILTER', async () => {
     const { get } = await startApp({
       controllers: [ErrorsController],
       providers: [ours],
@@ -124,7 +124,7 @@ test('the exception has the status, the headers, the code and the cause', () => 
     cause: error,
   });
   expect(exception.getStatus()).toBe(401);
-  // Nest 12 has it as a property, too.
+  // Nest 12 also has the code as a property.
   expect(exception.getResponse()).toMatchObject({ errorCode: 'token_missing' });
 });
 
@@ -137,7 +137,7 @@ test.each<[KmsJwtError, HttpException]>([
     new KmsUnavailableError('timeout', 'KMS did not answer'),
     new ServiceUnavailableException('Service Unavailable'),
   ],
-])('the body for %s is that of an exception of Nest, and the code', (error, ofNest) => {
+])('the body for %s is that of the Nest exception, plus the code', (error, ofNest) => {
   const { errorCode, ...body } = toHttpException(error).getResponse() as Record<string, unknown>;
   expect(body).toEqual(ofNest.getResponse());
   expect(errorCode).toBe(error.code);

@@ -103,10 +103,10 @@ describe.each(EXAMPLES)('$name', ({ extract, present, absent, repeated }) => {
   test.each(present)('finds the token in %j', (parts) => {
     expect(extract(request(parts))).toBe('abc');
   });
-  test.each(absent)('finds none in %j', (parts) => {
+  test.each(absent)('finds no token in %j', (parts) => {
     expect(extract(request(parts))).toBeUndefined();
   });
-  test.each(repeated)('refuses two of them, as %j', (parts) => {
+  test.each(repeated)('refuses the two tokens in %j', (parts) => {
     expect(() => extract(request(parts))).toThrow(TokenAmbiguousError);
   });
 });
@@ -219,7 +219,7 @@ describe('a request', () => {
   test.each([
     ['Express', () => new ExpressAdapter()],
     ['Fastify', () => new FastifyAdapter()],
-  ])('with two lines Authorization, of which Node keeps one, is refused: %s', async (_, newAdapter) => {
+  ])('with two Authorization headers, of which Node.js keeps one, is refused: %s', async (_, newAdapter) => {
     const { jwt, url } = await startApp({ controllers, adapter: newAdapter() });
     const line = `Authorization: Bearer ${await jwt.sign({ sub: 'user-42' })}`;
     const answerTo = (...lines: string[]) => {
@@ -236,7 +236,7 @@ describe('a request', () => {
   test.each([
     ['Express', () => new ExpressAdapter()],
     ['Fastify', () => new FastifyAdapter()],
-  ])('whose body nests arrays without end carries no token: %s', async (_, newAdapter) => {
+  ])('with deeply nested arrays in its body carries no token: %s', async (_, newAdapter) => {
     const { url } = await startApp({
       controllers,
       adapter: newAdapter(),

@@ -44,7 +44,7 @@ class Order {
   @Field(() => String) viewer = '';
 }
 
-/** An app's own guard after the convention of passport: it reads the property of the request. */
+/** A guard of the app that reads `request.user`, as is common with Passport. */
 @Injectable()
 class AdminByRequestUser implements CanActivate {
   async canActivate(context: ExecutionContext) {
@@ -54,7 +54,7 @@ class AdminByRequestUser implements CanActivate {
   }
 }
 
-/** The same by the claims of the call. */
+/** The same check on the claims of the call. */
 @Injectable()
 class AdminByClaims implements CanActivate {
   canActivate(context: ExecutionContext) {
@@ -148,7 +148,7 @@ async function startGraphql(graphql: Partial<ApolloDriverConfig> = {}) {
 
 describe('fields of one operation', () => {
   test.each(['admin', 'open', 'others'])(
-    'keep their claims, and those of the request, beside the field %s',
+    'keep their claims and request.user next to the field %s',
     async (beside) => {
       const { jwt, ask } = await startGraphql();
       const headers = bearer(await jwt.sign({ sub: 'user-42' }));
@@ -161,13 +161,13 @@ describe('fields of one operation', () => {
     },
   );
 
-  test('of two instances each have their own claims, and the request has those of neither', async () => {
+  test('of two instances have their own claims, and request.user has neither', async () => {
     const { jwt, internal, ask } = await startGraphql();
     const headers = {
       ...bearer(await jwt.sign({ sub: 'user-42' })),
       'x-internal': await internal.sign({ sub: 'service', role: 'admin' }),
     };
-    // The guard of the app verifies the user; the other instance's claims must not open what reads the request.
+    // The app guard verifies the user; the claims of the other instance must not admit a guard that reads request.user.
     for (const query of ['{ settings internal }', '{ internal settings }', '{ reports internal }']) {
       const { data } = await ask(query, headers);
       expect(data['internal']).toBe('service');
@@ -176,11 +176,11 @@ describe('fields of one operation', () => {
     }
     const { data, refused } = await ask('{ orders internal }', headers);
     expect(data['internal']).toBe('service');
-    // An error, and not undefined, where a handler reads the request.
+    // A handler that reads request.user gets an error, not undefined.
     expect(refused).toEqual(['orders']);
   });
 
-  test("are admitted by an app's own guard that reads claimsOf(context)", async () => {
+  test('can be protected by guards that read claimsOf(context) or request.user', async () => {
     const { jwt, ask } = await startGraphql();
     const admin = bearer(await jwt.sign({ sub: 'user-1', role: 'admin' }));
     expect(await ask('{ reports settings }', admin)).toEqual({
@@ -191,7 +191,7 @@ describe('fields of one operation', () => {
     expect((await ask('{ reports settings }', user)).data).toEqual({ reports: null, settings: null });
   });
 
-  test('that are nested have the claims of the field above them', async () => {
+  test('that are nested have the claims of their parent field', async () => {
     const { jwt, ask } = await startGraphql();
     const headers = bearer(await jwt.sign({ sub: 'user-42' }));
     const { data } = await ask('{ list { owner } open admin }', headers);
@@ -199,14 +199,14 @@ describe('fields of one operation', () => {
   });
 });
 
-test('a field that is allowed without a token does not have the claims of the field above it', async () => {
+test('a nested field with @OptionalAuth() does not have the claims of its parent field', async () => {
   const { internal, ask } = await startGraphql({ fieldResolverEnhancers: ['guards'] });
   const headers = { 'x-internal': await internal.sign({ sub: 'service' }) };
   const { data } = await ask('{ internalOrder { viewer } }', headers);
   expect(data).toEqual({ internalOrder: { viewer: 'nobody' } });
 });
 
-test('the fields of each event of a subscription have the claims of its own operation', async () => {
+test('the fields of a subscription event have the claims of that subscription', async () => {
   const { jwt, url } = await startGraphql();
   const clients = await Promise.all(
     ['user-1', 'user-2', 'user-3'].map(async (sub) => {

@@ -43,7 +43,7 @@ class BothController {
 test.each([
   ['Express', () => new ExpressAdapter()],
   ['Fastify', () => new FastifyAdapter()],
-])('on %s request.user of two instances cannot be read', async (_, newAdapter) => {
+])('on %s, reading request.user throws when two instances verified the request', async (_, newAdapter) => {
   const { app, get, jwt } = await startApp({
     controllers: [BothController],
     imports: [internalModule()],
@@ -54,7 +54,7 @@ test.each([
   expect(await (await get('/both', tokens)).json()).toEqual([expect.stringContaining('is ambiguous')]);
 });
 
-/** A token in each message. */
+/** Reads the token from each message. */
 @Injectable()
 class MessageGuard extends KmsJwtGuard {
   protected override getToken(context: ExecutionContext) {
@@ -62,11 +62,11 @@ class MessageGuard extends KmsJwtGuard {
   }
 }
 
-test('the property of a socket with tokens of two users cannot be read, also once it is closed', async () => {
+test('reading client.user throws after tokens of two users, even when the socket is closed', async () => {
   const seen: unknown[] = [];
   @WebSocketGateway()
   class Gateway {
-    // A handler may still run: undefined would be the owner of everybody's rows.
+    // A handler may still run, and a query for an undefined owner could match the rows of all users.
     handleDisconnect(client: Request) {
       this.greet(client);
     }

@@ -24,7 +24,7 @@ interface Socket {
 const nap = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 const userOf = (socket: Socket) => (socket.data ?? socket).user;
 
-/** Sees the claims of the call, and its pattern, after the guard. */
+/** Records the claims and the pattern of each call, after the guard. */
 @Injectable()
 class Observing implements NestInterceptor {
   static seen: unknown[] = [];
@@ -104,12 +104,12 @@ async function until(condition: () => boolean) {
   while (!condition()) await nap(5);
 }
 
-describe.each(KINDS)('messages of %s', (kind, newAdapter, connect) => {
+describe.each(KINDS)('messages over %s', (kind, newAdapter, connect) => {
   async function start(
     providers: (typeof KmsJwtGuard | typeof Gateway)[],
     isRevoked?: () => Promise<boolean>,
   ) {
-    // A socket of `ws` forgets its request: the guard needs the handshake.
+    // A socket of `ws` does not keep its request: acceptConnection passes it to the guard.
     @WebSocketGateway()
     class Accepting {
       constructor(private readonly guard: KmsJwtGuard) {}
@@ -125,7 +125,7 @@ describe.each(KINDS)('messages of %s', (kind, newAdapter, connect) => {
     });
   }
 
-  test.each(['public', 'refused'])('keep their claims beside one that is %s', async (beside) => {
+  test.each(['public', 'refused'])('keep their claims while a %s message is handled', async (beside) => {
     const { url, jwt } = await start([Gateway]);
     const client = await connect(url, await jwt.sign({ sub: 'user-42' }));
     for (let id = 0; id < 5; id += 1) {
@@ -180,7 +180,7 @@ describe.each(KINDS)('messages of %s', (kind, newAdapter, connect) => {
   });
 
   test.each([['string'], [undefined], [{ a: 1 }], [[1, 2]]])(
-    'with the data %j keep data and pattern',
+    'with the data %j keep their data and pattern',
     async (data) => {
       const { url, jwt } = await start([Gateway]);
       const client = await connect(url, await jwt.sign({ sub: 'user-42' }));
@@ -196,7 +196,7 @@ describe.each(KINDS)('messages of %s', (kind, newAdapter, connect) => {
   );
 });
 
-test('a message of socket.io that is acknowledged keeps its callback', async () => {
+test('a socket.io message with an acknowledgement keeps its callback', async () => {
   const { url, jwt } = await startApp({
     providers: [KmsJwtGuard, Gateway],
     prepare: (app) => app.useWebSocketAdapter(new IoAdapter(app)),

@@ -55,7 +55,7 @@ function internalController(producers: Producers) {
   return InternalController;
 }
 
-/** An app of its own for each test, as they run concurrently: they wait for the real time to pass. */
+/** Each test has its own app, because they run concurrently: they wait for real time to pass. */
 async function start(onTestFinished: TestContext['onTestFinished'], adapter: AbstractHttpAdapter) {
   const producers = newProducers();
   const rejections = watchRejections(onTestFinished);
@@ -100,7 +100,7 @@ describe.concurrent.each([
     expect(rejections).toEqual([]);
   });
 
-  test('the producer of events behind a slow answer of the same connection ends too', async ({
+  test('the producer of events queued behind a slow response on the same connection ends too', async ({
     expect,
     onTestFinished,
   }) => {
@@ -131,7 +131,7 @@ describe.concurrent.each([
 });
 
 test.concurrent(
-  'over HTTP/2 events of @Sse() end within a second of exp, and other streams of the session go on',
+  'over HTTP/2 events of @Sse() end within a second of exp, and other streams of the session stay open',
   async ({ expect, onTestFinished }) => {
     const adapter = new FastifyAdapter({ http2: true } as never);
     const { url, jwt, rejections } = await start(onTestFinished, adapter);

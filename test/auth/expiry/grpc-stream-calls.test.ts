@@ -24,9 +24,9 @@ interface ServerCall extends EventEmitter, AsyncIterable<Price> {
 }
 
 /**
- * Nest passes on no error of these handlers: a rejection would end the process.
+ * Nest does not catch errors of these handlers: a rejection would end the process.
  *
- * @param ended the handlers that have read their client's stream to its end
+ * @param ended collects the names of handlers that have read their client's stream to its end
  */
 function grpcController(ended: string[]) {
   @Controller()
@@ -60,16 +60,16 @@ interface PricesClient extends Client {
   echoCall(metadata: Metadata): NodeJS.ReadWriteStream & { write(price: Price): unknown };
 }
 
-/** A message at which the handler waits for the end, and writes after it. */
+/** A message at which the handler waits until the call is cancelled, and writes then. */
 const LATE = { sub: 'late' };
 
-// Concurrent, because they wait for the real time to pass.
+// Concurrent, because they wait for real time to pass.
 test.concurrent.for([
   ['collectCall', []],
   ['echoCall', []],
   ['echoCall', [LATE, LATE]],
 ] as const)(
-  'the end of %s by the token of its client is the end of its stream for a handler by @GrpcStreamCall(): %j',
+  'when the token of a %s call expires, its @GrpcStreamCall() handler reads the end of the stream: %j',
   async ([method, further], { expect, onTestFinished }) => {
     const ended: string[] = [];
     const rejections = watchRejections(onTestFinished);
@@ -102,7 +102,7 @@ test.concurrent.for([
     });
     expect(error).toMatchObject({ code: 16, details: 'The token has expired' });
     await expect.poll(() => ended).toContain(method);
-    // What a handler throws arrives a moment later.
+    // A rejection of the handler would arrive a moment later.
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(rejections).toEqual([]);
   },

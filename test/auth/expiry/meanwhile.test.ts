@@ -11,7 +11,7 @@ import { bearer, startApp } from '../support.js';
 
 const nap = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 const passed = async (seconds: number) => nap(Math.max(0, seconds * 1000 - Date.now() + 20));
-/** The `exp` of the next token: checks of the app last until it has passed. */
+/** The `exp` of the next token: the checks of the app end after it. */
 let exp: number;
 let served: unknown[];
 
@@ -55,7 +55,7 @@ class Events {
   }
 }
 
-test('a token that expires while isRevoked is asked is refused', async () => {
+test('a token that expires while isRevoked runs is refused', async () => {
   const { get, jwt } = await startApp({ controllers: [Routes], options: slowRevocation });
   const response = await get('/orders', bearer(await jwt.sign({ exp })));
   expect([response.status, await response.json()]).toMatchObject([401, { errorCode: 'token_expired' }]);
@@ -90,7 +90,7 @@ function connectIo(url: string, token: string) {
   );
 }
 
-describe.each(['ws', 'socket.io'])('a connection of %s', (kind) => {
+describe.each(['ws', 'socket.io'])('a %s connection', (kind) => {
   async function connect(Guard: typeof KmsJwtGuard, options: Partial<KmsJwtModuleOptions>) {
     let accepted: JwtClaims | undefined | 'pending' = 'pending';
     @WebSocketGateway()
@@ -115,7 +115,7 @@ describe.each(['ws', 'socket.io'])('a connection of %s', (kind) => {
 
   const expired = { reason: 'token_expired', accepted: undefined, served: [] };
 
-  test('whose token expires while isRevoked is asked is refused, and its messages are dropped', async () => {
+  test('whose token expires while isRevoked runs is refused, and its messages are dropped', async () => {
     expect(await connect(KmsJwtGuard, slowRevocation)).toEqual(expired);
   });
 
@@ -123,7 +123,7 @@ describe.each(['ws', 'socket.io'])('a connection of %s', (kind) => {
     expect(await connect(UserGuard, {})).toEqual(expired);
   });
 
-  test('whose authenticate never settles is refused once its time is over', async () => {
+  test('is refused after a timeout when authenticate never settles', async () => {
     @Injectable()
     class HangingGuard extends KmsJwtGuard {
       protected override authenticate() {

@@ -27,7 +27,7 @@ function grpcController(producers: Producers) {
       return producers.produce();
     }
     @GrpcStreamMethod('Prices', 'Talk') talk(messages: Observable<unknown>) {
-      // Errors of the client's stream are not handled here: the end must not be one.
+      // Without an error handler: the end of the client's stream must not be an error.
       messages.subscribe(() => {});
       return merge(
         producers.produce(),
@@ -85,7 +85,7 @@ describe.concurrent('over gRPC', () => {
 });
 
 test.concurrent(
-  'over TCP an Observable ends within a second of exp with KmsJwtExpiryInterceptor',
+  'over TCP an Observable with KmsJwtExpiryInterceptor ends within a second of exp',
   async ({ expect, onTestFinished }) => {
     const producers = newProducers();
     const rejections = watchRejections(onTestFinished);

@@ -37,7 +37,7 @@ interface Disconnectable {
   disconnect(): void;
 }
 
-/** A second gateway of the same server. */
+/** A second gateway on the same server. */
 @VerifyWith({ audience: 'admin' })
 @WebSocketGateway()
 class AdminGateway {
@@ -49,7 +49,7 @@ class AdminGateway {
   @SubscribeMessage('admin') admin() {}
 }
 
-/** A third, which takes tokens for a minute alone. */
+/** A third gateway, which accepts tokens for one minute only. */
 @VerifyWith({ maxAge: 60 })
 @WebSocketGateway()
 class StrictGateway extends AdminGateway {
@@ -75,7 +75,7 @@ async function connect(claims: object, gateways: Type[] = [Gateway]) {
   return { jwt, socket, ask, refusal };
 }
 
-test('a renewal needs the scopes of the gateway, as the connection did', async () => {
+test('a renewal needs the scopes of the gateway', async () => {
   const { jwt, ask } = await connect({ sub: 'user-42' });
   expect(await ask('renew', await jwt.sign({ sub: 'user-42' }))).toBe(
     'The request needs the scope orders:read',
@@ -86,22 +86,25 @@ test('a renewal needs the scopes of the gateway, as the connection did', async (
 test.each([
   ['first', [AdminGateway, Gateway]],
   ['last', [Gateway, AdminGateway]],
-])('a renewal is held against every gateway of the connection: the strict one %s', async (_, gateways) => {
-  const { jwt, ask } = await connect({ sub: 'user-42', aud: 'admin' }, gateways);
-  const renewed = { sub: 'user-42', scope: 'orders:read' };
-  expect(await ask('renew', await jwt.sign({ ...renewed, aud: 'shop' }))).toBe(
-    'The aud claim does not match the expected audience',
-  );
-  expect(await ask('renew', await jwt.sign({ ...renewed, aud: 'admin' }))).toBe('renewed');
-});
+])(
+  'a renewal must meet the requirements of every gateway of the connection: the strict one %s',
+  async (_, gateways) => {
+    const { jwt, ask } = await connect({ sub: 'user-42', aud: 'admin' }, gateways);
+    const renewed = { sub: 'user-42', scope: 'orders:read' };
+    expect(await ask('renew', await jwt.sign({ ...renewed, aud: 'shop' }))).toBe(
+      'The aud claim does not match the expected audience',
+    );
+    expect(await ask('renew', await jwt.sign({ ...renewed, aud: 'admin' }))).toBe('renewed');
+  },
+);
 
-test('a token without a subject renews no connection: it may be of another user', async () => {
+test('a token without a sub cannot renew a connection, because it may belong to another user', async () => {
   const { jwt, ask } = await connect({});
   const token = await jwt.sign({ scope: 'orders:read' });
   expect(await ask('renew', token)).toBe('The sub claim does not match the connection');
 });
 
-test('a logout by the handshake counts after a renewal too', async () => {
+test('deleting the token from the handshake logs the client out, even after a renewal', async () => {
   const { jwt, ask, socket, refusal } = await connect({ sub: 'user-42', jti: 'first' });
   expect(await ask('renew', await jwt.sign({ sub: 'user-42', scope: 'orders:read', jti: 'second' }))).toBe(
     'renewed',
@@ -115,14 +118,14 @@ test('a logout by the handshake counts after a renewal too', async () => {
 test.each([
   ['first', [StrictGateway, Gateway]],
   ['last', [Gateway, StrictGateway]],
-])('a connection ends by the strictest of its gateways: the strict one %s', async (_, gateways) => {
+])('a connection ends at the shortest maxAge of its gateways: the strict one %s', async (_, gateways) => {
   const now = Math.floor(Date.now() / 1000);
   const { socket, refusal } = await connect({ aud: 'admin', iat: now - 58, exp: now + 600 }, gateways);
   expect(await refusal).toMatchObject({ errorCode: 'token_expired' });
   expect(socket.connected).toBe(false);
 });
 
-test('a renewed connection too', async () => {
+test('a renewed connection ends at the shortest maxAge of its gateways', async () => {
   const { jwt, ask, refusal } = await connect({ sub: 'user-42', aud: 'admin' }, [StrictGateway, Gateway]);
   const now = Math.floor(Date.now() / 1000);
   const claims = { sub: 'user-42', aud: 'admin', scope: 'orders:read', iat: now - 58, exp: now + 600 };
@@ -131,7 +134,7 @@ test('a renewed connection too', async () => {
   expect(await refusal).toMatchObject({ errorCode: 'token_expired' });
 });
 
-test('a connection that is closed takes no new token', async () => {
+test('a closed connection cannot be renewed', async () => {
   let answer: Promise<unknown> | undefined;
   @WebSocketGateway()
   class ClosingGateway {

@@ -107,8 +107,8 @@ const KINDS = [
   ],
 ] as const;
 
-// Concurrent, because they wait for the real time to pass.
-describe.concurrent.each(KINDS)('a connection of %s', (kind, newAdapter, connect, reasonFor) => {
+// Concurrent, because they wait for real time to pass.
+describe.concurrent.each(KINDS)('a %s connection', (kind, newAdapter, connect, reasonFor) => {
   const start = ({ onTestFinished }: TestContext, options: Partial<KmsJwtModuleOptions> = {}) =>
     startApp({
       onTestFinished,
@@ -128,7 +128,7 @@ describe.concurrent.each(KINDS)('a connection of %s', (kind, newAdapter, connect
     expect(Date.now() / 1000 - exp).toBeLessThan(1);
   });
 
-  test('ends within a second of iat plus maxAge, and of the tolerance of clocks', async (context) => {
+  test('ends within a second of iat plus maxAge plus clockTolerance', async (context) => {
     const { expect } = context;
     const { url, jwt } = await start(context, { verifyOptions: { maxAge: 2, clockTolerance: 1 } });
     const iat = soon(2) - 3;
@@ -137,7 +137,7 @@ describe.concurrent.each(KINDS)('a connection of %s', (kind, newAdapter, connect
     expect(Math.floor(Date.now() / 1000)).toBe(iat + 3);
   });
 
-  test('goes on after exp with endAtExpiry: false', async (context) => {
+  test('stays open after exp with endAtExpiry: false', async (context) => {
     const { expect } = context;
     const { url, jwt } = await start(context, { guard: { endAtExpiry: false } });
     const exp = soon(2);
@@ -194,9 +194,9 @@ describe.concurrent.each(KINDS)('a connection of %s', (kind, newAdapter, connect
     expect(calls).toBe(3);
   });
 
-  // Alone, so that nothing delays the client that leaves before the verdict.
+  // Not concurrent, so that nothing delays the client that leaves before its token is verified.
   test.sequential(
-    'leaves nothing behind when its client leaves, before the verdict or after',
+    'is no longer watched when its client leaves, before or after its token is verified',
     async (context) => {
       const { expect } = context;
       const { url, jwt } = await start(context, { isRevoked: () => nap(50) });
@@ -212,7 +212,7 @@ describe.concurrent.each(KINDS)('a connection of %s', (kind, newAdapter, connect
     },
   );
 
-  test('goes on by a new token of the same subject, and its messages have the new claims', async (context) => {
+  test('is renewed by a new token of the same subject, and its messages have the new claims', async (context) => {
     const { expect } = context;
     const { url, jwt } = await start(context);
     const exp = soon(2);
@@ -237,7 +237,7 @@ describe.concurrent.each(KINDS)('a connection of %s', (kind, newAdapter, connect
 });
 
 test.concurrent(
-  'a connection of socket.io that was not accepted ends with the token of its first message',
+  'a socket.io connection without acceptConnection ends when the token of its first message expires',
   async (context) => {
     const { expect, onTestFinished } = context;
     const { url, jwt } = await startApp({

@@ -53,7 +53,7 @@ const start = (options: Partial<KmsJwtModuleOptions>, graphql: Partial<ApolloDri
     options,
   });
 
-/** A subscription whose token is in `connectionParams`, or in the handshake for a `context` of the app: how it is closed, and when. */
+/** Subscribes until the end, with the token in `connectionParams`, or in the handshake if the app sets `context`. */
 async function subscribe(
   graphql: Partial<ApolloDriverConfig> = {},
   query = 'subscription { prices }',
@@ -81,14 +81,14 @@ async function subscribe(
   return { closed: `${code} ${reason}`, events, exp };
 }
 
-test('a subscription ends at iat plus its own maxAge, though the connection may go on for longer', async () => {
+test('a subscription ends at iat plus its own maxAge, even if its connection could stay open longer', async () => {
   const now = Math.floor(Date.now() / 1000);
   const { closed } = await subscribe({}, 'subscription { strict }', { iat: now - 58, exp: now + 600 });
   expect(closed).toBe(ENDS['graphql-ws'].closed);
   expectEndWithinASecondOf(now + 2);
 });
 
-test('a subscription over graphql-ws ends within a second of exp by 4403, at which clients connect again', async () => {
+test('a subscription over graphql-ws ends within a second of exp with code 4403, after which clients reconnect', async () => {
   const { closed, events, exp } = await subscribe();
   expect(closed).toBe(ENDS['graphql-ws'].closed);
   expect(events).toBeGreaterThan(0);
@@ -100,7 +100,7 @@ const context = ({ extra, req }: { extra?: { request: object }; req?: object }) 
   req: extra ? extra.request : req,
 });
 
-test('a subscription ends too where the context has the request of the handshake in place of the connection', async () => {
+test('a subscription also ends when the context has the handshake request instead of the connection', async () => {
   const { closed, events, exp } = await subscribe({ context });
   // RFC 6455, section 7.1.5: closed without a close frame.
   expect(closed).toBe('1006 ');
@@ -109,9 +109,14 @@ test('a subscription ends too where the context has the request of the handshake
 });
 
 test.each<[string, string, string, Partial<KmsJwtModuleOptions>]>([
-  ['the option of the second subscription', 'prices', 'byKms', {}],
-  ['the option of the module, which the first one overrides', 'local', 'prices', { verification: 'kms' }],
-])('a connection is rechecked by KMS by %s', async (_, first, second, options) => {
+  ['of the option of the second subscription', 'prices', 'byKms', {}],
+  [
+    'of the option of the module, which the first subscription overrides',
+    'local',
+    'prices',
+    { verification: 'kms' },
+  ],
+])('a connection is rechecked with KMS because %s', async (_, first, second, options) => {
   const { url, jwt, localKms } = await start({ guard: { recheckInterval: 1 }, ...options });
   const client = createClient({
     url: `${url.replace('http', 'ws')}/graphql`,

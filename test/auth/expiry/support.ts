@@ -2,9 +2,9 @@ import { finalize, interval, map, type Observable } from 'rxjs';
 import { expect } from 'vitest';
 
 /**
- * A whole second that lies ahead, for `exp`.
+ * A time in the future, in whole seconds, for `exp`.
  *
- * @param least how many seconds at least; at most one more. Concurrent tests need 2, as each has to connect before it.
+ * @param least the least distance in seconds; at most one more. Concurrent tests need 2, as each has to connect first.
  */
 export function soon(least = 1): number {
   return Math.ceil(Date.now() / 1000) + least;

@@ -23,7 +23,7 @@ afterEach(() => {
   expect(failures).toEqual([]);
 });
 
-test('a client of ws that answers no close frame is served no more after exp, and cut off', async () => {
+test('a ws client that does not answer the close frame is not served after exp, and is disconnected', async () => {
   const served: unknown[] = [];
   @WebSocketGateway()
   class Gateway {
@@ -62,7 +62,7 @@ class EventsController {
   }
 }
 
-test('an event stream ends behind middleware that wraps end() and knows no callback', async () => {
+test('an event stream ends behind middleware whose end() accepts no callback', async () => {
   const { get, jwt } = await startApp({
     controllers: [EventsController],
     prepare: (app) =>

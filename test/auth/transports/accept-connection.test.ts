@@ -17,7 +17,7 @@ class Gateway {
   @SubscribeMessage('order') order() {}
 }
 
-/** A second gateway of the same server. */
+/** A second gateway on the same server. */
 @WebSocketGateway()
 class SecondGateway extends Gateway {
   @SubscribeMessage('other') other() {}
@@ -39,11 +39,11 @@ async function refusalsOf(providers: object[]) {
   return codes;
 }
 
-test('the decorators of a gateway count that is given as its class', async () => {
+test('the decorators of a gateway that is given as its class apply', async () => {
   expect(await refusalsOf([KmsJwtGuard, Gateway])).toEqual(['insufficient_scope']);
 });
 
-test('a client is disconnected, although an overridden handleError never settles', async () => {
+test('a client is disconnected, even if an overridden handleError never settles', async () => {
   @Injectable()
   class SilentGuard extends KmsJwtGuard {
     protected override handleError() {

@@ -55,7 +55,7 @@ describe('a client that is refused at its handshake', () => {
   });
 });
 
-test('a client of socket.io whose token was revoked meanwhile receives nothing that it missed', async () => {
+test('a socket.io client whose token is revoked while it is disconnected does not receive missed events', async () => {
   @WebSocketGateway({ connectionStateRecovery: {} })
   class NewsGateway {
     @WebSocketServer() readonly server!: { emit(event: string): void };
@@ -92,7 +92,7 @@ test('a client of socket.io whose token was revoked meanwhile receives nothing t
   expect(received).toEqual(['news', 'missed']);
 });
 
-describe('a handshake of socket.io is verified once', () => {
+describe('a socket.io handshake', () => {
   @WebSocketGateway()
   class EchoGateway {
     @SubscribeMessage('echo') echo(_client: object, data: unknown) {
@@ -102,22 +102,25 @@ describe('a handshake of socket.io is verified once', () => {
   @WebSocketGateway({ namespace: 'other' })
   class OtherGateway extends EchoGateway {}
 
-  test.each([[['polling']], [['websocket']], [['polling', 'websocket']]])('by %j', async (transports) => {
-    let asked = 0;
-    const isRevoked = () => (asked += 1) > 1;
-    const { url, jwt } = await startGuarded('socket.io', [EchoGateway, OtherGateway], {
-      module: { isRevoked },
-    });
-    const client = connect(url, { extraHeaders: bearer(await jwt.sign({})), transports });
-    for (let index = 0; index < 10; index += 1) {
-      expect(await client.timeout(5000).emitWithAck('echo', index)).toBe(index);
-      await nap(20);
-    }
-    expect(client.io.engine.transport.name).toBe(transports.at(-1));
-    expect(asked).toBe(1);
-  });
+  test.each([[['polling']], [['websocket']], [['polling', 'websocket']]])(
+    'is verified once, by %j',
+    async (transports) => {
+      let asked = 0;
+      const isRevoked = () => (asked += 1) > 1;
+      const { url, jwt } = await startGuarded('socket.io', [EchoGateway, OtherGateway], {
+        module: { isRevoked },
+      });
+      const client = connect(url, { extraHeaders: bearer(await jwt.sign({})), transports });
+      for (let index = 0; index < 10; index += 1) {
+        expect(await client.timeout(5000).emitWithAck('echo', index)).toBe(index);
+        await nap(20);
+      }
+      expect(client.io.engine.transport.name).toBe(transports.at(-1));
+      expect(asked).toBe(1);
+    },
+  );
 
-  test('and a forged session id admits nobody', async () => {
+  test('with a forged session id is refused', async () => {
     const { url, jwt } = await startGuarded('socket.io', [EchoGateway]);
     const client = connect(url, { extraHeaders: bearer(await jwt.sign({})), transports: ['polling'] });
     await new Promise<void>((resolve) => client.on('connect', resolve));

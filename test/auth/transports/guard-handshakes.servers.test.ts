@@ -26,7 +26,7 @@ describe("the app's own check of a handshake", () => {
   let asked: string[];
   beforeEach(() => (asked = []));
 
-  /** Refuses what has the header. */
+  /** Refuses a request that has the header. */
   const isFine = ({ headers }: IncomingMessage) => {
     asked.push('own');
     return headers[STRANGE] === undefined;
@@ -60,7 +60,7 @@ describe("the app's own check of a handshake", () => {
     ['verifyClient', 'ws', AsynchronousGateway, ['own', 'guard'], { status: 418, 'retry-after': '9' }],
     ['allowRequest', 'socket.io by polling', FirstGateway, ['guard', 'own'], { status: 403 }],
     ['allowRequest', 'socket.io by websocket', FirstGateway, ['guard', 'own'], { status: 400 }],
-  ])('is asked beside the guard: %s, %s', async (_, way, gateway, order, refused) => {
+  ])('runs in addition to the guard: %s, %s', async (_, way, gateway, order, refused) => {
     const { url, jwt } = await startGuarded(way, [gateway], { module: { isRevoked } });
     const token = bearer(await jwt.sign({}));
     expect(await handshake(way, url, token)).toEqual(ADMITTED);
@@ -71,7 +71,7 @@ describe("the app's own check of a handshake", () => {
     expect(asked).toEqual(way === 'ws' ? ['own'] : []);
   });
 
-  test('may be part of the server that a subclass of WsAdapter creates', async () => {
+  test('may be in a subclass of WsAdapter', async () => {
     class StrictAdapter extends WsAdapter {
       override create(port: number, options?: Record<string, unknown>) {
         return super.create(port, { ...options, verifyClient: verifySynchronously } as never) as object;
@@ -111,7 +111,7 @@ describe('CORS of socket.io', () => {
 });
 
 describe('a server', () => {
-  test('on a port of its own, behind a path, is guarded too', async () => {
+  test('of ws on its own port, with and without a path, is guarded', async () => {
     const [first, second] = [await freePort(), await freePort()];
     @WebSocketGateway(first)
     class PortGateway {}
@@ -125,7 +125,7 @@ describe('a server', () => {
     }
   });
 
-  test('of socket.io on a port of its own, too', async () => {
+  test('of socket.io on its own port is guarded', async () => {
     const port = await freePort();
     @WebSocketGateway(port, { namespace: 'news' })
     class PortGateway {}
@@ -137,7 +137,7 @@ describe('a server', () => {
     }
   });
 
-  test('of another kind is refused at start', async () => {
+  test('of neither ws nor socket.io is refused at start', async () => {
     const adapter = new IoAdapter();
     adapter.create = () => ({ on() {} }) as never;
     const guard = { jwt: { guardSettings: { property: 'user' } } } as unknown as KmsJwtGuard;
@@ -147,33 +147,36 @@ describe('a server', () => {
   });
 });
 
-describe.each(WAYS)('a client of %s that resets its connection', (way) => {
+describe.each(WAYS)('a client over %s that resets its connection', (way) => {
   @WebSocketGateway()
   class Gateway {}
 
-  test.each([true, false])('while its token is verified ends nothing; refused: %s', async (isRevoked) => {
-    let asked = 0;
-    const { url, jwt } = await startGuarded(way, [Gateway], {
-      module: {
-        async isRevoked() {
-          asked += 1;
-          await nap(100);
-          return isRevoked;
+  test.each([true, false])(
+    'while its token is verified does not crash the app; refused: %s',
+    async (isRevoked) => {
+      let asked = 0;
+      const { url, jwt } = await startGuarded(way, [Gateway], {
+        module: {
+          async isRevoked() {
+            asked += 1;
+            await nap(100);
+            return isRevoked;
+          },
         },
-      },
-    });
-    const token = bearer(await jwt.sign({}));
-    const request = handshakeOf(way, url, token);
-    request.on('error', () => {});
-    request.end();
-    await expect.poll(() => asked).toBe(1);
-    request.socket?.resetAndDestroy();
-    await nap(200);
-    expect((await handshake(way, url, token)).status).toBe(isRevoked ? 401 : 'admitted');
-  });
+      });
+      const token = bearer(await jwt.sign({}));
+      const request = handshakeOf(way, url, token);
+      request.on('error', () => {});
+      request.end();
+      await expect.poll(() => asked).toBe(1);
+      request.socket?.resetAndDestroy();
+      await nap(200);
+      expect((await handshake(way, url, token)).status).toBe(isRevoked ? 401 : 'admitted');
+    },
+  );
 });
 
-test('a listener for connections of ws that throws ends that connection alone', async () => {
+test('a connection listener of ws that throws ends only that connection', async () => {
   @WebSocketGateway()
   class Gateway {
     afterInit(server: { on(event: string, listener: () => void): void }) {

@@ -71,7 +71,7 @@ const CASES: Case[] = [
     guarded: { module: { isRevoked: async () => true } },
   },
   {
-    name: 'not to be judged while the denylist is down',
+    name: 'unchecked because the denylist is down',
     headers: async (jwt) => bearer(await jwt.sign({})),
     expected: {
       status: 503,
@@ -86,7 +86,7 @@ const CASES: Case[] = [
     guarded: unavailable,
   },
   {
-    name: 'in two lines Authorization',
+    name: 'in one of two Authorization headers',
     headers: async (jwt) => ({ authorization: [`Bearer ${await jwt.sign({})}`, 'Basic dXNlcjpwYXNz'] }),
     expected: {
       status: 400,
@@ -101,7 +101,7 @@ const CASES: Case[] = [
     },
   },
   {
-    name: 'in a cookie, from a foreign page',
+    name: 'in a cookie, from another origin',
     headers: async (jwt) => ({ ...(await inCookie(jwt)), origin: 'https://evil.example' }),
     expected: {
       status: 403,
@@ -115,20 +115,23 @@ const CASES: Case[] = [
     guarded: COOKIES,
   },
   {
-    name: "in a cookie, from the app's page",
+    name: 'in a cookie, from an allowed origin',
     headers: async (jwt) => ({ ...(await inCookie(jwt)), origin: 'https://app.example.com' }),
     expected: ADMITTED,
     guarded: COOKIES,
   },
 ];
 
-describe.each(WAYS)('guardHandshakes answers %s', (way) => {
-  test.each(CASES)('with a token that is $name', async ({ headers, expected, guarded }) => {
-    const { url, jwt } = await startGuarded(way, [Gateway], guarded);
-    expect(await handshake(way, url, await headers(jwt))).toEqual(expected);
-  });
+describe.each(WAYS)('guardHandshakes, for %s', (way) => {
+  test.each(CASES)(
+    'answers a handshake with a token that is $name',
+    async ({ headers, expected, guarded }) => {
+      const { url, jwt } = await startGuarded(way, [Gateway], guarded);
+      expect(await handshake(way, url, await headers(jwt))).toEqual(expected);
+    },
+  );
 
-  test('by the decorators of the gateway that it was given', async () => {
+  test('applies the decorators of the given gateway', async () => {
     @VerifyWith({ audience: 'sockets' })
     @Scopes('orders:read')
     @WebSocketGateway()
@@ -145,7 +148,7 @@ describe.each(WAYS)('guardHandshakes answers %s', (way) => {
     });
   });
 
-  test('without a token where the gateway allows that, but not with a bad one', async () => {
+  test('admits a client without a token if the gateway allows it, but not with an invalid one', async () => {
     @WebSocketGateway()
     @UseGuards(KmsJwtGuard)
     @OptionalAuth()
@@ -155,7 +158,7 @@ describe.each(WAYS)('guardHandshakes answers %s', (way) => {
     expect(await handshake(way, url, bearer('x.y.z'))).toMatchObject({ status: 401 });
   });
 
-  test('by what a subclass overrides, once each', async () => {
+  test('calls each overridden method of a subclass once', async () => {
     const calls: string[] = [];
     @Injectable()
     class CountingGuard extends KmsJwtGuard {
@@ -171,7 +174,7 @@ describe.each(WAYS)('guardHandshakes answers %s', (way) => {
       }
       protected override handleError(error: KmsJwtError): never {
         calls.push(error.code);
-        throw new RangeError('the metrics are away');
+        throw new RangeError('the metrics are unavailable');
       }
     }
     const { url, jwt } = await startGuarded(way, [Gateway], { guard: CountingGuard });
@@ -183,8 +186,8 @@ describe.each(WAYS)('guardHandshakes answers %s', (way) => {
     expect(calls).toEqual(['getToken', 'authenticate', 'token_expired']);
   });
 
-  test.each([[undefined], [new RangeError('the user database is away')]])(
-    'with 500 where a subclass throws %s',
+  test.each([[undefined], [new RangeError('the user database is unavailable')]])(
+    'answers 500 when a subclass throws %s',
     async (thrown) => {
       const rejections = watchRejections();
       @Injectable()
@@ -207,7 +210,7 @@ describe.each(WAYS)('guardHandshakes answers %s', (way) => {
     },
   );
 
-  test('within five times limits.timeout, although a subclass never answers', async () => {
+  test('answers within five times limits.timeout, even if a subclass never settles', async () => {
     @Injectable()
     class SilentGuard extends KmsJwtGuard {
       protected override authenticate() {
@@ -220,7 +223,7 @@ describe.each(WAYS)('guardHandshakes answers %s', (way) => {
     expect(answer).toMatchObject({ status: 503, 'retry-after': '1' });
   });
 
-  test('and logs once what is not the fault of its client', async () => {
+  test('logs an outage once, and nothing for an error of the client', async () => {
     const lines: unknown[] = [];
     const { url, jwt } = await startGuarded(way, [Gateway], unavailable);
     class Lines extends ConsoleLogger {

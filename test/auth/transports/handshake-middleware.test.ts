@@ -28,9 +28,9 @@ interface Server {
 @Scopes('orders:read')
 class Decorated {}
 
-/** What the middleware is given, beside the guard. */
+/** The option `gateway` of the middleware. */
 let gatewayOption: Type | undefined;
-let isFollowedByBroken: boolean;
+let laterMiddlewareThrows: boolean;
 let connections: number;
 
 const throwing = () => {
@@ -45,7 +45,7 @@ function gatewayOf(kind: Type<KmsJwtGuard>, options: object) {
 
     afterInit(server: Server) {
       server.use(handshakeMiddleware(this.guard, gatewayOption && { gateway: gatewayOption }));
-      if (isFollowedByBroken) server.use(throwing);
+      if (laterMiddlewareThrows) server.use(throwing);
       const timer = setInterval(() => this.server.emit('news'), 1);
       onTestFinished(() => clearInterval(timer));
     }
@@ -64,15 +64,15 @@ function gatewayOf(kind: Type<KmsJwtGuard>, options: object) {
 interface Parts {
   guard?: Type<KmsJwtGuard>;
   module?: Partial<KmsJwtModuleOptions>;
-  /** Of `@WebSocketGateway()`. */
+  /** Options of `@WebSocketGateway()`. */
   server?: object;
   gateway?: Type;
-  isFollowedByBroken?: boolean;
+  laterMiddlewareThrows?: boolean;
 }
 
 function start({ guard = KmsJwtGuard, module: options = {}, server = {}, ...parts }: Parts = {}) {
   gatewayOption = parts.gateway;
-  isFollowedByBroken = parts.isFollowedByBroken ?? false;
+  laterMiddlewareThrows = parts.laterMiddlewareThrows ?? false;
   connections = 0;
   return startApp({
     providers: [...new Set([KmsJwtGuard, guard]), gatewayOf(guard, server)],
@@ -81,7 +81,7 @@ function start({ guard = KmsJwtGuard, module: options = {}, server = {}, ...part
   });
 }
 
-/** What a client receives at first: the event `welcome`, or the refusal. */
+/** What a client receives first: the event `welcome`, or the refusal. */
 function outcome(socket: Socket): Promise<unknown> {
   return new Promise((resolve) => {
     socket.on('welcome', resolve);
@@ -95,7 +95,7 @@ const refused = (statusCode: number, errorCode: string, message: string) => ({
 });
 const MISSING = refused(401, 'token_missing', 'The request carries no bearer token');
 
-describe.each(['websocket', 'polling'])('handshakeMiddleware, by %s', (transport) => {
+describe.each(['websocket', 'polling'])('handshakeMiddleware, over %s', (transport) => {
   const visit = (url: string, options: Partial<ManagerOptions & SocketOptions>) =>
     outcome(connect(url, { ...options, transports: [transport] }));
 
@@ -107,7 +107,7 @@ describe.each(['websocket', 'polling'])('handshakeMiddleware, by %s', (transport
     expect(await visit(url, { extraHeaders: { authorization: `Bearer ${token}` } })).toEqual(welcome);
   });
 
-  test('refuses a client without a good token by connect_error', async () => {
+  test('refuses a client without a valid token by connect_error', async () => {
     const { url, jwt } = await start({ module: { isRevoked: ({ jti }) => jti === 'stolen' } });
     const visitWith = async (claims: object) => visit(url, { auth: { token: await jwt.sign(claims) } });
     expect(await visit(url, {})).toEqual(MISSING);
@@ -129,7 +129,7 @@ describe.each(['websocket', 'polling'])('handshakeMiddleware, by %s', (transport
     expect(connections).toBe(0);
   });
 
-  test('refuses a cookie that a foreign page sent', async () => {
+  test('refuses a cookie from another origin', async () => {
     const tokenFrom = [fromAuthHeader(), fromCookie('token')];
     const allowedOrigins = ['https://app.example.com'];
     const { url, jwt } = await start({ module: { guard: { tokenFrom, allowedOrigins } } });
@@ -141,7 +141,7 @@ describe.each(['websocket', 'polling'])('handshakeMiddleware, by %s', (transport
     expect(await visitFrom('https://app.example.com')).toHaveProperty('recovered');
   });
 
-  test('calls an outage a 503, and logs it once', async () => {
+  test('answers 503 for an outage, and logs it once', async () => {
     const { url, jwt } = await start({ module: { isRevoked: () => Promise.reject(new Error('away')) } });
     const lines: unknown[] = [];
     class Lines extends ConsoleLogger {
@@ -157,7 +157,7 @@ describe.each(['websocket', 'polling'])('handshakeMiddleware, by %s', (transport
     expect(lines).toEqual([expect.stringContaining('RevocationUnavailableError')]);
   });
 
-  test('lets no broadcast reach a client that it refuses', async () => {
+  test('sends no broadcast to a client that it refuses', async () => {
     const { url, jwt } = await start({ module: { isRevoked: async () => nap(150).then(() => true) } });
     const client = connect(url, { auth: { token: await jwt.sign({}) }, transports: [transport] });
     const received: unknown[] = [];
@@ -168,7 +168,7 @@ describe.each(['websocket', 'polling'])('handshakeMiddleware, by %s', (transport
     expect(connections).toBe(0);
   });
 
-  test('counts the decorators of the gateway that it was given', async () => {
+  test('applies the decorators of the given gateway', async () => {
     const { url, jwt } = await start({ gateway: Decorated });
     const visitWith = async (claims: object) => visit(url, { auth: { token: await jwt.sign(claims) } });
     expect(await visitWith({ aud: 'sockets', scope: 'orders:read' })).toHaveProperty('recovered');
@@ -182,21 +182,21 @@ describe.each(['websocket', 'polling'])('handshakeMiddleware, by %s', (transport
 });
 
 describe('handshakeMiddleware', () => {
-  test('stands on a namespace, and on no other', async () => {
+  test('guards its namespace and no other', async () => {
     const { url } = await start({ server: { namespace: 'orders' } });
     expect(await outcome(connect(`${url}/orders`, {}))).toEqual(MISSING);
     const root = connect(url, {});
     await new Promise<void>((resolve) => root.on('connect', resolve));
   });
 
-  test('stands on namespaces that are made for their clients', async () => {
+  test('guards dynamic namespaces', async () => {
     const { url, jwt } = await start({ server: { namespace: /^\/tenant-\d+$/ } });
     expect(await outcome(connect(`${url}/tenant-1`, {}))).toEqual(MISSING);
     const auth = { token: await jwt.sign({}) };
     expect(await outcome(connect(`${url}/tenant-1`, { auth }))).toHaveProperty('recovered');
   });
 
-  test('runs what a subclass overrides, with the client of socket.io', async () => {
+  test('calls the overridden methods of a subclass with the socket.io client', async () => {
     const calls: unknown[] = [];
     @Injectable()
     class CountingGuard extends KmsJwtGuard {
@@ -206,7 +206,7 @@ describe('handshakeMiddleware', () => {
       }
       protected override handleError(error: KmsJwtError): never {
         calls.push(error.code);
-        throw new RangeError('the metrics are away');
+        throw new RangeError('the metrics are unavailable');
       }
     }
     const { url, jwt } = await start({ guard: CountingGuard });
@@ -215,8 +215,8 @@ describe('handshakeMiddleware', () => {
     expect(calls).toEqual(['token_missing']);
   });
 
-  test.each([[undefined], [new RangeError('the user database is away')]])(
-    'refuses with 500 where a subclass throws %s, and never rejects',
+  test.each([[undefined], [new RangeError('the user database is unavailable')]])(
+    'answers 500 when a subclass throws %s, and never rejects',
     async (thrown) => {
       const rejections = watchRejections();
       @Injectable()
@@ -233,9 +233,9 @@ describe('handshakeMiddleware', () => {
     },
   );
 
-  test('closes the connection where a middleware after it throws, and never rejects', async () => {
+  test('closes the connection when a later middleware throws, and never rejects', async () => {
     const rejections = watchRejections();
-    const { url, jwt } = await start({ isFollowedByBroken: true });
+    const { url, jwt } = await start({ laterMiddlewareThrows: true });
     const client = connect(url, { auth: { token: await jwt.sign({}) } });
     await new Promise((resolve) => client.io.on('close', resolve));
     expect(rejections).toEqual([]);
@@ -252,7 +252,7 @@ const recovery = (skipMiddlewares?: boolean) => ({
 async function reconnect(url: string, token: string, meanwhile: () => void) {
   const client = connect(url, { auth: { token }, reconnection: true, reconnectionDelay: 20 });
   expect(await outcome(client)).toEqual({ sub: 'user-42', recovered: false });
-  // The offset to recover from comes with the first event.
+  // The first event carries the offset from which the connection can be recovered.
   await new Promise<void>((resolve) => client.once('news', resolve));
   meanwhile();
   client.emit('drop');
@@ -275,7 +275,7 @@ describe('a recovered connection', () => {
   });
 
   test.each([undefined, true])(
-    'would pass unseen with skipMiddlewares %s: every connection is refused',
+    'would not be verified with skipMiddlewares %s: every connection is refused',
     async (skipMiddlewares) => {
       const { url, jwt } = await start(recovery(skipMiddlewares));
       expect(await outcome(connect(url, { auth: { token: await jwt.sign({}) } }))).toEqual(

@@ -22,14 +22,14 @@ export type Way = (typeof WAYS)[number];
 type Headers = Record<string, string | string[]>;
 
 export interface Guarded {
-  /** Of `guardHandshakes`. */
+  /** Options of `guardHandshakes`. */
   handshakes?: HandshakeOptions;
   module?: Partial<KmsJwtModuleOptions>;
   guard?: Type<KmsJwtGuard>;
   providers?: Provider[];
 }
 
-/** An app whose adapter refuses at the handshake. */
+/** An app whose adapter verifies handshakes. */
 export function startGuarded(
   way: Way | 'socket.io',
   gateways: Type[],
@@ -64,7 +64,7 @@ export function handshakeOf(way: Way, url: string, headers: Headers = {}, method
   return httpRequest(target, { method, headers: { ...(!isPolling && UPGRADE), ...headers } });
 }
 
-/** What a handshake is answered, as far as it differs from one refusal to another. */
+/** Sends a handshake, and returns the parts of the answer that differ between refusals. */
 export async function handshake(way: Way, url: string, headers?: Headers, method?: string) {
   const request = handshakeOf(way, url, headers, method).end();
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
@@ -87,14 +87,14 @@ export async function handshake(way: Way, url: string, headers?: Headers, method
   };
 }
 
-/** Opens a connection of socket.io, until the end of the test. */
+/** Opens a socket.io connection, until the end of the test. */
 export function connect(url: string, options: Partial<ManagerOptions & SocketOptions>) {
   const socket = io(url, { reconnection: false, forceNew: true, ...options });
   onTestFinished(() => void socket.close());
   return socket;
 }
 
-/** For use at the top of a test file: nothing in it may cause what would end an app. */
+/** For the top of a test file: no test may cause an unhandled rejection or an uncaught exception. */
 export function expectNoFailures(): void {
   let failures: unknown[];
   const add = (error: unknown) => void failures.push(error);

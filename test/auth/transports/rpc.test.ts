@@ -27,7 +27,7 @@ class Handlers {
   static handle(this: void): void {}
 }
 
-/** As the package `nats` has it: names and values, several to a name. */
+/** Headers as in the package `nats`: a name may have several values. */
 class MsgHdrs {
   constructor(private readonly entries: [string, string[]][]) {}
   keys() {
@@ -121,17 +121,17 @@ describe.each<[string, (value: string) => object, (...values: string[]) => objec
     () => mqttWith(),
   ],
   ['gRPC', (value) => metadataOf(value), (...values) => metadataOf(...values), () => metadataOf()],
-])('a message of %s', (transport, withOne, withAll, without) => {
+])('a message over %s', (transport, withOne, withAll, without) => {
   const missing = { message: 'The request carries no bearer token' };
   const ambiguous = { message: 'The request carries more than one bearer token' };
 
-  test('may have the token in its header authorization, and gets the claims', async () => {
+  test('may carry the token in its authorization header, and has the claims', async () => {
     const context = withOne(`Bearer ${token}`);
     expect(await callWith(context)).toBe(true);
     expect((context as { user?: JwtClaims }).user).toMatchObject({ sub: 'user-42' });
   });
 
-  test('may have the token in its data', async () => {
+  test('may carry the token in its data', async () => {
     expect(await callWith(without(), { access_token: token })).toBe(true);
   });
 
@@ -142,7 +142,7 @@ describe.each<[string, (value: string) => object, (...values: string[]) => objec
     expect(await refusedWith(withOne(`Bearer ${token}`), { access_token: token })).toMatchObject(ambiguous);
   });
 
-  test('is refused in the form of its transport', async () => {
+  test('is refused in the error format of its transport', async () => {
     const refusal = await refusedWith(withOne('Bearer nonsense'));
     const message = expect.any(String);
     if (transport !== 'gRPC') {
@@ -157,16 +157,16 @@ describe.each<[string, (value: string) => object, (...values: string[]) => objec
 });
 
 test.each([
-  ['of TCP', () => new TcpContext([undefined as never, 'orders', {}])],
-  ['of Redis', () => new RedisContext(['orders', {}])],
-  ['of a transport without a context', () => undefined],
-])('a message %s, which has no headers, may have the token in its data', async (_, context) => {
+  ['over TCP', () => new TcpContext([undefined as never, 'orders', {}])],
+  ['over Redis', () => new RedisContext(['orders', {}])],
+  ['over a transport without a context', () => undefined],
+])('a message %s, which has no headers, may carry the token in its data', async (_, context) => {
   expect(await callWith(context(), { access_token: token })).toBe(true);
   expect(await refusedWith(context())).toMatchObject({ errorCode: 'token_missing' });
   expect(await refusedWith(context(), 'text')).toMatchObject({ errorCode: 'token_missing' });
 });
 
-test('two headers whose names differ in case are two tokens', async () => {
+test('two headers whose names differ only in case carry two tokens', async () => {
   const headers = { authorization: `Bearer ${token}`, Authorization: `Bearer ${token}` };
   expect(await refusedWith(rmqWith(headers))).toMatchObject({ errorCode: 'token_ambiguous' });
   const properties = { userProperties: headers };
@@ -176,8 +176,8 @@ test('two headers whose names differ in case are two tokens', async () => {
 test.each([
   ['a number', { authorization: 42 }],
   ['an object', { authorization: { toString: () => 'Bearer x' } }],
-  ['no record', 'authorization'],
+  ['a string as all headers', 'authorization'],
   ['a header named __proto__', JSON.parse('{"__proto__":{"authorization":"Bearer x"}}')],
-])('headers of another kind hold no token: %s', async (_, headers) => {
+])('invalid headers carry no token: %s', async (_, headers) => {
   expect(await refusedWith(rmqWith(headers as object))).toMatchObject({ errorCode: 'token_missing' });
 });

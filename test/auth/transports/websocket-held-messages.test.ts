@@ -21,14 +21,14 @@ class Gateway implements OnGatewayConnection {
   async handleConnection(client: { terminate?: unknown }, request: never) {
     await this.guard.acceptConnection(client, client.terminate ? { request } : {});
   }
-  // No guard: the messages of a client that was refused must not come this far.
+  // Without a guard: messages of a refused client must not get here.
   @SubscribeMessage('order') order(_client: object, data: unknown) {
     served.push(data);
     return { event: 'answer', data };
   }
 }
 
-/** A second gateway on the same server, with a verdict of its own. */
+/** A second gateway on the same server, which verifies the client itself. */
 @WebSocketGateway()
 class SecondGateway extends Gateway {
   @SubscribeMessage('other') other() {}
@@ -56,15 +56,15 @@ const slowly = (answer: boolean) => async () => {
 
 const FRAMES = ['first', 'second'].map((data) => frameOf(JSON.stringify({ event: 'order', data })));
 
-describe('a client of ws', () => {
-  test('without a token has none of the frames served that came with its handshake', async () => {
+describe('the messages of a ws client', () => {
+  test('are dropped if they arrive with a handshake without a token', async () => {
     const { url } = await start('ws', async () => false);
     const socket = await connectRaw(url, {}, FRAMES);
     await Promise.race([once(socket, 'end'), once(socket, 'close'), nap(1000)]);
     expect(served).toEqual([]);
   });
 
-  test('with a revoked token has none of its messages served, and is closed', async () => {
+  test('are dropped if its token is revoked, and the connection is closed', async () => {
     const { url, jwt } = await start('ws', slowly(true));
     const socket = new WebSocket(url, { headers: { authorization: `Bearer ${await jwt.sign({})}` } });
     onTestFinished(() => socket.terminate());
@@ -76,7 +76,7 @@ describe('a client of ws', () => {
     expect(served).toEqual([]);
   });
 
-  test('that resets its connection before the verdict has none of its frames served', async () => {
+  test('are dropped if it resets the connection before its token is verified', async () => {
     const { url, jwt } = await start('ws', slowly(true));
     const authorization = `Bearer ${await jwt.sign({})}`;
     const socket = await connectRaw(url, { authorization }, FRAMES);
@@ -85,7 +85,7 @@ describe('a client of ws', () => {
     expect(served).toEqual([]);
   });
 
-  test('that resets its connection has none of its frames served though acceptConnection has no request', async () => {
+  test('are dropped after a reset, even if acceptConnection was called without a request', async () => {
     @Injectable()
     class SubprotocolGuard extends KmsJwtGuard {
       protected override getToken(context: ExecutionContext) {
@@ -113,20 +113,17 @@ describe('a client of ws', () => {
   test.each([
     ['one gateway', [Gateway]],
     ['two gateways', [Gateway, SecondGateway]],
-  ])(
-    'with a valid token has its messages served after the verdict, in their order: %s',
-    async (_, gateways) => {
-      const { url, jwt } = await start('ws', slowly(false), gateways);
-      const socket = await connectRaw(url, { authorization: `Bearer ${await jwt.sign({})}` }, FRAMES);
-      await nap(100);
-      expect(served).toEqual([]);
-      await once(socket, 'data');
-      await nap(50);
-      expect(
-        served.slice(0, 2 * gateways.length).filter((_data, index) => index % gateways.length === 0),
-      ).toEqual(['first', 'second']);
-    },
-  );
+  ])('are handled in order once its token is verified: %s', async (_, gateways) => {
+    const { url, jwt } = await start('ws', slowly(false), gateways);
+    const socket = await connectRaw(url, { authorization: `Bearer ${await jwt.sign({})}` }, FRAMES);
+    await nap(100);
+    expect(served).toEqual([]);
+    await once(socket, 'data');
+    await nap(50);
+    expect(
+      served.slice(0, 2 * gateways.length).filter((_data, index) => index % gateways.length === 0),
+    ).toEqual(['first', 'second']);
+  });
 });
 
 async function connectSocketIo(url: string, token: string) {
@@ -141,8 +138,8 @@ async function connectSocketIo(url: string, token: string) {
   return socket;
 }
 
-describe('a client of socket.io', () => {
-  test('with a revoked token has none of its messages served', async () => {
+describe('the messages of a socket.io client', () => {
+  test('are dropped if its token is revoked', async () => {
     const { url, jwt } = await start('socket.io', slowly(true));
     const socket = await connectSocketIo(url, await jwt.sign({}));
     await new Promise((resolve) => socket.on('disconnect', resolve));
@@ -150,7 +147,7 @@ describe('a client of socket.io', () => {
     expect(served).toEqual([]);
   });
 
-  test('with a valid token has its messages served after the verdict, in their order', async () => {
+  test('are handled in order once its token is verified', async () => {
     const { url, jwt } = await start('socket.io', slowly(false));
     const socket = await connectSocketIo(url, await jwt.sign({}));
     await nap(150);
@@ -161,7 +158,7 @@ describe('a client of socket.io', () => {
     expect(served).toEqual([0, 1, 2, 3, 4, 5, 6]);
   });
 
-  test('that floods the server before the verdict is disconnected', async () => {
+  test('disconnect it if they flood the server before its token is verified', async () => {
     const { url, jwt } = await start('socket.io', slowly(false));
     const socket = await connectSocketIo(url, await jwt.sign({}));
     for (let index = 0; index < 200; index += 1) socket.emit('order', index);

@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-// What clients send is theirs to choose, and a guard that throws anything else would end the connection or the process.
+// Clients choose what they send, and any other exception of the guard would end the connection or the process.
 test.each([
   undefined,
   null,
@@ -36,14 +36,14 @@ test.each([
   { token: { toString: 'Bearer x' } },
   { authorization: {} },
   JSON.parse('{"__proto__":{"token":"x"}}'),
-])('a handshake of socket.io with the auth %j carries no token', async (auth: unknown) => {
+])('a socket.io handshake with the auth %j carries no token', async (auth: unknown) => {
   const guard = app.get(KmsJwtGuard);
-  const told: unknown[] = [];
+  const received: unknown[] = [];
   const client = {
     handshake: { headers: {}, query: {}, auth },
     data: {},
-    emit: (...message: unknown[]) => told.push(message),
-    disconnect: () => told.push('disconnected'),
+    emit: (...message: unknown[]) => received.push(message),
+    disconnect: () => received.push('disconnected'),
   };
   const host = new ExecutionContextHost([client, {}], Handlers, Handlers.handle);
   host.setType('ws');
@@ -52,13 +52,13 @@ test.each([
   expect((refusal as WsException).getError()).toMatchObject({ errorCode: 'token_missing' });
 
   expect(await guard.acceptConnection(client)).toBeUndefined();
-  expect(told).toEqual([
+  expect(received).toEqual([
     ['exception', expect.objectContaining({ errorCode: 'token_missing' })],
     'disconnected',
   ]);
 });
 
-/** The verdicts of the guard on messages of one client, one after the other. */
+/** Returns a function that passes a message of the client to the guard, and gives true or the error code. */
 function messagesOf(client: object) {
   const guard = app.get(KmsJwtGuard);
   return async () => {
@@ -78,7 +78,7 @@ const clientWith = (auth: unknown, headers = {}) => ({
   disconnect: () => {},
 });
 
-/** Counts how often a name of it is enumerated or read. */
+/** Counts how often the names of `auth` are enumerated, and its values read. */
 function counting(auth: object) {
   const counted = { names: 0, values: 0 };
   const proxy = new Proxy(auth, {
@@ -94,7 +94,7 @@ function counting(auth: object) {
   return { proxy, counted };
 }
 
-test('a flood of names that a client sent in auth is read once, however many messages follow', async () => {
+test('the many names of a large auth object are enumerated once for all messages', async () => {
   const names = Array.from({ length: 5000 }, (_, index) => [`x-${index}`, ''] as const);
   const { proxy, counted } = counting(Object.fromEntries(names));
   const send = messagesOf(clientWith(proxy));
@@ -102,11 +102,11 @@ test('a flood of names that a client sent in auth is read once, however many mes
   const first = { ...counted };
   for (let message = 0; message < 50; message += 1) expect(await send()).toBe('token_missing');
   expect(counted.names).toBe(first.names);
-  // Where it is, auth.token is read for each of them.
+  // auth.token is read for each message.
   expect(counted.values - first.values).toBeLessThanOrEqual(50);
 });
 
-test('of a flood of values under one name, the first ones are read', async () => {
+test('only the first of many values of one name in auth are read', async () => {
   let reads = 0;
   const values = new Proxy(
     Array.from({ length: 5000 }, () => ''),
@@ -129,7 +129,7 @@ describe('messages after the app changed the handshake of their client', () => {
       ({ handshake }) => delete handshake.auth['authorization'],
     ],
     [
-      'delete a name beside others',
+      'delete one of several names',
       (token) => ({ authorization: `Bearer ${token}`, tenant: 'a' }),
       ({ handshake }) => delete handshake.auth['authorization'],
     ],
@@ -174,7 +174,7 @@ describe('messages after the app changed the handshake of their client', () => {
     expect(await send()).toBe('token_missing');
   });
 
-  test('are verified by the token that the app put in its place, or beside it', async () => {
+  test('are verified with the token that the app set, and refused if it added a second one', async () => {
     const auth: Auth = { token: await tokenOf('user-42') };
     const send = messagesOf(clientWith(auth));
     expect(await send()).toBe(true);
