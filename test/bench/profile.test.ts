@@ -6,7 +6,7 @@ const node = (id: number, functionName: string, url: string) => ({
   callFrame: { functionName, url, scriptId: '0', lineNumber: 0, columnNumber: 0 },
 });
 
-test('a profile is summed up by package, without the time in which nothing ran', () => {
+test('a profile is summed by package, without idle time', () => {
   const nodes = [
     node(1, '(root)', ''),
     node(2, '(idle)', ''),

@@ -7,7 +7,7 @@ const steadyRound = (control = 10, rate = 100) => round({ raw: { rate }, library
 const quiet = () => Promise.resolve(10);
 
 test('a ratio is the median of the ratios of the rounds, not the ratio of the medians', () => {
-  // The machine is twice as fast in the second round, and the library as fast as the reference in the third.
+  // In the second round the machine is twice as fast; in the third the library is as fast as the reference.
   const rounds = [
     round({ raw: { rate: 100 }, library: { rate: 90 } }),
     round({ raw: { rate: 200 }, library: { rate: 180 } }),
@@ -17,17 +17,17 @@ test('a ratio is the median of the ratios of the rounds, not the ratio of the me
 });
 
 test.each([
-  ['as usual', steadyRound(), false],
-  ['with a control that took 10 % longer', steadyRound(11), false],
-  ['with a control that took more than 10 % longer', steadyRound(11.1), true],
-  ['with a reference that was more than 10 % slower', steadyRound(10, 89), true],
-  ['with a reference that was more than 10 % faster', steadyRound(10, 111), true],
-])('whether a round %s is disturbed', (_, last, isDisturbed) => {
+  ['as usual', 'not disturbed', steadyRound()],
+  ['with a control that took 10 % longer', 'not disturbed', steadyRound(11)],
+  ['with a control that took more than 10 % longer', 'disturbed', steadyRound(11.1)],
+  ['with a reference that was more than 10 % slower', 'disturbed', steadyRound(10, 89)],
+  ['with a reference that was more than 10 % faster', 'disturbed', steadyRound(10, 111)],
+])('a round %s is %s', (_, verdict, last) => {
   const rounds = [steadyRound(), steadyRound(), steadyRound(), last];
-  expect(disturbedRounds(rounds, 'raw', 'rate')).toEqual(isDisturbed ? [3] : []);
+  expect(disturbedRounds(rounds, 'raw', 'rate')).toEqual(verdict === 'disturbed' ? [3] : []);
 });
 
-test('every contender runs once in each round, and each round begins with another', async () => {
+test('every contender runs once in each round, and each round starts with another contender', async () => {
   const ran: string[] = [];
   const contenders = ['raw', 'library', 'jose'].map((name) => ({
     name,
@@ -52,7 +52,7 @@ test('a disturbed round is repeated, and the repetition counts instead', async (
   expect({ repeated, disturbed }).toEqual({ repeated: 1, disturbed: 0 });
 });
 
-test('on a machine that stays busy the repetitions end, and the result says how many rounds are disturbed', async () => {
+test('on a busy machine rounds are repeated up to maxRepeats, and the result counts those still disturbed', async () => {
   let calls = 0;
   const contender = {
     name: 'raw',

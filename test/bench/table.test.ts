@@ -19,11 +19,11 @@ test.each([
     { atMost: 920, unit: 'ms' },
     { value: 920, isMet: true },
   ],
-])('a target %j compares the median of the rounds', (bound, expected) => {
+])('a target %j is compared with the median of the rounds', (bound, expected) => {
   expect(judge(rounds, 'raw', { contender: 'library', metric: 'rate', ...bound })).toMatchObject(expected);
 });
 
-test('a target in regard to several contenders is about the best of them', () => {
+test('a target relative to several contenders is compared with the best of them', () => {
   const target = { contender: 'library', metric: 'rate', atLeast: 0.99, to: ['jose', 'raw'] };
   expect(judge(rounds, 'library', target)).toMatchObject({ to: 'raw', value: 0.92, isMet: false });
 });
@@ -78,7 +78,7 @@ test('the table of curves has a row for each point', () => {
   });
 });
 
-test('the command line names parts, in any order, and the short version', () => {
+test('the command line accepts parts in any order, and --short', () => {
   expect(readArguments([])).toEqual({ short: false, parts: ['verify', 'guard', 'sign', 'start', 'growth'] });
   expect(readArguments(['sign', '--short', 'verify'])).toEqual({ short: true, parts: ['verify', 'sign'] });
   expect(() => readArguments(['verfy'])).toThrow('verfy is none of: --short, verify, guard');

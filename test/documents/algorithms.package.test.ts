@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { exec, ROOT } from './support.js';
 
-/** Signs and verifies by ML-DSA with the package as it is built, then reports the algorithm. */
+/** Signs and verifies with ML-DSA in the built package, then prints the algorithm. */
 const SCRIPT = `
   import 'reflect-metadata';
   import { NestFactory } from '@nestjs/core';
@@ -19,19 +19,19 @@ const SCRIPT = `
   await app.close();
 `;
 
-describe.each(['esm', 'cjs'])('the package as it is built, %s', (format) => {
+describe.each(['esm', 'cjs'])('the built package, %s', (format) => {
   test.each(['index', 'shared'])('%s.js contains no implementation of ML-DSA', async (file) => {
     const code = await readFile(join(ROOT, 'dist', format, `${file}.js`), 'utf8');
     expect(code).not.toMatch(/node_modules\/@noble/);
   });
 
-  test('it is imported by name, at the first use', async () => {
+  test('shared.js imports ML-DSA from @noble/post-quantum at its first use', async () => {
     const code = await readFile(join(ROOT, 'dist', format, 'shared.js'), 'utf8');
     expect(code).toContain('await import("@noble/post-quantum/ml-dsa.js")');
   });
 });
 
-test('the built package signs and verifies by ML-DSA', async () => {
+test('the built package signs and verifies with ML-DSA', async () => {
   const { stdout } = await exec(process.execPath, ['--input-type=module', '--eval', SCRIPT], { cwd: ROOT });
   expect(stdout.trim()).toBe('ML-DSA-44');
 });

@@ -6,7 +6,7 @@ import jsonwebtoken from 'jsonwebtoken';
 import type { AlgorithmName, JsonWebKeySet } from 'nestjs-kms-jwt';
 import { markdownTable } from '../support/markdown-table.js';
 
-/** A token by a key of one type, and the key set that it is verified by. */
+/** A token signed with one key spec, and the key set that verifies it. */
 export interface Sample {
   readonly alg: AlgorithmName;
   readonly keySpec: string;
@@ -23,7 +23,7 @@ const cookieWith = (token: string) =>
   `__Host-access_token=${token}; Path=/; Secure; HttpOnly; SameSite=Lax`.length;
 const headerWith = (token: string) => `Authorization: Bearer ${token}\r\n`.length;
 
-/** One row for each algorithm, with the figures of each type of key. */
+/** One row for each algorithm, with the figures for each key spec. */
 export function sizesTable(samples: readonly Sample[]): string {
   const rows = byAlgorithm(samples).map(([alg, ofAlgorithm]) => {
     const figures = (figure: (token: string) => string | number) =>
@@ -58,7 +58,7 @@ const LIBRARIES: Record<string, (sample: Sample) => unknown> = {
   },
 };
 
-/** Which libraries accept a token by each algorithm, with the key set alone. */
+/** Which libraries accept a token of each algorithm, given only the key set. */
 export async function librariesTable(samples: readonly Sample[]): Promise<string> {
   const names = Object.keys(LIBRARIES);
   const rows: string[][] = [];

@@ -16,7 +16,7 @@ const KEY_SPECS = [...new Set(ALGORITHMS.flatMap(({ keySpecs }) => keySpecs))] a
 
 const bytesOf = (token: string) => Buffer.from(token.split('.')[1] ?? '', 'base64url').length;
 
-/** A token with 435 bytes of claims by a key of that type. */
+/** A token with 435 bytes of claims, signed with this key spec. */
 async function sampleOf(kms: LocalKms, alg: AlgorithmName, keySpec: string): Promise<Sample> {
   const signOptions = { issuer: ISSUER, audience: AUDIENCE, expiresIn: '15m', jwtid: 'b'.repeat(36) };
   const module = await init(
@@ -37,7 +37,7 @@ async function sampleOf(kms: LocalKms, alg: AlgorithmName, keySpec: string): Pro
   return { alg, keySpec, token, keySet };
 }
 
-/** The part between two comments of that name, which the tests write. */
+/** The part of the document between two comments with this name must be this table. */
 async function expectTable(name: string, table: string): Promise<void> {
   const text = await readFile(DOCUMENT, 'utf8');
   const [begin, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
@@ -57,16 +57,16 @@ describe('the tables of docs/algorithms.md', () => {
     }
   }, 60_000);
 
-  test('say how long signatures and tokens are', () => expectTable('sizes', sizesTable(samples)));
+  test('state the lengths of signatures and tokens', () => expectTable('sizes', sizesTable(samples)));
 
-  test('say which libraries accept them', async () =>
+  test('state which libraries accept the tokens', async () =>
     expectTable('libraries', await librariesTable(samples)));
 });
 
-describe('from RS256 to ES256', () => {
+describe('the move from RS256 to ES256 in docs/algorithms.md', () => {
   useKms({ alias: 'auth', keySpec: 'RSA_2048' });
 
-  test('the alias moves to a key of the other type, and tokens of both verify', async () => {
+  test('points the alias to the other key, and tokens of both keys verify', async () => {
     const { load } = await compile('algorithms', blocks);
     const { options } = await load('src/algorithms/options.js');
     const module = await init(
@@ -89,7 +89,7 @@ describe('from RS256 to ES256', () => {
   });
 });
 
-test('the package whose installation ML-DSA may need is an optional peer, in the version that is tested', async () => {
+test('the package that ML-DSA may need is an optional peer dependency in the tested version', async () => {
   const [name = ''] = blocks.flatMap(({ text }) => /^npm install (\S+)$/m.exec(text)?.slice(1) ?? []);
   const manifest = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
     peerDependencies: Record<string, string>;

@@ -26,7 +26,7 @@ export interface Documented {
 
 export interface Export extends Documented {
   readonly isFunction: boolean;
-  /** The methods, accessors and properties that TypeScript lets an app use, a class that extends it included. */
+  /** The methods, accessors and properties that an app can use, also in a subclass. */
   readonly members: readonly (Documented & { readonly isCallable: boolean })[];
 }
 
@@ -36,7 +36,7 @@ const documented = (symbol: ts.Symbol): Documented => ({
   isInternal: symbol.getJsDocTags(checker).some(({ name }) => name === 'internal'),
 });
 
-/** What an entry point exports, as TypeScript sees it. */
+/** The exports of an entry point, as TypeScript sees them. */
 export function exportsOf(entry: string): Export[] {
   const module = checker.getSymbolAtLocation(program.getSourceFile(join(ROOT, entry)) as ts.SourceFile);
   return checker.getExportsOfModule(module as ts.Symbol).map((exported) => {
@@ -85,8 +85,8 @@ export async function docstrings(): Promise<Docstring[]> {
 }
 
 /**
- * What TypeScript says of the grammar of some code, which includes a `return` outside of a function and a decorator where there can
- * be none. Names of nothing, and types that do not fit, are not looked for: an example leaves imports out.
+ * The grammar errors that TypeScript finds in some code, such as a `return` outside of a function or a misplaced decorator. Unknown
+ * names and type errors are ignored, because an example leaves out imports.
  */
 export function grammarErrors(code: readonly string[]): string[] {
   const options = compilerOptions({ noLib: true, noResolve: true, types: [] });
@@ -108,5 +108,5 @@ export function grammarErrors(code: readonly string[]): string[] {
   });
 }
 
-/** Diagnostics below are about the grammar. */
+/** Diagnostics with lower numbers are grammar errors. */
 const FIRST_OF_TYPES = 2000;

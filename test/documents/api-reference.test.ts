@@ -10,7 +10,7 @@ const examples = found.flatMap(({ file, text }) =>
 /** The end of a sentence. */
 const SENTENCE = /\S\.(?:\s|$)/;
 
-test('the entry points export what users import', () => {
+test('the entry points have the expected exports and members', () => {
   const names = entries.flatMap(({ exports }) => exports.map(({ name }) => name));
   expect(names).toEqual(
     expect.arrayContaining(['KmsJwtModule', 'Public', 'JwtClaims', 'LocalKms', 'fakeClaims', 'TestClock']),
@@ -37,9 +37,9 @@ describe.each(entries)('$entry', ({ name, exports }) => {
     expect(undocumented).toEqual([]);
   });
 
-  test('has a section for every export, found by its name', async () => {
+  test('has a section for every export, with an anchor of its name', async () => {
     const headings = (await page(name)).matchAll(/^(#+) ([^\s(]+)(?:\(\))?\??$/gm);
-    // GitHub numbers the later of two headings that have the same anchor.
+    // GitHub adds a number to the anchor of the later of two equal headings.
     const firsts = new Map<string, string>();
     for (const [line, , title = ''] of headings) {
       if (!firsts.has(title.toLowerCase())) firsts.set(title.toLowerCase(), line);
@@ -71,12 +71,12 @@ describe.each(entries)('$entry', ({ name, exports }) => {
       };
     });
     expect(shown.filter(({ internal }) => internal.length > 0)).toEqual([]);
-    // The expression finds the members that are there.
+    // Proves that the expression finds members at all.
     expect(shown.some(({ others }) => others)).toBe(true);
   });
 });
 
-test('a docstring has no word that TypeScript takes for a tag, such as the name of a package', () => {
+test('a docstring has no word that TypeScript parses as a tag, such as the name of a scoped package', () => {
   const prose = found.map(({ file, text }) => ({
     file,
     text: text.replace(/^@example[^]*/m, '').replaceAll(/`[^`]*`/g, ''),
@@ -93,13 +93,13 @@ describe('an example', () => {
     expect(examples.length).toBeGreaterThan(70);
     const others = found.filter(({ text }) => {
       const [, ...parts] = text.split(/^@example\b/m);
-      // Up to version 6, TypeScript takes each decorator in an example for a tag, and shows nothing of what follows.
+      // Up to version 6, TypeScript parses each decorator in an example as a tag, and drops the text after it.
       return parts.some((part) => !/^\n```ts\n[^]*?^```\s*$(?![^])/m.test(part));
     });
     expect(others).toEqual([]);
   });
 
-  test('has decorators as they are written in code', () => {
+  test('has decorators without an escaped @', () => {
     expect(found.filter(({ text }) => text.includes('\\@'))).toEqual([]);
     expect(examples.some(({ code }) => /^@Controller\(/m.test(code))).toBe(true);
   });
@@ -112,7 +112,7 @@ describe('an example', () => {
     expect(diagnostics.map(({ messageText }) => messageText)).toEqual([]);
   });
 
-  test('is code that can be pasted', () => {
+  test('has no grammar errors', () => {
     expect(grammarErrors(['return 1;', 'class A { @b() }', 'const a = 1;'])).toHaveLength(2);
     expect(grammarErrors(examples.map(({ code }) => code))).toEqual([]);
   });

@@ -4,7 +4,7 @@ import ts from 'typescript';
 import { expect, test } from 'vitest';
 import { blocksOf, compilerOptions, fileOf, GUIDES, ROOT } from './support.js';
 
-/** All blocks: a file by its name, a command by how it starts. Those that do not run in this folder say where they do. */
+/** All blocks: a file by its name, a command by its beginning. A comment names the folder whose tests run it, if not this one. */
 const COVERED: Record<(typeof GUIDES)[number], string[]> = {
   'README.md': [
     'npm install nestjs-kms-jwt', // test/package
@@ -70,9 +70,9 @@ test.each(GUIDES)('every code block of %s is run by a test', async (document) =>
 });
 
 test.each([...GUIDES, 'docs/algorithms.md', 'docs/testing.md'])(
-  'all TypeScript of %s compiles against the package as it is built',
+  'all TypeScript of %s compiles against the built package',
   async (document) => {
-    // Inside the package, so that the code finds it by its name.
+    // Inside the package, so that the code can import it by its name.
     const sources = join(ROOT, 'dist/documents/ts', document);
     await rm(sources, { recursive: true, force: true });
     const files: string[] = [];

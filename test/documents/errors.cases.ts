@@ -37,7 +37,7 @@ const never = () => new Promise<never>(() => {});
 const failing = async () => Promise.reject(new Error('hush'));
 const named = (name: string, more: object = {}) => Object.assign(new Error('message'), { name, ...more });
 
-/** Starts an app. The part of it that fails is the caller's. */
+/** Starts an app; the caller makes something in it fail. */
 async function start(options: Partial<KmsJwtModuleOptions>, providers: Type[] = [], clock?: TestClock) {
   const builder = Test.createTestingModule({ imports: [KmsJwtModule.forRoot(options)], providers }).setLogger(
     {
@@ -52,7 +52,7 @@ async function start(options: Partial<KmsJwtModuleOptions>, providers: Type[] = 
   return { module, jwt: module.get(KmsJwtService) };
 }
 
-/** What a call throws. */
+/** The error that a call throws. */
 async function thrownBy(call: () => unknown): Promise<KmsJwtError> {
   try {
     await call();
@@ -87,7 +87,7 @@ const schemaOf = (validate: () => unknown) =>
     VerifyOptions['schema']
   >;
 
-/** Of every kind, with the message that it has in an app. */
+/** One or more of each class, with the message that an app receives. */
 export async function tokenErrors(): Promise<KmsJwtError[]> {
   return [
     new TokenMissingError(),
@@ -239,7 +239,7 @@ async function slowAuthentication(): Promise<KmsJwtError> {
   return refused as KmsJwtError;
 }
 
-/** Why an app with a LocalKms does not start. */
+/** The error with which an app with a LocalKms does not start. */
 async function startError(
   { fault, change }: { fault?: LocalKmsFault; change?: DisableKeyCommand | ScheduleKeyDeletionCommand },
   options: Partial<KmsJwtModuleOptions> = {},

@@ -7,7 +7,7 @@ import { optionErrors, OTHER_REFUSALS, startErrors, tokenErrors, unavailable } f
 import { ROOT } from './support.js';
 import { codeIn, isListed, isPatternOf, rowsUnder } from './tables.js';
 
-/** Every code; a code that is missing does not compile. */
+/** Every code: without one of them this does not compile. */
 const CODES: Record<KmsJwtErrorCode, true> = {
   token_missing: true,
   token_malformed: true,
@@ -75,13 +75,13 @@ const TABLES = [
 ] as const;
 const rows = TABLES.flatMap(([, table]) => table);
 
-test('the document has every exported class and every code, and no other', () => {
+test('the document has every exported class and every code, and no others', () => {
   expect(new Set(rows.map(({ name }) => name))).toEqual(new Set(classes));
   expect(new Set(rows.map(({ code }) => code))).toEqual(new Set(Object.keys(CODES)));
   for (const name of ABSTRACT) expect(document).toContain(`\`${name}\``);
 });
 
-test('the document stays short, and each row is complete', () => {
+test('the document has at most 150 lines, and each row is complete', () => {
   expect(document.split('\n').length).toBeLessThanOrEqual(151);
   for (const { message, rest } of rows) {
     expect(codeIn(message).length).toBeGreaterThan(0);
@@ -96,7 +96,7 @@ describe.each(TABLES)('the table %s', (_, table, produce) => {
     errors = await produce();
   });
 
-  test('has each error that is produced here, with its class, its code and its status', () => {
+  test('has each error produced here, with its class, code and status', () => {
     for (const error of errors) {
       const { name, code, message } = error;
       const row = table.find((one) => one.name === name && isListed(message, one.message));
@@ -106,7 +106,7 @@ describe.each(TABLES)('the table %s', (_, table, produce) => {
     }
   });
 
-  test('has no message that is not produced', () => {
+  test('has no message that no error here has', () => {
     const patterns = table.flatMap(({ name, message }) =>
       codeIn(message).map((pattern) => ({ name, pattern })),
     );
@@ -117,7 +117,7 @@ describe.each(TABLES)('the table %s', (_, table, produce) => {
     expect(unknown).toEqual([]);
   });
 
-  test('says of an error that is retryable that it is', () => {
+  test('marks the retryable errors as such, and no others', () => {
     for (const { name, retryable } of errors) {
       const ofClass = table.filter((row) => row.name === name && row.status !== undefined);
       for (const { rest } of ofClass) expect(rest.join().includes('`retryable` is true')).toBe(retryable);

@@ -8,7 +8,7 @@ import { bash, block, compile, environment, ROOT, start } from './support.js';
 const { compiled } = await compile('five-minutes');
 useKms();
 
-/** What `nest new` writes. */
+/** As `nest new` generates it. */
 const MAIN = `
   import { Module } from '@nestjs/common';
   import { NestFactory } from '@nestjs/core';
@@ -44,7 +44,7 @@ function expectAdmission([claims = '', refusal = '']: string[]): void {
 }
 
 describe('a guarded route in five minutes', () => {
-  test('with the local KMS, whose key stays the same after a restart', async () => {
+  test('works with the local KMS, whose key stays the same after a restart', async () => {
     const command = block('npx nestjs-kms-jwt').trim().split(' ').slice(2);
     const port = await freePort();
     const keys = new Set<string>();
@@ -54,7 +54,7 @@ describe('a guarded route in five minutes', () => {
       try {
         const [, arn = '', printed = ''] = kms.found;
         keys.add(arn);
-        // What it prints is what step 4 says.
+        // Step 4 of the README has the lines that it prints.
         expect(block('export AWS_ENDPOINT_URL_KMS=')).toContain(printed.replace(`:${port}`, ':4599'));
         expectAdmission(await logIn({ AWS_ENDPOINT_URL_KMS: `http://127.0.0.1:${port}` }));
       } finally {
@@ -65,7 +65,7 @@ describe('a guarded route in five minutes', () => {
     expect(await readFile(join(folder, '.local-kms.json'), 'utf8')).toContain('alias/auth');
   });
 
-  test('on AWS, with the key of the AWS CLI and no more permissions than the statement gives', async () => {
+  test('works on AWS with the key that the AWS CLI creates, and calls only what the policy allows', async () => {
     const output = await bash(block('KEY_ID=$(aws'));
     expect(output.trim().split('\t')).toEqual([localKms.keys[0]?.arn, 'ECC_NIST_P256', 'SIGN_VERIFY']);
     expect(localKms.keys[0]?.aliases[0]?.aliasName).toBe('alias/auth');

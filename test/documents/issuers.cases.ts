@@ -1,19 +1,19 @@
 import type { PublishedIssuerName, TokenChanges } from '../support/published-issuer.js';
 
-/** A record of docs/issuers.md, and tokens as its issuer makes them. */
+/** A record of docs/issuers.md, and tokens of its issuer. */
 export interface IssuerCase {
   /** The exported name of the record. */
   readonly record: string;
   /** The file with the record, without its folder. */
   readonly file: string;
   readonly issuer: PublishedIssuerName;
-  /** The token that the record is for. */
+  /** The token that the record accepts. */
   readonly accepted: TokenChanges;
-  /** The same without the scope `orders:read`. */
+  /** The same token without the scope `orders:read`. */
   readonly withoutScope: TokenChanges;
   /** Whether the issuer grants scopes at all. */
   readonly hasScopes: boolean;
-  /** Valid tokens of the issuer that are not for this service; and what the refusal says. */
+  /** Valid tokens of the issuer that are not for this service, and the claim that the refusal names. */
   readonly refused: readonly { readonly name: string; readonly token: TokenChanges; readonly says: string }[];
 }
 
@@ -93,7 +93,7 @@ export const ISSUER_CASES: readonly IssuerCase[] = [
       { name: 'a token of another client', token: { claims: { azp: 'other' } }, says: 'azp' },
       { name: 'an ID token', token: { token: 'idToken' }, says: 'aud' },
       {
-        name: 'an ID token that a mapper gave the audience',
+        name: 'an ID token to which a mapper added the audience',
         token: { token: 'idToken', claims: { aud: ['shop-web', 'orders'] } },
         says: 'typ',
       },
@@ -142,7 +142,7 @@ export const ISSUER_CASES: readonly IssuerCase[] = [
       },
       { name: 'a job of a pull request', token: { claims: { ref: 'refs/pull/7/merge' } }, says: 'ref' },
       ...['pull_request_target', 'workflow_run', 'issue_comment'].map((event) => ({
-        name: `a job of the event ${event}, whose ref is that of the default branch`,
+        name: `a job of the event ${event}, whose ref is the default branch`,
         token: { claims: { event_name: event } },
         says: 'event_name',
       })),

@@ -9,7 +9,7 @@ import { blocksOf, compile, fileOf } from './support.js';
 
 const blocks = await blocksOf('docs/issuers.md');
 
-/** The code of the document, with the URLs of these servers in place of the issuers'. */
+/** The code of the document, with the URLs of these servers instead of the issuers'. */
 const compiled = (name: string, issuers: PublishedIssuer[]) =>
   compile(
     `issuers/${name}`,
@@ -44,7 +44,7 @@ async function get(app: INestApplication, path: string, token: string) {
   return { status: response.status, body };
 }
 
-test('each record of the document is tested here', () => {
+test('the document has no record that is not tested here', () => {
   const files = ISSUER_CASES.map(({ file }) => `src/issuers/${file}.ts`);
   const others = ['orders.module', 'entra-tenants', 'snapshot'].map((file) => `src/issuers/${file}.ts`);
   const found = blocks.map((block) => fileOf(block)).filter((file) => file?.startsWith('src/issuers/'));
@@ -69,13 +69,13 @@ describe.each(ISSUER_CASES)('the record $record', ({ record, file, issuer: name,
   });
   const orders = (token: string) => get(app, 'orders', token);
 
-  test('accepts the token that it is for', async () => {
+  test('accepts an access token for this service', async () => {
     const { status, body } = await orders(issuer.token(tokens.accepted));
     if (tokens.hasScopes) expect([status, body.issuer]).toEqual([200, options.name]);
     else expect([status, body.errorCode]).toEqual([403, 'insufficient_scope']);
   });
 
-  test('finds the scopes in it', async () => {
+  test('reads the scopes of the token', async () => {
     expect(await orders(issuer.token(tokens.withoutScope))).toMatchObject({
       status: 403,
       body: { errorCode: 'insufficient_scope' },
@@ -88,7 +88,7 @@ describe.each(ISSUER_CASES)('the record $record', ({ record, file, issuer: name,
     expect(body.message).toMatch(new RegExp(`\\b${says}\\b`));
   });
 
-  test('refuses an expired token, one of another issuer, and one by another key', async () => {
+  test('refuses an expired token, a token of another issuer, and one signed with another key', async () => {
     const changed = (claims: object) =>
       issuer.token({ ...tokens.accepted, claims: { ...tokens.accepted.claims, ...claims } });
     expect((await orders(changed({ exp: 1 }))).body.errorCode).toBe('token_expired');
@@ -117,17 +117,17 @@ describe('several issuers in one app', () => {
     await keycloak.close();
   });
 
-  test('each token is accepted as one of its own issuer', async () => {
+  test('accept their tokens under their own names', async () => {
     expect((await get(app, 'orders', cognito.token())).body.issuer).toBe('cognito');
     expect((await get(app, 'orders', keycloak.token())).body.issuer).toBe('keycloak');
   });
 
-  test('a route can be for one of them', async () => {
+  test('a route can accept only one of them', async () => {
     expect((await get(app, 'payroll', keycloak.token())).status).toBe(200);
     expect((await get(app, 'payroll', cognito.token())).status).toBe(401);
   });
 
-  test('no issuer can sign for another', async () => {
+  test('a token of one with the iss of another is refused', async () => {
     const claims = { iss: `${keycloak.url}/realms/shop`, aud: 'orders', typ: 'Bearer', azp: 'shop-web' };
     expect((await get(app, 'orders', cognito.token({ claims }))).status).toBe(401);
   });
@@ -157,7 +157,7 @@ describe('the tenants of Entra ID', () => {
   });
   const issuerOf = (tenant: string) => `${entra.url}/${tenant}/v2.0`;
 
-  test('one that signed up is accepted, by the keys of its own metadata', async () => {
+  test('a token of a known tenant is accepted, with the keys from the metadata of that tenant', async () => {
     expect(tenants).toContain(TENANT);
     const { status, body } = await get(app, 'orders', entra.token());
     expect([status, body.issuer]).toEqual([200, `entra:${TENANT}`]);
@@ -167,7 +167,7 @@ describe('the tenants of Entra ID', () => {
     ]);
   });
 
-  test('any other is refused, and nothing is fetched for it', async () => {
+  test('a token of an unknown tenant is refused without a fetch', async () => {
     const fetched = entra.requests.length;
     const token = entra.token({ claims: { iss: issuerOf(STRANGER), tid: STRANGER } });
     expect((await get(app, 'orders', token)).status).toBe(401);
@@ -175,10 +175,10 @@ describe('the tenants of Entra ID', () => {
   });
 
   test.each([
-    ['the tenant is not that of the issuer', { tid: STRANGER }],
-    ['the issuer is the one with the braces', { iss: '{tenantid}' }],
-    ['the issuer only contains the tenant', { iss: `https://example.com/${TENANT}/v2.0` }],
-  ])('a token is refused where %s', async (_, { iss, ...claims }: Record<string, string>) => {
+    ['its tid is not the tenant in its iss', { tid: STRANGER }],
+    ['its iss has the placeholder {tenantid}', { iss: '{tenantid}' }],
+    ['its iss contains the tenant, but has another host', { iss: `https://example.com/${TENANT}/v2.0` }],
+  ])('a token is refused when %s', async (_, { iss, ...claims }: Record<string, string>) => {
     const issuer = iss === '{tenantid}' ? issuerOf(iss) : iss;
     const token = entra.token({ claims: { ...claims, ...(issuer && { iss: issuer }) } });
     expect((await get(app, 'orders', token)).status).toBe(401);

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-/** What npm packs whatever `files` says. */
+/** Files that npm packs regardless of `files`. */
 const ALWAYS_PACKED = ['README.md', 'LICENSE', 'package.json'];
 
 const { files } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { files: string[] };
@@ -29,14 +29,14 @@ test('the README and the documents that it links to are packed', () => {
   expect(documents).toEqual(expect.arrayContaining(['README.md', 'SECURITY.md', 'docs/operations.md']));
 });
 
-/** The name that GitHub gives to a heading. */
+/** The anchor that GitHub gives to a heading. */
 const anchorOf = (heading: string) =>
   heading
     .toLowerCase()
     .replace(/[^\p{L}\p{N}\s_-]/gu, '')
     .replaceAll(' ', '-');
 
-test.each(documents)('every link of %s to a heading finds it', async (document) => {
+test.each(documents)('every link in %s to a heading has a target', async (document) => {
   const text = await readFile(join(ROOT, document), 'utf8');
   const links = [...text.matchAll(/\]\(([^)\s:#]*)#([^)\s]+)\)/g)];
   for (const [link, target = '', anchor] of links) {
@@ -49,7 +49,7 @@ test.each(documents)('every link of %s to a heading finds it', async (document) 
   }
 });
 
-test.each(documents)('every relative link of %s leads to a file of the package', async (document) => {
+test.each(documents)('every relative link in %s points to a file of the package', async (document) => {
   const broken = (await linksIn(document)).filter((path) => !isPacked(path) || !existsSync(join(ROOT, path)));
   expect(broken).toEqual([]);
 });

@@ -9,7 +9,7 @@ const recipes = await blocksOf('docs/recipes.md');
 const { compiled } = await compile('local-kms', recipes);
 useKms();
 
-test('a script starts a KMS on this machine, which keeps its key', async () => {
+test('the script starts a local KMS that keeps its key after a restart', async () => {
   const script = join(compiled, 'tools/local-kms.js');
   const exports = recipes.find(({ text }) => text.startsWith('export AWS_ENDPOINT_URL_KMS='))?.text ?? '';
   const keyOf = async () => {

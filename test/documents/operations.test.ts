@@ -16,7 +16,7 @@ type EventOf<Type> = Extract<KmsJwtEvent, { type: Type }>;
 
 const error = new KmsSignatureError('the error');
 
-/** An event of each type and form: a type that is missing does not compile. */
+/** An event of each type and form: without one of the types this does not compile. */
 const EVENTS: { [Type in KmsJwtEvent['type']]: EventOf<Type>[] } = {
   key_published: [{ type: 'key_published', kid: 'a' }],
   key_activated: [{ type: 'key_activated', kid: 'a' }],
@@ -50,7 +50,7 @@ const EVENTS: { [Type in KmsJwtEvent['type']]: EventOf<Type>[] } = {
   ],
 };
 
-/** Every reason; a reason that is missing does not compile. */
+/** Every reason: without one of them this does not compile. */
 const REASONS: Record<KmsUnavailableReason, true> = {
   throttled: true,
   timeout: true,
@@ -67,7 +67,7 @@ const named = (name: string, more: object = {}) => Object.assign(new Error('mess
 const translated = (foreign: Error, wasSent = true) =>
   translateKmsError(foreign, 'Sign', 'alias/auth', wasSent);
 
-/** What KMS and what provides the credentials can fail with. */
+/** Errors of KMS and of the credential provider. */
 const ERRORS = [
   translated(named('ThrottlingException')),
   translated(named('AccessDeniedException')),
@@ -97,12 +97,12 @@ describe('docs/operations.md', () => {
   const events = rowsUnder(document, 'Events and their log lines');
   const errors = rowsUnder(document, 'Errors');
 
-  test('has one row for each event, and no other', () => {
+  test('has one row for each event, and no others', () => {
     expect(events.map(([type]) => codeIn(type)[0])).toEqual(expect.arrayContaining(Object.keys(EVENTS)));
     expect(events).toHaveLength(Object.keys(EVENTS).length);
   });
 
-  test.each(Object.values(EVENTS).flat())('has the line of %j in its row', (event: KmsJwtEvent) => {
+  test.each(Object.values(EVENTS).flat())('has the log line of %j in its row', (event: KmsJwtEvent) => {
     const row = events.find(([type]) => type === `\`${event.type}\``);
     expect(isListed(describeEvent(event), row?.[1])).toBe(true);
   });
@@ -113,13 +113,13 @@ describe('docs/operations.md', () => {
     );
   });
 
-  test.each(ERRORS)('has the message of $name: $message, with its reason or class', (thrown) => {
+  test.each(ERRORS)('has the message of $name with its reason or class: $message', (thrown) => {
     const kind = (thrown as KmsUnavailableError).reason ?? thrown.name;
     const rows = errors.filter(([pattern]) => isListed(thrown.message, pattern));
     expect(rows.flatMap(([, reason]) => codeIn(reason))).toContain(kind);
   });
 
-  test('quotes what the source says', async () => {
+  test('quotes only texts of the source', async () => {
     const source = await sourceText();
     const remedies = rowsUnder(document, 'When `sign` refuses with `alias_moved`');
     const patterns = [
@@ -140,7 +140,7 @@ describe('docs/operations.md', () => {
     expect(await sourceText()).toContain(remedy);
   });
 
-  test('says what to do in every row of both', () => {
+  test('says in every row of both tables what to do', () => {
     for (const row of [...events, ...errors]) expect(row.at(-1)).toMatch(/^[A-Z].*\.$/);
     expect(events.every((row) => row.length === 4) && errors.every((row) => row.length === 3)).toBe(true);
   });

@@ -29,7 +29,7 @@ const get = async (path: string, token: string) =>
   fetch(`${await app.getUrl()}/${path}`, { headers: { authorization: `Bearer ${token}` } });
 const ownToken = () => app.get(KmsJwtService, { strict: false }).sign({ sub: 'user-42' });
 
-test('one guard accepts the own tokens and those of Keycloak, and the handler learns whose they are', async () => {
+test('one guard accepts own tokens and those of Keycloak, and the handler gets the issuer', async () => {
   const own = await get('orders', await ownToken());
   expect(await own.json()).toEqual({ issuer: 'own', subject: 'user-42' });
   const foreign = await get('orders', keycloak.token());
@@ -37,7 +37,7 @@ test('one guard accepts the own tokens and those of Keycloak, and the handler le
   expect((await get('orders', keycloak.token({ token: 'idToken' }))).status).toBe(401);
 });
 
-test('a route can be for the own tokens alone', async () => {
+test('a route can accept only own tokens', async () => {
   expect((await get('orders/internal', await ownToken())).status).toBe(200);
   expect((await get('orders/internal', keycloak.token())).status).toBe(401);
 });

@@ -20,7 +20,7 @@ const get = async (path: string, token?: string) =>
   fetch(`${await app.getUrl()}/${path}`, { headers: token ? { authorization: `Bearer ${token}` } : {} });
 
 describe('docs/recipes.md', () => {
-  test('feature modules', () =>
+  test('feature modules: a token that one signs is for the audience of the recipe', () =>
     withAwsEnvironment(async () => {
       const { InvoicesModule } = await load('src/recipes/feature.module.js');
       await listen(InvoicesModule);
@@ -31,7 +31,7 @@ describe('docs/recipes.md', () => {
       await expect(jwt.verify(token, { audience: 'invoices' })).resolves.toMatchObject({ sub: 'user-42' });
     }));
 
-  test('loading the user', async () => {
+  test('loading the user: @Claims() has the user, and an unknown user is refused', async () => {
     const { UserGuard, Users } = await load('src/recipes/user.guard.js');
     @Controller()
     class MeController {
@@ -96,7 +96,7 @@ describe('docs/recipes.md', () => {
     }
   });
 
-  test('claims in services, of concurrent calls', async () => {
+  test('claims in services: concurrent calls each have their own', async () => {
     const { OrdersModule, OrdersService } = await load('src/recipes/claims-in-services.js');
     @Controller()
     class OrdersController {
@@ -124,7 +124,7 @@ describe('docs/recipes.md', () => {
     );
   });
 
-  test('a health check with Terminus', () =>
+  test('a health check with Terminus answers 200', () =>
     withAwsEnvironment(async () => {
       const { HealthModule } = await load('src/recipes/health.module.js');
       await listen(HealthModule);

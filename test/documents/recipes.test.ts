@@ -8,7 +8,7 @@ import { load } from './load.js';
 useKms({ alias: 'auth' }, { alias: 'internal' });
 
 describe('docs/recipes.md', () => {
-  test('a token in a cookie, and revoked tokens', () =>
+  test('revoked tokens: a token whose jti is in the set is refused', () =>
     withAwsEnvironment(async () => {
       const { RevocationModule, revokedIds } = await load('src/recipes/revocation.module.js');
       const module = await init(RevocationModule as never);
@@ -20,7 +20,7 @@ describe('docs/recipes.md', () => {
       await module.close();
     }));
 
-  test('configuration from another module', () =>
+  test('configuration from another module: the service signs', () =>
     withAwsEnvironment(async () => {
       const { AsyncModule } = await load('src/recipes/async.module.js');
       const module = await init(AsyncModule as never);
@@ -30,7 +30,7 @@ describe('docs/recipes.md', () => {
       await module.close();
     }));
 
-  test('claims with types, and refresh tokens', async () => {
+  test('typed claims and refresh tokens: each refuses tokens of another kind', async () => {
     const typed = await load('src/recipes/typed-claims.js');
     const refresh = await load('src/recipes/refresh-token.js');
     const client = localKms.client();
@@ -55,7 +55,7 @@ describe('docs/recipes.md', () => {
     await module.close();
   });
 
-  test('verification by KMS', async () => {
+  test('verification with KMS: only POST calls Verify', async () => {
     const { TransfersController } = await load('src/recipes/transfers.controller.js');
     @Module({
       imports: [KmsJwtModule.forRoot({ keyId: 'alias/auth', client: localKms.client() })],
@@ -76,7 +76,7 @@ describe('docs/recipes.md', () => {
     await app.close();
   });
 
-  test('several keys in one app', () =>
+  test('several keys in one app: the internal route accepts a token of its own key', () =>
     withAwsEnvironment(async () => {
       const { NamedModule } = await load('src/recipes/named.module.js');
 

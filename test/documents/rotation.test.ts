@@ -9,7 +9,7 @@ const { load } = await compile('rotation');
 useKms({ alias: 'auth' });
 
 describe('docs/rotation.md', () => {
-  test('the runbook', async () => {
+  test('the runbook moves to a new key and disables the old one; tokens of both verify', async () => {
     const client = localKms.client();
     const rotation = { refreshInterval: 1, activationDelay: 1, retireAfter: 60 };
     const module = await init(KmsJwtModule.forRoot({ keyId: 'alias/auth', client, rotation }) as never);
@@ -29,7 +29,7 @@ describe('docs/rotation.md', () => {
     await module.close();
   });
 
-  test('the key set, and a service that only verifies', () =>
+  test('a service that only verifies accepts tokens by the published key set', () =>
     withAwsEnvironment(async () => {
       process.env['RING_FILE'] = join(folder, 'ring.json');
       const { RotationModule } = await load('src/recipes/rotation.module.js');
@@ -52,9 +52,9 @@ describe('docs/rotation.md', () => {
       await issuer.close();
     }));
 
-  test('a Multi-Region key', () =>
+  test('a Multi-Region key signs, and its tokens verify', () =>
     withAwsEnvironment(async () => {
-      // One endpoint stands for both Regions, with the key under the name that the recipe gives.
+      // One endpoint serves both Regions, with a key of the ID in the recipe.
       const replicas = new LocalKms({
         region: 'eu-central-1',
         keys: [{ keyId: 'mrk-1234abcd12ab34cd56ef1234567890ab' }],

@@ -8,7 +8,7 @@ import { blocksOf, compile } from './support.js';
 
 useKms({ alias: 'auth' });
 
-test('the decorators of a route', async () => {
+test('the routes of the README answer according to their decorators', async () => {
   const { load } = await compile('route-decorators');
   const { OrdersController } = await load('src/recipes/orders.controller.js');
   @Module({
@@ -37,7 +37,7 @@ test('the decorators of a route', async () => {
   await app.close();
 });
 
-test('tokens of Keycloak beside the own ones', () =>
+test('the module of the README accepts own tokens and those of Keycloak', () =>
   withAwsEnvironment(async () => {
     const keycloak = await PublishedIssuer.start('keycloak');
     const blocks = await blocksOf('README.md');

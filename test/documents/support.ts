@@ -24,7 +24,7 @@ export async function blocksOf(document: string): Promise<Block[]> {
   }));
 }
 
-/** The documents whose code builds on each other; the others have tests of their own. */
+/** The documents whose code blocks depend on each other; other documents have separate tests. */
 export const GUIDES = [
   'README.md',
   'docs/transports.md',
@@ -54,7 +54,7 @@ export const environment = (more: Record<string, string> = {}) => ({
 export const bash = async (script: string, env = environment()) =>
   (await exec('bash', ['-euo', 'pipefail', '-c', script], { env, cwd: ROOT })).stdout;
 
-/** Runs a compiled file until it prints what is waited for. */
+/** Runs a command until its output matches. */
 export async function start(command: string, args: string[], env: NodeJS.ProcessEnv, ready: RegExp) {
   const child = spawn(command, args, { env, cwd: folder });
   let output = '';
@@ -77,9 +77,9 @@ export async function start(command: string, args: string[], env: NodeJS.Process
 }
 
 /**
- * Writes the blocks of TypeScript as JavaScript; that their types are right is tested once, for all of them.
+ * Writes the TypeScript blocks as JavaScript. One test checks the types of all of them.
  *
- * @param name of a folder inside the package, so that the code finds the package by its name, as it is built
+ * @param name of a folder inside the package, so that the code can import the built package by its name
  */
 export async function compile(name: string, from: readonly Block[] = blocks) {
   const compiled = join(ROOT, 'dist/documents', name);

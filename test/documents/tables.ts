@@ -7,13 +7,13 @@ export function rowsUnder(document: string, heading: string): string[][] {
 
 export const codeIn = (cell = '') => [...cell.matchAll(/`([^`]+)`/g)].map(([, text = '']) => text);
 
-/** Whether a pattern, in which … stands for any text, is that of a line. */
+/** Whether a line matches a pattern, in which … stands for any text. */
 export function isPatternOf(line: string, pattern: string): boolean {
   const parts = pattern.split('…').map((text) => text.replace(/[^\w\s]/g, '\\$&'));
   return new RegExp(`^${parts.join('.*')}$`, 's').test(line);
 }
 
-/** Whether one of the patterns of a cell is that of a line. */
+/** Whether a line matches one of the patterns of a cell. */
 export function isListed(line: string, cell = ''): boolean {
   return codeIn(cell).some((pattern) => isPatternOf(line, pattern));
 }

@@ -21,7 +21,7 @@ test('every code block of docs/testing.md is run by a test', () => {
 });
 
 test('the recipes pass under Vitest', async () => {
-  // A config of its own, or vitest would take this project's.
+  // With a separate config, because Vitest would use that of this project otherwise.
   await writeFile(
     join(compiled, 'vitest.config.mjs'),
     "export default { test: { include: ['**/*[.-]spec.js'] } };\n",

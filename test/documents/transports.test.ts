@@ -32,7 +32,7 @@ async function startGateway(gateway: unknown, prepare: (app: INestApplication) =
 }
 
 describe('docs/transports.md', () => {
-  test('GraphQL, WebSockets and gRPC', async () => {
+  test('the code for GraphQL, WebSockets and gRPC works', async () => {
     const { ProfileResolver, ProfileGateway, ProfileGrpcController } = await load(
       'src/recipes/profile.transports.js',
     );
@@ -89,7 +89,7 @@ describe('docs/transports.md', () => {
     await app.close();
   });
 
-  test('refusing a handshake', async () => {
+  test('the code for handshakes refuses one without a token', async () => {
     const { useSockets, NewsGateway } = await load('src/recipes/handshakes.js');
     @WebSocketGateway()
     class WsGateway {}

@@ -10,13 +10,13 @@ const concrete = Object.entries<unknown>({ ...library }).filter(
 );
 
 describe('the name of an error', () => {
-  test('is there for every code', () => {
+  test('exists for every code', () => {
     const codes = concrete.map(([, one]) => create(one).code);
     expect(new Set(codes).size).toBe(codes.length);
     expect(codes).toContain('token_expired');
   });
 
-  test.each(concrete)('%s has it after a minifier has renamed the class', (name, one) => {
+  test.each(concrete)('is still %s after a minifier has renamed the class', (name, one) => {
     Object.defineProperty(one, 'name', { value: 'a', configurable: true });
     try {
       expect(create(one).name).toBe(name);
@@ -26,7 +26,7 @@ describe('the name of an error', () => {
   });
 });
 
-/** One array does as the first argument of all: as a message, a date, the scopes, a claim, a reason. */
+/** An empty array works as the first argument of every constructor: message, date, scopes, claim or reason. */
 function create(one: ErrorClass): KmsJwtError {
   return Reflect.construct(one, [[]]) as KmsJwtError;
 }

@@ -26,7 +26,7 @@ test('each subscriber receives the events before its subscription, until the app
   expect([first.kids, second.kids, third.kids]).toEqual([['a', 'b', 'c'], ['a', 'b', 'c'], ['c']]);
 });
 
-test('an app that never finishes its start fills no memory', () => {
+test('an app that never finishes its start keeps only the last 100 events', () => {
   const stream = new EventStream();
   for (let index = 0; index < 1000; index += 1) stream.emit(event(String(index)));
   const { kids } = subscribe(stream);
@@ -35,7 +35,7 @@ test('an app that never finishes its start fills no memory', () => {
   expect(kids.at(-1)).toBe('live');
 });
 
-test('it completes, also for those who subscribe afterwards, and who unsubscribed receives nothing more', () => {
+test('it completes for current and later subscribers, and sends nothing to those who unsubscribed', () => {
   const stream = new EventStream();
   const early = subscribe(stream);
   const gone = subscribe(stream);

@@ -19,7 +19,7 @@ test('each instance logs its events under its own name', async () => {
   await module.init();
   await module.close();
 
-  // One key, so one line: neither instance suppresses that of the other.
+  // Both instances have one key, so the lines are equal: neither suppresses that of the other.
   const line = `The key ${localKms.keys[0]?.keyId} is published and verifies tokens`;
   expect(written).toContain(`[KmsJwt] ${line}`);
   expect(written).toContain(`[KmsJwt:reports] ${line}`);

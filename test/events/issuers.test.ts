@@ -4,7 +4,7 @@ import { start, startService } from '../service/issuers.support.js';
 import { startIssuer } from '../support/issuer.js';
 
 describe('an event about the keys of an issuer', () => {
-  test('has its name, and so has its line of the log; one about the own keys has none', async () => {
+  test('has the name of the issuer, as has its log line; an event about own keys has none', async () => {
     const corp = await startIssuer();
     const { jwt, events, lines } = await startService({ issuers: [corp.record({ name: 'corp' })] });
     await jwt.verify(corp.token());
@@ -15,13 +15,13 @@ describe('an event about the keys of an issuer', () => {
     expect(lines).toContain(`The key ${own} is published and verifies tokens`);
   });
 
-  test('has a name of visible characters in the log: it cannot forge a line', () => {
+  test('has a name without control characters in the log, which cannot forge a line', () => {
     const event = { type: 'refresh_recovered', issuer: 'corp\nIssuer evil' } as const;
     expect(describeEvent(event)).toBe('Issuer corp?Issuer?evil: The keys are up to date again');
   });
 });
 
-test('allowInsecureHttp is a warning at start, by the name of the issuer', async () => {
+test('allowInsecureHttp causes a warning at start that names the issuer', async () => {
   const corp = await startIssuer();
   const issuers = [
     corp.record({ name: 'corp', allowInsecureHttp: true }),

@@ -8,14 +8,14 @@ import { KmsKeySource } from '../../src/keys/kms-key-source.js';
 import { newKeyPair } from '../support/forge.js';
 import { A, newSigner } from '../service/token-signer.support.js';
 
-/** A line of its own, a terminal escape in one byte and in two, a line separator, and text that runs the other way. */
+/** A forged line, terminal escapes of one and of two bytes, a line separator, and right-to-left text. */
 const HOSTILE = 'key\n[Nest] 1 ERROR forged\u001b[2J\u009b31m\r\u2028\u202egnp';
 /** Characters that break a line or change how it is displayed. */
 const BREAKING = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 
 const hostileJwk = { ...newKeyPair().publicKey.export({ format: 'jwk' }), kid: HOSTILE };
 
-test('the kid of a foreign key set is one cleaned word of the log, and itself in events and tokens', async () => {
+test('the kid of a foreign key set is sanitized in the log, and unchanged in events', async () => {
   const lines: string[] = [];
   const write = (line: string) => void lines.push(line);
   const module = await Test.createTestingModule({
@@ -34,7 +34,7 @@ test('the kid of a foreign key set is one cleaned word of the log, and itself in
 });
 
 test.each(['key_published', 'key_activated', 'key_removed', 'key_distrusted'] as const)(
-  'the line of %s is one line',
+  'the log line of %s has no line break',
   (type) => {
     expect(describeEvent({ type, kid: HOSTILE })).not.toMatch(BREAKING);
     expect(describeEvent({ type, kid: 'kid/with+the=usual@characters:1' })).toContain(
@@ -43,18 +43,21 @@ test.each(['key_published', 'key_activated', 'key_removed', 'key_distrusted'] as
   },
 );
 
-test.each(['info', 'warn', 'error'] as const)('no line of level %s breaks, whatever it quotes', (level) => {
-  const lines: string[] = [];
-  const write = (line: string) => void lines.push(line);
-  const log = new Log('default', { log: write, warn: write, error: write });
-  log[level](`The ring store failed: ${HOSTILE}, Zürich`);
-  expect(lines).toEqual([
-    expect.stringMatching(/^The ring store failed: key\? ?\[Nest\] 1 ERROR forged.*, Zürich$/),
-  ]);
-  expect(lines[0]).not.toMatch(BREAKING);
-});
+test.each(['info', 'warn', 'error'] as const)(
+  'a log line of level %s has no line break, even if its message has one',
+  (level) => {
+    const lines: string[] = [];
+    const write = (line: string) => void lines.push(line);
+    const log = new Log('default', { log: write, warn: write, error: write });
+    log[level](`The ring store failed: ${HOSTILE}, Zürich`);
+    expect(lines).toEqual([
+      expect.stringMatching(/^The ring store failed: key\? ?\[Nest\] 1 ERROR forged.*, Zürich$/),
+    ]);
+    expect(lines[0]).not.toMatch(BREAKING);
+  },
+);
 
-test('errors quote no more of what stands in a reply of KMS', async () => {
+test('errors sanitize the values of a KMS reply', async () => {
   const spki = newKeyPair().publicKey.export({ format: 'der', type: 'spki' });
   const reply = { keyArn: HOSTILE, spki, keySpec: HOSTILE, keyUsage: HOSTILE };
   const source = new KmsKeySource(

@@ -9,7 +9,7 @@ function newLog() {
   return { state, log: new Log('default', { log: write, warn: write, error: write }, () => state.now) };
 }
 
-test('an error that comes a thousand times is one line in ten seconds, with how often it came', () => {
+test('an error that repeats is logged once in ten seconds, with the number of repetitions', () => {
   const { state, log } = newLog();
   for (let time = 0; time < 1000; time += 1) log.error('KMS is unavailable');
   state.now = 9_999;
@@ -21,14 +21,14 @@ test('an error that comes a thousand times is one line in ten seconds, with how 
   expect(state.lines[1]).toBe('KMS is unavailable (repeated 1000 times since it was last logged)');
 });
 
-test('another error is written at once', () => {
+test('another error is logged at once', () => {
   const { state, log } = newLog();
   log.error('KMS is unavailable');
   log.error('The key is disabled');
   expect(state.lines).toEqual(['KMS is unavailable', 'The key is disabled']);
 });
 
-test('what comes once in a while is written as it is', () => {
+test('an error that repeats after a minute is logged again without a count', () => {
   const { state, log } = newLog();
   log.error('KMS is unavailable');
   state.now = 60_000;
@@ -36,21 +36,21 @@ test('what comes once in a while is written as it is', () => {
   expect(state.lines).toEqual(['KMS is unavailable', 'KMS is unavailable']);
 });
 
-test('information that repeats itself is as quiet', () => {
+test('info that repeats is logged once', () => {
   const { state, log } = newLog();
   log.info('KMS is available again');
   log.info('KMS is available again');
   expect(state.lines).toHaveLength(1);
 });
 
-test('a warning that repeats itself is as quiet', () => {
+test('a warning that repeats is logged once', () => {
   const { state, log } = newLog();
   log.warn('Neither issuer nor audience is configured');
   log.warn('Neither issuer nor audience is configured');
   expect(state.lines).toHaveLength(1);
 });
 
-test('of many different lines the last ones are remembered', () => {
+test('only the last 100 different lines are remembered', () => {
   const { state, log } = newLog();
   for (let line = 0; line < 101; line += 1) log.error(`line ${line}`);
   log.error('line 100');

@@ -4,13 +4,13 @@ import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 
-/** One of the examples, as its users start it: a process of its own. */
+/** One of the examples, started in separate processes, as users start it. */
 export class Example {
   private readonly running: ChildProcess[] = [];
 
   constructor(private readonly name: string) {}
 
-  /** With no AWS variable but those given. */
+  /** Starts a process with only the given AWS variables. */
   run(env: Record<string, string> = {}) {
     const own = Object.entries(process.env).filter(
       ([name]) => !/^(AWS_|KMS_|JWKS_|KEYCLOAK_|NODE_ENV|VITEST)/.test(name),
@@ -37,7 +37,7 @@ export class Example {
     return { child, exit, output: () => output, errors: () => errors };
   }
 
-  /** As `npm start` does, until it has said all that it says at its start. */
+  /** Starts it as `npm start` does, and waits for the last line of its startup output. */
   async start(env: Record<string, string> = {}) {
     const service = this.run({ NODE_ENV: 'development', ...env });
     const url = await new Promise<string>((resolve, reject) => {
@@ -50,12 +50,12 @@ export class Example {
     return { ...service, url };
   }
 
-  /** The one line that it ends with. */
+  /** The one line that it prints when it fails to start. */
   async failure(env: Record<string, string>): Promise<string | undefined> {
     const service = this.run(env);
     expect(await service.exit).toBe(1);
     expect(service.output()).toBe('');
-    // Node and the AWS SDK may warn of an old Node; the service itself says one line.
+    // Node.js and the AWS SDK may warn of an old Node.js; the service itself prints one line.
     const lines = service.errors().split('\n');
     const ownLines = lines.filter((line) => line.startsWith(`${this.name}: `));
     expect(ownLines).toHaveLength(1);
@@ -71,7 +71,7 @@ export class Example {
   }
 }
 
-/** Of examples/token-service: a token for one of its users. */
+/** Logs in to examples/token-service as one of its users. */
 export async function login(url: string, username = 'ada', password = 'lovelace') {
   const response = await fetch(`${url}/auth/login`, {
     method: 'POST',

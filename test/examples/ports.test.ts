@@ -8,7 +8,7 @@ import { freePort } from '../support/free-port.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-/** Runs the script with the arguments of that npm script. */
+/** Runs scripts/refuse-used-ports.mjs with the arguments of this npm script. */
 async function check(npmScript: string, env: Record<string, string>) {
   const { scripts } = JSON.parse(await readFile(`${ROOT}package.json`, 'utf8')) as {
     scripts: Record<string, string>;

@@ -6,7 +6,7 @@ import { Example, get, login } from './example.js';
 
 const PATH = '/.well-known/jwks.json';
 
-// One issuer for all tests that leave it as it is: each start takes about a second of CPU.
+// Shared by all tests that do not change it, because each start takes about a second of CPU time.
 const sharedIssuer = new Example('token-service');
 const ownIssuer = new Example('token-service');
 const resourceServer = new Example('resource-server');
@@ -24,8 +24,8 @@ afterAll(() => sharedIssuer.stopAll());
 
 const startServer = ({ url }: Running) => resourceServer.start({ JWKS_URI: url + PATH });
 
-describe('beside token-service', () => {
-  test('it says where it listens, whose keys it trusts, and what to try', async () => {
+describe('with token-service', () => {
+  test('prints its URL, the key set that it trusts, and a command to try', async () => {
     const server = await startServer(issuer);
     expect(server.output()).toMatch(/Listening on http:\/\/127\.0\.0\.1:\d+/);
     expect(server.output()).toContain(`Verifying by the key set ${issuer.url}${PATH}`);
@@ -34,7 +34,7 @@ describe('beside token-service', () => {
     );
   });
 
-  test('a token of token-service opens its route; none and a changed one do not', async () => {
+  test('accepts a token of token-service, and refuses a missing and a changed one', async () => {
     const server = await startServer(issuer);
     const token = (await login(issuer.url)).body.access_token;
     const orders = await get(`${server.url}/orders`, token);
@@ -48,12 +48,12 @@ describe('beside token-service', () => {
     expect((await get(`${server.url}/orders`, `${header}.${changed}.${signature}`)).status).toBe(401);
   });
 
-  test('it follows another key of token-service, and goes on while that is down', async () => {
+  test('follows a new key of token-service, and verifies while token-service is down', async () => {
     const first = await ownIssuer.start();
     const server = await startServer(first);
     first.child.kill('SIGKILL');
     await first.exit;
-    // Without KMS_KEY_ID each start has a key of its own.
+    // Without KMS_KEY_ID each start has a new key.
     const again = await ownIssuer.start({ PORT: new URL(first.url).port });
     const token = (await login(again.url)).body.access_token;
     expect((await get(`${server.url}/orders`, token)).status).toBe(200);
@@ -63,7 +63,7 @@ describe('beside token-service', () => {
     expect((await get(`${server.url}/orders`, token)).status).toBe(200);
   });
 
-  test.each(['SIGINT', 'SIGTERM'] as const)('%s ends it at once with code 0', async (signal) => {
+  test.each(['SIGINT', 'SIGTERM'] as const)('exits at once with code 0 on %s', async (signal) => {
     const server = await startServer(issuer);
     await get(`${server.url}/orders`);
     server.child.kill(signal);
@@ -73,8 +73,8 @@ describe('beside token-service', () => {
   });
 });
 
-describe('beside token-service and a realm of Keycloak', () => {
-  test('one guard accepts the access tokens of both, and says whose they are', async () => {
+describe('with token-service and a Keycloak realm', () => {
+  test('accepts the access tokens of both, and names their issuer', async () => {
     const keycloak = await PublishedIssuer.start('keycloak');
     const realm = `${keycloak.url}/realms/shop`;
     const server = await resourceServer.start({ JWKS_URI: issuer.url + PATH, KEYCLOAK_ISSUER: realm });
@@ -90,7 +90,7 @@ describe('beside token-service and a realm of Keycloak', () => {
     await keycloak.close();
   });
 
-  test('while Keycloak is down, tokens of token-service are accepted, and those of Keycloak get 503', async () => {
+  test('accepts tokens of token-service while Keycloak is down, and answers 503 for those of Keycloak', async () => {
     const keycloak = await PublishedIssuer.start('keycloak');
     const token = keycloak.token();
     const realm = `${keycloak.url}/realms/shop`;
@@ -102,16 +102,16 @@ describe('beside token-service and a realm of Keycloak', () => {
   });
 });
 
-describe('what stops it is one clear line and code 1:', () => {
+describe('exits with one line and code 1 for', () => {
   const NOWHERE = `http://127.0.0.1:1${PATH}`;
 
-  test('nobody at the key set', async () => {
+  test('an unreachable key set', async () => {
     expect(await resourceServer.failure({ JWKS_URI: NOWHERE })).toBe(
       `resource-server: The key set ${NOWHERE} is unavailable: it could not be fetched and read (TypeError). To start while it is down, set lazy: true, or list the issuer in issuers, with a snapshot`,
     );
   });
 
-  test('a key set that would come in the clear', async () => {
+  test('a key set over plain HTTP', async () => {
     expect(await resourceServer.failure({ JWKS_URI: `http://auth.example.com${PATH}` })).toMatch(
       /jwksUri must be an https URL, or an http URL on loopback/,
     );

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
 
-/** A network and a resolv.conf of its own, which only Linux has, and only where user namespaces are allowed. */
+/** Runs a shell with its own network and resolv.conf, which needs Linux with unprivileged user namespaces. */
 const ISOLATED = ['unshare', '-rmn', 'sh', '-c'] as const;
 const [UNSHARE, ...OPTIONS] = ISOLATED;
 const isIsolable = spawnSync(UNSHARE, [...OPTIONS, 'ip link set lo up']).status === 0;
@@ -31,7 +31,7 @@ const SCRIPT = `
 `;
 
 test.runIf(isIsolable)(
-  '`npm start` ends soon after its deadline, though no DNS server answers',
+  '`npm start` exits soon after its deadline when no DNS server answers',
   async () => {
     const folder = mkdtempSync(join(tmpdir(), 'dns-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -55,7 +55,7 @@ test.runIf(isIsolable)(
     const [started = 0, ended = 0] = (output.match(/^\d{19}$/gm) ?? []).map((time) => Number(time) / 1e6);
     expect(output).toContain('KMS did not answer GetPublicKey');
     expect(output).toContain('ended with 1');
-    // The start, the deadline of three seconds and one of the resolver; without the latter it is five more seconds, twice.
+    // The start, the deadline of three seconds, and one timeout of the resolver, which would be 5 seconds twice by default.
     expect(ended - started).toBeLessThan(9000);
   },
   30_000,

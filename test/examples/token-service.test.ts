@@ -20,7 +20,7 @@ interface ProfileClient {
   close(): void;
 }
 
-/** Where the example may sign with LocalKms. */
+/** The environment in which the example may sign with LocalKms. */
 const DEVELOPMENT = { NODE_ENV: 'development' };
 
 const example = new Example('token-service');
@@ -35,7 +35,7 @@ async function start(env: Record<string, string> = {}) {
 afterEach(() => example.stopAll());
 
 describe('without any configuration', () => {
-  // One for all tests that leave it as it is: each start takes about a second of CPU.
+  // Shared by all tests that do not change it, because each start takes about a second of CPU time.
   const shared = new Example('token-service');
   let service: Awaited<ReturnType<Example['start']>>;
   let url: string;
@@ -48,7 +48,7 @@ describe('without any configuration', () => {
   });
   afterAll(() => shared.stopAll());
 
-  test('it says that it runs on LocalKms, where it listens, which key signs, and what to try', async () => {
+  test('prints that it runs on LocalKms, its URL, its signing key, and a command to try', async () => {
     const { output, errors } = service;
     expect(output() + errors()).toMatch(/LocalKms.*development only/);
     expect(output()).toMatch(/Listening on http:\/\/127\.0\.0\.1:\d+/);
@@ -56,7 +56,7 @@ describe('without any configuration', () => {
     expect(output()).toContain(`Try: curl -s ${url}/auth/login`);
   });
 
-  test('login gives a token that opens /me; none and a changed one do not', async () => {
+  test('/me accepts a token of the login, and refuses a missing and a changed one', async () => {
     const { status: loginStatus, body } = await login(url);
     expect(loginStatus).toBe(200);
 
@@ -71,7 +71,7 @@ describe('without any configuration', () => {
     expect((await get(`${url}/me`, `${header}.${changed}.${signature}`)).status).toBe(401);
   });
 
-  test('the admin route needs the role, the public one needs nothing, a wrong password gets no token', async () => {
+  test('the admin route needs the role, the public one no token, and a wrong password is refused', async () => {
     const ada = await login(url);
     const bob = await login(url, 'bob', 'builder');
     expect((await get(`${url}/admin`, ada.body.access_token)).status).toBe(200);
@@ -82,7 +82,7 @@ describe('without any configuration', () => {
     expect((await fetch(`${url}/auth/login`, { method: 'POST' })).status).toBe(401);
   });
 
-  describe('beside its routes, the same token opens', () => {
+  describe('the same token is accepted, and a missing one refused, by', () => {
     test('a GraphQL query', async () => {
       const query = (token?: string) =>
         fetch(`${url}/graphql`, {
@@ -136,7 +136,7 @@ describe('without any configuration', () => {
 });
 
 test.each(['SIGINT', 'SIGTERM'] as const)(
-  '%s ends it at once with code 0, open connections or not',
+  'exits at once with code 0 on %s, even with open connections',
   async (signal) => {
     const { child, exit, url } = await start();
     await login(url);
@@ -147,7 +147,7 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
   },
 );
 
-test('with only an endpoint, a key and dummy credentials it signs by LocalKms over HTTP in another process', async () => {
+test('signs with a LocalKms over HTTP, given an endpoint, a key and dummy credentials', async () => {
   const localKms = new LocalKms({ keys: [{ alias: 'elsewhere' }] });
   const server = await localKms.listen();
   try {
@@ -175,7 +175,7 @@ test('with only an endpoint, a key and dummy credentials it signs by LocalKms ov
 test.each([
   ['DIGEST', {}],
   ['RAW', { KMS_MESSAGE_TYPE: 'RAW' }],
-])('it sends %s to KMS with the environment %j', async (messageType, env) => {
+])('sends %s to KMS with the environment %j', async (messageType, env) => {
   const sent: unknown[] = [];
   const server = await new LocalKms({ keys: [{ alias: 'elsewhere' }] }).listen();
   const recorder = createHttpServer((incoming, response) => {
@@ -208,7 +208,7 @@ test.each([
   }
 });
 
-describe('what stops it is one clear line and code 1:', () => {
+describe('exits with one line and code 1 for', () => {
   test('a port in use', async () => {
     const blocker = createServer().listen(0, '127.0.0.1');
     await once(blocker, 'listening');
@@ -229,7 +229,7 @@ describe('what stops it is one clear line and code 1:', () => {
     );
   });
 
-  test('a key that is not there', async () => {
+  test('a key that does not exist', async () => {
     const server = await new LocalKms().listen();
     const dummies = { AWS_ACCESS_KEY_ID: 'dummy', AWS_SECRET_ACCESS_KEY: 'dummy' };
     const line = await failure({
@@ -255,7 +255,7 @@ describe('what stops it is one clear line and code 1:', () => {
     expect(await failure({ KMS_KEY_ID: 'alias/auth' })).toMatch(/AWS_REGION/);
   });
 
-  test('nobody at the endpoint', async () => {
+  test('an unreachable endpoint', async () => {
     const dummies = { AWS_ACCESS_KEY_ID: 'dummy', AWS_SECRET_ACCESS_KEY: 'dummy' };
     const line = await failure({
       AWS_ENDPOINT_URL_KMS: 'http://127.0.0.1:1',
@@ -274,7 +274,7 @@ describe('what stops it is one clear line and code 1:', () => {
     { NODE_ENV: 'Production' },
     { NODE_ENV: 'staging' },
     { NODE_ENV: '' },
-  ])('no key and an environment that is not development: %j', async (env) => {
+  ])('no key outside of development: %j', async (env) => {
     expect(await failure(env)).toMatch(/KMS_KEY_ID is missing.*NODE_ENV=development/);
   });
 });

@@ -13,11 +13,11 @@ import { describeAnswers } from './table.js';
 const SECONDS = Number(process.env['FAULT_SECONDS'] ?? 30);
 const RATE = 200;
 
-/** Longer than the default `limits.timeout` of the service, and than HAProxy keeps idle connections, in milliseconds. */
+/** In milliseconds; longer than the default `limits.timeout` of the service and the keep-alive timeout of HAProxy. */
 const BLOCK = 5000;
-/** The time in which KMS answers, in milliseconds: 50 calls at a time are more than are asked for. */
+/** The latency of KMS, in milliseconds: with 50 concurrent calls more than the load needs. */
 const LATENCY = 100;
-/** How many logins come at once before the block: `maxConcurrency` of them are in flight, the others queued. */
+/** The number of logins at once before the block: `maxConcurrency` of them are in flight, the others queued. */
 const BURST = 200;
 /** The default `limits.timeout`, extended once, and 10 %, in milliseconds. */
 const DEADLINE = 2 * 3000 * 1.1;
@@ -53,13 +53,13 @@ describe('logins in flight and in the queue are answered 200, and the circuit st
   ] as const)('%s', async ([name, block]) => {
     const goodTokens = [tokenOf(await login(service.url, 0)), tokenOf(await login(service.url, 1))];
     await load(service.url, goodTokens, RATE, 3);
-    const said = service.said().length;
+    const logged = service.logged().length;
     const starvedBefore = await service.starved();
 
     const loading = load(service.url, goodTokens, RATE, SECONDS);
     await setTimeout((SECONDS * 1000) / 5);
     const burst = Promise.all(Array.from({ length: BURST }, (_, count) => login(service.url, count)));
-    // Until most of them have come: the first are answered.
+    // By then most of them have arrived, and the first are answered.
     await setTimeout(1.5 * LATENCY);
     const blockedAt = performance.now();
     await block();
@@ -71,19 +71,19 @@ describe('logins in flight and in the queue are answered 200, and the circuit st
     const before = answers.filter(({ sentAt }) => sentAt < blockedAt);
     const caught = before.filter(({ sentAt, milliseconds }) => sentAt + milliseconds > blockedAt);
     const later = answers.filter(({ sentAt }) => sentAt >= blockedAt);
-    const news = service.said().slice(said);
+    const news = service.logged().slice(logged);
     console.log(`${name}:`, { ...describeAnswers(answers), late, starved, recovery });
-    console.log('caught in it', countsOf(caught), 'later', countsOf(later));
+    console.log('in flight', countsOf(caught), 'later', countsOf(later));
 
     expect.soft(caught.length).toBeGreaterThan(BURST / 2);
     expect.soft(statusesOf(before)).toEqual(['200']);
-    // After a block Node's HTTP server closes idle connections, also those on which requests have arrived.
+    // After a block the HTTP server of Node.js closes idle connections, even those on which requests have arrived.
     const possible = ['200', '503 with Retry-After', 'ECONNRESET'];
     expect.soft(possible).toEqual(expect.arrayContaining(statusesOf(later)));
     const slowest = Math.max(...answers.map(({ milliseconds }) => milliseconds));
     expect.soft(slowest).toBeLessThan(BLOCK + DEADLINE + late + starved);
     expect.soft(recovery).toBeLessThan(RECOVERY);
-    // The requests that arrived meanwhile are handled all at once, and may fill the queue.
+    // The requests that arrived during the block are handled all at once, and may fill the queue.
     const lines = news.split('\n').filter((line) => line.trim() !== '');
     const others = lines.filter((line) => !/this process was blocked for|maxConcurrency/.test(line));
     expect.soft(others).toEqual([]);

@@ -26,21 +26,21 @@ const RATE = 200;
 
 /** The default `timeout` of the service, and 10 %, in milliseconds. */
 const DEADLINE = 3000 * 1.1;
-/** Within which logins work again when the fault is over, in milliseconds. */
+/** The limit on the time until logins work again after a fault, in milliseconds. */
 const RECOVERY = 5000;
-/** For how long logins may fail when KMS has started again, in milliseconds: until the circuit tries it. */
+/** How long logins may fail after KMS has restarted, in milliseconds: until the circuit probes it. */
 const COMING_BACK = 3000;
-/** Within which the service lets go of what it does not need any more, in seconds. */
+/** The limit on the time until the service has released what it no longer needs, in seconds. */
 const SETTLING = 10;
-/** By which the heap may differ from that of the warm service, whatever has happened since, in bytes. */
+/** How much larger the heap may be than that of the warm service, in bytes. */
 const HEAP_TOLERANCE = 8 * 2 ** 20;
-/** What the 99th percentile of verifications may be in any case, in milliseconds: machines are noisy. */
+/** A 99th percentile of verifications that is always allowed, in milliseconds: machines are noisy. */
 const FAST = 100;
-/** By how much the measurement itself may be late, in milliseconds. */
+/** The limit on the delay of the measurement itself, in milliseconds. */
 const LATE = 300;
 const ATTEMPTS = 4;
 const BUSY = 'this machine is too busy to measure anything';
-/** The default `maxConcurrency`, and some that were given up and whose end HAProxy has yet to notice. */
+/** The default `maxConcurrency`, plus some closed connections that HAProxy has not noticed yet. */
 const CONNECTIONS = 60;
 
 let directory: string;
@@ -71,7 +71,7 @@ afterAll(async () => {
 
 test('without a fault, every request is answered 200', async ({ task, onTestFinished }) => {
   await load(service.url, goodTokens, RATE, 3);
-  const { answers, ...timing } = await measuredInPeace();
+  const { answers, ...timing } = await measuredUndisturbed();
   const row = { fault: 'none', ...describeAnswers(answers), ...timing, verified: await verified(answers) };
   onTestFinished(() => void table.push({ ...row, verdict: task.result?.state }));
 
@@ -81,14 +81,14 @@ test('without a fault, every request is answered 200', async ({ task, onTestFini
   expect.soft(row.slowest).toBeLessThan(DEADLINE + timing.late);
   expect.soft(row.connections).toBeLessThanOrEqual(CONNECTIONS);
   expect.soft(row.verified).toBe(answers.length / 2);
-  expect.soft(leaksIn(service.said(), tokensOf(answers))).toEqual([]);
+  expect.soft(leaksIn(service.logged(), tokensOf(answers))).toEqual([]);
 
   await setTimeout(2000);
   baseline.usage = await service.usage();
 });
 
-/** Again if something else keeps the machine busy: all other measurements are compared with this one. */
-async function measuredInPeace(): Promise<Awaited<ReturnType<typeof measured>>> {
+/** Repeats the measurement while the machine is busy: all other measurements are compared with this one. */
+async function measuredUndisturbed(): Promise<Awaited<ReturnType<typeof measured>>> {
   for (let attempt = 1; ; attempt += 1) {
     const measurement = await measured();
     const verifyTimes = millisecondsOf(measurement.answers, 'verify');
@@ -99,13 +99,13 @@ async function measuredInPeace(): Promise<Awaited<ReturnType<typeof measured>>> 
   }
 }
 
-describe('while there is a fault, verification goes on, and logins are answered 200 or 503 in time', () => {
+describe('during a fault, tokens verify, and logins are answered 200 or 503 in time', () => {
   test.for(chosenFaults().map((fault) => [fault.name, fault] as const))(
     '%s',
     async ([, fault], { task, onTestFinished }) => {
       const row: Row = { fault: fault.name };
       onTestFinished(() => void table.push({ ...row, verdict: task.result?.state }));
-      const said = service.said().length;
+      const logged = service.logged().length;
 
       const { answers, ...timing } = await during(fault, measured);
       const logins = answers.filter(({ route }) => route === 'sign');
@@ -114,84 +114,87 @@ describe('while there is a fault, verification goes on, and logins are answered 
       Object.assign(row, describeAnswers(answers), timing, { verified: await verified(answers) });
 
       expect.soft(timing.late, BUSY).toBeLessThan(LATE);
-      // Nobody waits for longer than the deadline.
+      // No request takes longer than the deadline.
       expect.soft(row.slowest).toBeLessThan(DEADLINE + timing.late);
-      // Nobody is told that a token is bad, or nothing at all.
+      // Logins have only the expected statuses: no 401, and no lost answer.
       expect.soft(fault.logins).toEqual(expect.arrayContaining(statusesOf(logins)));
       expect.soft(statusesOf(logins)).toContain(fault.logins.at(-1));
-      // As many get a token as can.
+      // Enough logins succeed.
       const toKms = logins.filter(({ sentAt }) => kms.wasUp(sentAt, COMING_BACK));
       expect.soft(tokensOf(toKms).length / toKms.length).toBeGreaterThanOrEqual(fault.good ?? 0);
-      // KMS is not asked more often at a time, whatever it does.
+      // The number of concurrent calls stays bounded.
       expect.soft(timing.connections).toBeLessThanOrEqual(CONNECTIONS);
-      // A token that was handed out is good everywhere.
+      // Every issued token verifies with another library.
       expect.soft(row.verified).toBe(tokens.length);
-      // Verification does not notice.
+      // Verification is not affected.
       expect.soft(statusesOf(verifications)).toEqual(['200']);
       const verifyTimes = millisecondsOf(verifications, 'verify');
       expect.soft(percentile(verifyTimes, 50)).toBeLessThanOrEqual(2 * baseline.verifyP50 + 5);
       const longest = Math.max(FAST, 3 * baseline.verifyP99) + timing.late;
       expect.soft(percentile(verifyTimes, 99)).toBeLessThan(longest);
 
-      // When it is over, it is over.
+      // Logins work again soon after the fault.
       const recovery = await untilLoginsWork(service.url, RECOVERY);
       row.recovery = Math.round(recovery);
       expect.soft(recovery).toBeLessThan(RECOVERY);
 
-      // Nothing is left behind.
-      const usage = await service.usageOnce((latest) => handlesMore(latest).length === 0, SETTLING);
+      // Memory and handles are released.
+      const usage = await service.usageOnce((latest) => additionalHandles(latest).length === 0, SETTLING);
       row.heap = ((usage.heap - baseline.usage.heap) / 2 ** 20).toFixed(1);
-      row.handles = handlesMore(usage).join(' ') || '0';
+      row.handles = additionalHandles(usage).join(' ') || '0';
       expect.soft(usage.heap - baseline.usage.heap).toBeLessThan(HEAP_TOLERANCE);
-      expect.soft(handlesMore(usage)).toEqual([]);
+      expect.soft(additionalHandles(usage)).toEqual([]);
 
-      // The log says what it was.
-      const news = service.said().slice(said);
+      // The log names the cause.
+      const news = service.logged().slice(logged);
       expect.soft(news).toMatch(fault.log);
-      // Nothing is told to those whom it does not concern.
+      // Neither the log nor a refusal contains secrets.
       expect.soft(leaksIn(news, [...goodTokens, ...tokens])).toEqual([]);
       const refused = answers.filter(({ status }) => status !== 200);
       const refusals = refused.map(({ headers, body }) => `${headers}\n${body}`).join('\n');
       expect.soft(leaksIn(refusals, [...goodTokens, ...tokens])).toEqual([]);
-      // What Node and the SDK warn of: too many listeners, too few sockets.
+      // Node.js and the SDK print no warning, such as too many listeners or too few sockets.
       expect.soft(news.match(/^.*\bwarn(ing)?\b.*$/gim) ?? []).toEqual([]);
     },
   );
 });
 
-describe('SIGTERM in the middle of load', () => {
+describe('SIGTERM under load', () => {
   test.for([
     ['while KMS answers', undefined],
     ['while KMS is silent', 'silent'],
-  ] as const)('%s, ends it in time with code 0, and who asked before is answered', async ([, fault]) => {
-    const ending = await startService(proxy.url);
-    await load(ending.url, goodTokens, RATE, 2);
+  ] as const)(
+    '%s, ends the service in time with code 0, and earlier requests are answered',
+    async ([, fault]) => {
+      const ending = await startService(proxy.url);
+      await load(ending.url, goodTokens, RATE, 2);
 
-    await proxy.setFault(fault);
-    const answering = load(ending.url, goodTokens, RATE, 3);
-    // Before the first calls have waited for as long as they may.
-    await setTimeout(2000);
-    const terminated = performance.now();
-    ending.terminate();
-    const code = await ending.exit;
-    const took = performance.now() - terminated;
-    const { answers, late } = await answering;
-    await proxy.setFault();
+      await proxy.setFault(fault);
+      const answering = load(ending.url, goodTokens, RATE, 3);
+      // Before the first calls time out.
+      await setTimeout(2000);
+      const terminated = performance.now();
+      ending.terminate();
+      const code = await ending.exit;
+      const took = performance.now() - terminated;
+      const { answers, late } = await answering;
+      await proxy.setFault();
 
-    // What is on its way while connections close is the sender's to send again.
-    const before = answers.filter(({ sentAt }) => sentAt < terminated - 50);
-    console.log(
-      `SIGTERM, KMS ${fault ?? 'answers'}: ended with ${code} after ${took.toFixed(0)} ms; before it`,
-      countsOf(before),
-      'after it',
-      countsOf(answers.filter(({ sentAt }) => sentAt >= terminated - 50)),
-    );
-    expect.soft(late, BUSY).toBeLessThan(LATE);
-    expect.soft(code).toBe(0);
-    expect.soft(took).toBeLessThan(DEADLINE + late);
-    expect.soft(statusesOf(before)).toEqual(fault ? ['200', '503 with Retry-After'] : ['200']);
-    expect.soft(Math.max(...before.map(({ milliseconds }) => milliseconds))).toBeLessThan(DEADLINE + late);
-  });
+      // Requests that arrive while connections close may be lost; their senders have to repeat them.
+      const before = answers.filter(({ sentAt }) => sentAt < terminated - 50);
+      console.log(
+        `SIGTERM, KMS ${fault ?? 'answers'}: ended with ${code} after ${took.toFixed(0)} ms; before it`,
+        countsOf(before),
+        'after it',
+        countsOf(answers.filter(({ sentAt }) => sentAt >= terminated - 50)),
+      );
+      expect.soft(late, BUSY).toBeLessThan(LATE);
+      expect.soft(code).toBe(0);
+      expect.soft(took).toBeLessThan(DEADLINE + late);
+      expect.soft(statusesOf(before)).toEqual(fault ? ['200', '503 with Retry-After'] : ['200']);
+      expect.soft(Math.max(...before.map(({ milliseconds }) => milliseconds))).toBeLessThan(DEADLINE + late);
+    },
+  );
 });
 
 async function during<T>(fault: Fault, run: () => Promise<T>): Promise<T> {
@@ -229,7 +232,7 @@ async function freshToken(count: number): Promise<string> {
   return tokenOf(await login(service.url, count));
 }
 
-/** How many of the tokens that were handed out another library finds good. */
+/** How many of the issued tokens another library accepts. */
 async function verified(answers: readonly Answer[]): Promise<number> {
   const rules = { algorithms: ['ES256'], issuer: 'token-service', audience: 'resource-server' };
   const results = await Promise.allSettled(
@@ -238,8 +241,8 @@ async function verified(answers: readonly Answer[]): Promise<number> {
   return results.filter(({ status }) => status === 'fulfilled').length;
 }
 
-/** What there is more of than in the warm service. */
-function handlesMore({ handles }: Usage): string[] {
+/** The types of handles of which there are more than in the warm service. */
+function additionalHandles({ handles }: Usage): string[] {
   return [...handles].flatMap(([type, count]) => {
     const more = count - (baseline.usage.handles.get(type) ?? 0);
     return more > 0 ? [`${type} +${more}`] : [];

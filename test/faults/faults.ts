@@ -2,17 +2,17 @@ import type { LocalKmsFault } from 'nestjs-kms-jwt/local';
 
 export interface Fault {
   name: string;
-  /** What logins may be answered meanwhile; the last of these must be among the answers, to show that the fault was there. */
+  /** The statuses that logins may have; the last one must occur, which proves that the fault was active. */
   logins: readonly string[];
-  /** What the service must log of it, as a sign that it was this fault that it met. */
+  /** A line that the service must log, which proves that it met this fault. */
   log: RegExp;
-  /** Which part of the logins must be answered 200 all the same, of those that were sent while KMS was up. */
+  /** The least share of 200 among the logins that were sent while KMS was up. */
   good?: number;
-  /** What the network does: a backend of haproxy.cfg. */
+  /** A fault of the network: a backend of haproxy.cfg. */
   network?: string;
-  /** What KMS itself does. */
+  /** A fault of KMS itself. */
   kms?: LocalKmsFault;
-  /** KMS is killed, and starts again, in the middle. */
+  /** KMS is killed and restarted under load. */
   restart?: true;
 }
 
@@ -51,17 +51,17 @@ const FAULTS: readonly Fault[] = [
     kms: { kind: 'error', name: 'ExpiredTokenException', message: EXPIRED },
   },
   { name: 'silent', logins: REFUSED, log: UNANSWERED, network: 'silent' },
-  // As long as the deadline: a call may come through.
+  // The delay equals the deadline, so a call may succeed.
   { name: '3s-late', logins: MIXED, log: UNANSWERED, network: '3s-late' },
-  // 50 calls at a time are 50 a second: half of those that are asked for.
+  // 50 concurrent calls are 50 a second: half of the load.
   { name: '1s-late', logins: MIXED, log: /maxConcurrency \(\d+\)/, good: 0.35, network: '1s-late' },
   { name: 'reset', logins: REFUSED, log: /KMS could not be reached .*\(ECONNRESET/, network: 'reset' },
   { name: 'corrupted', logins: REFUSED, log: /A token was withheld/, kms: { kind: 'corruptSignature' } },
-  // While KMS is down, HAProxy answers with the same page.
+  // While KMS is down, HAProxy answers with its own HTML page.
   { name: 'restart', logins: MIXED, log: HTML, good: 0.9, restart: true },
 ];
 
-/** All, or those that `FAULTS=name,name` names. */
+/** All faults, or those in `FAULTS=name,name`. */
 export function chosenFaults(names = process.env['FAULTS']): readonly Fault[] {
   if (!names) return FAULTS;
   return names.split(',').map((name) => {

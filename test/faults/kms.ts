@@ -6,7 +6,7 @@ import type { LocalKmsFault } from 'nestjs-kms-jwt/local';
 
 const PROGRAM = fileURLToPath(new URL('processes/kms.mjs', import.meta.url));
 
-/** KMS: a LocalKms in a process of its own, which can be killed and started again. */
+/** A LocalKms in a separate process, which can be killed and restarted. */
 export class Kms {
   private child!: ChildProcess;
   private ended!: Promise<never>;
@@ -15,7 +15,7 @@ export class Kms {
   private startedAt = -Infinity;
   private killedAt = Infinity;
 
-  /** @param keyFile outlives the process */
+  /** @param keyFile keeps the key over restarts */
   constructor(private readonly keyFile: string) {}
 
   async start(): Promise<void> {
@@ -34,15 +34,15 @@ export class Kms {
     this.startedAt = performance.now();
   }
 
-  /** @returns whether KMS was up then, and had been for so many milliseconds since it last started again */
+  /** Whether KMS was up at that time, and for at least `since` milliseconds after its last restart. */
   wasUp(at: number, since: number): boolean {
     return at < this.killedAt || at >= this.startedAt + since;
   }
 
   /**
-   * From now on, until it is told otherwise.
+   * Sets the fault until the next call; none without an argument.
    *
-   * @returns how many Sign requests have come since its start
+   * @returns the number of Sign requests since its start
    */
   async setFault(fault?: LocalKmsFault): Promise<number> {
     this.child.send({ fault });

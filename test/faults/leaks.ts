@@ -1,9 +1,9 @@
 import { AWS_SECRETS } from './service.js';
 
-/** Claims and passwords of the example's users, and how every part of a token that is JSON begins. */
+/** Claims and passwords of the example's users, and the beginning of each JSON part of a token. */
 const FORBIDDEN = [/"sub"/, /\bada\b/, /\bbob\b/, /lovelace/, /builder/, /\beyJ/];
 
-/** What stands in a text and must not, each once. */
+/** The secrets in a text, each once. */
 export function leaksIn(text: string, tokens: readonly string[]): string[] {
   const parts = new Set(tokens.flatMap((token) => token.split('.')));
   const words = [...new Set(text.match(/[\w-]{20,}/g))];

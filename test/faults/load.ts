@@ -12,12 +12,12 @@ const USERS = [
 
 export interface Answer {
   route: 'sign' | 'verify';
-  /** When it was sent, as performance.now() says. */
+  /** When the request was sent, as performance.now(). */
   sentAt: number;
   milliseconds: number;
-  /** That of HTTP, or the code of what became of the connection. */
+  /** The HTTP status, or the error code of the connection. */
   status: number | string;
-  /** As text, to look for what must not be there. */
+  /** As text, to search it for secrets. */
   headers: string;
   retryAfter: string | undefined;
   body: string;
@@ -25,15 +25,15 @@ export interface Answer {
 
 export interface Load {
   answers: Answer[];
-  /** By how many milliseconds an answer may have been noticed too late, as this process had something else to do. */
+  /** By how many milliseconds this process may have noticed an answer too late. */
   late: number;
 }
 
 /**
- * So many requests a second, half of them logins and half of them with a token, each sent when its time has come, whatever
- * has become of those before it.
+ * Sends `rate` requests a second, half of them logins and half of them with a token, each at its time, whether or not the earlier
+ * ones are answered.
  *
- * @param tokens that are good
+ * @param tokens valid tokens
  */
 export async function load(
   url: string,
@@ -67,7 +67,7 @@ export function login(url: string, count: number, agent?: Agent): Promise<Answer
   return ask('sign', `${url}/auth/login`, { method: 'POST', headers, agent }, JSON.stringify(user));
 }
 
-/** Of an answer to a login. */
+/** The token in the answer to a login. */
 export function tokenOf({ body }: Answer): string {
   return (JSON.parse(body) as { access_token: string }).access_token;
 }
@@ -89,7 +89,7 @@ export function countsOf(answers: readonly Answer[]): Record<string, number> {
   return counts;
 }
 
-/** Milliseconds until ten logins in a row began to work; Infinity if they do not within twice the limit. */
+/** Milliseconds until the first of ten successful logins in a row; Infinity if there are none within twice the limit. */
 export async function untilLoginsWork(url: string, limit: number): Promise<number> {
   const started = performance.now();
   let row: Answer[] = [];

@@ -9,7 +9,7 @@ import { freePort } from '../support/free-port.js';
 
 const CONFIG = fileURLToPath(new URL('haproxy.cfg', import.meta.url));
 
-/** HAProxy, which stands in for all that is between the service and KMS. */
+/** HAProxy, which simulates the network between the service and KMS. */
 export class Proxy {
   private child!: ChildProcess;
   url = '';
@@ -41,7 +41,7 @@ export class Proxy {
     if (answer !== '') throw new Error(`haproxy: ${answer}`);
   }
 
-  /** How many connections the service had at a time, at most, since the fault was set. */
+  /** The most concurrent connections of the service since the fault was set. */
   async mostConnections(): Promise<number> {
     const [names = [], ...rows] = (await this.ask('show stat')).split('\n').map((line) => line.split(','));
     const network = rows.find(([name]) => name === 'network');

@@ -5,14 +5,14 @@ import { Example } from '../examples/example.js';
 
 const USAGE = new URL('processes/usage.mjs', import.meta.url);
 
-/** Stand in nothing that the service says. */
+/** The service must not print or send these. */
 export const AWS_SECRETS = ['the-secret-access-key-of-the-service', 'the-session-token-of-the-service'];
 
-/** What the service holds on to when it has nothing to do. */
+/** The memory and the handles of the idle service. */
 export interface Usage {
   /** Bytes. */
   heap: number;
-  /** How many of each type. */
+  /** The number of handles by type. */
   handles: ReadonlyMap<string, number>;
 }
 
@@ -27,9 +27,9 @@ const STATIC_CREDENTIALS = {
 };
 
 /**
- * The example, in a process of its own, with nothing changed but where it finds KMS and credentials.
+ * Starts the unchanged example in a separate process, with this KMS and these credentials.
  *
- * @param credentials the variables of its environment that say where its credentials are
+ * @param credentials environment variables for its credentials
  */
 export async function startService(kmsUrl: string, credentials: Record<string, string> = STATIC_CREDENTIALS) {
   const { child, ...service } = await example.start({
@@ -39,10 +39,10 @@ export async function startService(kmsUrl: string, credentials: Record<string, s
     AWS_REGION: 'us-east-1',
     ...credentials,
   });
-  // At its start it says who may log in.
-  let said = '';
+  // Only the output after the start, which names the users.
+  let logged = '';
   for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    stream.on('data', (chunk: Buffer) => (logged += chunk.toString()));
   }
 
   const usage = async (message: string | number = 'usage'): Promise<Usage> => {
@@ -57,24 +57,24 @@ export async function startService(kmsUrl: string, credentials: Record<string, s
 
   return {
     ...service,
-    /** All that it has said since its start, on either stream, in this order. */
-    said: () => said,
+    /** All output since its start, of stdout and stderr in order. */
+    logged: () => logged,
     terminate: () => child.kill('SIGTERM'),
     usage: () => usage(),
     /** Blocks its event loop. */
     block: async (milliseconds: number): Promise<void> => void (await usage(milliseconds)),
-    /** Stops the process, and continues it. */
+    /** Stops the process, and continues it after this time. */
     freeze: async (milliseconds: number): Promise<void> => {
       child.kill('SIGSTOP');
       await setTimeout(milliseconds);
       child.kill('SIGCONT');
     },
-    /** For how many milliseconds of its life it was ready to run, and others had the processor. */
+    /** For how many milliseconds since its start the process was runnable but had no CPU. */
     starved: async (): Promise<number> => {
       const [, nanoseconds] = (await readFile(`/proc/${child.pid}/schedstat`, 'utf8')).split(' ');
       return Number(nanoseconds) / 1e6;
     },
-    /** Asks until that is as it should be; gives the last answer if it never is. */
+    /** Polls the usage until it is settled, and returns the last one. */
     usageOnce: async (isSettled: (usage: Usage) => boolean, seconds: number): Promise<Usage> => {
       const end = performance.now() + seconds * 1000;
       let latest = await usage();

@@ -3,10 +3,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AWS_SECRETS } from './service.js';
 
-/** The time that an answer takes, in milliseconds. The SDK asks again and again in the last five minutes of its credentials. */
+/** The latency of an answer, in milliseconds. The SDK asks repeatedly in the last five minutes of its credentials. */
 const DELAY = 500;
 
-/** AWS STS, as AssumeRoleWithWebIdentity of it: it answers, or it does not. */
+/** AWS STS with AssumeRoleWithWebIdentity only, which can be made silent. */
 export class Sts {
   isSilent = false;
   /** The time from an answer until its credentials expire, in milliseconds. */

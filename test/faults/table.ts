@@ -1,6 +1,5 @@
 import type { Answer } from './load.js';
 
-/** Of the numbers, in their order, the one that so many of a hundred do not exceed. */
 export function percentile(numbers: readonly number[], percent: number): number {
   const sorted = numbers.toSorted((one, other) => one - other);
   return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * percent) / 100))] ?? Number.NaN;
@@ -10,7 +9,7 @@ export function millisecondsOf(answers: readonly Answer[], route: Answer['route'
   return answers.filter((answer) => answer.route === route).map(({ milliseconds }) => milliseconds);
 }
 
-/** What a line of the table says of the answers. */
+/** The columns of the table that describe the answers. */
 export function describeAnswers(answers: readonly Answer[]) {
   const count = (status: number) => answers.filter((answer) => answer.status === status).length;
   const middleAndSlow = (route: Answer['route']) => {

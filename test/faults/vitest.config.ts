@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     dir: fileURLToPath(new URL('.', import.meta.url)),
     include: ['*.test.ts'],
-    // Each measures times under load.
+    // Each file measures times under load.
     fileParallelism: false,
     testTimeout: 180_000,
     hookTimeout: 30_000,

@@ -4,15 +4,15 @@ import type { KeyRing } from '../../src/keys/key-ring.js';
 import { type Instance, type Knowledge, verifier } from './instance.js';
 import type { Machine } from './time.js';
 
-/** For how long the route lets a key set be used, in milliseconds: `max-age` and `stale-while-revalidate`. */
+/** How long a cache may use a key set, in milliseconds: `max-age` plus `stale-while-revalidate`. */
 const LIFETIME = 360_000;
 
 /** The key set of an instance, as its route serves it. */
 export interface Answer {
   readonly from: Instance;
-  /** In true time. */
+  /** In simulated time. */
   readonly at: number;
-  /** What the instance knew then. */
+  /** The knowledge of the instance at that time. */
   readonly knowledge: Knowledge;
   readonly kids: readonly string[];
   readonly isNoStore: boolean;
@@ -21,7 +21,7 @@ export interface Answer {
 async function answerOf(instance: Instance): Promise<Answer> {
   const keys = await instance.ring.all();
   const { now } = instance.machine.time;
-  // What KMS shows in this moment has not reached the ring yet.
+  // Answers of KMS at this very moment have not reached the ring yet.
   const seen = new Map([...instance.knowledge.seen].filter(([, at]) => at < now));
   return {
     from: instance,
@@ -52,7 +52,7 @@ export class Cache {
 
   constructor(private readonly balancer: LoadBalancer) {}
 
-  /** The key set, if it lacks the key; undefined if it has the key, or if it may not be kept. */
+  /** The cached key set if it lacks the key; undefined if it has the key, or if it may not be cached. */
   async lacks(kid: string, now: number): Promise<Answer | undefined> {
     const answer = await this.answer(now);
     return !answer || answer.isNoStore || answer.kids.includes(kid) ? undefined : answer;
@@ -66,7 +66,7 @@ export class Cache {
   }
 }
 
-/** A service that verifies with the key set that the load balancer serves. */
+/** A service that verifies with the key set from the load balancer. */
 export class VerifyOnlyService {
   readonly ring: KeyRing;
   /** The last two answers. */

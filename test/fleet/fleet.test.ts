@@ -4,15 +4,15 @@ import { runSchedule } from './fleet.js';
 import type { Exception } from './promises.js';
 import { schedules } from './schedule.js';
 
-/** `npm run test:fleet` sets more. */
+/** `npm run test:fleet` sets a higher number. */
 const SCHEDULES = Number(process.env['FLEET_SCHEDULES'] ?? 200);
 const SIZE = Number(process.env['FLEET_SIZE'] ?? 5);
-/** To run one schedule again: both are printed when it fails. By default many schedules are new ones each time, and few are not. */
+/** To rerun one schedule; both are printed when it fails. By default the seed is fixed for few schedules, and random for many. */
 const { FLEET_SEED, FLEET_PATH } = process.env;
 const USUAL_SEED = 1;
-/** `no` reports the first schedule that fails, and looks for no shorter one. */
+/** `no` reports the first schedule that fails, without shrinking it. */
 const { FLEET_SHRINK } = process.env;
-/** From here on each exception is so frequent that none of them means that it is not simulated. */
+/** So many schedules must contain each of the exceptions. */
 const MANY = 5000;
 
 test(`valid tokens are accepted everywhere, in ${SCHEDULES} schedules of ${SIZE} instances`, async () => {
@@ -46,7 +46,7 @@ test(`valid tokens are accepted everywhere, in ${SCHEDULES} schedules of ${SIZE}
       'a pause that only the wall clock shows',
       'a start without a store',
       'activationDelay: 0',
-      'an active key put away early',
+      'an active key that is disabled or distrusted',
       'an alias that flaps',
       'requestAlias',
       'two key sets in a row that may not be cached',

@@ -10,14 +10,14 @@ const REFRESH_INTERVAL = 300;
 /** When instances first sign, and how often, in milliseconds. */
 const FIRST_SIGNATURE = 60_000;
 const SIGNS_EVERY = 45_000;
-/** By how much two wall clocks may differ, in seconds. */
+/** The most by which two wall clocks may differ, in seconds. */
 const CLOCK_TOLERANCE = 5;
-/** By how much a clock may go too fast or too slow, as a share of time. */
+/** The most by which a clock may be too fast or too slow, as a share of time. */
 const MAX_DRIFT = 50e-6;
 const CACHES = 2;
-/** How often somebody sends the service that only verifies a token with an unknown kid, in milliseconds. */
+/** The interval at which the verify-only service receives a token with an unknown kid, in milliseconds. */
 const UNKNOWN_EVERY = 4 * SIGNS_EVERY;
-/** Of so many instances, one has a store: reading and writing it takes most of the time of a schedule. */
+/** One of so many instances has a store, because reading and writing it takes most of the time of a schedule. */
 const STORE_EVERY = 10;
 
 export interface Outcome {
@@ -69,7 +69,7 @@ class Fleet {
     for (const event of this.schedule.events) this.time.at(event.at * 1000, () => this.apply(event));
     for (let at = FIRST_SIGNATURE; at <= HORIZON * 1000 && !this.failure; at += SIGNS_EVERY) {
       await this.time.runUntil(at);
-      // It fetches the key set, and cannot again within the 30 seconds after that.
+      // It fetches the key set, and cannot fetch again for 30 seconds.
       if ((at - FIRST_SIGNATURE) % UNKNOWN_EVERY === 0)
         for (const service of this.services) void service.refuses('unknown');
       await this.signEverywhere();
@@ -81,7 +81,7 @@ class Fleet {
     return this.promises;
   }
 
-  /** A signature that waits for a look-up is recorded when it comes. */
+  /** A signature that waits for a look-up is recorded when it is made. */
   private async signEverywhere(): Promise<void> {
     for (const instance of this.instances.filter(({ isRunning }) => isRunning)) {
       instance.sign().then(
@@ -131,7 +131,7 @@ class Fleet {
         }
         return;
       case 'clock':
-        // What stands still sets no clock.
+        // A frozen machine cannot set its clock.
         if (machine.frozen) return;
         this.setClock(instance, event.by);
         return end(() => machine.whenRunning(() => this.correctClock(instance, event.by)));
@@ -148,7 +148,7 @@ class Fleet {
     jumps.push(this.time.now);
   }
 
-  /** Not in the moment in which a machine runs again, or the correction would hide for how long it was frozen. */
+  /** Not at the moment of a thaw: the correction would hide the duration of the freeze. */
   private correctClock(instance: Instance, by: number): void {
     this.time.after(SIGNS_EVERY + 1000, () => this.setClock(instance, -by));
   }

@@ -17,32 +17,32 @@ export interface Options {
   readonly requestAlias: boolean;
 }
 
-/** What an instance knows since its last start. */
+/** The knowledge of an instance since its last start. */
 export interface Knowledge {
-  /** How it has come to its first key. */
+  /** Whether its first keys came from KMS or from the store. */
   readonly started: 'fresh' | 'resumed';
-  /** How many look-ups had been answered before. */
+  /** The number of look-ups answered before this start. */
   readonly lookupsBefore: number;
-  /** How many look-ups had been answered before it last started without a store. */
+  /** The number of look-ups answered before its last start without a store. */
   readonly lookupsForgotten: number;
-  /** When KMS has last shown it a key that it has, in true time, by `kid`. */
+  /** When KMS last returned each key that it has, in simulated time, by `kid`. */
   readonly seen: ReadonlyMap<string, number>;
 }
 
-/** One instance of the service, over its restarts. */
+/** One instance of the service, across restarts. */
 export class Instance {
   ring!: KeyRing;
   keys!: TrustedKeys;
   isUp = false;
   knowledge: Knowledge = { started: 'fresh', lookupsBefore: 0, lookupsForgotten: 0, seen: new Map() };
-  /** When look-ups were answered, by which key, in true time, and whether that key was known then. */
+  /** The answered look-ups: when, in simulated time, with which key, and whether that key was known. */
   readonly lookups: { readonly at: number; readonly kid: string; readonly isKnown: boolean }[] = [];
-  /** When a clock was wrong, or the machine frozen, in true time. */
+  /** When a clock was set, or the machine thawed, in simulated time. */
   readonly jumps: number[] = [];
-  /** When the machine ran again after a pause that only the wall clock shows, in true time. */
+  /** When the machine thawed after a pause that only the wall clock shows, in simulated time. */
   readonly pauses: number[] = [];
   distrusted: string[] = [];
-  /** Those of its last start. */
+  /** The `distrustedKeys` of its last start. */
   configured: readonly string[] = [];
   isStoreFailing = false;
   private stored: StoredRing | undefined;
@@ -57,7 +57,7 @@ export class Instance {
     private readonly hasStore: boolean,
   ) {}
 
-  /** Starts it, again and again if KMS is away. */
+  /** Starts it, and retries while KMS is unavailable. */
   start(): void {
     this.configured = this.distrusted;
     const started = this.stored && !this.isStoreFailing ? 'resumed' : 'fresh';
@@ -122,7 +122,7 @@ export class Instance {
     return key.kid;
   }
 
-  /** Whether a token of that key is refused with a 401; a 503 is none. */
+  /** Whether a token of this key is refused with 401, not with 503. */
   async refuses(kid: string): Promise<boolean> {
     try {
       return (await this.ring.find(kid)) === undefined;
@@ -141,7 +141,7 @@ export class Instance {
 
   private store(): KmsJwtRingStore {
     const fail = () => {
-      if (this.isStoreFailing) throw new Error('the store is away');
+      if (this.isStoreFailing) throw new Error('the store is unavailable');
     };
     return {
       load: async () => {

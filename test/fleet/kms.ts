@@ -4,7 +4,7 @@ import type { KmsPublicKey } from '../../src/kms/kms-gateway.js';
 import type { Machine } from './time.js';
 
 export const ALIAS = 'alias/auth';
-/** For how long KMS may answer with the key from before a move, in milliseconds. */
+/** How long KMS may answer with the former key after a move, in milliseconds. */
 export const PROPAGATION = 300_000;
 
 const LATENCY = 20;
@@ -21,18 +21,18 @@ const KEYS: readonly KmsPublicKey[] = Array.from({ length: 8 }, (_, index) => {
 
 export type Operation = 'GetPublicKey' | 'Sign';
 
-/** For how long the alias points to a key. */
+/** A time in which the alias points to one key. */
 export interface Tenure {
   readonly kid: string;
   readonly from: number;
   until: number;
 }
 
-/** KMS: an alias that moves, which callers see with a delay of their own. */
+/** A KMS with one alias, whose moves each caller sees with a different delay. */
 export class SimulatedKms {
   readonly tenures: Tenure[] = [{ kid: '0', from: -1e9, until: Infinity }];
   readonly disabled = new Set<string>();
-  /** Until when operations fail, by the index of the instance. */
+  /** Until when operations fail, by instance and operation. */
   private readonly partitions = new Map<string, number>();
 
   /** @param delay by how much an answer is out of date, as a share of PROPAGATION; it may differ each time */

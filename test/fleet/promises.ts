@@ -4,17 +4,17 @@ import type { Instance, Knowledge, Options } from './instance.js';
 import { PROPAGATION, type SimulatedKms, type Tenure } from './kms.js';
 
 const JITTER = 1.1;
-/** The time to the next try of a look-up that has failed, in milliseconds. */
+/** The time until a failed look-up is retried, in milliseconds. */
 const RETRY = 35_000;
 /** How long every cache may keep a key set, in milliseconds. */
 const CACHED = 360_000;
 
-/** What the documentation says is no promise, by name. */
+/** The cases that the documentation excludes from its promises. */
 export type Exception =
   | 'a start without a store'
   | 'a late look-up'
   | 'a pause that only the wall clock shows'
-  | 'an active key put away early'
+  | 'an active key that is disabled or distrusted'
   | 'activationDelay: 0'
   | 'requestAlias'
   | 'a key that was active while an instance was away'
@@ -25,14 +25,14 @@ export class BrokenPromise extends Error {
   override readonly name = 'BrokenPromise';
 }
 
-/** What holds for every token that an instance signs within its promises. */
+/** The promises of the documentation: every token is accepted everywhere until it expires. */
 export class Promises {
   readonly exceptions = new Map<Exception, number>();
   signed = 0;
   refused = 0;
-  /** Until when tokens are valid, in true time, by the tenure of their key in which they were signed, or after it. */
+  /** Until when tokens are valid, in simulated time, by the tenure of their key in or after which they were signed. */
   private readonly validUntil = new Map<Tenure, number>();
-  /** The tenure of the key that an instance has signed with last since its start. */
+  /** The tenure of the key with which an instance last signed since its start. */
   private readonly lastSigned = new Map<Knowledge, Tenure>();
   private readonly seenWithin: number;
   private readonly distrusted = new Set<string>();
@@ -44,7 +44,7 @@ export class Promises {
     this.seenWithin = options.refreshInterval * JITTER * 1000 + PROPAGATION;
   }
 
-  /** A token was signed now. */
+  /** Records a token that was signed now. */
   record(instance: Instance, kid: string, now: number): void {
     this.signed += 1;
     const seen = this.tenureSeen(instance, kid);
@@ -64,13 +64,13 @@ export class Promises {
     this.validUntil.set(tenure, Math.max(this.validUntil.get(tenure) ?? 0, expiry));
   }
 
-  /** An instance has not signed. It may refuse to, but not without a reason. */
+  /** Records a refusal to sign, which needs a reason. */
   refuse(instance: Instance, error: unknown, now: number, fail: (problem: BrokenPromise) => void): void {
     this.refused += 1;
     const { index, jumps, lookups } = instance;
     if (this.kms.disabled.size > 0 || this.distrusted.size > 0 || this.kms.isPartitioned(index, 'Sign', now))
       return;
-    // A look-up that failed is repeated within 30 seconds.
+    // A failed look-up is retried within 30 seconds.
     const couldNotLookUp = this.kms.isPartitioned(index, 'GetPublicKey', now - RETRY);
     const active = instance.keys.active?.kid;
     const seenAt = lookups.findLast(({ kid }) => kid === active)?.at ?? -Infinity;
@@ -83,14 +83,14 @@ export class Promises {
     );
   }
 
-  /** The key is distrusted: no promise is left for its tokens. */
+  /** Nothing is promised for the tokens of a distrusted key. */
   distrust(kid: string): void {
     this.distrusted.add(kid);
     for (const tenure of this.tenuresOf(kid)) this.validUntil.delete(tenure);
   }
 
   /**
-   * Presents each valid token everywhere. An answer that waits for a look-up comes later.
+   * Presents each valid token everywhere. An answer may arrive later, after a look-up.
    *
    * @param fail receives a broken promise
    */
@@ -140,11 +140,12 @@ export class Promises {
     const first = instance.lookups[lookupsBefore];
     if (started === 'fresh' && first && first.kid === tenure.kid && first.at >= tenure.from)
       return 'a start without a store';
-    if (this.kms.disabled.size > 0 || this.distrusted.size > 0) return 'an active key put away early';
+    if (this.kms.disabled.size > 0 || this.distrusted.size > 0)
+      return 'an active key that is disabled or distrusted';
     return this.lateBy(instance, tenure);
   }
 
-  /** In doubt about the time, it gives up the active key, and goes on with it when it sees the alias point to it again. */
+  /** An instance in doubt about the time suspends the active key until it sees that the alias still points to it. */
   private pausedBy({ lookups, pauses }: Instance, { kid, from }: Tenure): Exception | undefined {
     const seenAt = lookups.findLast((lookup) => lookup.kid === kid && lookup.at < from)?.at ?? -Infinity;
     return pauses.some((at) => at >= seenAt) ? 'a pause that only the wall clock shows' : undefined;
@@ -158,7 +159,7 @@ export class Promises {
   ): Exception | undefined {
     const { kid, from, until } = tenure;
     if (this.hasFlapped(tenure)) return 'an alias that flaps';
-    // From an earlier tenure it may know the key for a while, but not for as long as after this one.
+    // If it knows the key from an earlier tenure, it may drop it earlier than after this tenure.
     if ((seen.get(kid) ?? -Infinity) >= from) {
       return this.hasMissedMove(instance, tenure)
         ? 'a key that was active while an instance was away'
@@ -168,13 +169,13 @@ export class Promises {
     if (this.options.activationDelay === 0) return 'activationDelay: 0';
     const startedAt = instance.lookups[lookupsForgotten]?.at ?? Infinity;
     if (until < startedAt + this.seenWithin) return 'a start without a store';
-    // Others sign with it since an earlier tenure, and go on as the alias has moved back.
+    // Other instances know the key from an earlier tenure, and sign with it again after the alias has moved back.
     const hasReturned = this.tenuresOf(kid).some((earlier) => earlier.until < startedAt);
     if (hasReturned && !seen.has(kid)) return 'a start without a store';
     return this.wasAway(instance, tenure) ? 'a key that was active while an instance was away' : undefined;
   }
 
-  /** Why an answer that lacks a key may be cached: not if its instance was late, as the answer has to say then. */
+  /** Why a cached answer may lack a key. If its instance was late, nothing is excepted: the answer must be no-store. */
   private cachedBy(answer: Answer, tenure: Tenure): Exception | undefined {
     const lookup = answer.from.lookups.findLast(({ at, isKnown }) => isKnown && at <= answer.at);
     const isLate =
@@ -197,9 +198,9 @@ export class Promises {
       .find((exception) => exception !== undefined);
   }
 
-  /** Whether it could have missed that the alias came to the key, or left it for a while. */
+  /** Whether the instance could have missed that the alias came to the key, or left it for a while. */
   private lateBy({ lookups }: Instance, { from }: Tenure): Exception | undefined {
-    // A key that Sign has shown, but that was never fetched, is none that the instance could use.
+    // A key that only Sign has named was never fetched, so the instance could not use it.
     const known = lookups.filter(({ isKnown }) => isKnown);
     const isLate = known.some(({ at }, index) => {
       const before = known[index - 1]?.at ?? -Infinity;
@@ -208,14 +209,14 @@ export class Promises {
     return isLate ? 'a late look-up' : undefined;
   }
 
-  /** Whether it may have missed all of the tenure, as it did not look the alias up in time. */
+  /** Whether the instance may have missed the whole tenure, because it did not look the alias up in time. */
   private wasAway({ lookups, machine }: Instance, { from, until }: Tenure): boolean {
     const during = lookups.filter(({ at, isKnown }) => isKnown && at >= from && at <= until + PROPAGATION);
     const times = [from, ...during.map(({ at }) => at), Math.min(until, machine.time.now)];
     return times.some((at, index) => at - (times[index - 1] ?? at) > this.options.refreshInterval * 1000);
   }
 
-  /** Whether it was away as the alias moved on: the retirement of earlier keys is extended only once an instance sees a move. */
+  /** Whether it missed a later move: an instance extends the retirement of earlier keys only when it sees a move. */
   private hasMissedMove(instance: Instance, tenure: Tenure): boolean {
     const { tenures } = this.kms;
     return tenures.slice(tenures.indexOf(tenure) + 1).some((later) => {
@@ -227,7 +228,7 @@ export class Promises {
     });
   }
 
-  /** Whether the alias has pointed to this key, or since then to another, for so short a time that some may not see it. */
+  /** Whether the alias pointed to this key, or to a later one, for so short a time that some instances may not have seen it. */
   private hasFlapped(tenure: Tenure): boolean {
     const { tenures } = this.kms;
     return tenures.slice(tenures.indexOf(tenure)).some(({ from, until }) => until - from < this.seenWithin);
@@ -237,7 +238,7 @@ export class Promises {
     return this.kms.tenures.filter((tenure) => tenure.kid === kid);
   }
 
-  /** The time in which the alias pointed to the key, as far as the instance has seen. */
+  /** The last tenure of the key that the instance has seen. */
   private tenureSeen({ lookups }: Instance, kid: string): Tenure {
     const seenAt = lookups.findLast((lookup) => lookup.kid === kid)?.at ?? 0;
     return this.tenuresOf(kid).findLast(({ from }) => from <= seenAt) as Tenure;

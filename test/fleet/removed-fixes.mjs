@@ -1,4 +1,4 @@
-// Takes one fix of src/ out at a time, and expects the simulation to find the defect: npm run test:fleet:removed-fixes [NAME...]
+// Removes one fix from src/ at a time, and expects the simulation to find the defect: npm run test:fleet:removed-fixes [NAME...]
 import { execFile } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ const patches = join(import.meta.dirname, 'removed-fixes');
 const vitest = join(root, 'node_modules/vitest/vitest.mjs');
 const run = promisify(execFile);
 
-/** How many schedules may pass until a defect is found. */
+/** The defect must be found within so many schedules. */
 const SCHEDULES = 1000;
 const ENVIRONMENT = { FLEET_SCHEDULES: SCHEDULES, FLEET_SIZE: 8, FLEET_SEED: 1, FLEET_SHRINK: 'no' };
 const PARALLEL = 2;
@@ -39,7 +39,7 @@ async function find(name) {
       cpSync(join(root, path), join(folder, path), { recursive: true });
     }
     symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
-    // Outside of a repository, so that Git does not take the paths as relative to one.
+    // Git must not take the temporary folder for a part of a repository.
     const env = { ...process.env, GIT_CEILING_DIRECTORIES: tmpdir() };
     await run('git', ['apply', patch], { cwd: folder, env });
     const expected = /^Found as: (.*)$/m.exec(readFileSync(patch, 'utf8'))[1];

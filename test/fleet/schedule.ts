@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { KEY_COUNT, type Operation } from './kms.js';
 import type { Freeze } from './time.js';
 
-/** What happens to the fleet. Times and durations are seconds; an instance of -1 is all of them. */
+/** An event of the simulation. Times and durations are seconds; the instance -1 means all instances. */
 export type FleetEvent = { readonly at: number } & (
   | { readonly kind: 'move'; readonly key: number }
   | { readonly kind: 'freeze'; readonly instance: number; readonly how: Freeze; readonly for: number }
@@ -25,9 +25,9 @@ export type FleetEvent = { readonly at: number } & (
 );
 
 export interface Schedule {
-  /** For what the events leave open: jitter, skew, and which instance a request goes to. */
+  /** The seed for all that the events do not determine: jitter, skew, and the instance that serves a request. */
   readonly seed: number;
-  /** By how much answers of KMS are out of date, as a share of the longest time: never, always, or at random. */
+  /** How out of date the answers of KMS are: not at all, as much as possible, or at random. */
   readonly delay: 'none' | 'longest' | 'random';
   readonly activationDelay: 'default' | 'none' | 'requestAlias';
   readonly expiresIn: number;
@@ -100,7 +100,7 @@ export function schedules(size: number): fc.Arbitrary<Schedule> {
     },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('store' as const), at, instance, for: duration }) },
   );
-  // Not so soon that the alias flaps, and so soon that some have not activated the key of the first.
+  // Late enough that the alias does not flap, and early enough that some instances have not activated the first key.
   const secondMove = fc
     .record({ at, after: fc.integer({ min: 640, max: 1500 }), keys: fc.tuple(key, key) })
     .map(({ at: first, after, keys }): FleetEvent[] => [

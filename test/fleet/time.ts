@@ -5,7 +5,7 @@ interface Event {
   readonly run: () => void;
 }
 
-/** True time, in milliseconds, which passes from event to event. */
+/** Simulated time, in milliseconds, which advances from event to event. */
 export class SimulatedTime {
   now = 0;
   private readonly events: Event[] = [];
@@ -20,7 +20,7 @@ export class SimulatedTime {
     this.at(this.now + milliseconds, run);
   }
 
-  /** Runs all events until then; what an event has started runs to its end, or to the next wait, before the next event. */
+  /** Runs all events until then, each with all that it starts, up to the next wait. */
   async runUntil(end: number): Promise<void> {
     for (let event = this.events[0]; event && event.at <= end; event = this.events[0]) {
       this.events.shift();
@@ -32,17 +32,17 @@ export class SimulatedTime {
   }
 }
 
-/** `stopped`: by SIGSTOP, the clocks go on. `suspended`: the monotonic clock stands still. `paused`: so does `uptime`. */
+/** `stopped`: SIGSTOP; all clocks run. `suspended`: the monotonic clock stands still. `paused`: `uptime` does, too. */
 export type Freeze = 'stopped' | 'suspended' | 'paused';
 
 const START = Date.UTC(2026, 0, 1);
 
-/** A machine: its clocks, which are neither exact nor always right, and its freezes. */
+/** A machine with inexact clocks, which can be set wrong, and which can freeze. */
 export class Machine implements Clock {
   frozen: Freeze | undefined;
-  /** By how much the wall clock is wrong because it was set, in milliseconds. */
+  /** By how much the wall clock was set wrong, in milliseconds. */
   step = 0;
-  /** The same of `uptime`. */
+  /** The same for `uptime`. */
   uptimeStep = 0;
   private halted = 0;
   private asleep = 0;
@@ -50,7 +50,7 @@ export class Machine implements Clock {
   private readonly waiting: (() => void)[] = [];
 
   /**
-   * @param drift by how much the monotonic clock goes too fast, as a share of time
+   * @param drift by how much the monotonic clock is too fast, as a share of time
    * @param skew by how much the wall clock is ahead, in milliseconds
    */
   constructor(
@@ -87,13 +87,13 @@ export class Machine implements Clock {
     return () => (isCancelled = true);
   }
 
-  /** Runs it at once, or when the machine runs again. */
+  /** Runs it at once, or after the thaw of a frozen machine. */
   whenRunning(run: () => void): void {
     if (this.frozen) this.waiting.push(run);
     else run();
   }
 
-  /** A call over the network: it is sent, and its answer is read, while the machine runs. */
+  /** A call over the network. A frozen machine sends it, or reads its answer, after the thaw. */
   call<T>(milliseconds: number, answer: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       const reply = () => {

@@ -14,7 +14,7 @@ const AUDIENCE = 'orders';
 
 type Verify = (token: string) => unknown;
 
-/** Each peer as its own documentation says, given nothing but the key set. */
+/** Each library as its documentation says, given only the key set. */
 const peers: Record<string, (jwks: JsonWebKeySet) => Verify> = {
   jose: (jwks) => {
     const keySet = createLocalJWKSet(jwks);
@@ -66,7 +66,7 @@ beforeAll(async () => {
   const jwt = module.get(KmsJwtService);
   jwks = await jwt.jwks();
   tokens = [];
-  // On and on until a short r and a short s have come: each is one signature in 256.
+  // Until one signature has a short r and one a short s: each is one signature in 256.
   while (tokens.length < TOKENS || !hasShort(0) || !hasShort(32)) {
     tokens.push(await jwt.sign({ sub: `user-${tokens.length}` }));
   }
@@ -85,14 +85,14 @@ test('every signature has 64 bytes, some with a short r and some with a short s'
 });
 
 describe.each(Object.entries(peers))('%s', (_, makeVerify) => {
-  test(`accepts ${TOKENS} tokens and more in a row by the key set from jwks()`, async () => {
+  test(`accepts at least ${TOKENS} tokens with the key set from jwks()`, async () => {
     const verify = makeVerify(jwks);
     for (const [index, token] of tokens.entries()) {
       expect(await verify(token)).toMatchObject({ sub: `user-${index}`, iss: ISSUER, aud: AUDIENCE });
     }
   });
 
-  test('refuses each of them when its payload was changed', async () => {
+  test('refuses each token with a changed payload', async () => {
     const verify = makeVerify(jwks);
     for (const token of changed) {
       await expect((async () => verify(token))()).rejects.toThrow();

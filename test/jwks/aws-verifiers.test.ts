@@ -32,7 +32,7 @@ beforeEach(() => {
 });
 afterEach(() => app.close());
 
-/** An app that signs by that algorithm and serves its key set. */
+/** Starts an app that signs with this algorithm and serves its key set. */
 async function start(
   algorithm: AlgorithmName | AlgorithmName[],
   keySpec: string,
@@ -79,20 +79,20 @@ const publicJwks = (count: number) =>
     return { ...publicKey.export({ format: 'jwk' }), kid: `key-${index}` } as JsonWebKey;
   });
 
-describe('the published rules of AWS', () => {
-  test('tokens by RS256 keep those of the load balancer and of API Gateway', async () => {
+describe('the documented rules of AWS', () => {
+  test('are met by RS256 tokens, for the load balancer and for API Gateway', async () => {
     await start('RS256', 'RSA_2048');
     expect(await loadBalancer(await sign())).toEqual([]);
     expect(await apiGateway(await sign())).toEqual([]);
   });
 
-  test('tokens by the default algorithm do not', async () => {
+  test('are not met by tokens of the default algorithm', async () => {
     await start('ES256', 'ECC_NIST_P256');
     expect(await loadBalancer(await sign())).toContain('only RS256 is supported');
     expect(await apiGateway(await sign())).toContain('only RSA-based algorithms are supported');
   });
 
-  test('nor do tokens without an end or an issuer', async () => {
+  test('are not met by tokens without exp and iss', async () => {
     await start('RS256', 'RSA_2048', { signOptions: {} });
     expect(await loadBalancer(await sign())).toEqual([
       'iss is required, and the one configured',
@@ -100,7 +100,7 @@ describe('the published rules of AWS', () => {
     ]);
   });
 
-  test('a token that is not valid yet is refused there as here', async () => {
+  test('are not met by a token before its nbf, which the library refuses, too', async () => {
     await start('RS256', 'RSA_2048');
     const token = await sign({ notBefore: '1m' });
     expect(await loadBalancer(token)).toEqual(['nbf is in the past, if present']);
@@ -109,8 +109,8 @@ describe('the published rules of AWS', () => {
   });
 });
 
-describe('a key set that the load balancer does not take', () => {
-  test('is served, and one line of the log warns of it, at the first request', async () => {
+describe('a key set that the load balancer does not accept', () => {
+  test('is served, and logged as a warning at the first request', async () => {
     await start('RS256', 'RSA_2048', { rotation: { verificationKeys: publicJwks(10) } });
     expect(warnings).toEqual([]);
     expect(await loadBalancer(await sign())).toEqual(['the key set has at most 10 keys']);
@@ -122,7 +122,7 @@ describe('a key set that the load balancer does not take', () => {
     ]);
   });
 
-  test('with ten keys there is no warning', async () => {
+  test('is not logged if it has ten keys', async () => {
     await start('RS256', 'RSA_2048', { rotation: { verificationKeys: publicJwks(9) } });
     expect(await loadBalancer(await sign())).toEqual([]);
     expect(warnings).toEqual([]);
@@ -134,8 +134,8 @@ describe('a key set that the load balancer does not take', () => {
       'RSA of 16,384 bits',
       { kty: 'RSA', alg: 'RS256', n: Buffer.alloc(2048, 255).toString('base64url'), e: 'Af____8' },
     ],
-  ])('ten keys do not have 150 KB, so that their number decides: %s', async (_, jwk) => {
-    // JSON has six bytes for each of these characters.
+  ])('is never one of ten keys, which stay below 150 KB: %s', async (_, jwk) => {
+    // JSON escapes each of these characters with six bytes.
     const verificationKeys = Array.from({ length: 9 }, (_one, index) => {
       const kid = String.fromCharCode(14 + index).repeat(256);
       return { ...jwk, kid } as JsonWebKey;
@@ -153,17 +153,20 @@ describe('a key set that the load balancer does not take', () => {
 
 const PAIRS = ALGORITHMS.flatMap(({ alg, keySpecs }) => keySpecs.map((keySpec) => ({ alg, keySpec })));
 
-test.each(PAIRS)('a key of $keySpec for $alg has kid, alg and use, and nothing private', async (pair) => {
-  await start(pair.alg, pair.keySpec);
-  const { keys } = JSON.parse(await getKeySet()) as { keys: Record<string, unknown>[] };
-  expect(keys).toHaveLength(1);
-  const [{ kid, alg, use, ...members } = {}] = keys;
-  expect({ kid, alg, use }).toEqual({ kid: expect.any(String), alg: pair.alg, use: 'sig' });
-  expect(Object.keys(members).toSorted((one, other) => one.localeCompare(other))).toEqual(
-    { EC: ['crv', 'kty', 'x', 'y'], RSA: ['e', 'kty', 'n'], OKP: ['crv', 'kty', 'x'], AKP: ['kty', 'pub'] }[
-      String(members['kty'])
-    ],
-  );
-  const header = app.get(KmsJwtService).decode(await sign(), { complete: true }).header;
-  expect({ kid: header.kid, alg: header.alg }).toEqual({ kid, alg });
-});
+test.each(PAIRS)(
+  'a published key of $keySpec for $alg has kid, alg and use, and no private member',
+  async (pair) => {
+    await start(pair.alg, pair.keySpec);
+    const { keys } = JSON.parse(await getKeySet()) as { keys: Record<string, unknown>[] };
+    expect(keys).toHaveLength(1);
+    const [{ kid, alg, use, ...members } = {}] = keys;
+    expect({ kid, alg, use }).toEqual({ kid: expect.any(String), alg: pair.alg, use: 'sig' });
+    expect(Object.keys(members).toSorted((one, other) => one.localeCompare(other))).toEqual(
+      { EC: ['crv', 'kty', 'x', 'y'], RSA: ['e', 'kty', 'n'], OKP: ['crv', 'kty', 'x'], AKP: ['kty', 'pub'] }[
+        String(members['kty'])
+      ],
+    );
+    const header = app.get(KmsJwtService).decode(await sign(), { complete: true }).header;
+    expect({ kid: header.kid, alg: header.alg }).toEqual({ kid, alg });
+  },
+);

@@ -1,6 +1,6 @@
 import { createPublicKey, verify } from 'node:crypto';
 
-/** What a verifier gets: the token, and the answer with the key set. */
+/** The input of a verifier: the token, and the body of the key set response. */
 export interface Presented {
   readonly token: string;
   readonly keySet: string;
@@ -17,8 +17,7 @@ interface Read {
 }
 
 /**
- * The rules of "Verify JWTs using an Application Load Balancer" (Elastic Load Balancing, User Guide), as far as a token and a key set
- * can break them.
+ * The rules for tokens and key sets of "Verify JWTs using an Application Load Balancer" (Elastic Load Balancing, User Guide).
  *
  * @returns the rules that are broken
  */

@@ -34,7 +34,7 @@ beforeEach(() => {
 });
 afterEach(() => app.close());
 
-/** Serves the key set of an instance with the name of the adapter, and collects the errors that are logged. */
+/** Serves the key set of an instance named like the adapter, and collects the logged errors. */
 async function start(adapter: keyof typeof ADAPTERS, options: Partial<KmsJwtModuleOptions> = {}) {
   const kmsJwt = KmsJwtModule.forRoot({
     keyId: 'alias/auth',
@@ -56,7 +56,7 @@ async function getKeys() {
 }
 
 describe.each(['Express', 'Fastify'] as const)('on %s', (adapter) => {
-  test('an outage is a 503 with Retry-After, and is logged', async () => {
+  test('answers 503 with Retry-After for an outage, and logs it', async () => {
     await start(adapter);
     localKms.inject({ kind: 'throttle' });
     const { status, headers, body } = await getKeys();
@@ -68,7 +68,7 @@ describe.each(['Express', 'Fastify'] as const)('on %s', (adapter) => {
     ]);
   });
 
-  test('a call that AWS denies is a 503, and is logged', async () => {
+  test('answers 503 for a call that AWS denies, and logs it', async () => {
     await start(adapter);
     localKms.inject({ kind: 'error', name: 'AccessDeniedException' });
     const { status, body } = await getKeys();
@@ -81,7 +81,7 @@ describe.each(['Express', 'Fastify'] as const)('on %s', (adapter) => {
     ]);
   });
 
-  test('wrong options are a 500 without Retry-After, and are logged', async () => {
+  test('answers 500 without Retry-After for wrong options, and logs it', async () => {
     await start(adapter, { kid: () => '' });
     const { status, headers, body } = await getKeys();
     expect({ status, body }).toEqual({ status: 500, body: { ...INTERNAL, errorCode: 'options_invalid' } });
@@ -92,7 +92,7 @@ describe.each(['Express', 'Fastify'] as const)('on %s', (adapter) => {
     ]);
   });
 
-  test('an unexpected error is a 500, and is logged', async () => {
+  test('answers 500 for an unexpected error, and logs it', async () => {
     const jwt = await start(adapter);
     vi.spyOn(jwt, 'jwks').mockRejectedValue(new TypeError('keys is not iterable'));
     const { status, headers, body } = await getKeys();

@@ -16,7 +16,7 @@ let app: INestApplication;
 
 beforeEach(() => {
   localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
-  // Timers and sockets go by real time: only the clocks that tell how old a look-up is are simulated.
+  // Timers and sockets use real time: only the clocks that measure the age of a look-up are simulated.
   vi.useFakeTimers({ toFake: ['Date', 'performance'] });
 });
 afterEach(async () => {
@@ -43,7 +43,7 @@ async function getKeys(headers: Record<string, string> = {}) {
 }
 
 test.each(['Express', 'Fastify'] as const)(
-  'on %s, a key set that may be out of date is served, but no cache may keep it',
+  'on %s, a key set that may be out of date is served with no-store',
   async (adapter) => {
     await start(adapter);
     const fresh = await getKeys();
@@ -55,7 +55,7 @@ test.each(['Express', 'Fastify'] as const)(
     vi.advanceTimersByTime(331_000);
     for (const stale of [await getKeys(), await getKeys(ifNoneMatch)]) {
       expect(stale).toMatchObject({ status: 200, cacheControl: 'no-store', body: fresh.body });
-      // Express adds one of its own.
+      // Express adds its own ETag.
       expect(stale.etag).not.toBe(fresh.etag);
     }
 

@@ -76,7 +76,7 @@ const kid = (index: number) => localKms.keys[index]?.keyId;
 type Key = Record<string, unknown>;
 
 describe.each(['Express', 'Fastify'] as const)('on %s', (adapter) => {
-  test('the key set is public, regardless of a global guard and a global prefix', async () => {
+  test('the key set is public, despite a global guard and a global prefix', async () => {
     await start(adapter, { controllers: [GreedyController] });
     expect((await get('/api/anything')).status).toBe(403);
     const response = await get(PATH);
@@ -87,7 +87,7 @@ describe.each(['Express', 'Fastify'] as const)('on %s', (adapter) => {
     expect(await response.json()).toEqual(await app?.get(KmsJwtService).jwks());
   });
 
-  test('each key has its name, its algorithm and its use, and no private member', async () => {
+  test('each key has kid, alg and use, and no private member', async () => {
     await start(adapter);
     const members = { kty: 'EC', crv: 'P-256', alg: 'ES256', use: 'sig', kid: kid(0) };
     const coordinate = expect.stringMatching(/^[\w-]{43}$/);
@@ -160,7 +160,7 @@ describe.each(['Express', 'Fastify'] as const)('on %s', (adapter) => {
     expect((await get(PATH)).status).toBe(200);
   });
 
-  test('while the first fetch fails it is a 503 that no cache stores', async () => {
+  test('answers 503 with no-store until the first fetch succeeds', async () => {
     const outage = localKms.inject({ kind: 'throttle' });
     await start(adapter, { lazy: true });
     const response = await get(PATH);
@@ -178,7 +178,7 @@ describe.each(['Express', 'Fastify'] as const)('on %s', (adapter) => {
     await expect.poll(async () => (await get(PATH)).status).toBe(200);
   });
 
-  test('discovery says who issues, where the keys are and how they sign', async () => {
+  test('the discovery documents have the issuer, the URL of the key set and the algorithms', async () => {
     const issuer = 'https://auth.example.com';
     await start(adapter, { discovery: true, signOptions: { issuer } });
     for (const path of DISCOVERY) {
@@ -193,23 +193,23 @@ describe.each(['Express', 'Fastify'] as const)('on %s', (adapter) => {
     }
   });
 
-  test('without discovery there are no such documents', async () => {
+  test('answers 404 for the discovery documents without discovery', async () => {
     await start(adapter);
     for (const path of DISCOVERY) expect((await get(path)).status).toBe(404);
   });
 });
 
-test('without jwksPath nothing is mounted', async () => {
+test('answers 404 without jwksPath', async () => {
   await start('Express', { jwksPath: undefined });
   expect((await get(PATH)).status).toBe(404);
 });
 
-test('a path may begin with a slash', async () => {
+test('jwksPath may begin with a slash', async () => {
   await start('Express', { jwksPath: '/keys' });
   expect(await keysAt('/keys')).toHaveLength(1);
 });
 
-test('an app without a server has nothing to mount it at', async () => {
+test('jwksPath has no effect in an app without an HTTP server', async () => {
   const module = await Test.createTestingModule({
     imports: [
       KmsJwtModule.forRoot({
@@ -223,22 +223,19 @@ test('an app without a server has nothing to mount it at', async () => {
   await module.close();
 });
 
-describe('what is wrong stops the app:', () => {
+describe('an app does not start with', () => {
   test.each<[string, Options, string]>([
     ['a path that is a pattern', { jwksPath: 'keys/:id' }, 'jwksPath'],
     ['an empty path', { jwksPath: '' }, 'jwksPath'],
-    ['a path that is none', { jwksPath: 1 as never }, 'jwksPath'],
+    ['a number as the path', { jwksPath: 1 as never }, 'jwksPath'],
     ['discovery that is neither true nor false', { discovery: 'yes' as never }, 'discovery'],
     ['discovery without a path', { discovery: true, jwksPath: undefined }, 'discovery'],
-  ])('%s, as soon as it is imported', async (_, options, option) => {
+  ])('%s: the import of the module throws', async (_, options, option) => {
     await expect(create('Express', options)).rejects.toMatchObject({ name: 'KmsJwtOptionsError', option });
   });
 
-  test.each([undefined, 'auth', 'urn:example:auth'])(
-    'discovery with the issuer %s, at start',
-    async (issuer) => {
-      const starting = start('Express', { discovery: true, signOptions: issuer ? { issuer } : {} });
-      await expect(starting).rejects.toMatchObject({ name: 'KmsJwtOptionsError', option: 'discovery' });
-    },
-  );
+  test.each([undefined, 'auth', 'urn:example:auth'])('discovery and the issuer %s', async (issuer) => {
+    const starting = start('Express', { discovery: true, signOptions: issuer ? { issuer } : {} });
+    await expect(starting).rejects.toMatchObject({ name: 'KmsJwtOptionsError', option: 'discovery' });
+  });
 });

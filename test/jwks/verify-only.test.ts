@@ -57,7 +57,7 @@ async function rotate(): Promise<void> {
 describe.each(['jwksUri', 'jwks'] as const)('with %s', (source) => {
   const options = async () => (source === 'jwks' ? { jwks: await issuer.jwks() } : { jwksUri });
 
-  test('tokens of the issuer verify, and of no one else', async () => {
+  test('verifies tokens of the issuer, and no others', async () => {
     const jwt = await start(await options());
     expect(await jwt.verify(await issuer.sign({ sub: 'user-42' }))).toMatchObject({ sub: 'user-42' });
     const header = { alg: 'ES256', kid: localKms.keys[0]?.keyId };
@@ -66,45 +66,45 @@ describe.each(['jwksUri', 'jwks'] as const)('with %s', (source) => {
     });
   });
 
-  test('the keys can be published further', async () => {
+  test('publishes the keys of the issuer', async () => {
     const jwt = await start(await options());
     expect(await jwt.jwks()).toEqual(await issuer.jwks());
   });
 
-  test('a key that is distrusted here is not, and is not published further', async () => {
+  test('neither accepts nor publishes a distrusted key', async () => {
     const distrustedKeys = [localKms.keys[0]?.keyId ?? ''];
     const jwt = await start({ ...(await options()), rotation: { distrustedKeys } });
     await expect(jwt.verify(await issuer.sign({}))).rejects.toMatchObject({ name: 'TokenKeyUnknownError' });
     expect(await jwt.jwks()).toEqual({ keys: [] });
   });
 
-  test('nothing is signed', async () => {
+  test('does not sign', async () => {
     const jwt = await start(await options());
     await expect(jwt.sign({})).rejects.toMatchObject({ name: 'KmsJwtOptionsError', option: 'keyId' });
   });
 
-  test('what only a signer needs is refused', async () => {
+  test('refuses options that are only for signing', async () => {
     await expect(start({ ...(await options()), signOptions: {} })).rejects.toMatchObject({
       option: 'signOptions',
     });
   });
 });
 
-test('a set given as a value is never asked for again', async () => {
+test('a key set given as a value is never fetched', async () => {
   const jwt = await start({ jwks: await issuer.jwks() });
   await rotate();
   await expect(jwt.verify(await issuer.sign({}))).rejects.toMatchObject({ name: 'TokenKeyUnknownError' });
   expect(requests).toBe(0);
 });
 
-describe('the issuer', () => {
-  test('is asked once for any number of tokens', async () => {
+describe('the key set of the issuer', () => {
+  test('is fetched once for any number of tokens', async () => {
     const jwt = await start({ jwksUri });
     for (let count = 0; count < 20; count += 1) await jwt.verify(await issuer.sign({}));
     expect(requests).toBe(1);
   });
 
-  test('may rotate its key: an unknown kid asks for the set again, once for all', async () => {
+  test('is fetched once more for an unknown kid after a rotation', async () => {
     const jwt = await start({ jwksUri });
     const before = await issuer.sign({});
     await jwt.verify(before);
@@ -115,7 +115,7 @@ describe('the issuer', () => {
     expect(requests).toBe(2);
   });
 
-  test('may go down: what was known verifies, what was not is a failure of the issuer and not of the token', async () => {
+  test('may become unavailable: known keys verify, and an unknown kid is a JwksUnavailableError', async () => {
     const jwt = await start({ jwksUri });
     const events: string[] = [];
     jwt.events.subscribe(({ type }) => events.push(type));
@@ -130,7 +130,7 @@ describe('the issuer', () => {
     expect((await jwt.jwks()).keys).toHaveLength(1);
   });
 
-  test('must be up at start, unless that is lazy', async () => {
+  test('must be available at start, except with lazy', async () => {
     isDown = true;
     await expect(start({ jwksUri })).rejects.toMatchObject({ name: 'JwksUnavailableError' });
     const jwt = await start({ jwksUri, lazy: true });
@@ -141,7 +141,7 @@ describe('the issuer', () => {
   });
 
   test.each(['http://auth.example.com/jwks.json', 'ftp://127.0.0.1/jwks.json', 'jwks.json', ''])(
-    'is not asked at %s',
+    'cannot have the URL %j',
     async (uri) => {
       await expect(start({ jwksUri: uri })).rejects.toMatchObject({ option: 'jwksUri' });
     },

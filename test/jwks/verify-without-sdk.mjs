@@ -1,4 +1,4 @@
-// A service that only verifies, in a process where no package of the AWS SDK can be found.
+// A service that only verifies, in a process in which no package of the AWS SDK can be resolved.
 import { register } from 'node:module';
 
 const hooks = `export async function resolve(specifier, context, next) {

@@ -1,5 +1,5 @@
-// LocalKms as a process of its own: node kms.mjs <key file> <port>. A message is the fault that holds from now on; its answer
-// is how many Sign requests have come so far.
+// LocalKms in a separate process: node kms.mjs <key file> <port>. A message sets the fault; the answer is the number of Sign
+// requests so far.
 import { GetPublicKeyCommand } from '@aws-sdk/client-kms';
 import { LocalKms } from 'nestjs-kms-jwt/local';
 

@@ -1,5 +1,5 @@
-// Loaded into the service with --import: answers each message with what the service holds on to. A number is for how many
-// milliseconds its event loop is blocked before that.
+// Loaded into the service with --import: answers each message with the memory and the handles of the service. A message that is a
+// number first blocks the event loop for so many milliseconds.
 import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -9,12 +9,12 @@ const collectGarbage = runInNewContext('gc');
 
 process.on('message', (message) => {
   if (typeof message === 'number') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, message);
-  void tell();
+  void report();
 });
 
-async function tell() {
+async function report() {
   collectGarbage();
-  // What finalizers let go of is garbage only now.
+  // Objects that finalizers have released can be collected only now.
   await setImmediate();
   collectGarbage();
   process.send({ heap: process.memoryUsage().heapUsed, handles: process.getActiveResourcesInfo() });
