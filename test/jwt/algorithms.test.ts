@@ -45,7 +45,7 @@ const TABLE: [string, KeySpec[], SigningAlgorithmSpec, string, string | undefine
   ['ML-DSA-87', ['ML_DSA_87'], 'ML_DSA_SHAKE_256', 'EXTERNAL_MU', undefined, undefined],
 ];
 
-test('the algorithms go by the names of their RFCs, of AWS and of Node', () => {
+test('the table has the names of the RFCs, of AWS and of Node.js for each algorithm', () => {
   const rows = ALGORITHMS.map((row) => [
     row.alg,
     row.keySpecs,
@@ -58,7 +58,7 @@ test('the algorithms go by the names of their RFCs, of AWS and of Node', () => {
   expect(ALGORITHM_NAMES).toEqual(TABLE.map(([alg]) => alg));
 });
 
-test('signatures are checked as R and S, with PKCS #1 or PSS, and with a salt as long as the hash', () => {
+test('signatures are verified as R and S, with PKCS #1, or with PSS and a salt as long as the hash', () => {
   const { RSA_PKCS1_PADDING, RSA_PKCS1_PSS_PADDING } = constants;
   const expected = {
     ES: { dsaEncoding: 'ieee-p1363' },
@@ -76,23 +76,23 @@ test('only ES256 is used by default', () => {
   expect(DEFAULT_ALGORITHMS).toEqual([ES256]);
 });
 
-test('every signing algorithm of KMS has a name, except Ed25519ph, which JOSE does not have, and SM2', () => {
+test('the table has every signing algorithm of KMS except Ed25519ph and SM2, which JOSE lacks', () => {
   const known = new Set<string>(ALGORITHMS.map(({ signingAlgorithm }) => signingAlgorithm));
   const missing = Object.values(SigningAlgorithmSpec).filter((name) => !known.has(name));
   expect(missing.toSorted()).toEqual(['ED25519_PH_SHA_512', 'SM2DSA']);
 });
 
-test('no symmetric algorithm, RSA 1.5 encryption or `none` is among them', () => {
+test('the table has no symmetric algorithm, no RSA encryption and not `none`', () => {
   expect(ALGORITHM_NAMES.filter((name) => /^(?:HS|none|RSA)/i.test(name))).toEqual([]);
 });
 
-test('messages name algorithms and key specs', () => {
+test('messages list algorithms and key specs', () => {
   const two = [ES256, algorithmNamed('RS256')].filter((each) => each !== undefined);
   expect(namesOf(two)).toBe('ES256 or RS256');
   expect(keySpecsOf(two)).toBe('ECC_NIST_P256 or RSA_2048 or RSA_3072 or RSA_4096');
 });
 
-describe('the algorithm of a key', () => {
+describe('the algorithms that fit', () => {
   test.each([
     ['P-256', ['ES256']],
     ['P-384', ['ES384']],
@@ -100,12 +100,12 @@ describe('the algorithm of a key', () => {
     ['secp256k1', ['ES256K']],
     ['RSA', ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512']],
     ['Ed25519', ['Ed25519', 'EdDSA']],
-  ])('on %s is one of %j', (name, expected) => {
+  ])('a key of %s are %j', (name, expected) => {
     const fitting = ALGORITHMS.filter(({ fits }) => fits(KEYS[name] as KeyObject)).map(({ alg }) => alg);
     expect(fitting).toEqual(expected);
   });
 
-  test('is the only one that fits it, or the one that is named', () => {
+  test('a key are narrowed to the one in its alg, or to the only configured one', () => {
     const key = KEYS['RSA'] as KeyObject;
     expect(algorithmFor(key, DEFAULT_ALGORITHMS)).toBeUndefined();
     expect(algorithmFor(key, ALGORITHMS)).toBeUndefined();
@@ -119,14 +119,14 @@ describe('the algorithm of a key', () => {
     ['an RSA key of 1,024 bits', () => rsaPublicKey(1024)],
     ['an X25519 key', () => generateKeyPairSync('x25519').publicKey],
     ['an Ed448 key', () => generateKeyPairSync('ed448').publicKey],
-    ['a key for RSA-PSS alone', () => rsaPublicKey(2048, 'rsa-pss')],
+    ['an RSA key restricted to PSS', () => rsaPublicKey(2048, 'rsa-pss')],
     ['a key on a Brainpool curve', () => ec('brainpoolP256r1')],
-  ])('is none for %s', (_, newKey) => {
+  ])('%s are none', (_, newKey) => {
     expect(ALGORITHMS.filter(({ fits }) => fits(newKey()))).toEqual([]);
   });
 });
 
-describe('two algorithms', () => {
+describe('ambiguousPair', () => {
   test.each([
     [
       ['RS256', 'PS256'],
@@ -136,12 +136,12 @@ describe('two algorithms', () => {
       ['ES256', 'Ed25519', 'EdDSA'],
       ['Ed25519', 'EdDSA'],
     ],
-  ])('of one type of key are found among %j', (names, expected) => {
+  ])('finds two algorithms for one type of key in %j', (names, expected) => {
     const algorithms = names.map((name) => algorithmNamed(name) ?? ES256);
     expect(ambiguousPair(algorithms)?.map(({ alg }) => alg)).toEqual(expected);
   });
 
-  test('of different types are none', () => {
+  test('finds none in algorithms for different types of keys', () => {
     const algorithms = ['ES256', 'ES256K', 'RS256', 'Ed25519', 'ML-DSA-44', 'ML-DSA-65'];
     expect(ambiguousPair(algorithms.map((name) => algorithmNamed(name) ?? ES256))).toBeUndefined();
   });

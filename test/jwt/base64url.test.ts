@@ -10,12 +10,12 @@ describe('encodeBase64url', () => {
     ['foo', 'Zm9v'],
     ['<<???>>', 'PDw_Pz8-Pg'],
     ['ü', 'w7w'],
-  ])('spells %j as %j, without padding (RFC 4648, section 5)', (text, encoded) => {
+  ])('encodes %j as %j, without padding (RFC 4648, section 5)', (text, encoded) => {
     expect(encodeBase64url(text)).toBe(encoded);
     expect(decodeBase64url(encoded).toString('utf8')).toBe(text);
   });
 
-  test('takes the bytes of a view, not of the buffer behind it', () => {
+  test('encodes the bytes of a view, not those of its buffer', () => {
     expect(encodeBase64url(new Uint8Array([0, 102, 111, 0]).subarray(1, 3))).toBe('Zm8');
   });
 });
@@ -28,7 +28,7 @@ describe('decodeBase64url refuses', () => {
     ['a length of 1 mod 4', 'Zm9vZ'],
     ['white space inside', 'Zm 9v'],
     ['a line feed at the end', 'Zm9v\n'],
-    ['a character beyond ASCII', 'Zm9vé'],
+    ['a non-ASCII character', 'Zm9vé'],
     ['NUL', 'Zm9v\0'],
     ['a lone surrogate', 'Zm9v\ud800'],
   ])('%s', (_, text) => {

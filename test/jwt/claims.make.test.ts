@@ -11,7 +11,7 @@ describe('makeClaims', () => {
     expect(makeClaims({ sub: 'user-42' }, {}, NOW + 0.9)).toEqual({ sub: 'user-42', iat: NOW });
   });
 
-  test('leaves iat out with noTimestamp', () => {
+  test('omits iat with noTimestamp', () => {
     expect(makeClaims({ sub: 'user-42' }, { noTimestamp: true }, NOW)).toEqual({ sub: 'user-42' });
     expect(makeClaims({ iat: NOW }, { noTimestamp: true }, NOW)).toEqual({});
   });
@@ -21,7 +21,7 @@ describe('makeClaims', () => {
     expect(makeClaims({}, add, NOW)).toEqual({ iat: NOW, exp: NOW + 900, nbf: NOW - 10 });
   });
 
-  test("takes the payload's own iat for the time of signing", () => {
+  test('counts from the iat of the payload, if it has one', () => {
     expect(makeClaims({ iat: 1000 }, { expiresIn: 60 }, NOW)).toEqual({ iat: 1000, exp: 1060 });
   });
 
@@ -30,7 +30,7 @@ describe('makeClaims', () => {
     expect(makeClaims({}, add, NOW)).toEqual({ iss: 'i', aud: ['a', 'b'], sub: 's', jti: 'j' });
   });
 
-  test('leaves the payload as it was', () => {
+  test('does not change the payload', () => {
     const payload = Object.freeze({ sub: 'user-42' });
     makeClaims(payload, { expiresIn: 60 }, NOW);
     expect(payload).toEqual({ sub: 'user-42' });
@@ -43,16 +43,19 @@ describe('makeClaims', () => {
     ['issuer', 'iss', { iss: 'i' }, { issuer: 'i' }],
     ['subject', 'sub', { sub: 's' }, { subject: 's' }],
     ['jwtid', 'jti', { jti: 'j' }, { jwtid: 'j' }],
-  ])('refuses the option %s of the call beside a payload with %s', (option, claim, payload, asked) => {
-    expect(() => makeClaims(payload, { ...asked, asked }, NOW)).toThrow(
-      new KmsJwtOptionsError(
-        option,
-        `cannot be combined with a payload that has ${claim}: set one of the two`,
-      ),
-    );
-  });
+  ])(
+    'refuses the option %s of the call together with a payload that has %s',
+    (option, claim, payload, asked) => {
+      expect(() => makeClaims(payload, { ...asked, asked }, NOW)).toThrow(
+        new KmsJwtOptionsError(
+          option,
+          `cannot be combined with a payload that has ${claim}: set one of the two`,
+        ),
+      );
+    },
+  );
 
-  test('prefers the payload to the defaults of the module, also beside other options of the call', () => {
+  test('prefers the payload to the defaults of the module, even with other options of the call', () => {
     const defaults = { expiresIn: 60, notBefore: 5, audience: 'a', issuer: 'i', subject: 's', jwtid: 'j' };
     const payload = { exp: NOW + 1, nbf: NOW, aud: 'b', iss: 'k', sub: 't', jti: 'l' };
     expect(makeClaims(payload, defaults, NOW)).toEqual({ ...payload, iat: NOW });
@@ -68,14 +71,14 @@ describe('makeClaims', () => {
   test.each([
     ['expiresIn', 'exp', { expiresIn: LAST_SECOND - NOW + 1 }],
     ['notBefore', 'nbf', { notBefore: -NOW - 1 }],
-  ])('refuses an %s that leads %s out of the calendar', (option, claim, add) => {
+  ])('refuses an %s that puts %s out of range', (option, claim, add) => {
     const seconds = 'must be a whole number of seconds (not milliseconds) since 1970';
     expect(() => makeClaims({}, add, NOW)).toThrow(
       new KmsJwtOptionsError(option, `puts ${claim} out of range: ${claim} ${seconds}`),
     );
   });
 
-  test('takes any second from 1970 to the end of the year 9999', () => {
+  test('accepts any second from 1970 to the end of the year 9999', () => {
     const claims = { iat: 0, nbf: 0, exp: LAST_SECOND };
     expect(makeClaims(claims, {}, NOW)).toEqual(claims);
     expect(() => makeClaims({ exp: LAST_SECOND + 1 }, {}, NOW)).toThrow(KmsJwtOptionsError);
@@ -110,7 +113,7 @@ describe('makeClaims', () => {
     ['exp', 'must be a whole number of seconds (not milliseconds) since 1970'],
     ['nbf', 'must be a whole number of seconds (not milliseconds) since 1970'],
     ['iat', 'must be a whole number of seconds (not milliseconds) since 1970'],
-  ])('says of %s that it %s', (claim, expected) => {
+  ])('says that %s %s', (claim, expected) => {
     expect(() => makeClaims({ [claim]: false }, {}, NOW)).toThrow(
       new KmsJwtOptionsError(`payload.${claim}`, expected),
     );
@@ -124,8 +127,8 @@ describe('makeClaims', () => {
     ['a Date', new Date()],
     ['a Buffer', Buffer.from('{}')],
     ['an instance of a class', new URL('https://user.example')],
-    ['an object that says for itself what it serializes to', { toJSON: () => ({ exp: 'never' }) }],
-  ])('refuses %s for a payload', (_, payload) => {
+    ['an object with toJSON()', { toJSON: () => ({ exp: 'never' }) }],
+  ])('refuses %s as a payload', (_, payload) => {
     expect(() => makeClaims(payload as object, {}, NOW)).toThrow(
       new KmsJwtOptionsError('payload', 'must be a plain object'),
     );
@@ -138,11 +141,11 @@ describe('makeClaims', () => {
     );
   });
 
-  test('takes a claim that is called toJSON and is no function', () => {
+  test('accepts a claim named toJSON that is not a function', () => {
     expect(makeClaims({ toJSON: true }, { noTimestamp: true }, NOW)).toEqual({ toJSON: true });
   });
 
-  test('takes a plain object of another realm, as under Jest, and one without a prototype', () => {
+  test('accepts a plain object from another realm, as in Jest, and one without a prototype', () => {
     const add = { noTimestamp: true };
     expect(makeClaims(runInNewContext('({ sub: "s" })') as object, add, NOW)).toEqual({ sub: 's' });
     expect(makeClaims(Object.assign(Object.create(null) as object, { sub: 's' }), add, NOW)).toEqual({
@@ -152,14 +155,14 @@ describe('makeClaims', () => {
 });
 
 describe('serializeClaims', () => {
-  test('writes JSON, and drops what is undefined, as JSON.stringify does', () => {
+  test('writes JSON without undefined members, as JSON.stringify does', () => {
     const nested = { list: [1, null, 'ü', true, false], gone: undefined };
     expect(serializeClaims({ sub: 's', nested, gone: undefined })).toBe(
       '{"sub":"s","nested":{"list":[1,null,"ü",true,false]}}',
     );
   });
 
-  test('refuses a claim called __proto__', () => {
+  test('refuses a claim named __proto__', () => {
     const claims = JSON.parse('{"sub":"user-42","__proto__":{"admin":true}}') as JwtClaims;
     expect(() => serializeClaims(claims)).toThrow(
       new KmsJwtOptionsError(
@@ -180,7 +183,7 @@ describe('serializeClaims', () => {
     ['a RegExp', /x/],
     ['a Number object', Object(Number.NaN)],
     ['an instance of a class', new URL('https://user.example')],
-    ['an object that says for itself what it serializes to', { toJSON: () => 'x' }],
+    ['an object with toJSON()', { toJSON: () => 'x' }],
     ['undefined in an array', [undefined]],
   ])('refuses %s at any depth, and names the claim', (_, value) => {
     for (const claim of [value, [value], { deep: [{ deeper: value }] }]) {
@@ -192,7 +195,7 @@ describe('serializeClaims', () => {
 });
 
 const circle = {};
-test('serializeClaims refuses what could not be read back: depth beyond the stack', () => {
+test('serializeClaims refuses claims nested too deeply for the stack', () => {
   let deep: unknown = 1;
   for (let depth = 0; depth < 100_000; depth += 1) deep = [deep];
   expect(() => serializeClaims({ deep })).toThrow(

@@ -10,7 +10,7 @@ const LIMIT = 1000;
 const parts = (header: string, payload: string) => `${header}.${payload}.AQID`;
 const bytes = (...values: number[]) => Buffer.from(values).toString('base64url');
 
-test('a token is taken apart into header, payload, signature and what is signed', () => {
+test('a token is parsed into header, payload, signature and signing input', () => {
   expect(parseCompact(`${HEADER}.${PAYLOAD}.AQID`, LIMIT)).toEqual({
     header: { alg: 'ES256' },
     payload: { sub: 'user-42' },
@@ -19,7 +19,7 @@ test('a token is taken apart into header, payload, signature and what is signed'
   });
 });
 
-test('a token of the longest length is read, one of a character more is not', () => {
+test('a token of the maximum length is parsed, and a longer one is refused', () => {
   const token = `${HEADER}.${PAYLOAD}.AQID`;
   expect(parseCompact(token, token.length).payload).toEqual({ sub: 'user-42' });
   expect(() => parseCompact(token, token.length - 1)).toThrow(
@@ -27,7 +27,7 @@ test('a token of the longest length is read, one of a character more is not', ()
   );
 });
 
-describe('refused as malformed:', () => {
+describe('refuses as malformed', () => {
   test.each([
     ['undefined', undefined],
     ['null', null],
@@ -70,12 +70,12 @@ describe('refused as malformed:', () => {
     test.each([
       ['is empty', ''],
       ['is not JSON', part('{sub:1}')],
-      ['has something behind its JSON', part('{} {}')],
+      ['has text after its JSON', part('{} {}')],
       ['begins with a byte order mark', part('\ufeff{}')],
       ['is in overlong UTF-8', bytes(0x7b, 0x22, 0xc0, 0xaf, 0x22, 0x3a, 0x31, 0x7d)],
       ['is in UTF-16', Buffer.from('{}', 'utf16le').toString('base64url')],
-      ['has a member that stands twice', part('{"a":1,"a":1}')],
-      ['has a member called __proto__', part('{"__proto__":{"admin":true}}')],
+      ['has a duplicate member', part('{"a":1,"a":1}')],
+      ['has a member named __proto__', part('{"__proto__":{"admin":true}}')],
     ])('%s', (_, text) => {
       expect(() => parseCompact(tokenWith(text), LIMIT)).toThrow(
         new TokenMalformedError(`The ${name} of the token is not unambiguous JSON in UTF-8`),
@@ -83,16 +83,16 @@ describe('refused as malformed:', () => {
     });
   });
 
-  test('nothing but dots', () => {
+  test('two dots', () => {
     expect(() => parseCompact('..', LIMIT)).toThrow(/^The header of the token is not unambiguous JSON/);
   });
 
-  test('padding, in any part', () => {
+  test('padding in any part', () => {
     for (const token of [`${HEADER}=.${PAYLOAD}.AQ`, `${HEADER}.${PAYLOAD}=.AQ`, `${HEADER}.${PAYLOAD}.AQ==`])
       expect(() => parseCompact(token, LIMIT)).toThrow(/canonical base64url/);
   });
 
-  test('and the error quotes nothing of the token', () => {
+  test('without quoting the token in the error', () => {
     const secret = part('{"password":"hunter2", oops}');
     let thrown: unknown;
     try {
@@ -112,6 +112,6 @@ test.each([
   ['application/application/jwt', 'application/jwt'],
   ['x-application/jwt', 'x-application/jwt'],
   ['\u212ab+jwt', '\u212ab+jwt'],
-])('the media type %s is %s (RFC 7515, section 4.1.9)', (typ, canonical) => {
+])('the typ %s is compared as %s (RFC 7515, section 4.1.9)', (typ, canonical) => {
   expect(canonicalType(typ)).toBe(canonical);
 });

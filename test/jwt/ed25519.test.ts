@@ -10,14 +10,17 @@ test.each(SMALL_ORDER_POINTS)('%s has small order', (point) => {
   expect(hasSmallOrder(keyOf(Buffer.from(point, 'hex')))).toBe(true);
 });
 
-test('the keys that are made have not', () => {
+test('generated keys do not have small order', () => {
   for (let count = 0; count < 20; count += 1) {
     expect(hasSmallOrder(generateKeyPairSync('ed25519').publicKey)).toBe(false);
   }
 });
 
-test.each(SMALL_ORDER_POINTS)('what differs from %s in one bit besides the sign has not', (encoded) => {
-  const point = Buffer.from(encoded, 'hex');
-  point.writeUInt8(point.readUInt8(16) ^ 1, 16);
-  expect(hasSmallOrder(keyOf(point))).toBe(false);
-});
+test.each(SMALL_ORDER_POINTS)(
+  'a key that differs from %s in one bit other than the sign does not have small order',
+  (encoded) => {
+    const point = Buffer.from(encoded, 'hex');
+    point.writeUInt8(point.readUInt8(16) ^ 1, 16);
+    expect(hasSmallOrder(keyOf(point))).toBe(false);
+  },
+);

@@ -20,7 +20,7 @@ describe('parseUnambiguousJson', () => {
     [String.raw`{"a":1,"\u0061":1}`],
     ['{"b":[{"a":1,"c":":","a":2}]}'],
     ['{"":1,"":1}'],
-  ])('refuses %s', (json) => {
+  ])('refuses the duplicate member name in %s', (json) => {
     expect(() => parseUnambiguousJson(json)).toThrow(new SyntaxError('Duplicate member name'));
   });
 
@@ -34,7 +34,7 @@ describe('parseUnambiguousJson', () => {
     [String.raw`{"a\"b":1}`],
     [String.raw`{"\"":1}`],
     [String.raw`{"\ud800":1}`],
-  ])('refuses %s', (json) => {
+  ])('refuses the mistakable member name in %s', (json) => {
     expect(() => parseUnambiguousJson(json)).toThrow(new SyntaxError('Mistakable member name'));
   });
 
@@ -42,7 +42,7 @@ describe('parseUnambiguousJson', () => {
     expect(() => parseUnambiguousJson(json)).toThrow(SyntaxError);
   });
 
-  test('reads any depth', () => {
+  test('reads JSON of any depth', () => {
     const json = `${'{"a":['.repeat(20_000)}${']}'.repeat(20_000)}`;
     expect(parseUnambiguousJson(json)).toBeTypeOf('object');
   });
@@ -57,14 +57,14 @@ describe('lossInJson', () => {
     ['a Map', new Map(), NOT_JSON],
     ['a function', () => 1, NOT_JSON],
     ['an object with a hidden toJSON', Object.defineProperty({}, 'toJSON', { value: () => 'x' }), NOT_JSON],
-    ['a member called __proto__', JSON.parse('{"__proto__":1}') as unknown, MISTAKABLE],
-    ['a member called by a control character', { good: 1, '\n': 1 }, MISTAKABLE],
-  ])('finds %s, however deep, and behind what JSON says', (_, value, loss) => {
+    ['a member named __proto__', JSON.parse('{"__proto__":1}') as unknown, MISTAKABLE],
+    ['a member whose name is a control character', { good: 1, '\n': 1 }, MISTAKABLE],
+  ])('finds %s at any depth', (_, value, loss) => {
     expect(lossInJson(value)).toBe(loss);
     expect(lossInJson([{ good: 1, a: { b: value } }])).toBe(loss);
   });
 
-  test('finds none in what JSON says, members that are left out among it', () => {
+  test('finds nothing in JSON values and in undefined members', () => {
     expect(lossInJson([{ a: { constructor: 1, toJSON: true }, b: undefined }, '', 0, false, null])).toBe(
       undefined,
     );

@@ -9,7 +9,7 @@ import { SMALL_ORDER_POINTS } from '../support/small-order-points.js';
 import { verificationKey } from '../support/verification-key.js';
 
 const ec = (namedCurve: string) => generateKeyPairSync('ec', { namedCurve }).privateKey;
-/** Any number will do, as nothing is signed; to make a pair takes long. */
+/** Any number works as the modulus, because nothing is signed; generating a pair takes long. */
 const rsa = {
   kty: 'RSA',
   n: Buffer.alloc(256, 0xff).toString('base64url'),
@@ -68,7 +68,7 @@ describe.each(KINDS)('a key for %s', (alg, jwk, members) => {
     kid: 'a',
   };
 
-  test('is read from a JWK, without what is private', () => {
+  test('is read from a JWK, without private members', () => {
     expect(read(jwk, alg)).toMatchObject({ kid: 'a', algorithm: { alg }, signatureLength: LENGTHS[alg] });
     expect(read(jwk, alg)?.jwk).toEqual(published);
   });
@@ -77,47 +77,50 @@ describe.each(KINDS)('a key for %s', (alg, jwk, members) => {
     expect(read(jwk, alg)?.thumbprint).toBe(await calculateJwkThumbprint(published as never));
   });
 
-  test('is none for ES256, and none under another alg', () => {
+  test('is not a key for ES256, nor with another alg', () => {
     expect(read(jwk, 'ES256')).toBeUndefined();
     expect(read({ ...jwk, alg: 'ES256' }, 'ES256', alg)).toBeUndefined();
     expect(read({ ...jwk, alg: alg.toLowerCase() }, alg)).toBeUndefined();
   });
 
-  test.each(members.filter((member) => member !== 'alg'))('is none without %s', (member) => {
+  test.each(members.filter((member) => member !== 'alg'))('is invalid without %s', (member) => {
     expect(read({ ...jwk, [member]: undefined }, alg)).toBeUndefined();
     expect(read({ ...jwk, [member]: null }, alg)).toBeUndefined();
     expect(read({ ...jwk, [member]: 1 }, alg)).toBeUndefined();
   });
 
-  test.each(['none', 'HS256', 'RSA1_5', 'RSA-OAEP', 'ECDH-ES', 'Ed25519ph'])('is none for %s', (other) => {
-    const algorithms = ALGORITHMS.filter((each) => each.fits(read(jwk, alg)?.publicKey as KeyObject));
-    expect(verificationKeyFrom({ ...jwk, kid: 'a', alg: other }, algorithms)).toBeUndefined();
-  });
+  test.each(['none', 'HS256', 'RSA1_5', 'RSA-OAEP', 'ECDH-ES', 'Ed25519ph'])(
+    'is not a key with the alg %s',
+    (other) => {
+      const algorithms = ALGORITHMS.filter((each) => each.fits(read(jwk, alg)?.publicKey as KeyObject));
+      expect(verificationKeyFrom({ ...jwk, kid: 'a', alg: other }, algorithms)).toBeUndefined();
+    },
+  );
 });
 
-describe('a key of ML-DSA', () => {
+describe('an ML-DSA key', () => {
   const jwk = akp('ML-DSA-65', ml_dsa65.keygen());
 
   test.each([
     ['without alg', { alg: undefined }],
     ['of another parameter set', { alg: 'ML-DSA-44' }],
     ['of an unknown parameter set', { alg: 'ML-DSA-66' }],
-    ['with the name of a member of prototypes', { alg: 'constructor' }],
+    ['with the name of a prototype member as alg', { alg: 'constructor' }],
     ['with one byte less', { pub: base64url(Buffer.alloc(1951)) }],
     ['with one byte more', { pub: base64url(Buffer.alloc(1953)) }],
     ['without bytes', { pub: '' }],
     ['with its bytes in an array', { pub: [...Buffer.alloc(1952)] }],
     ['of another kty', { kty: 'OKP' }],
-  ])('%s is none', (_, members) => {
+  ])('%s is invalid', (_, members) => {
     expect(read({ ...jwk, ...members }, 'ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87')).toBeUndefined();
   });
 });
 
-describe('a key of RSA', () => {
+describe('an RSA key', () => {
   const jwk: Record<string, unknown> = rsa;
   const modulus = Buffer.from(jwk['n'] as string, 'base64url');
 
-  test('may have a modulus in one more byte, and is published without it', () => {
+  test('may have a leading zero byte in its modulus, and is published without it', () => {
     const n = base64url(Buffer.concat([Buffer.alloc(1), modulus]));
     expect(read({ ...jwk, n }, 'RS256')).toMatchObject({ signatureLength: 256, jwk: { n: jwk['n'] } });
   });
@@ -134,7 +137,7 @@ describe('a key of RSA', () => {
     ['an exponent of 2', { e: exponent(2) }],
     ['an even exponent', { e: exponent(65_536) }],
     ['an exponent of 2^33 + 1', { e: exponent(2 ** 33 + 1) }],
-  ])('with %s is none', (_, members) => {
+  ])('with %s is invalid', (_, members) => {
     expect(read({ ...jwk, ...members }, 'RS256')).toBeUndefined();
   });
 
@@ -150,20 +153,20 @@ describe('a key of RSA', () => {
   });
 });
 
-describe('a key of Ed25519', () => {
-  test.each(SMALL_ORDER_POINTS)('is not %s, a point of small order', (encoded) => {
+describe('an Ed25519 key', () => {
+  test.each(SMALL_ORDER_POINTS)('is invalid if it is %s, a point of small order', (encoded) => {
     expect(read(okpOf(Buffer.from(encoded, 'hex')), 'Ed25519')).toBeUndefined();
     expect(read(okpOf(Buffer.from(encoded, 'hex')), 'EdDSA')).toBeUndefined();
   });
 
-  // As OpenSSL does before 3.5.
+  // zip215 verifies as OpenSSL does before 3.5.
   test('of small order would verify signatures that anybody can make', () => {
     const key = Buffer.from([1, ...Buffer.alloc(31)]);
     const signature = Buffer.concat([ed25519.Point.BASE.toBytes(), Buffer.from([1, ...Buffer.alloc(31)])]);
     expect(ed25519.verify(signature, Buffer.from('any'), key, { zip215: true })).toBe(true);
   });
 
-  test('may have a coordinate that differs from these in one bit', () => {
+  test('may differ from a point of small order in one bit', () => {
     const bytes = Buffer.from(SMALL_ORDER_POINTS[4], 'hex');
     bytes[0] = (bytes[0] ?? 0) ^ 1;
     expect(read(okpOf(bytes), 'Ed25519')).toBeDefined();
@@ -179,11 +182,11 @@ describe('two keys', () => {
   const again = verificationKeyFrom({ kid: 'b', ...rsa }, [algorithmNamed('RS256') ?? ES256]);
   const otherAlgorithm = verificationKeyFrom({ kid: 'a', ...rsa }, [algorithmNamed('PS256') ?? ES256]);
 
-  test('are the same if only their names differ', () => {
+  test('are equal if only their kids differ', () => {
     expect(key && again && isSamePublicKey(key, again)).toBe(true);
   });
 
-  test('are not if they have different algorithms, or numbers', () => {
+  test('are different if their algorithms or their values differ', () => {
     expect(key && otherAlgorithm && isSamePublicKey(key, otherAlgorithm)).toBe(false);
     expect(isSamePublicKey(verificationKey('a'), verificationKey('a'))).toBe(false);
   });
@@ -205,7 +208,7 @@ describe('a SubjectPublicKeyInfo', () => {
     ['zeros', new Uint8Array(100)],
     ['a private key', Uint8Array.from(okp.export({ format: 'der', type: 'pkcs8' }))],
     ['PEM', Buffer.from('-----BEGIN PUBLIC KEY-----')],
-  ])('is not %s', (_, spki) => {
+  ])('cannot be %s', (_, spki) => {
     expect(publicKeyFromSpki(spki)).toBeUndefined();
   });
 });

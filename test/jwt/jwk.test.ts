@@ -9,7 +9,7 @@ import { verificationKey } from '../support/verification-key.js';
 const { publicKey, privateKey } = newKeyPair();
 const published = verificationKey('a', publicKey).jwk;
 
-test('a public key becomes a JWK with everything that verifiers ask for, and nothing private', () => {
+test('a public key becomes a JWK with kid, alg and use, and without private members', () => {
   expect(published).toEqual({
     kid: 'a',
     kty: 'EC',
@@ -22,23 +22,23 @@ test('a public key becomes a JWK with everything that verifiers ask for, and not
   expect(createPublicKey({ key: published, format: 'jwk' }).equals(publicKey)).toBe(true);
 });
 
-test("the thumbprint is RFC 7638's, as jose computes it", async () => {
+test('the thumbprint is that of RFC 7638, as jose computes it', async () => {
   expect(thumbprint(published)).toBe(await calculateJwkThumbprint(published));
 });
 
 describe('verificationKeyFrom', () => {
-  test('takes a JWK as it is published', () => {
+  test('accepts a published JWK', () => {
     const key = verificationKeyFrom(published);
     expect(key).toMatchObject({ kid: 'a', algorithm: ES256, jwk: published });
     expect(publicKey.equals(key?.publicKey as KeyObject)).toBe(true);
   });
 
-  test('asks for no more than the key and its name', () => {
+  test('accepts a JWK without alg and use', () => {
     const { alg: _alg, use: _use, ...members } = published;
     expect(verificationKeyFrom(members)?.jwk).toEqual(published);
   });
 
-  test('leaves private and unknown members behind', () => {
+  test('drops private and unknown members', () => {
     const jwk = { ...privateKey.export({ format: 'jwk' }), kid: 'a', x5c: ['?'] };
     const key = verificationKeyFrom(jwk);
     expect(key?.jwk).toEqual(published);
@@ -47,44 +47,44 @@ describe('verificationKeyFrom', () => {
 
   test.each([
     ['a kid of 256 characters', { kid: 'k'.repeat(MAX_KID_LENGTH) }],
-    ['key_ops that allow to verify', { key_ops: ['sign', 'verify'] }],
-  ])('takes a key with %s', (_, members) => {
+    ['key_ops with verify', { key_ops: ['sign', 'verify'] }],
+  ])('accepts a key with %s', (_, members) => {
     expect(verificationKeyFrom({ ...published, ...members })).toBeDefined();
   });
 
   test.each([
     ['no kid', { kid: undefined }],
     ['a kid that is a number', { kid: 1 }],
-    ['a kid that is a list', { kid: ['a'] }],
+    ['a kid that is an array', { kid: ['a'] }],
     ['an empty kid', { kid: '' }],
     ['a kid of 257 characters', { kid: 'k'.repeat(MAX_KID_LENGTH + 1) }],
     ['another use', { use: 'enc' }],
     ['a use of null', { use: null }],
     ['key_ops without verify', { key_ops: ['sign'] }],
-    ['key_ops that are a text', { key_ops: 'verify' }],
+    ['key_ops that are a string', { key_ops: 'verify' }],
     ['key_ops of null', { key_ops: null }],
     ['another algorithm', { alg: 'ES384' }],
     ['an algorithm of null', { alg: null }],
     ['a point that is not on the curve', { x: Buffer.alloc(32, 1).toString('base64url') }],
     ['half a point', { y: undefined }],
     ['another curve', generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey.export({ format: 'jwk' })],
-    ['a secret', { kty: 'oct', k: 'c2VjcmV0' }],
-  ])('takes no key with %s', (_, members) => {
+    ['a symmetric key', { kty: 'oct', k: 'c2VjcmV0' }],
+  ])('refuses a key with %s', (_, members) => {
     expect(verificationKeyFrom({ ...published, alg: undefined, ...members })).toBeUndefined();
   });
 
-  test.each([[undefined], [null], ['a'], [1], [[]]])('takes %o for no key', (jwk) => {
+  test.each([[undefined], [null], ['a'], [1], [[]]])('refuses %o', (jwk) => {
     expect(verificationKeyFrom(jwk)).toBeUndefined();
   });
 });
 
-describe('the keys of a set', () => {
-  test('are those that tokens can be verified by', () => {
+describe('keysIn', () => {
+  test('returns the keys that can verify tokens', () => {
     const keys = [{ kty: 'oct', k: 'AAAA', kid: 'b' }, null, published];
     expect(keysIn({ keys }).map(({ kid }) => kid)).toEqual(['a']);
   });
 
-  test('are looked for among the first hundred', () => {
+  test('reads the first hundred keys', () => {
     const others = Array.from({ length: 99 }, () => ({ kty: 'RSA' }));
     expect(keysIn({ keys: [...others, published] })).toHaveLength(1);
     expect(keysIn({ keys: [...others, {}, published] })).toEqual([]);
@@ -99,7 +99,7 @@ describe('the keys of a set', () => {
     [{ keys: undefined }],
     [{ keys: 'keys' }],
     [{ keys: { 0: published, length: 1 } }],
-  ])('are none in %o', (keySet) => {
+  ])('finds none in %o', (keySet) => {
     expect(keysIn(keySet)).toEqual([]);
   });
 });

@@ -13,8 +13,8 @@ const KEY = verificationKey('a');
 const joseOf = (r: string, s: string) => Buffer.from(r.padStart(64, '0') + s.padStart(64, '0'), 'hex');
 const derOf = (jose: Buffer) => Buffer.from(toKmsSignature(jose, KEY)).toString('hex');
 
-describe('a signature of a token, as KMS takes it', () => {
-  test('verifies as DER, and becomes the same signature again', () => {
+describe('an ECDSA signature for the KMS operation Verify', () => {
+  test('verifies as DER, and converts back to the same signature', () => {
     const { publicKey, privateKey } = newKeyPair();
     for (let count = 0; count < 300; count += 1) {
       const input = Buffer.from(`input ${count}`);
@@ -27,8 +27,8 @@ describe('a signature of a token, as KMS takes it', () => {
 
   test.each([
     ['leading zeros', joseOf('01', '7f'), '300602010102017f'],
-    ['a first bit that is set', joseOf('80', 'ff00'), '300902020080020300ff00'],
-    ['a zero at the end', joseOf('0100', '02'), '300702020100020102'],
+    ['the first bit set', joseOf('80', 'ff00'), '300902020080020300ff00'],
+    ['trailing zeros', joseOf('0100', '02'), '300702020100020102'],
   ])('is minimal DER with %s', (_, jose, der) => {
     expect(derOf(jose)).toBe(der);
   });
@@ -45,11 +45,11 @@ describe('a signature of a token, as KMS takes it', () => {
   });
 });
 
-describe('a signature of another kind', () => {
+describe('an Ed25519 signature for the KMS operation Verify', () => {
   const { publicKey } = generateKeyPairSync('ed25519');
   const key = newVerificationKey(publicKey, algorithmNamed('Ed25519') ?? ES256, () => 'a');
 
-  test('is the same for KMS, also if a half of it is zero', () => {
+  test('is not converted, even if a half of it is zero', () => {
     const signature = Buffer.alloc(64).fill(7, 32);
     expect(toKmsSignature(signature, key)).toEqual(signature);
   });

@@ -11,7 +11,7 @@ const SETS = [
   ['ML-DSA-87', 2592],
 ] as const;
 
-/** The module as it is at the start of a process, on a Node that has ML-DSA or not. */
+/** The module as at the start of a process, on a Node.js with or without ML-DSA. */
 async function freshModule(hasMlDsa: boolean) {
   vi.doMock('node:crypto', async (original) => ({
     ...(await original<typeof NodeCrypto>()),
@@ -24,7 +24,7 @@ function refuse(): never {
   throw new Error('unsupported');
 }
 
-/** What Node 24.6 makes of such a key, as far as it is used. */
+/** The parts of a key object of Node.js 24.6 that are used. */
 function mlDsaKeyFromDer(input: { key: Buffer; format: string; type: string }) {
   if (input.format !== 'der' || input.type !== 'spki') throw new Error('unsupported');
   const [parameterSet] = SETS.find(([, length]) => input.key.length === length + 22) ?? [''];
@@ -39,12 +39,12 @@ beforeEach(() => vi.resetModules());
 afterEach(() => {
   vi.doUnmock('node:crypto');
   vi.doUnmock(LIBRARY);
-  // Other files of tests share the modules of this process.
+  // Other test files share the modules of this process.
   vi.resetModules();
 });
 
 describe('without ML-DSA in node:crypto', () => {
-  test('nothing is verified before the library is loaded', async () => {
+  test('verification throws before the library is loaded', async () => {
     const { MlDsaPublicKey, verifyMlDsa } = await freshModule(false);
     const key = new MlDsaPublicKey('ML-DSA-44', Buffer.alloc(1312));
     expect(() => verifyMlDsa(key, Buffer.alloc(1), Buffer.alloc(2420))).toThrow(
@@ -52,7 +52,7 @@ describe('without ML-DSA in node:crypto', () => {
     );
   });
 
-  test('a key verifies by the library once it is loaded', async () => {
+  test('a key verifies with the library once it is loaded', async () => {
     const { loadMlDsa, mlDsaKeyFrom, verifyMlDsa } = await freshModule(false);
     await loadMlDsa();
     const { publicKey, secretKey } = ml_dsa44.keygen();
@@ -62,7 +62,7 @@ describe('without ML-DSA in node:crypto', () => {
     expect(verifyMlDsa(key, Buffer.from('Input'), signature)).toBe(false);
   });
 
-  test('a missing library is an error of the options, with a remedy', async () => {
+  test('a missing library is an options error with a remedy', async () => {
     vi.doMock(LIBRARY, refuse);
     const { loadMlDsa } = await freshModule(false);
     await expect(loadMlDsa()).rejects.toMatchObject({
@@ -90,28 +90,31 @@ describe('with ML-DSA in node:crypto', () => {
     await expect(loadMlDsa()).resolves.toBeUndefined();
   });
 
-  test.each(SETS)('a key of %s is one of node:crypto, and read again', async (parameterSet, length) => {
-    const { mlDsaEncodingOf, mlDsaKeyFrom, mlDsaKeyFromSpki, MlDsaPublicKey } = await freshModule(true);
-    const bytes = Buffer.alloc(length, 7);
-    const key = mlDsaKeyFrom(parameterSet, bytes) as KeyObject;
-    expect(key).not.toBeInstanceOf(MlDsaPublicKey);
-    expect(mlDsaEncodingOf(key)).toEqual({ parameterSet, bytes });
-    const again = mlDsaKeyFromSpki(key.export({ format: 'der', type: 'spki' }));
-    expect(again && mlDsaEncodingOf(again)).toEqual({ parameterSet, bytes });
-  });
+  test.each(SETS)(
+    'a key of %s is a node:crypto key, and can be read again from its SPKI',
+    async (parameterSet, length) => {
+      const { mlDsaEncodingOf, mlDsaKeyFrom, mlDsaKeyFromSpki, MlDsaPublicKey } = await freshModule(true);
+      const bytes = Buffer.alloc(length, 7);
+      const key = mlDsaKeyFrom(parameterSet, bytes) as KeyObject;
+      expect(key).not.toBeInstanceOf(MlDsaPublicKey);
+      expect(mlDsaEncodingOf(key)).toEqual({ parameterSet, bytes });
+      const again = mlDsaKeyFromSpki(key.export({ format: 'der', type: 'spki' }));
+      expect(again && mlDsaEncodingOf(again)).toEqual({ parameterSet, bytes });
+    },
+  );
 
-  test.each(SETS)('a key of %s has that algorithm', (alg) => {
+  test.each(SETS)('a key of %s fits only its algorithm', (alg) => {
     const key = { asymmetricKeyType: alg.toLowerCase() } as unknown as KeyObject;
     expect(SETS.map(([name]) => algorithmNamed(name)?.fits(key))).toEqual(SETS.map(([name]) => name === alg));
   });
 
-  test('a key without a type, such as a secret one, is none', async () => {
+  test('a key without an asymmetricKeyType is not an ML-DSA key', async () => {
     const { mlDsaEncodingOf } = await freshModule(true);
     expect(mlDsaEncodingOf({} as KeyObject)).toBeUndefined();
   });
 });
 
-test('a Node that reads such keys without knowing their type is one without ML-DSA', async () => {
+test('a Node.js that reads ML-DSA keys without knowing their type counts as one without ML-DSA', async () => {
   vi.doMock('node:crypto', async (original) => ({
     ...(await original<typeof NodeCrypto>()),
     createPublicKey: () => ({ asymmetricKeyType: undefined }),

@@ -37,7 +37,7 @@ describe.each(SETS)('%s', (alg, scheme, arc, length) => {
   const key = mlDsaKeyFrom(alg, bytes) as PublicKey;
   const verificationKey = newVerificationKey(key, algorithmNamed(alg) ?? ES256, () => 'a');
 
-  test('a key is its bytes and the name of its parameter set', () => {
+  test('a key has its bytes and the name of its parameter set', () => {
     const encoding = mlDsaEncodingOf(key);
     expect(encoding).toMatchObject({ parameterSet: alg });
     expect(encoding?.bytes.equals(bytes)).toBe(true);
@@ -51,29 +51,29 @@ describe.each(SETS)('%s', (alg, scheme, arc, length) => {
   test.each([
     ['one byte less', (spki: Buffer) => spki.subarray(0, -1)],
     ['one byte more', (spki: Buffer) => Buffer.concat([spki, Buffer.alloc(1)])],
-    ['the prefix alone', (spki: Buffer) => spki.subarray(0, -length)],
+    ['only the prefix', (spki: Buffer) => spki.subarray(0, -length)],
     ['an unknown parameter set', () => spkiOf(20, publicKey)],
     ['nothing', () => Buffer.alloc(0)],
-  ])('no key is read from %s', (_, change) => {
+  ])('a SubjectPublicKeyInfo with %s is refused', (_, change) => {
     expect(mlDsaKeyFromSpki(change(spkiOf(arc, publicKey)))).toBeUndefined();
   });
 
-  test.each([0, length - 1, length + 1])('%i bytes are no key', (wrong) => {
+  test.each([0, length - 1, length + 1])('a key of %i bytes is refused', (wrong) => {
     expect(mlDsaKeyFrom(alg, Buffer.alloc(wrong))).toBeUndefined();
   });
 
-  test('a key fits its own algorithm alone', () => {
+  test('a key fits only its own algorithm', () => {
     expect(ALGORITHMS.filter(({ fits }) => fits(key)).map((algorithm) => algorithm.alg)).toEqual([alg]);
   });
 
-  test('a signature of the μ verifies as one of the message', () => {
+  test('a signature of μ verifies as a signature of the message', () => {
     const mu = externalMu(bytes, INPUT);
     expect(mu).toHaveLength(64);
     const signature = scheme.internal.sign(mu, secretKey, { externalMu: true });
     expect(scheme.verify(signature, INPUT, publicKey)).toBe(true);
   });
 
-  test('a signature is checked on this thread', async () => {
+  test('a signature is verified on the main thread', async () => {
     await loadMlDsa();
     const signature = Buffer.from(scheme.sign(INPUT, secretKey));
     const check = { input: INPUT, signature, key: verificationKey };
@@ -82,7 +82,7 @@ describe.each(SETS)('%s', (alg, scheme, arc, length) => {
   });
 });
 
-describe('what is no parameter set', () => {
+describe('an unknown parameter set', () => {
   test.each([['ML-DSA-45'], ['ml-dsa-44'], ['toString'], [undefined], [null], [44], [['ML-DSA-44']]])(
     '%j has no key',
     (name) => {

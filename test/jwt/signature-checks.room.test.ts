@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { allOf, checkOf, newChecks, nextTurn, quickChecks } from './signature-checks.support.js';
 
-describe('room', () => {
-  test('is for 64 checks in a turn on the main thread, then for the next ones in their order', async () => {
+describe('room()', () => {
+  test('admits 64 checks per turn on the main thread, then the next ones in order', async () => {
     const { checks } = newChecks();
     const order: number[] = [];
     const perTurn: number[] = [];
@@ -21,7 +21,7 @@ describe('room', () => {
     expect(Math.max(...growth)).toBe(64);
   });
 
-  test('is for 64 checks in the pool, and for another with each that ends there', async () => {
+  test('admits 64 checks in the pool, and another one as each ends', async () => {
     const { checks, inPool } = await quickChecks();
     let entered = 0;
     const calls = Array.from({ length: 70 }, async () => {
@@ -42,7 +42,7 @@ describe('room', () => {
     expect(entered).toBe(70);
   });
 
-  test('is not given to a newcomer before those who wait', async () => {
+  test('admits waiting calls before new ones', async () => {
     const { checks } = newChecks();
     for (let index = 0; index < 64; index += 1) expect(checks.mayRead()).toBe(true);
     const waits = checks.room();
@@ -51,7 +51,7 @@ describe('room', () => {
     expect(checks.mayRead()).toBe(true);
   });
 
-  test('comes to all who wait, though those who have had it made no check', async () => {
+  test('admits all waiting calls, even if the admitted ones make no check', async () => {
     const { checks, inPool } = await quickChecks();
     void checks.check(checkOf('first'));
     const results = Array.from({ length: 64 }, () => checks.check(checkOf('a')));
@@ -68,7 +68,7 @@ describe('room', () => {
     await Promise.all(waiting);
   });
 
-  test('comes to all who wait when the pool is given up', async () => {
+  test('admits all waiting calls when the pool is given up', async () => {
     const { checks, pass } = await quickChecks();
     void checks.check(checkOf('first'));
     const results = Array.from({ length: 64 }, () => checks.check(checkOf('a')));
@@ -81,7 +81,7 @@ describe('room', () => {
   });
 });
 
-test('1,000 known tokens are answered in a turn, without waiting for those that are read', async () => {
+test('1,000 known tokens are answered per turn, without waiting for tokens that have to be read', async () => {
   const { checks } = newChecks();
   for (let at = 0; at < 1000; at += 1) expect(checks.mayAnswerKnown()).toBe(true);
   expect(checks.mayAnswerKnown()).toBe(false);
@@ -89,7 +89,7 @@ test('1,000 known tokens are answered in a turn, without waiting for those that 
   expect(checks.mayAnswerKnown()).toBe(true);
 });
 
-test('what was admitted counts for its turn', async () => {
+test('admitted calls count for their turn', async () => {
   const { checks } = newChecks();
   const rooms = Array.from({ length: 64 }, () => checks.room());
   await rooms[0];

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { allOf, checkOf, newChecks, nextTurn, quickChecks } from './signature-checks.support.js';
 
-/** Has the pool be slow once. */
+/** Makes the pool slow once. */
 async function relapse(all: ReturnType<typeof newChecks>) {
   void all.checks.check(checkOf('first'));
   const result = all.checks.check(checkOf('pending'));
@@ -10,7 +10,7 @@ async function relapse(all: ReturnType<typeof newChecks>) {
   all.inPool.length = 0;
 }
 
-/** How many quick trials it takes until the pool is used. */
+/** The number of quick trials until the pool is used. */
 async function trialsNeeded(all: ReturnType<typeof newChecks>): Promise<number> {
   for (let count = 1; count < 1000; count += 1) {
     await all.trial();
@@ -23,11 +23,11 @@ async function trialsNeeded(all: ReturnType<typeof newChecks>): Promise<number> 
 }
 
 describe('a pool without progress for over 5 ms', () => {
-  test('is given up: the main thread answers what is pending, each once', async () => {
+  test('is given up: the main thread makes the pending checks, each once', async () => {
     const { checks, onMain, inPool, pass } = await quickChecks();
     void checks.check(checkOf('first'));
     const results = ['a', 'bad b', 'c'].map((name) => checks.check(checkOf(name)));
-    // An answer that was there in time is not made anew.
+    // A check that was answered in time is not repeated.
     inPool[2]?.answer();
     pass(6);
     expect(await allOf(results)).toEqual([true, false, true]);
@@ -53,7 +53,7 @@ describe('a pool without progress for over 5 ms', () => {
     expect(onMain).toEqual(['first']);
   });
 
-  test('loses no check that fails on the main thread', async () => {
+  test('is given up even if a pending check throws on the main thread', async () => {
     const { checks, failures, pass } = await quickChecks();
     void checks.check(checkOf('first'));
     const results = ['a', 'b'].map((name) => checks.check(checkOf(name)));
@@ -62,13 +62,13 @@ describe('a pool without progress for over 5 ms', () => {
     expect(await allOf(results)).toEqual([false, true]);
   });
 
-  test('is tried again no more than every 50 ms', async () => {
+  test('is tried again at most every 50 ms', async () => {
     const all = await quickChecks();
     for (let time = 0; time < 2; time += 1) {
       await relapse(all);
       await all.trial();
     }
-    // Two are needed by now, and one has passed.
+    // By now two trials are needed, and one has passed.
     const { checks, inPool, pass } = all;
     const twice = async () => {
       await nextTurn();
@@ -83,10 +83,10 @@ describe('a pool without progress for over 5 ms', () => {
   });
 
   test.each([
-    ['that takes over 1 ms and more than a turn', 2, 2, false],
-    ['that takes over 1 ms, in one long turn', 30, 0, true],
-    ['of several turns that takes 1 ms', 1, 2, true],
-  ])('a trial %s (%i ms, %i turns): passed is %s', async (_, milliseconds, turns, hasPassed) => {
+    ['of over 1 ms and more than one turn', 2, 2, false],
+    ['of over 1 ms in one long turn', 30, 0, true],
+    ['of several turns in 1 ms', 1, 2, true],
+  ])('a trial %s (%i ms, %i turns) passes: %s', async (_, milliseconds, turns, hasPassed) => {
     const all = newChecks();
     await all.trial(milliseconds, turns);
     void all.checks.check(checkOf('first'));
@@ -103,7 +103,7 @@ describe('a pool without progress for over 5 ms', () => {
     expect(needed).toEqual([1, 1, 2, 4, 8, 16, 32, 64, 64]);
   });
 
-  test('needs one again at the next relapse, after 10 s without any', async () => {
+  test('needs one trial again if there was no relapse for 10 s', async () => {
     const all = newChecks();
     for (const expected of [1, 1, 2, 4]) {
       expect(await trialsNeeded(all)).toBe(expected);
@@ -115,7 +115,7 @@ describe('a pool without progress for over 5 ms', () => {
     expect(await trialsNeeded(all)).toBe(1);
   });
 
-  test('begins to count anew after a trial that was slow', async () => {
+  test('counts the trials from the start after a slow one', async () => {
     const all = newChecks();
     for (let time = 0; time < 3; time += 1) {
       await trialsNeeded(all);

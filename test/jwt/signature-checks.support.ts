@@ -12,7 +12,7 @@ export function checkOf(name: string, signature = Buffer.alloc(64)): SignatureCh
 
 export type PoolJob = { name: string; answer: (isValid?: boolean, error?: Error) => void };
 
-/** Checks over a thread pool that the test answers for, at the times that it says. */
+/** Checks with a simulated thread pool and clock, which the test controls. */
 export function newChecks() {
   const onMain: string[] = [];
   const inPool: PoolJob[] = [];
@@ -46,7 +46,7 @@ export function newChecks() {
       else timers.push(timer);
     }
   };
-  /** Makes a trial, and has the pool answer it after so many milliseconds and turns of the event loop. */
+  /** Makes a trial that the pool answers after so many milliseconds and turns of the event loop. */
   const trial = async (milliseconds = 0, turns = 0) => {
     await nextTurn();
     now += 50;
@@ -54,7 +54,7 @@ export function newChecks() {
     void checks.check(checkOf('trial'));
     for (let turn = 0; turn < turns; turn += 1) {
       await nextTurn();
-      // A turn is counted only while somebody waits for it.
+      // Turns are counted only during checks.
       void checks.check(checkOf('meanwhile'));
     }
     now += milliseconds;
@@ -67,20 +67,20 @@ export function newChecks() {
   return { checks, onMain, inPool, failures, pass, trial, nextTurn };
 }
 
-/** Those whose pool has passed a trial. */
+/** Checks whose pool has passed a trial. */
 export async function quickChecks() {
   const all = newChecks();
   await all.trial();
   return all;
 }
 
-/** Until the event loop has begun another turn. */
+/** Waits for the next turn of the event loop. */
 export async function nextTurn(): Promise<void> {
   await setImmediate();
   await setImmediate();
 }
 
-/** The results of all calls, of which some may have been there at once. */
+/** The results of all calls, synchronous or not. */
 export function allOf(results: (boolean | Promise<boolean>)[]): Promise<boolean[]> {
   return Promise.all(results.map(async (result) => result));
 }

@@ -9,13 +9,16 @@ import { allOf, checkOf, newChecks, nextTurn, quickChecks } from './signature-ch
 const names = (jobs: { name: string }[]) => jobs.map(({ name }) => name);
 
 describe('a check', () => {
-  test.each([0, 1, 32, 63, 65, 96, 128])('of a signature of %i bytes is no check', (length) => {
-    const { checks, onMain } = newChecks();
-    expect(checks.check(checkOf('a', Buffer.alloc(length)))).toBe(false);
-    expect(onMain).toEqual([]);
-  });
+  test.each([0, 1, 32, 63, 65, 96, 128])(
+    'of a signature of %i bytes is false without verification',
+    (length) => {
+      const { checks, onMain } = newChecks();
+      expect(checks.check(checkOf('a', Buffer.alloc(length)))).toBe(false);
+      expect(onMain).toEqual([]);
+    },
+  );
 
-  test('tells a valid signature from others, on the main thread and on the pool', async () => {
+  test('distinguishes valid from invalid signatures, on the main thread and in the pool', async () => {
     const { publicKey, privateKey } = newKeyPair();
     const key = verificationKey('a', publicKey);
     const input = Buffer.from('header.payload');
@@ -28,26 +31,26 @@ describe('a check', () => {
       const results = signatures.map((signature) => checks.check({ input, signature, key }));
       wasOnPool = results.some((result) => result instanceof Promise);
       expect(await allOf(results)).toEqual(expected);
-      // Until the next trial.
+      // Wait for the next trial.
       await setTimeout(10);
     }
     expect(wasOnPool).toBe(true);
   });
 
-  test('that fails counts as invalid on the main thread', () => {
+  test('that throws on the main thread is false', () => {
     const { checks, failures } = newChecks();
     failures.add('a');
     expect(checks.check(checkOf('a'))).toBe(false);
   });
 
-  test('that fails as a trial has its result from the main thread', async () => {
+  test('that throws in a trial has the result of the main thread', async () => {
     const { checks, failures } = newChecks();
     failures.add('b');
     expect(checks.check(checkOf('a'))).toBe(true);
     expect(checks.check(checkOf('b'))).toBe(false);
   });
 
-  test('that fails on the pool counts as invalid, whatever else the pool says', async () => {
+  test('that fails in the pool is false, even if the pool also reports it as valid', async () => {
     const { checks, inPool } = await quickChecks();
     void checks.check(checkOf('first'));
     const result = checks.check(checkOf('a'));
@@ -55,7 +58,7 @@ describe('a check', () => {
     expect(await result).toBe(false);
   });
 
-  test('that the pool does not take counts as invalid, and holds up no other', async () => {
+  test('that the pool rejects is false, and does not delay others', async () => {
     const { checks, inPool, failures } = await quickChecks();
     failures.add('a');
     void checks.check(checkOf('first'));
@@ -65,8 +68,8 @@ describe('a check', () => {
   });
 });
 
-describe('calls one after the other', () => {
-  test('stay on the main thread, with a quick pool too', async () => {
+describe('sequential calls', () => {
+  test('stay on the main thread, even with a quick pool', async () => {
     const { checks, onMain, inPool } = await quickChecks();
     for (let index = 0; index < 50; index += 1) {
       expect(checks.check(checkOf('a'))).toBe(true);
@@ -76,7 +79,7 @@ describe('calls one after the other', () => {
     expect(inPool).toEqual([]);
   });
 
-  test('of many turns stay there', async () => {
+  test('in separate turns stay on the main thread', async () => {
     const { checks, inPool } = await quickChecks();
     for (let index = 0; index < 10; index += 1) {
       expect(checks.check(checkOf('a'))).toBe(true);
@@ -85,7 +88,7 @@ describe('calls one after the other', () => {
     expect(inPool).toEqual([]);
   });
 
-  test('are interrupted after 64, so that they do not hold the event loop', async () => {
+  test('have to wait after 64, so that they do not block the event loop', async () => {
     const { checks } = newChecks();
     for (let index = 0; index < 64; index += 1) {
       expect(checks.mayRead()).toBe(true);
@@ -98,15 +101,15 @@ describe('calls one after the other', () => {
   });
 });
 
-describe('calls at once', () => {
-  test('are all on the main thread until a trial was quick, with one trial at a time', () => {
+describe('concurrent calls', () => {
+  test('stay on the main thread until a trial was quick, with one trial at a time', () => {
     const { checks, onMain, inPool } = newChecks();
     for (const name of ['a', 'b', 'c']) expect(checks.check(checkOf(name))).toBe(true);
     expect(onMain).toEqual(['a', 'b', 'c']);
     expect(names(inPool)).toEqual(['b']);
   });
 
-  test('go to the pool after that, apart from the first', async () => {
+  test('go to the pool after a quick trial, except the first', async () => {
     const { checks, onMain, inPool } = await quickChecks();
     const results = ['a', 'b', 'bad c'].map((name) => checks.check(checkOf(name)));
     expect(results[0]).toBe(true);
@@ -116,15 +119,15 @@ describe('calls at once', () => {
     expect(await allOf(results)).toEqual([true, true, false]);
   });
 
-  test('are also those of several tasks in one turn of the event loop', async () => {
+  test('include those of several callbacks in one turn of the event loop', async () => {
     const { checks, inPool } = await quickChecks();
-    // Callbacks of one phase of the event loop, as of two requests.
+    // Callbacks of one phase of the event loop, as for two requests.
     for (const name of ['a', 'b']) setImmediate(() => void checks.check(checkOf(name)));
     await nextTurn();
     expect(names(inPool)).toEqual(['b']);
   });
 
-  test('have their results in the order of the calls, whatever the order of the pool', async () => {
+  test('settle in the order of the calls, not in that of the pool', async () => {
     const { checks, inPool } = await quickChecks();
     const settled: string[] = [];
     void checks.check(checkOf('first'));

@@ -19,7 +19,7 @@ describe('an ECDSA signature', () => {
   test.each([
     ['two integers of 32 bytes', sequence(...long(0x11), ...long(0x7f))],
     [
-      'r and s with the sign byte that their first bit asks for',
+      'r and s with the sign byte for a set first bit',
       sequence(
         ...integer(0, ...Array<number>(32).fill(0x81)),
         ...integer(0, ...Array<number>(32).fill(0xff)),
@@ -27,7 +27,7 @@ describe('an ECDSA signature', () => {
     ],
     ['a short r', sequence(...integer(0x01), ...long(0x11))],
     ['a short s', sequence(...long(0x11), ...integer(0x00, 0x80))],
-  ])('turns %s into 64 bytes', (_, der) => {
+  ])('converts %s to 64 bytes', (_, der) => {
     expect(fromKmsSignature(der, KEY)).toHaveLength(64);
   });
 
@@ -36,7 +36,7 @@ describe('an ECDSA signature', () => {
     expect(jose.toString('hex')).toBe(`${'00'.repeat(31)}01${'00'.repeat(31)}80`);
   });
 
-  test('is the inverse of what OpenSSL does, for 2,000 signatures and until a short r and a short s have come', () => {
+  test('converts at least 2,000 signatures of OpenSSL, some with a short r or s, to ones that verify', () => {
     const { privateKey, publicKey } = newKeyPair();
     const key = verificationKey('a', publicKey);
     const seen = { shortR: false, shortS: false };
@@ -50,7 +50,7 @@ describe('an ECDSA signature', () => {
     expect(seen).toEqual({ shortR: true, shortS: true });
   });
 
-  test('reads the bytes of a view, not of the buffer behind it', () => {
+  test('reads the bytes of a view, not those of its buffer', () => {
     const der = sequence(...long(0x11), ...long(0x12));
     const padded = Uint8Array.from([9, 9, ...der, 9]);
     expect(fromKmsSignature(padded.subarray(2, -1), KEY)).toEqual(fromKmsSignature(der, KEY));
@@ -65,8 +65,8 @@ describe('an ECDSA signature', () => {
     ['a SEQUENCE length of 0', Uint8Array.from([0x30, 0x00, ...integer(1), ...integer(1)])],
     ['a length in long form', Uint8Array.from([0x30, 0x81, 0x06, ...integer(1), ...integer(1)])],
     ['an indefinite length', Uint8Array.from([0x30, 0x80, ...integer(1), ...integer(1), 0, 0])],
-    ['bytes behind the SEQUENCE', Uint8Array.from([...sequence(...integer(1), ...integer(1)), 0])],
-    ['bytes behind s inside the SEQUENCE', sequence(...integer(1), ...integer(1), 0)],
+    ['bytes after the SEQUENCE', Uint8Array.from([...sequence(...integer(1), ...integer(1)), 0])],
+    ['bytes after s inside the SEQUENCE', sequence(...integer(1), ...integer(1), 0)],
     ['one integer', sequence(...integer(1))],
     ['three integers', sequence(...integer(1), ...integer(1), ...integer(1))],
     ['another tag for r', sequence(0x03, 1, 1, ...integer(1))],
@@ -78,11 +78,11 @@ describe('an ECDSA signature', () => {
     ['an r of zero', sequence(...integer(0), ...long(0x11))],
     ['an s of zero', sequence(...long(0x11), ...integer(0))],
     ['an s of two zero bytes', sequence(...long(0x11), ...integer(0, 0))],
-    ['padding that is not needed', sequence(...integer(0, 0x11), ...long(0x11))],
+    ['superfluous padding', sequence(...integer(0, 0x11), ...long(0x11))],
     ['an r of 33 bytes', sequence(...long(0x11, 33), ...long(0x11))],
     ['an s of 34 bytes', sequence(...long(0x11), ...integer(0, ...Array<number>(33).fill(0x81)))],
-    ['an r that goes on beyond the end', sequence(0x02, 0x20, 1)],
-    ['an s that goes on beyond the end', sequence(...integer(1), 0x02, 0x02, 1)],
+    ['an r that extends beyond the end', sequence(0x02, 0x20, 1)],
+    ['an s that extends beyond the end', sequence(...integer(1), 0x02, 0x02, 1)],
     ['a JOSE signature', Uint8Array.from(Array<number>(64).fill(0x11))],
   ])('refuses %s', (_, der) => {
     expect(() => fromKmsSignature(der, KEY)).toThrow(
@@ -91,7 +91,7 @@ describe('an ECDSA signature', () => {
   });
 });
 
-describe('an ECDSA signature by P-521', () => {
+describe('an ECDSA signature with P-521', () => {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-521' });
   const key = keyFor('ES512', publicKey);
   const der = (r: number[], s: number[]) => {
@@ -101,7 +101,7 @@ describe('an ECDSA signature by P-521', () => {
     );
   };
 
-  test('is read with a length in long form, as OpenSSL writes it', () => {
+  test('may have a length in long form, as OpenSSL writes it', () => {
     for (let index = 0; index < 100; index += 1) {
       const input = Buffer.from(`message ${index}`);
       const signature = fromKmsSignature(sign('sha512', input, privateKey), key);
@@ -110,16 +110,16 @@ describe('an ECDSA signature by P-521', () => {
   });
 
   test.each([
-    ['the largest in short form', der(bytes(0x01, 62), bytes(0x01, 61))],
-    ['the smallest in long form', der(bytes(0x01, 62), bytes(0x01, 62))],
+    ['the largest length in short form', der(bytes(0x01, 62), bytes(0x01, 61))],
+    ['the smallest length in long form', der(bytes(0x01, 62), bytes(0x01, 62))],
     ['two integers of 66 bytes', der(bytes(0x01, 66), bytes(0x01, 66))],
-  ])('turns %s into 132 bytes', (_, encoded) => {
+  ])('converts %s to 132 bytes', (_, encoded) => {
     expect(fromKmsSignature(encoded, key)).toHaveLength(132);
   });
 
   test.each([
     [
-      'a length in long form that fits the short one',
+      'a length in long form that fits the short form',
       Uint8Array.from([0x30, 0x81, 0x06, ...integer(1), ...integer(1)]),
     ],
     [
@@ -142,7 +142,7 @@ describe('an ECDSA signature by P-521', () => {
       'a long form with another first byte',
       Uint8Array.from([0x30, 0x83, 128, ...integer(...bytes(1, 62)), ...integer(...bytes(1, 62))]),
     ],
-    ['bytes behind it', Uint8Array.from([...der(bytes(1, 66), bytes(1, 66)), 0])],
+    ['bytes after it', Uint8Array.from([...der(bytes(1, 66), bytes(1, 66)), 0])],
     ['an r of 67 bytes', der(bytes(0x01, 67), bytes(0x01, 60))],
   ])('refuses %s', (_, encoded) => {
     expect(() => fromKmsSignature(encoded, key)).toThrow(KmsSignatureError);
@@ -166,11 +166,11 @@ describe.each([
   });
 });
 
-describe('a signature of another kind', () => {
+describe('an RSA or Ed25519 signature', () => {
   const rsa = keyFor('RS256', generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey);
   const ed25519 = keyFor('Ed25519', generateKeyPairSync('ed25519').publicKey);
 
-  test('is the same in JOSE', () => {
+  test('is not converted', () => {
     const signature = Uint8Array.from(Array<number>(256).fill(7));
     expect(fromKmsSignature(signature, rsa)).toEqual(Buffer.from(signature));
   });
@@ -181,14 +181,14 @@ describe('a signature of another kind', () => {
     ['Ed25519', ed25519, 63],
     ['Ed25519', ed25519, 70],
     ['Ed25519', ed25519, 0],
-  ])('by %s is refused with a wrong length', (_, key, length) => {
+  ])('of %s is refused with a wrong length', (_, key, length) => {
     expect(() => fromKmsSignature(new Uint8Array(length), key)).toThrow(
       new KmsSignatureError('KMS returned a signature of the wrong length'),
     );
   });
 });
 
-describe('a check', () => {
+describe('verifySignature', () => {
   const { privateKey, publicKey } = newKeyPair();
   const key = verificationKey('a', publicKey);
   const input = Buffer.from('input');
@@ -198,7 +198,7 @@ describe('a check', () => {
     expect(verifySignature({ input, signature, key })).toBe(true);
   });
 
-  test('refuses it for another input and another key', () => {
+  test('refuses it for another input or key', () => {
     expect(verifySignature({ input: Buffer.from('Input'), signature, key })).toBe(false);
     expect(verifySignature({ input, signature, key: KEY })).toBe(false);
   });
@@ -207,7 +207,7 @@ describe('a check', () => {
     ['zeros', Buffer.alloc(64)],
     ['ones', Buffer.alloc(64, 0xff)],
     ['r and s swapped', Buffer.concat([signature.subarray(32), signature.subarray(0, 32)])],
-  ])('refuses %s, and does not throw', (_, other) => {
+  ])('refuses %s without an exception', (_, other) => {
     expect(verifySignature({ input, signature: other, key })).toBe(false);
   });
 });

@@ -27,7 +27,7 @@ function freeze(how: 'stopped' | 'suspended' | 'paused', milliseconds: number) {
   machine.thaw();
 }
 
-test('a look-up is fresh until it is too old, counted from when it was sent', () => {
+test('a look-up is fresh until its maximum age, counted from when it was sent', () => {
   expect(lookups.isFresh(MAX_AGE)).toBe(true);
   pass(MAX_AGE);
   expect(lookups.isFresh(MAX_AGE)).toBe(true);
@@ -39,25 +39,25 @@ test('a look-up is fresh until it is too old, counted from when it was sent', ()
   expect(lookups.isFresh(MAX_AGE)).toBe(false);
 });
 
-test('none is fresh before the first', () => {
+test('no look-up is fresh before the first', () => {
   expect(new AliasLookups(machine, () => {}).isFresh(MAX_AGE)).toBe(false);
 });
 
-test('of two look-ups, the one that was sent later counts, whichever is answered first', () => {
+test('of two look-ups, the one sent later counts, even if it is answered first', () => {
   pass(2000);
   lookups.answered(start + 2000, true);
   lookups.answered(start + 1000, true);
   expect(lookups.lastAt).toBe(start + 2000);
 });
 
-describe('Sign has shown a key that is not known', () => {
+describe('after Sign has shown an unknown key', () => {
   beforeEach(() => {
     pass(1000);
     lookups.moved(B.keyArn);
     pass(1000);
   });
 
-  test('then no look-up is fresh until it is fetched', () => {
+  test('no look-up is fresh until the key is fetched', () => {
     expect(lookups.isFresh(MAX_AGE)).toBe(false);
     expect(lookups.unknownTarget).toBe(B.keyArn);
     lookups.answered(start + 2000, false);
@@ -65,19 +65,19 @@ describe('Sign has shown a key that is not known', () => {
     expect(lookups.unknownTarget).toBeUndefined();
   });
 
-  test('and it counts as seen since then, however often Sign shows it again', () => {
+  test('the key counts as seen since the first time that Sign has shown it', () => {
     lookups.moved(B.keyArn);
     expect(lookups.lookupOf(B)).toMatchObject({ seenAt: start + 1000, now: start + 2000, lastAt: start });
     expect(lookups.lookupOf(A)).toMatchObject({ seenAt: start + 2000, now: start + 2000 });
   });
 });
 
-describe('a clock has jumped ahead', () => {
+describe('after a clock has jumped ahead', () => {
   test.each([
-    ['as the wall clock was set', () => (machine.step = HOUR), 0],
-    ['as the machine was suspended, which uptime shows', () => freeze('suspended', HOUR), 3600],
-    ['as the machine was suspended, which only the wall clock shows', () => freeze('paused', HOUR), 0],
-  ])('%s: no look-up from before is fresh', (_, jump, suspended) => {
+    ['because the wall clock was set', () => (machine.step = HOUR), 0],
+    ['because of a suspension that uptime shows', () => freeze('suspended', HOUR), 3600],
+    ['because of a suspension that only the wall clock shows', () => freeze('paused', HOUR), 0],
+  ])('%s, no earlier look-up is fresh', (_, jump, suspended) => {
     pass(1000);
     jump();
     expect(lookups.isFresh(Infinity)).toBe(false);
@@ -88,7 +88,7 @@ describe('a clock has jumped ahead', () => {
     expect(lookups.isFresh(MAX_AGE)).toBe(true);
   });
 
-  test('a look-up that was sent before, and answered after, is not fresh', () => {
+  test('a look-up that was sent before the jump and answered after it is not fresh', () => {
     pass(1000);
     const sentAt = lookups.now();
     pass(1000);
@@ -98,7 +98,7 @@ describe('a clock has jumped ahead', () => {
     expect(lookups.isFresh(MAX_AGE)).toBe(false);
   });
 
-  test('and only the wall clock shows it: as much time may have passed, until the active key is seen again', () => {
+  test('if only the wall clock shows it, that time may have passed until the active key is seen again', () => {
     freeze('paused', HOUR);
     expect(lookups.now()).toBe(start);
     expect(lookups.latestNow()).toBe(start + HOUR);
@@ -109,7 +109,7 @@ describe('a clock has jumped ahead', () => {
     expect(lookups.latestNow()).toBe(start);
   });
 
-  test('and back: no time is left unexplained', () => {
+  test('no time is unexplained if it jumps back', () => {
     machine.step = HOUR;
     lookups.now();
     machine.step = 0;
@@ -117,7 +117,7 @@ describe('a clock has jumped ahead', () => {
     expect(lookups.latestNow()).toBe(start);
   });
 
-  test('and back by more: that corrects something else', () => {
+  test('a larger jump back does not explain the time', () => {
     machine.step += 10 * HOUR;
     lookups.now();
     lookups.answered(lookups.now(), true);
@@ -128,7 +128,7 @@ describe('a clock has jumped ahead', () => {
   });
 });
 
-test('a clock that was set back makes nothing out of date', () => {
+test('a look-up stays fresh when the clock is set back', () => {
   machine.step = -HOUR;
   expect(lookups.isFresh(MAX_AGE)).toBe(true);
   expect(lookups.takeJump()).toBe(false);

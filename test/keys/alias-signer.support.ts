@@ -10,7 +10,7 @@ import { A, BINDING } from './support.js';
 
 export const ALIAS = 'alias/auth';
 
-/** An instance, and a KMS whose two operations fail and answer each by itself. */
+/** An instance, and a KMS whose two operations fail independently. */
 export function newInstance({
   store,
   requestAlias = false,
@@ -21,12 +21,12 @@ export function newInstance({
   const pass = (seconds: number) => machine.time.runUntil(machine.time.now + seconds * 1000);
   const kms = {
     target: A,
-    /** What GetPublicKey fails with. */
+    /** The error of GetPublicKey. */
     lookupError: undefined as Error | undefined,
-    /** What Sign by that name fails with. */
+    /** The error of Sign with this KeyId. */
     signError: (() => undefined) as (name: string) => Error | undefined,
     lookups: 0,
-    /** The names by which Sign was sent. */
+    /** The KeyId of each Sign request. */
     signed: [] as string[],
   };
   const load = async () => {
@@ -52,13 +52,13 @@ export function newInstance({
     if (error) throw error;
     return { keyArn: keyId === ALIAS ? kms.target.keyArn : keyId };
   };
-  /** @returns the `kid` of the key that signs, or why none does */
+  /** @returns the `kid` of the key that signs, or the reason why none does */
   const sign = async (): Promise<string> =>
     signer.sign(send).then(
       ({ key }) => key.kid,
       (error: Error & { reason?: string }) => error.reason ?? error.name,
     );
-  /** Signs every ten seconds. @returns each change of the result, and after how many seconds it came */
+  /** Signs every ten seconds. @returns each change of the result, with the number of seconds until then */
   const signFor = async (seconds: number): Promise<[after: number, result: string][]> => {
     const changes: [number, string][] = [];
     for (let after = 10; after <= seconds; after += 10) {

@@ -3,9 +3,9 @@ import { KmsKeyError, KmsUnavailableError } from '../../src/errors/errors.js';
 import { ALIAS, newInstance } from './alias-signer.support.js';
 import { A, B, newStore } from './support.js';
 
-const AWAY = new KmsUnavailableError('network', 'away');
+const OUTAGE = new KmsUnavailableError('network', 'outage');
 const REFUSED = new KmsKeyError('refused');
-/** In seconds: from the last look-up that shows the old key until it may not sign any more. */
+/** How long the old key may sign after the last look-up that shows it, in seconds. */
 const LIMIT = 330 + 990;
 
 const mrkIn = (region: string) => ({
@@ -15,14 +15,14 @@ const mrkIn = (region: string) => ({
   keyArn: `arn:aws:kms:${region}:000000000000:key/mrk-1`,
 });
 
-/** An instance that has signed, and has looked the alias up a moment ago. */
+/** An instance that has just signed and looked up the alias. */
 async function started(options?: Parameters<typeof newInstance>[0]) {
   const instance = newInstance(options);
   await instance.sign();
   return instance;
 }
 
-/** The same, after it has seen the alias move from A to B. */
+/** A started instance that has seen the alias move from A to B. */
 async function inRotation() {
   const instance = await started();
   instance.kms.target = B;
@@ -31,19 +31,19 @@ async function inRotation() {
 }
 
 describe('while GetPublicKey fails', () => {
-  test('tokens are signed for hours: Sign is sent by alias, and shows that nothing has moved', async () => {
+  test('tokens are signed for hours, because Sign by alias shows that the alias has not moved', async () => {
     const { kms, signFor, ring } = await started();
-    kms.lookupError = AWAY;
+    kms.lookupError = OUTAGE;
     expect(await signFor(4 * 3600)).toEqual([[10, 'A']]);
     expect(kms.signed).toContain(ALIAS);
-    // Once for each time that the last look-up has become too old.
+    // Once whenever the last look-up has become too old.
     expect(kms.signed.filter((name) => name === ALIAS).length).toBeLessThan((4 * 3600) / 300);
     expect(ring.health).toMatchObject({ signing: 'A', refresh: 'failed', stale: false });
   });
 
-  test('and the alias moves, the old key signs as long as others trust it; then sign is refused', async () => {
+  test('the old key signs after a move as long as other instances trust it; then sign is refused', async () => {
     const { pass, kms, signFor, ring, typesOf } = await started();
-    kms.lookupError = AWAY;
+    kms.lookupError = OUTAGE;
     await pass(300);
     kms.target = B;
     expect(await signFor(LIMIT + 300)).toEqual([
@@ -59,9 +59,9 @@ describe('while GetPublicKey fails', () => {
     expect(typesOf().slice(-2)).toEqual(['key_activated', 'signing_resumed']);
   });
 
-  test('and the alias moves and moves back, tokens are signed throughout', async () => {
+  test('tokens are signed throughout if the alias moves and moves back', async () => {
     const { pass, kms, sign, signFor } = await started();
-    kms.lookupError = AWAY;
+    kms.lookupError = OUTAGE;
     await pass(340);
     kms.target = B;
     expect(await sign()).toBe('A');
@@ -71,22 +71,22 @@ describe('while GetPublicKey fails', () => {
   });
 });
 
-test('a former key is known when Sign shows that the alias is back at it, though GetPublicKey fails', async () => {
+test('a former key signs again once Sign shows that the alias is back, even while GetPublicKey fails', async () => {
   const { kms, pass, sign, signFor, keys } = await inRotation();
   await pass(1000);
   expect(await sign()).toBe('B');
-  kms.lookupError = AWAY;
+  kms.lookupError = OUTAGE;
   kms.target = A;
   const changes = await signFor(1400);
   expect(changes.map(([, result]) => result)).toEqual(['B', 'A']);
   expect([...keys.all.keys()]).toEqual(['A', 'B']);
 });
 
-describe('after an absence in which the alias has moved', () => {
-  test('the first token is by the new key, if others may have dropped the old one', async () => {
+describe('after an interruption in which the alias has moved', () => {
+  test('the new key signs the first token if other instances may have dropped the old one', async () => {
     const { pass, kms, sign } = await started();
-    kms.lookupError = AWAY;
-    kms.signError = () => AWAY;
+    kms.lookupError = OUTAGE;
+    kms.signError = () => OUTAGE;
     await pass(2390);
     kms.target = B;
     kms.lookupError = undefined;
@@ -95,7 +95,7 @@ describe('after an absence in which the alias has moved', () => {
     expect(await sign()).toBe('B');
   });
 
-  test('short suspensions add up to one', async () => {
+  test('short suspensions add up', async () => {
     const { pass, machine, kms, sign } = await started();
     kms.target = B;
     for (let total = 0; total <= LIMIT + 60; total += 5) {
@@ -109,26 +109,26 @@ describe('after an absence in which the alias has moved', () => {
   });
 });
 
-describe('where Sign is refused by alias', () => {
+describe('when KMS refuses Sign by alias', () => {
   test.each([
-    ['the alias was deleted', [ALIAS]],
-    ['the next key is disabled', [ALIAS, B.keyArn]],
-  ])('as %s, the old key signs by its ARN, and the next one no earlier', async (_, refused) => {
+    ['because the alias was deleted', [ALIAS]],
+    ['because the next key is disabled', [ALIAS, B.keyArn]],
+  ])('%s, the old key signs by its ARN until activationDelay has passed', async (_, refused) => {
     const { kms, signFor } = await inRotation();
     kms.lookupError = REFUSED;
     kms.signError = (name) => (refused.includes(name) ? REFUSED : undefined);
     expect((await signFor(980)).map(([, result]) => result)).toEqual(['A']);
   });
 
-  test('a key that is disabled itself is replaced by the next one at once', async () => {
+  test('an active key that is disabled is replaced by the next one at once', async () => {
     const { kms, sign } = await inRotation();
     kms.signError = (name) => (name === A.keyArn ? REFUSED : undefined);
     expect(await sign()).toBe('B');
   });
 });
 
-describe('a clock that is wrong', () => {
-  test('makes no key sign earlier: the old one is given up, and the new one waits', async () => {
+describe('a wrong clock', () => {
+  test('lets no key sign earlier: signing stops until the new key may sign', async () => {
     const { pass, machine, kms, signFor } = await started();
     await pass(100);
     kms.target = B;
@@ -138,11 +138,11 @@ describe('a clock that is wrong', () => {
     expect(changes.at(-1)?.[0]).toBeGreaterThanOrEqual(990);
   });
 
-  test('changes nothing where the alias has not moved', async () => {
+  test('does not stop signing if the alias has not moved', async () => {
     const { machine, kms, sign, typesOf } = await started();
     machine.step += 86_400_000;
     expect(await sign()).toBe('A');
-    // By the refresh that follows the step.
+    // One more, for the refresh that follows the step.
     expect(kms.lookups).toBe(2);
     machine.step -= 86_400_000;
     expect(await sign()).toBe('A');
@@ -172,11 +172,11 @@ test('look-ups are limited while sign is refused', async () => {
   expect(kms.lookups - before).toBeLessThanOrEqual(5);
 });
 
-test('signing is reported as resumed when a token was signed, not before', async () => {
+test('signing_resumed is emitted once a token has been signed', async () => {
   const { pass, machine, kms, sign, typesOf } = await inRotation();
   machine.step += 3_600_000;
   expect(await sign()).toBe('alias_moved');
-  kms.signError = () => AWAY;
+  kms.signError = () => OUTAGE;
   await pass(1000);
   expect(await sign()).toBe('network');
   expect(typesOf()).not.toContain('signing_resumed');
@@ -186,10 +186,10 @@ test('signing is reported as resumed when a token was signed, not before', async
 });
 
 describe('after a restart with a store', () => {
-  test('a look-up by Sign counts, too', async () => {
+  test('the last look-up by Sign counts', async () => {
     const { store } = newStore();
     const before = await started({ store });
-    before.kms.lookupError = AWAY;
+    before.kms.lookupError = OUTAGE;
     await before.signFor(3600);
     await before.ring.stop();
     const after = newInstance({ store, machine: before.machine });
@@ -197,7 +197,7 @@ describe('after a restart with a store', () => {
     expect(await after.sign()).toBe('A');
   });
 
-  test('a Multi-Region key is used by its ARN in this Region', async () => {
+  test('a Multi-Region key signs by its ARN in this Region', async () => {
     const { store } = newStore();
     const before = newInstance({ store });
     before.kms.target = mrkIn('us-east-1');

@@ -8,7 +8,7 @@ const OPENID = '/.well-known/openid-configuration';
 const SETTINGS = { timeout: 500, refreshInterval: 300, maxStale: 86_400, algorithms: [ES256] };
 const DAY_MS = 86_400_000;
 
-/** A source on a clock that the test moves. */
+/** A source with a clock that the test controls. */
 function sourceOf(server: TestIssuer, { path = '', allowInsecureHttp = false } = {}) {
   const time = { now: 0 };
   const issuer = server.url + path;
@@ -30,7 +30,7 @@ function serve(server: TestIssuer, documents: Record<string, object>): void {
 }
 
 describe('the metadata', () => {
-  test('of an OpenID Provider say where the keys are', async () => {
+  test('of an OpenID Provider supply the URL of the key set', async () => {
     const server = await startIssuer('a', 'b');
     expect(await sourceOf(server).kids()).toEqual(['a', 'b']);
     expect(server.requests).toEqual([OPENID, '/jwks.json']);
@@ -42,7 +42,7 @@ describe('the metadata', () => {
     ['an authorization server of RFC 8414', '', '/tenant', `${OAUTH}/tenant`],
     ['an authorization server of RFC 8414 whose issuer ends with a slash', '/', '/tenant', `${OAUTH}/tenant`],
     ['an authorization server of RFC 8414 without a path', '', '', OAUTH],
-  ])('are found at the place of %s', async (_, slash, path, place) => {
+  ])('are found at the URL for %s', async (_, slash, path, place) => {
     const server = await startIssuer();
     const issuer = server.url + path + slash;
     serve(server, { [place]: { issuer, jwks_uri: server.jwksUri }, '/jwks.json': server.keySet });
@@ -54,8 +54,8 @@ describe('the metadata', () => {
     ['another issuer', { issuer: 'https://other.example' }],
     ['the issuer with a slash', { issuer: 'URL/' }],
     ['no issuer', { issuer: undefined }],
-    ['the issuer in a list', { issuer: ['URL'] }],
-  ])('that name %s are refused, and its keys are not fetched', async (_, metadata) => {
+    ['the issuer in an array', { issuer: ['URL'] }],
+  ])('that name %s are refused, and no key set is fetched', async (_, metadata) => {
     const server = await startIssuer();
     server.metadata = JSON.parse(JSON.stringify(metadata).replace('URL', server.url)) as object;
     if ('issuer' in metadata && metadata.issuer === undefined) server.metadata = { issuer: null };
@@ -80,7 +80,7 @@ describe('the metadata', () => {
     await expect(sourceOf(server).kids()).rejects.toMatchObject(unavailable(/jwks_uri is not an https URL/));
   });
 
-  test('that came over https do not lead to a service on loopback', () => {
+  test('from an https URL must not name a loopback URL', () => {
     const ofTenant = { issuer: 'https://tenant.example', allowInsecureHttp: false };
     expect(isAllowedJwksUri('http://127.0.0.1:9200/', ofTenant)).toBe(false);
     expect(isAllowedJwksUri('http://localhost/', ofTenant)).toBe(false);
@@ -106,7 +106,7 @@ describe('the metadata', () => {
     expect(server.requests.filter((path) => path === OPENID)).toHaveLength(2);
   });
 
-  test('that cannot be fetched any more leave the place of the keys as it was', async () => {
+  test('that can no longer be fetched leave the URL of the key set unchanged', async () => {
     const server = await startIssuer();
     const { time, kids } = sourceOf(server);
     await kids();
@@ -116,21 +116,21 @@ describe('the metadata', () => {
   });
 });
 
-describe('while the metadata are wrong', () => {
+describe('when the metadata become invalid', () => {
   test.each<[string, (server: TestIssuer) => void, RegExp]>([
-    ['are gone', (server) => serve(server, { '/jwks.json': server.keySet }), /answered 404/],
+    ['because they are gone', (server) => serve(server, { '/jwks.json': server.keySet }), /answered 404/],
     [
-      'name another issuer',
+      'because they name another issuer',
       (server) => (server.metadata = { issuer: 'https://other.example' }),
       /its issuer does not match the expected issuer/,
     ],
     [
-      'name a URL that is refused',
+      'because they name a refused URL',
       (server) => (server.metadata = { jwks_uri: 'http://keys.example/' }),
       /jwks_uri is not an https URL/,
     ],
   ])(
-    'as they %s, the former place supplies keys for maxStale, with the problem',
+    '%s, the former URL supplies keys for maxStale, and the problem is reported',
     async (_, spoil, problem) => {
       const server = await startIssuer();
       const { time, source, kids } = sourceOf(server);
@@ -153,8 +153,8 @@ describe('while the metadata are wrong', () => {
   );
 });
 
-describe('when the key set has moved', () => {
-  test('and the metadata are gone too, they are asked for until they answer', async () => {
+describe('when the URL of the key set has changed', () => {
+  test('missing metadata are requested until they are available', async () => {
     const server = await startIssuer();
     const { source } = sourceOf(server);
     await source.load();
@@ -170,7 +170,7 @@ describe('when the key set has moved', () => {
     expect(server.requests.slice(before)).toEqual([OPENID, '/jwks.json', '/jwks.json']);
   });
 
-  test('its new place is looked up after the first failure', async () => {
+  test('the new URL is looked up after the first failure', async () => {
     const server = await startIssuer();
     const { kids } = sourceOf(server);
     await kids();
@@ -180,7 +180,7 @@ describe('when the key set has moved', () => {
     expect(server.requests.slice(2)).toEqual(['/jwks.json', OPENID, '/new']);
   });
 
-  test('a key that the new one lacks is dropped by two answers, like any other', async () => {
+  test('a key that the new set lacks is dropped after two answers, like any other', async () => {
     const server = await startIssuer('a', 'b');
     const { time, kids } = sourceOf(server);
     await kids();
@@ -193,8 +193,8 @@ describe('when the key set has moved', () => {
   });
 });
 
-describe('one time limit covers metadata and key set', () => {
-  test('an issuer that is silent is asked once, as no time is left for the other place of its metadata', async () => {
+describe('the time limit for metadata and key set together', () => {
+  test('leaves no time for the second metadata URL of a silent issuer', async () => {
     const server = await startIssuer();
     server.fault = () => {};
     await expect(sourceOf(server).kids()).rejects.toMatchObject(
@@ -203,7 +203,7 @@ describe('one time limit covers metadata and key set', () => {
     expect(server.requests).toEqual([OPENID]);
   });
 
-  test('what the metadata took is not there for the key set', async () => {
+  test('leaves the key set only the time that the metadata did not take', async () => {
     const server = await startIssuer();
     server.fault = ({ url }, response) => {
       const body = JSON.stringify({ issuer: server.url, jwks_uri: server.jwksUri });
@@ -217,7 +217,7 @@ describe('one time limit covers metadata and key set', () => {
     expect(server.requests).toEqual([OPENID, '/jwks.json']);
   });
 
-  test('a key set that is known is fetched in the rest of the time while the metadata are silent', async () => {
+  test('leaves time to fetch a known key set when the metadata URL is silent', async () => {
     const server = await startIssuer();
     const { time, kids } = sourceOf(server);
     await kids();

@@ -13,7 +13,7 @@ describe('a distrusted key', () => {
   test.each([
     ['kid', ['C']],
     ['thumbprint', [thumbprint(C.jwk)]],
-  ])('by its %s is in no set of keys', async (_, distrustedKeys) => {
+  ])('named by its %s is in no key set', async (_, distrustedKeys) => {
     const { ring, kids, events } = newRing([alias(A, C)], { distrustedKeys });
     expect(await kids()).toEqual(['A']);
     expect(await ring.find('C')).toBeUndefined();
@@ -25,7 +25,7 @@ describe('a distrusted key', () => {
     expect(await kids()).toEqual(['A']);
   });
 
-  test('does not come back under another kid after a restart, from a store that it was in', async () => {
+  test('does not come back under another kid from a store after a restart', async () => {
     const { store } = newStore();
     const first = newRing([alias(A, C)], { distrustedKeys: ['C'], store });
     await first.kids();
@@ -52,7 +52,7 @@ describe('a distrusted key', () => {
     expect(state.loads).toBe(loads);
   });
 
-  test('that signed gives way to the next key at once', async () => {
+  test('that was active is replaced by the next key at once', async () => {
     const { store, saved } = newStore();
     const first = newRing([alias(A), alias(B)], { store });
     await first.ring.active();
@@ -66,10 +66,10 @@ describe('a distrusted key', () => {
   });
 });
 
-describe('the key that is to sign, if distrusted,', () => {
+describe('a distrusted key at the alias', () => {
   const error = { name: 'KmsKeyError', code: 'kms_key_invalid' };
 
-  test('stops the start, and nothing is written to the store', async () => {
+  test('stops the start, and the store is not written', async () => {
     const { store, saved } = newStore({ active: { keyArn: A.keyArn, jwk: A.jwk }, retired: [] });
     const { ring } = newRing([alias(B)], { store, distrustedKeys: ['B'] });
     await expect(ring.all()).rejects.toMatchObject(error);
@@ -78,7 +78,7 @@ describe('the key that is to sign, if distrusted,', () => {
     await expect(ring.active()).rejects.toMatchObject(error);
   });
 
-  test('ends signing while the alias points at it; other keys go on verifying', async () => {
+  test('stops signing while the alias points to it; other keys still verify', async () => {
     const { ring, events, kids } = newRing([alias(A), alias(B), alias(A)], { distrustedKeys: ['B'] });
     await ring.active();
     await seconds(300);
@@ -92,11 +92,11 @@ describe('the key that is to sign, if distrusted,', () => {
   });
 });
 
-describe('the decision of one instance', () => {
+describe('a distrusted key of one instance', () => {
   test.each([
     ['an alias', alias],
-    ['a key that cannot change', fixed],
-  ])('reaches another with %s at its next refresh, by their store', async (_, keys) => {
+    ['a fixed key', fixed],
+  ])('is distrusted by another with %s at its next refresh, through their store', async (_, keys) => {
     const { store } = newStore();
     const second = newRing([keys(A, C)], { store });
     expect(await second.kids()).toEqual(['A', 'C']);
@@ -108,7 +108,7 @@ describe('the decision of one instance', () => {
     expect(second.events).toContain('key_removed C');
   });
 
-  test('reaches another while its source is unavailable', async () => {
+  test('is distrusted by another whose source is unavailable', async () => {
     const { store } = newStore();
     const second = newRing([alias(A, C), OUTAGE], { store });
     await second.kids();
@@ -122,7 +122,7 @@ describe('the decision of one instance', () => {
     await expect(second.ring.active()).rejects.toThrow('outage');
   });
 
-  test('is not overwritten by another that writes before it reads', async () => {
+  test('stays in the store when another instance writes before it reads', async () => {
     const { store, saved } = newStore();
     const second = newRing([alias(A, C), alias(B, C)], { store });
     await second.kids();
@@ -135,7 +135,7 @@ describe('the decision of one instance', () => {
     expect(saved.at(-1)?.distrusted).toEqual(expect.arrayContaining(['C', thumbprint(C.jwk)]));
   });
 
-  test('stays when the store fails or is of another instance later: that is reported, and the ring works on', async () => {
+  test('stays distrusted when the store later belongs to another instance, which is reported', async () => {
     const { store } = newStore();
     const { ring, events, kids } = newRing([alias(A, C), alias(A, B, C)], { store, distrustedKeys: ['C'] });
     await kids();
@@ -160,12 +160,12 @@ describe('the decision of one instance', () => {
   });
 });
 
-test('keys are distrusted in a service that only verifies too', async () => {
+test('a service that only verifies distrusts keys, too', async () => {
   const { kids } = newRing([{ others: [A, C], freshFor: 300 }], { distrustedKeys: ['C'] });
   expect(await kids()).toEqual(['A']);
 });
 
-test('a store with an invalid key still names the distrusted keys, and keeps them', async () => {
+test('the distrusted keys in a store with an invalid key apply and are kept', async () => {
   const invalid = { jwk: { kid: 'X' }, leftAt: 0 };
   const { store, saved } = newStore({ retired: [invalid], distrusted: ['B', 7] });
   const { ring, kids } = newRing([alias(A, B)], { store });

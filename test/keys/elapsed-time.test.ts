@@ -24,7 +24,7 @@ function freeze(how: 'stopped' | 'suspended' | 'paused', milliseconds: number) {
   machine.thaw();
 }
 
-test('it is the time of the wall clock while that goes right', () => {
+test('follows the wall clock while that is right', () => {
   pass(HOUR);
   expect(elapsed.now()).toBe(start + HOUR);
   expect(elapsed.nowByAllClocks()).toBe(start + HOUR);
@@ -35,7 +35,7 @@ test('it is the time of the wall clock while that goes right', () => {
 test.each([
   ['ahead', DAY],
   ['back', -DAY],
-])('the wall clock is set %s by a day: that is reported, and no time has passed', (_, by) => {
+])('does not follow a wall clock that is set %s by a day, and reports the step', (_, by) => {
   machine.step = by;
   pass(1000);
   expect(elapsed.now()).toBe(start + 1000);
@@ -49,7 +49,7 @@ test.each([
   expect(steps.slice(1)).toEqual([{ wall: -by, suspended: 0, unexplained: -by, at: start + 2000 }]);
 });
 
-test('each step is reported once', () => {
+test('reports each step once', () => {
   machine.step = DAY;
   elapsed.now();
   elapsed.now();
@@ -57,7 +57,7 @@ test('each step is reported once', () => {
   expect(steps).toHaveLength(1);
 });
 
-test('slow corrections of the wall clock never add up to a step', () => {
+test('never reports slow corrections of the wall clock as a step', () => {
   for (let hour = 0; hour < 24; hour += 1) {
     pass(HOUR);
     machine.step += 0.0005 * HOUR;
@@ -68,7 +68,7 @@ test('slow corrections of the wall clock never add up to a step', () => {
   expect(steps).toEqual([]);
 });
 
-test('short suspensions do', () => {
+test('reports short suspensions as a step once they add up', () => {
   for (let count = 0; count < 5; count += 1) {
     pass(1000);
     freeze('suspended', 2000);
@@ -78,28 +78,28 @@ test('short suspensions do', () => {
   expect(steps).not.toEqual([]);
 });
 
-test('a process that was stopped has missed nothing: its clocks went on', () => {
+test('includes the time in which the process was stopped', () => {
   freeze('stopped', HOUR);
   expect(elapsed.now()).toBe(start + HOUR);
   expect(steps).toEqual([]);
 });
 
-describe('the machine was suspended, and the monotonic clock stood still', () => {
-  test('as the wall clock and uptime agree: that time has passed', () => {
+describe('a suspension in which the monotonic clock stood still', () => {
+  test('counts if the wall clock and uptime agree', () => {
     freeze('suspended', HOUR);
     expect(elapsed.now()).toBe(start + HOUR);
     expect(elapsed.wallAhead).toBe(0);
     expect(steps).toEqual([{ wall: HOUR, suspended: HOUR, unexplained: 0, at: start + HOUR }]);
   });
 
-  test('as only the wall clock shows: that may as well have been set', () => {
+  test('is unexplained time if only the wall clock shows it, which may have been set', () => {
     freeze('paused', HOUR);
     expect(elapsed.nowByAllClocks()).toBe(start);
     expect(elapsed.wallAhead).toBe(HOUR);
     expect(steps).toEqual([{ wall: HOUR, suspended: 0, unexplained: HOUR, at: start }]);
   });
 
-  test('as only uptime shows, since the wall clock was set back: uptime may as well be wrong', () => {
+  test('is unexplained time if only uptime shows it, which may be wrong', () => {
     freeze('suspended', HOUR);
     machine.step = -HOUR;
     expect(elapsed.now()).toBe(start);
@@ -108,7 +108,7 @@ describe('the machine was suspended, and the monotonic clock stood still', () =>
     expect(steps).toEqual([{ wall: 0, suspended: 0, unexplained: HOUR, at: start }]);
   });
 
-  test('for longer than uptime says: the rest is doubt', () => {
+  test('is unexplained time as far as it is longer than uptime shows', () => {
     freeze('suspended', HOUR);
     freeze('paused', HOUR);
     expect(elapsed.now()).toBe(start + HOUR);
@@ -116,7 +116,7 @@ describe('the machine was suspended, and the monotonic clock stood still', () =>
   });
 });
 
-test('where uptime is not known, the wall clock alone shows a suspension', () => {
+test('a suspension is unexplained time if uptime is unknown', () => {
   machine.uptime = () => NaN;
   elapsed = new ElapsedTime(machine, (step) => steps.push(step));
   freeze('suspended', HOUR);

@@ -21,7 +21,7 @@ const problemAt = (url: string) =>
     (error: unknown) => fetchFailureOf(error).problem,
   );
 
-test('a port on which nobody listens', async () => {
+test('names a refused connection', async () => {
   const server = createTcpServer();
   const port = await portOf(server);
   server.close();
@@ -30,27 +30,27 @@ test('a port on which nobody listens', async () => {
   );
 });
 
-test('a host name that does not resolve', async () => {
+test('names a host name that does not resolve', async () => {
   expect(await problemAt('http://issuer.invalid')).toMatch(
     /^its host name does not resolve; check the name, and DNS \((?:ENOTFOUND|EAI_AGAIN)\)$/,
   );
 });
 
-test('a connection that is reset', async () => {
+test('names a connection that is reset', async () => {
   const server = createTcpServer((socket) => void socket.once('data', () => socket.resetAndDestroy()));
   expect(await problemAt(`http://127.0.0.1:${await portOf(server)}`)).toBe(
     'the connection was closed; check proxies and the issuer (ECONNRESET)',
   );
 });
 
-test('a connection that is closed without an answer', async () => {
+test('names a connection that is closed without an answer', async () => {
   const server = createTcpServer((socket) => void socket.once('data', () => socket.end()));
   expect(await problemAt(`http://127.0.0.1:${await portOf(server)}`)).toBe(
     'the connection was closed; check proxies and the issuer (UND_ERR_SOCKET)',
   );
 });
 
-test('https at a port of http', async () => {
+test('names a failed TLS handshake with an http port', async () => {
   expect(await problemAt(`https://127.0.0.1:${await portOf(createHttpServer())}`)).toMatch(
     /^the TLS handshake failed; check its port, and whether it serves https \((?:ERR_SSL_\w+|EPROTO)\)$/,
   );
@@ -58,7 +58,7 @@ test('https at a port of http', async () => {
 
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
 
-test.skipIf(!hasOpenssl)('a certificate that nobody signed', async () => {
+test.skipIf(!hasOpenssl)('names an untrusted certificate', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'tls-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
@@ -78,7 +78,7 @@ test.skipIf(!hasOpenssl)('a certificate that nobody signed', async () => {
   );
 });
 
-test('headers that are too long', async () => {
+test('names headers that are too long', async () => {
   const server = createHttpServer((_, response) => response.setHeader('x', 'x'.repeat(100_000)).end());
   expect(await problemAt(`http://127.0.0.1:${await portOf(server)}`)).toBe(
     'the headers of its answer are too long (UND_ERR_HEADERS_OVERFLOW)',
@@ -86,9 +86,9 @@ test('headers that are too long', async () => {
 });
 
 test.each([
-  ['an error of an unknown kind', new RangeError('s3cret'), 'it could not be fetched and read (RangeError)'],
-  ['no error', 's3cret', 'it could not be fetched and read (string)'],
+  ['an unknown error', new RangeError('s3cret'), 'it could not be fetched and read (RangeError)'],
+  ['a thrown string', 's3cret', 'it could not be fetched and read (string)'],
   ['an answer that is not JSON', new SyntaxError('s3cret'), 'its answer is not JSON; check the path'],
-])('%s is not quoted', (_, error, problem) => {
+])('does not quote %s', (_, error, problem) => {
   expect(fetchFailureOf(error).problem).toBe(problem);
 });

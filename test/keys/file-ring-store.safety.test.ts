@@ -46,7 +46,7 @@ const refusal = (message: RegExp) => ({
   message: expect.stringMatching(message),
 });
 
-/** Makes a file or directory that of another user: by giving it away, or by having another id oneself. */
+/** Makes another user the owner of a file or directory: by chown, or by a mocked effective uid. */
 async function giveAway(target: string): Promise<void> {
   if (isRoot) return chown(target, NOBODY, NOBODY);
   vi.spyOn(process, 'geteuid').mockReturnValue(NOBODY);
@@ -54,7 +54,7 @@ async function giveAway(target: string): Promise<void> {
 }
 
 describe('a ring file is refused', () => {
-  test.each([0o602, 0o666, 0o622])('that others can write: mode %o', async (mode) => {
+  test.each([0o602, 0o666, 0o622])('that other users can write: mode %o', async (mode) => {
     await store.save(RING);
     await chmod(path, mode);
     await expect(store.load()).rejects.toMatchObject(
@@ -62,7 +62,7 @@ describe('a ring file is refused', () => {
     );
   });
 
-  test.each([0o777, 0o1777, 0o703])('in a directory that others can write: mode %o', async (mode) => {
+  test.each([0o777, 0o1777, 0o703])('in a directory that other users can write: mode %o', async (mode) => {
     await store.save(RING);
     await chmod(folder, mode);
     await expect(store.load()).rejects.toMatchObject(
@@ -70,7 +70,7 @@ describe('a ring file is refused', () => {
     );
   });
 
-  test('in such a directory though there is no file yet', async () => {
+  test('in such a directory, even if it does not exist yet', async () => {
     await chmod(folder, 0o777);
     await expect(store.load()).rejects.toMatchObject(refusal(/writable by every user/));
   });
@@ -86,7 +86,7 @@ describe('a ring file is refused', () => {
     await expect(store.load()).rejects.toMatchObject(refusal(/another user.*uid \d+, mode 0700/));
   });
 
-  test('that is reached by a link, if its target is unsafe', async () => {
+  test('that is a link to an unsafe file', async () => {
     const target = join(folder, 'target.json');
     await writeFile(target, JSON.stringify(RING));
     await chmod(target, 0o666);
@@ -94,7 +94,7 @@ describe('a ring file is refused', () => {
     await expect(store.load()).rejects.toMatchObject(refusal(/writable by every user/));
   });
 
-  test('that is reached by a link into a directory that every user can write', async () => {
+  test('that is a link into a directory that every user can write', async () => {
     const shared = join(folder, 'open');
     await mkdir(shared);
     await chmod(shared, 0o777);
@@ -106,10 +106,7 @@ describe('a ring file is refused', () => {
 
   test.each([
     ['a directory', () => mkdir(path)],
-    [
-      'a pipe, without waiting for its other end',
-      async () => void execFileSync('mkfifo', ['-m', '600', path]),
-    ],
+    ['a pipe, without waiting for a writer', async () => void execFileSync('mkfifo', ['-m', '600', path])],
   ])('that is %s', async (_, make) => {
     await make();
     await expect(store.load()).rejects.toMatchObject(refusal(/is not a file/));
@@ -117,7 +114,7 @@ describe('a ring file is refused', () => {
 });
 
 describe('a ring file is accepted', () => {
-  test('that its owner alone can write', async () => {
+  test('that only its owner can write', async () => {
     await store.save(RING);
     expect(await store.load()).toEqual(RING);
     expect(store.warning).toBeUndefined();
@@ -126,14 +123,17 @@ describe('a ring file is accepted', () => {
   test.each([
     ['the file', () => chmod(path, 0o660), /ring\.json.*writable by its group/],
     ['the directory', () => chmod(folder, 0o2775), /ring-.*writable by its group/],
-  ])('with a warning if the group can write %s, as with fsGroup', async (_, loosen, warning) => {
-    await store.save(RING);
-    await loosen();
-    expect(await store.load()).toEqual(RING);
-    expect(store.warning).toMatch(warning);
-  });
+  ])(
+    'with a warning if the group can write %s, as with fsGroup in Kubernetes',
+    async (_, loosen, warning) => {
+      await store.save(RING);
+      await loosen();
+      expect(await store.load()).toEqual(RING);
+      expect(store.warning).toMatch(warning);
+    },
+  );
 
-  test.runIf(isRoot)('that belongs to root, by a process that is not', async () => {
+  test.runIf(isRoot)('that belongs to root, if the process does not run as root', async () => {
     await store.save(RING);
     await chmod(path, 0o644);
     await chmod(folder, 0o755);
@@ -156,7 +156,7 @@ const asNobody = async (run: () => Promise<void>) => {
   }
 };
 
-describe('an error names owner and mode', () => {
+describe('an error names the owner and the mode', () => {
   test('of a file that cannot be read', async () => {
     await store.save(RING);
     await chmod(path, 0o000);
@@ -182,7 +182,7 @@ describe('an error names owner and mode', () => {
   });
 });
 
-test('what is written is on the disk before it replaces the file', async () => {
+test('a ring is synced to disk before it replaces the file', async () => {
   await store.save(RING);
   const handle = await open(path);
   const prototype = Object.getPrototypeOf(handle) as { sync(): Promise<void> };
@@ -229,7 +229,7 @@ describe('in an app', () => {
     expect(await readFile(path, 'utf8')).toBe(JSON.stringify(RING));
   });
 
-  test('a file that a group can write is one warning, which names the instance', async () => {
+  test('a directory that a group can write causes one warning, which names the instance', async () => {
     await chmod(folder, 0o770);
     const { module, lines } = await start();
     await module.init();

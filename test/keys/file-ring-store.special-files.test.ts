@@ -50,7 +50,7 @@ const KINDS: [string, (at: string) => unknown][] = [
   ['a device', (at) => symlink('/dev/zero', at)],
 ];
 
-/** Calls of the file system that have not ended: each takes one of the four threads of the process. */
+/** Pending file system calls: each occupies one of the four threads of libuv. */
 const unfinished = () => process.getActiveResourcesInfo().filter((name) => name.startsWith('FSReq'));
 
 const refused = () => ({
@@ -59,12 +59,12 @@ const refused = () => ({
   message: expect.stringContaining(`${path} is not a file`) as string,
 });
 
-describe.each(KINDS)('%s in place of the ring file', (_, make) => {
+describe.each(KINDS)('%s instead of the ring file', (_, make) => {
   test.each<[string, () => Promise<unknown>]>([
     ['loaded', () => store.load()],
     ['replaced', () => store.save(RING)],
     ['set aside', () => store.setAside()],
-  ])('is not %s, but refused at once, and stays as it is', async (__, call) => {
+  ])('is not %s: it is refused at once and not changed', async (__, call) => {
     await make(path);
     const before = [await readdir(folder), (await lstat(path)).ino];
     await expect(call()).rejects.toMatchObject(refused());
@@ -72,7 +72,7 @@ describe.each(KINDS)('%s in place of the ring file', (_, make) => {
     await expect.poll(unfinished).toEqual([]);
   });
 
-  test('stops the start of an app, which then ends', async () => {
+  test('stops the start of an app without a pending call', async () => {
     await make(path);
     const client = new LocalKms({ keys: [{ alias: 'auth' }] }).client();
     const starting = Test.createTestingModule({

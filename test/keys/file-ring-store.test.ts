@@ -32,20 +32,20 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 describe('a ring in a file', () => {
-  test('is nothing at first, then what was saved last', async () => {
+  test('is undefined at first, then the last saved ring', async () => {
     expect(await store.load()).toBeUndefined();
     await store.save(ring(1));
     await store.save(ring(2));
     expect(await new FileRingStore(path).load()).toEqual(ring(2));
   });
 
-  test('is for its owner alone, whatever the file was before', async () => {
+  test('is readable only by its owner, regardless of the former mode of the file', async () => {
     await writeFile(path, '{}', { mode: 0o666 });
     await store.save(ring(1));
     expect((await stat(path)).mode & 0o777).toBe(0o600);
   });
 
-  test('is never seen by halves, and leaves nothing else behind', async () => {
+  test('is replaced atomically, without leftover files', async () => {
     await store.save(ring(0));
     const writer = { isDone: false };
     const reader = async () => {
@@ -63,12 +63,12 @@ describe('a ring in a file', () => {
     expect(await readdir(folder)).toEqual(['ring.json']);
   });
 
-  test('that is no JSON is an error and not an empty ring', async () => {
+  test('that is not JSON is an error, not an empty ring', async () => {
     await writeFile(path, '{"retired":[');
     await expect(store.load()).rejects.toThrow(SyntaxError);
   });
 
-  test('that is invalid is kept aside, and so is each further one', async () => {
+  test('that is invalid is set aside, as is each later one', async () => {
     let now = 1000;
     store = new FileRingStore(path, () => now);
     await writeFile(path, '{"retired":[');
@@ -83,7 +83,7 @@ describe('a ring in a file', () => {
     expect(await readFile(`${path}.2000.invalid`, 'utf8')).toBe('second');
   });
 
-  test('is written without what processes left behind that were killed while they wrote', async () => {
+  test('is saved, and old drafts of killed processes are removed', async () => {
     const draft = `${path}.${randomUUID()}`;
     const others = ['ring.json.backup', `other.json.${randomUUID()}`];
     for (const file of [draft, ...others.map((name) => join(folder, name))]) await writeFile(file, '{');
@@ -94,7 +94,7 @@ describe('a ring in a file', () => {
     expect((await readdir(folder)).toSorted()).toEqual(['ring.json', ...others].toSorted());
   });
 
-  test('cannot be saved where there is no folder', async () => {
+  test('cannot be saved without its folder', async () => {
     await expect(new FileRingStore(join(folder, 'none', 'ring.json')).save(ring(1))).rejects.toMatchObject({
       code: 'ENOENT',
     });

@@ -39,13 +39,13 @@ const source = (timeout = 2000) => new JwksKeySource(uri, { ...SETTINGS, timeout
 const sourceWith = (fetcher: typeof fetch) => new JwksKeySource(uri, SETTINGS, undefined, fetcher);
 const load = () => source().load();
 
-test('gives the keys of the set, and none that signs', async () => {
+test('supplies the keys of the set, and no signing key', async () => {
   const { others, signing, freshFor } = await load();
   expect(others.map(({ kid }) => kid)).toEqual(['one']);
   expect({ signing, freshFor }).toEqual({ signing: undefined, freshFor: 300 });
 });
 
-test('asks for a key set', async () => {
+test('requests the media types of a key set', async () => {
   let accept: string | undefined;
   listener = (request, response) => {
     ({ accept } = request.headers);
@@ -55,18 +55,18 @@ test('asks for a key set', async () => {
   expect(accept).toBe('application/jwk-set+json, application/json');
 });
 
-describe('the answer is fresh', () => {
+describe('a key set is fresh', () => {
   test.each<[string, string | undefined, number]>([
-    ['for as long as it says', 'public, max-age=600', 600],
-    ['whatever the case', 'Max-Age=600', 600],
-    ['for refreshInterval where it says nothing', undefined, 300],
-    ['for refreshInterval where it says nothing of max-age', 'public', 300],
-    ['for 30 seconds where it is not to be kept', 'no-store', 30],
-    ['for 30 seconds where it is to be asked for again', 'no-cache, max-age=600', 30],
+    ['for its max-age', 'public, max-age=600', 600],
+    ['for its max-age in any case', 'Max-Age=600', 600],
+    ['for refreshInterval without Cache-Control', undefined, 300],
+    ['for refreshInterval without max-age', 'public', 300],
+    ['for 30 seconds with no-store', 'no-store', 30],
+    ['for 30 seconds with no-cache', 'no-cache, max-age=600', 30],
     ['regardless of s-maxage', 's-maxage=600', 300],
     ['for 30 seconds at least', 'max-age=0', 30],
     ['for a day at most', 'max-age=31536000', 86_400],
-    ['for refreshInterval where it makes no sense', 'max-age=-1', 300],
+    ['for refreshInterval with an invalid max-age', 'max-age=-1', 300],
   ])('%s: %s', async (_, cacheControl, expected) => {
     answerWith(KEY_SET, { headers: cacheControl ? { 'cache-control': cacheControl } : {} });
     expect((await load()).freshFor).toBe(expected);
@@ -79,7 +79,7 @@ test('the key set is fetched at least four times in maxStale', async () => {
   expect(freshFor).toBe(900);
 });
 
-test('an answer that nobody waits for any more drops no key', async () => {
+test('an answer after the timeout drops no key', async () => {
   let time = 0;
   const clock = { monotonic: () => time };
   const late = new JwksKeySource(uri, { ...SETTINGS, timeout: 200 }, clock);
@@ -97,13 +97,13 @@ test('an answer that nobody waits for any more drops no key', async () => {
   expect((await late.load()).others).toHaveLength(1);
 });
 
-test('the answer is as old as it says', async () => {
+test('the Age header shortens the freshness', async () => {
   answerWith(KEY_SET, { headers: { 'cache-control': 'max-age=300', age: '200' } });
   expect((await load()).freshFor).toBe(100);
 });
 
-describe('of the keys in the set', () => {
-  test('those that tokens cannot be verified by here are left aside', () => {
+describe('of the keys in a set', () => {
+  test('those that cannot verify tokens are ignored', () => {
     const usable = { ...jwk('usable'), alg: 'ES256', use: 'sig', key_ops: ['verify'] };
     const others = [
       jwk(),
@@ -122,7 +122,7 @@ describe('of the keys in the set', () => {
     expect(keysIn({ keys: [...others, usable] }).map(({ kid }) => kid)).toEqual(['usable']);
   });
 
-  test('private members are left behind', async () => {
+  test('private members are dropped', async () => {
     const pair = newKeyPair().privateKey.export({ format: 'jwk' });
     answerWith(JSON.stringify({ keys: [{ ...pair, kid: 'leaked' }] }));
     const [key] = (await load()).others;
@@ -140,29 +140,29 @@ const unavailable = (message: RegExp) => ({
 
 describe('the key set is unavailable', () => {
   test.each<[string, string]>([
-    ['no JSON', '<html>'],
-    ['nothing', ''],
+    ['not JSON', '<html>'],
+    ['empty', ''],
   ])('when the answer is %s', async (_, body) => {
     answerWith(body);
     await expect(load()).rejects.toMatchObject(unavailable(/its answer is not JSON; check the path$/));
   });
 
   test.each<[string, string]>([
-    ['no object', '"keys"'],
-    ['no set', '{"keys":{}}'],
+    ['a string', '"keys"'],
+    ['not a key set', '{"keys":{}}'],
     ['an empty set', '{"keys":[]}'],
-    ['a set without a key that can be used', JSON.stringify({ keys: [jwk()] })],
+    ['a set without a usable key', JSON.stringify({ keys: [jwk()] })],
   ])('when the answer is %s', async (_, body) => {
     answerWith(body);
     await expect(load()).rejects.toMatchObject(unavailable(/contains no key for ES256/));
   });
 
-  test.each([404, 500, 503])('when the status is %i, whatever the body', async (status) => {
+  test.each([404, 500, 503])('when the status is %i, even with a valid body', async (status) => {
     answerWith(KEY_SET, { status });
     await expect(load()).rejects.toMatchObject(unavailable(new RegExp(`answered ${status}`)));
   });
 
-  test('when the answer sends it elsewhere', async () => {
+  test('when the answer is a redirect', async () => {
     let isFollowed = false;
     listener = (request, response) => {
       if (request.url === '/elsewhere') isFollowed = true;
@@ -172,7 +172,7 @@ describe('the key set is unavailable', () => {
     expect(isFollowed).toBe(false);
   });
 
-  test('when the answer never ends, which is not read beyond 256 KB', async () => {
+  test('when the answer is endless, and only 256 KB are read', async () => {
     let sent = 0;
     const closed = new Promise<void>((resolve) => {
       listener = (_, response) => {
@@ -186,7 +186,7 @@ describe('the key set is unavailable', () => {
     });
     await expect(load()).rejects.toMatchObject(unavailable(/more than 262144 bytes/));
     await closed;
-    // What the sockets in between hold is not read.
+    // Socket buffers hold more than is read.
     expect(sent).toBeLessThan(32 * 1024 * 1024);
   });
 
@@ -217,7 +217,7 @@ const causeOf = (from = source()) =>
     (error: Error) => error.cause,
   );
 
-describe('the cause', () => {
+describe('the cause of the error', () => {
   test('has the name of the foreign error, and the code of the network error inside it', async () => {
     server.close();
     expect(await causeOf()).toMatchObject({ name: 'TypeError', code: 'ECONNREFUSED' });
@@ -244,13 +244,13 @@ describe('the cause', () => {
       async () => new JwksKeySource(`${uri}?token=s3cret`, SETTINGS, undefined, refuse),
     ],
     ['the request', async () => sourceWith(refuse)],
-  ])('quotes nothing of %s, nor does the error', async (_, from) => {
+  ])('does not quote %s, nor does the error', async (_, from) => {
     const error = await (await from()).load().catch((reason: unknown) => reason);
     expect(error).toMatchObject(unavailable(/jwks\.json is unavailable: /));
     expect(inspect(error, { depth: 9, showHidden: true })).not.toContain('s3cret');
   });
 
-  test('says no more than its kind', async () => {
+  test('has only the name of the error', async () => {
     expect(await causeOf(sourceWith(() => Promise.reject(new RangeError('s3cret'))))).toMatchObject({
       name: 'RangeError',
       message: 'Omitted, as it may quote the URL or the key set',

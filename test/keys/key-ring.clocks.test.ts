@@ -10,16 +10,16 @@ import { A, alias, B, C, newRing, newStore } from './support.js';
 const MINUTE = 60;
 const HOUR = 3600;
 const DAY = 24 * HOUR;
-/** Of a call to KMS, in milliseconds. */
+/** The latency of a call to KMS, in milliseconds. */
 const LATENCY = 20;
-/** In seconds: with these, A verifies for 630 + 990 + 600 after the alias has left it. */
+/** With these settings, A verifies for 630 + 990 + 600 seconds after the alias has left it. */
 const SETTINGS = { activationDelay: 990, retireAfter: 600 };
 
 let time: SimulatedTime;
 let machine: Machine;
-/** Where the alias points. */
+/** The keys behind the alias. */
 let target: FetchedKeys;
-/** By which names Sign was sent. */
+/** The KeyId of each Sign request. */
 let sent: string[];
 
 beforeEach(() => {
@@ -62,7 +62,7 @@ function signerOf({ ring, keys }: { ring: KeyRing; keys: TrustedKeys }) {
     return (await signed).key.kid;
   };
 }
-/** A rotation from A to B, in which B signs. */
+/** An instance after a rotation from A to B, in which B signs. */
 async function rotated(options?: Parameters<typeof newRing>[1]) {
   const instance = await start(options);
   target = alias(B);
@@ -71,7 +71,7 @@ async function rotated(options?: Parameters<typeof newRing>[1]) {
   return instance;
 }
 
-describe('the wall clock is a day ahead for a minute', () => {
+describe('while the wall clock is a day ahead', () => {
   test('no retired key is removed', async () => {
     const { kids, events } = await rotated();
     machine.step = DAY * 1000;
@@ -84,7 +84,7 @@ describe('the wall clock is a day ahead for a minute', () => {
     expect(events.filter((event) => event === 'clock_stepped')).toHaveLength(2);
   });
 
-  test('nothing is activated: in a rotation, no key signs until it is right again', async () => {
+  test('no key is activated: in a rotation, no key signs until the clock is right', async () => {
     const { sign, kids } = await start();
     target = alias(B);
     await pass(300);
@@ -101,7 +101,7 @@ describe('the wall clock is a day ahead for a minute', () => {
     await expect(sign()).resolves.toBe('B');
   });
 
-  test('the alias is looked up before the next signature, and once', async () => {
+  test('the alias is looked up once, before the next signature', async () => {
     const { sign } = await start();
     await pass(1);
     await sign();
@@ -112,7 +112,7 @@ describe('the wall clock is a day ahead for a minute', () => {
   });
 });
 
-test('the wall clock is a day back for a minute: nothing is looked up, removed or kept for longer', async () => {
+test('while the wall clock is a day back, nothing is looked up, removed or kept for longer', async () => {
   const { sign, kids } = await rotated();
   sent = [];
   machine.step = -DAY * 1000;
@@ -126,9 +126,9 @@ test('the wall clock is a day back for a minute: nothing is looked up, removed o
 
 describe.each([
   ['a process that was stopped', 'stopped'],
-  ['a machine that was suspended, as the wall clock and uptime show', 'suspended'],
+  ['a machine that was suspended, which the wall clock and uptime show,', 'suspended'],
 ] as const)('%s for an hour', (_, how) => {
-  test('in which the alias moved, signs with the new key at once', async () => {
+  test('signs with the new key at once if the alias moved', async () => {
     const { sign } = await start();
     await pass(MINUTE);
     target = alias(B);
@@ -137,7 +137,7 @@ describe.each([
     expect(sent).toEqual(['alias/auth', B.keyArn]);
   });
 
-  test('in which the alias moved on, in a rotation, does not sign with the key in between', async () => {
+  test('does not sign with the skipped key if the alias moved on during a rotation', async () => {
     const { sign } = await start();
     target = alias(B);
     await pass(300);
@@ -147,8 +147,8 @@ describe.each([
   });
 });
 
-describe('a machine that was paused for an hour, as only the wall clock shows', () => {
-  test('and in which the alias moved, signs with no key for activationDelay: the clock may be wrong', async () => {
+describe('a machine that was paused for an hour, which only the wall clock shows,', () => {
+  test('signs with no key for activationDelay if the alias moved, because the clock may be wrong', async () => {
     const { sign } = await start();
     await pass(MINUTE);
     target = alias(B);
@@ -160,7 +160,7 @@ describe('a machine that was paused for an hour, as only the wall clock shows', 
     expect(await sign()).toBe('B');
   });
 
-  test('and in which the alias moved on, in a rotation, signs neither with the old key nor with the one in between', async () => {
+  test('signs neither with the old nor with the skipped key if the alias moved on during a rotation', async () => {
     const { sign } = await start();
     target = alias(B);
     await pass(300);
@@ -173,7 +173,7 @@ describe('a machine that was paused for an hour, as only the wall clock shows', 
 });
 
 test.each(['stopped', 'suspended', 'paused'] as const)(
-  'after an hour in which it was %s, and the alias stayed, the first signature looks it up',
+  'after an hour in which the machine was %s, the first signature looks up the alias',
   async (how) => {
     const { sign } = await start();
     await pass(MINUTE);
@@ -184,7 +184,7 @@ test.each(['stopped', 'suspended', 'paused'] as const)(
 );
 
 describe('a store', () => {
-  test('that was written while the wall clock was a day ahead keeps the keys, and removes them in time', async () => {
+  test('that was written while the wall clock was a day ahead keeps the keys until they are due', async () => {
     const { store } = newStore();
     const before = await start({ store });
     target = alias(B);
@@ -199,7 +199,7 @@ describe('a store', () => {
     expect(await kids()).toEqual(['B']);
   });
 
-  test('that is read while it is right says when the alias left a key, though the clock was corrected since', async () => {
+  test('keeps the time at which the alias left a key when the wall clock is corrected', async () => {
     const { store } = newStore();
     const before = await rotated({ store });
     machine.step = HOUR * 1000;

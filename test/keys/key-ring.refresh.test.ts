@@ -6,7 +6,7 @@ beforeEach(() => void vi.useFakeTimers({ now: 0 }));
 afterEach(() => void vi.useRealTimers());
 
 describe('a refresh', () => {
-  test('starts when the answer is no longer fresh, and a lookup of a known key does not wait for it', async () => {
+  test('starts when the answer is no longer fresh, and a known key is found without waiting for it', async () => {
     const slow = deferred<FetchedKeys>();
     const { ring, state, kids } = newRing([alias(A), slow.promise]);
     await ring.active();
@@ -27,7 +27,7 @@ describe('a refresh', () => {
     [0, 300],
     [0.999, 271],
   ])(
-    'comes up to 10 %% earlier, so that the instances of a fleet do not ask all at once: %s',
+    'starts up to 10 %% earlier, so that instances do not refresh at the same time: %s',
     async (random, after) => {
       const { ring, state } = newRing([alias(A)], { random });
       await ring.active();
@@ -38,7 +38,7 @@ describe('a refresh', () => {
     },
   );
 
-  test('that fails keeps the last keys, emits an event, is retried soon, and emits another on success', async () => {
+  test('that fails keeps the last keys, is retried soon, and emits an event on failure and on recovery', async () => {
     const { ring, state, events, kids } = newRing([alias(A, C), OUTAGE, OUTAGE, alias(A, C)]);
     await ring.active();
     events.length = 0;
@@ -57,7 +57,7 @@ describe('a refresh', () => {
     expect(state.loads).toBe(4);
   });
 
-  test('that succeeds in part emits an event each time, and another on full success', async () => {
+  test('that partly fails emits an event each time, and another on full success', async () => {
     const inPart = { ...alias(A), problem: new Error('problem') };
     const { ring, events } = newRing([alias(A), inPart, OUTAGE, inPart, alias(A), alias(A)]);
     await ring.active();

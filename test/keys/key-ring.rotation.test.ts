@@ -19,7 +19,7 @@ describe('a rotation', () => {
     expect(events.splice(0)).toEqual(['key_activated B']);
     expect(await ring.active()).toBe(B);
     expect(await kids()).toEqual(['B', 'A']);
-    // From the move: activationDelay, and twice the time in which every instance sees a move; retireAfter is less than that.
+    // retireAfter and activationDelay, and twice the time until every instance sees the move.
     await seconds(1259);
     expect(events).toEqual([]);
     await seconds(1);
@@ -27,7 +27,7 @@ describe('a rotation', () => {
     expect(await ring.find('A')).toBeUndefined();
   });
 
-  test('does not wait for a timer that is late', async () => {
+  test('does not depend on timers', async () => {
     const { ring } = newRing([alias(A), alias(B)], { clock: { ...SYSTEM_CLOCK, schedule: () => () => {} } });
     await ring.active();
     await seconds(300);
@@ -39,16 +39,16 @@ describe('a rotation', () => {
     expect((await ring.all()).map(({ kid }) => kid)).toEqual(['B']);
   });
 
-  // Another instance may sign with the old key until it sees the alias move: its last token must verify here until it expires.
+  // Another instance may sign with the old key until it sees the move: its last token must verify until it expires.
   test.each<[string, number | undefined, (number | undefined)[], number]>([
     ['24 hours, if neither expiresIn nor a token is known', undefined, [], 86_400],
     ['24 hours, if shorter tokens were signed', undefined, [60, 3600], 86_400],
     ['expiresIn, if no token was signed', 900, [], 900],
     ['expiresIn, if shorter tokens were signed', 900, [60], 900],
-    ['as long as the longest-lived token', 60, [900, 3600, 60], 3600],
+    ['the longest lifetime of a token', 60, [900, 3600, 60], 3600],
     ['24 hours, if a token never expires', 60, [60, undefined], 86_400],
   ])(
-    'retires the old key by default after %s, plus the time in which every instance sees a move',
+    'retires the old key by default after %s, plus the time until every instance sees the move',
     async (_, expiresIn, given, lives) => {
       const settings = { retireAfter: undefined, activationDelay: 0, expiresIn };
       const { ring, events } = newRing([alias(A), alias(B)], settings);
@@ -64,7 +64,7 @@ describe('a rotation', () => {
   );
 });
 
-/** After how many seconds the key is removed that the alias has left; `show` may make look-ups after 660 seconds. */
+/** The number of seconds until the former key is removed; `show` may make look-ups after 660 seconds. */
 const untilRemoval = async (show: (ring: ReturnType<typeof newRing>) => void) => {
   const started = newRing([alias(A), alias(B)]);
   await started.ring.active();
@@ -77,7 +77,7 @@ const untilRemoval = async (show: (ring: ReturnType<typeof newRing>) => void) =>
   return passed;
 };
 
-test('a move that Sign shows, to a key that is not known here, keeps the retired keys for longer', async () => {
+test('a move to an unknown key that Sign shows keeps the retired keys for longer', async () => {
   const unmoved = await untilRemoval(() => {});
   const moved = await untilRemoval(({ keys }) => {
     expect(keys.recordTarget(C.keyArn, keys.lookups.now())).toBe(false);

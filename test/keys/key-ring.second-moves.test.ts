@@ -6,18 +6,18 @@ import { newInstance } from './alias-signer.support.js';
 import { A, B, C, newKey, newStore } from './support.js';
 
 const STEP = 30;
-/** How long tokens live, in seconds: `retireAfter` of the instances. */
+/** The lifetime of tokens, in seconds, and `retireAfter` of the instances. */
 const LIFETIME = 900;
 const DISTRUSTED = newKey('distrusted');
 
 type Instance = ReturnType<typeof newInstance>;
 
 let machine: Machine;
-/** Two instances of a service, each with a store of its own. Both look the alias up every 300 seconds. */
+/** Two instances of a service with separate stores. Both look up the alias every 300 seconds. */
 let early: Instance;
 let late: Instance;
 let stores: { early: KmsJwtRingStore; late: KmsJwtRingStore };
-/** The kids of the tokens that are still valid, and until when. */
+/** The tokens that are still valid: the kid and the expiry. */
 let tokens: { kid: string; until: number }[];
 
 beforeEach(async () => {
@@ -35,7 +35,7 @@ function startInstance(store: KmsJwtRingStore): Instance {
   return newInstance({ store, distrustedKeys: [DISTRUSTED.kid], machine });
 }
 
-/** Lets time pass, in which each instance signs, and each verifies all tokens until they expire. */
+/** Advances the time, while both instances sign, and verify all tokens until they expire. */
 async function serve(seconds: number): Promise<void> {
   for (let passed = 0; passed < seconds; passed += STEP) {
     const { now } = machine.time;
@@ -53,7 +53,7 @@ async function serve(seconds: number): Promise<void> {
 const signing = () => [early, late].map(({ ring }) => ring.health.signing);
 const moveAlias = (key: SigningKey) => [early, late].forEach(({ kms }) => (kms.target = key));
 
-/** Moves the alias to B, and away from it once one instance has activated that, and the other has not. */
+/** Moves the alias to B, and on once only one of the instances has activated B. */
 async function moveTwice(to: SigningKey): Promise<void> {
   await serve(180);
   moveAlias(B);
@@ -73,10 +73,10 @@ async function restartBoth(): Promise<void> {
 describe.each([
   ['on', C],
   ['back', A],
-])('the alias moves %s before all instances have activated the key', (_, to) => {
+])('when the alias moves %s before all instances have activated the key', (_, to) => {
   test.each([
-    ['no token is refused, and all end with the last key', async () => {}],
-    ['the same if both are restarted meanwhile', restartBoth],
+    ['no token is refused, and all instances sign with the last key in the end', async () => {}],
+    ['no token is refused even if both instances are restarted meanwhile', restartBoth],
   ])('%s', async (__, meanwhile) => {
     await moveTwice(to);
     await serve(330);
@@ -89,7 +89,7 @@ describe.each([
   });
 });
 
-test('no token is refused if the alias points to a distrusted key meanwhile, by mistake', async () => {
+test('no token is refused if the alias points to a distrusted key for a while', async () => {
   await moveTwice(DISTRUSTED);
   await serve(2100);
   moveAlias(C);

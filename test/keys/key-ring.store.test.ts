@@ -8,7 +8,7 @@ afterEach(() => void vi.useRealTimers());
 const silent = () => new Promise<never>(() => {});
 
 describe('a ring store', () => {
-  test('receives each change, with public members only', async () => {
+  test('receives each change, with only public members', async () => {
     const { store, saved } = newStore();
     const { ring } = newRing([alias(A), alias(A), alias(B)], { store });
     await ring.active();
@@ -33,7 +33,7 @@ describe('a ring store', () => {
     expect(JSON.stringify(saved)).not.toContain('"d"');
   });
 
-  test('resumes a rotation after a restart as if there had been none', async () => {
+  test('resumes a rotation after a restart', async () => {
     const { store } = newStore();
     const first = newRing([alias(A), alias(B)], { store });
     await first.ring.active();
@@ -67,7 +67,7 @@ describe('a ring store', () => {
     expect((await second.ring.active()).kid).toBe('B');
   });
 
-  test('trusts no key because it was published once', async () => {
+  test('does not make the ring trust a formerly published key', async () => {
     const { store } = newStore();
     const first = newRing([alias(A, C)], { store });
     await first.ring.active();
@@ -77,7 +77,7 @@ describe('a ring store', () => {
     expect(await second.ring.find('A')).toBeDefined();
   });
 
-  test('replaces a source that is unavailable at start, until that recovers', async () => {
+  test('supplies the keys while the source is unavailable at start', async () => {
     const { store } = newStore({ active: { keyArn: A.keyArn, jwk: A.jwk }, retired: [] });
     const { ring, events } = newRing([OUTAGE, alias(A, C)], { store });
     expect(await ring.active()).toMatchObject({ kid: 'A', keyArn: A.keyArn });
@@ -93,10 +93,10 @@ describe('a ring store', () => {
     ['a key without an ARN', { active: { jwk: A.jwk }, retired: [] }],
     ['a retired key without an ARN', { retired: [{ jwk: A.jwk, leftAt: 0 }] }],
     ['an invalid time', { retired: [{ keyArn: A.keyArn, jwk: A.jwk, leftAt: 'soon' }] }],
-    ['the shape of an earlier version', { retired: [{ jwk: A.jwk, stoppedSigningAt: 0, knownAt: 0 }] }],
+    ['the format of an earlier version', { retired: [{ jwk: A.jwk, stoppedSigningAt: 0, knownAt: 0 }] }],
     ['no list of distrusted keys', { retired: [], distrusted: undefined }],
     ['a publication without a time', { retired: [], published: [{ jwk: A.jwk }] }],
-    ['a distrusted key without a name', { retired: [], distrusted: [{ kid: 'A' }] }],
+    ['a distrusted key that is not a string', { retired: [], distrusted: [{ kid: 'A' }] }],
   ])('that contains %s is reported and ignored', async (_, content) => {
     const { store } = newStore(content);
     const { ring, events } = newRing([alias(B)], { store });
@@ -153,7 +153,7 @@ describe('a ring store', () => {
     await stopping;
   });
 
-  test('of another instance is refused: its keys must not be trusted here', async () => {
+  test('of another instance is refused, because its keys must not be trusted', async () => {
     const { store } = newStore({
       instance: 'internal',
       active: { keyArn: A.keyArn, jwk: A.jwk },
@@ -166,7 +166,7 @@ describe('a ring store', () => {
     });
   });
 
-  test('with an old state: its keys still verify, but the current key signs', async () => {
+  test('with an old state supplies keys that verify, but not the key that signs', async () => {
     const { store } = newStore({ active: { keyArn: A.keyArn, jwk: A.jwk }, retired: [] });
     await seconds(3600);
     const { ring, kids } = newRing([alias(B)], { store });
@@ -183,7 +183,7 @@ describe('a ring store', () => {
     expect(saved.at(-1)?.longestLifetime).toBe(2_592_000);
     await first.ring.stop();
 
-    // A month has fewer refreshes by the day.
+    // With a day between refreshes, a month is quickly simulated.
     const second = newRing([{ ...alias(B), freshFor: 86_400 }], { store, retireAfter: undefined });
     second.ring.recordLifetime(900);
     await second.ring.active();
@@ -193,7 +193,7 @@ describe('a ring store', () => {
     expect(await second.ring.find('A')).toBeDefined();
   });
 
-  test('has the last change when the ring has stopped', async () => {
+  test('has the last change before the stop of the ring is complete', async () => {
     const written = deferred<void>();
     const { ring } = newRing([alias(A)], {
       store: { load: async () => undefined, save: () => written.promise },
@@ -209,8 +209,8 @@ describe('a ring store', () => {
   });
 });
 
-describe('a store that other instances write to', () => {
-  test('keeps the longest lifetime of the tokens that any of them signs', async () => {
+describe('a store that other instances write', () => {
+  test('keeps the longest lifetime of the tokens of all of them', async () => {
     const { store, saved } = newStore();
     const [one, other] = [newRing([alias(A)], { store }), newRing([alias(A)], { store })];
     await other.ring.active();
@@ -224,7 +224,7 @@ describe('a store that other instances write to', () => {
   });
 });
 
-test('a key of a store that is too old to resume is published anew before it signs', async () => {
+test('a key from a store that is too old to resume is published again before it signs', async () => {
   const month = 30 * 86_400;
   await seconds(month);
   for (const former of [B, C]) {
@@ -245,7 +245,7 @@ test('a key of a store that is too old to resume is published anew before it sig
 
 test.each([
   ['an invalid key', { retired: [{ jwk: {}, leftAt: 0 }] }],
-  ['no JSON', new SyntaxError('Unexpected end of JSON input')],
+  ['invalid JSON', new SyntaxError('Unexpected end of JSON input')],
 ])('a store with %s is set aside before it is replaced', async (_, content) => {
   const calls: string[] = [];
   const { store } = newStore(content instanceof Error ? undefined : content);
@@ -261,7 +261,7 @@ test.each([
   expect(calls.slice(0, 2)).toEqual(['setAside', 'save']);
 });
 
-test('a store is not written before the source has answered: it may be that of another account', async () => {
+test('a store is not written before the source has answered, because it may belong to another account', async () => {
   const { store, saved } = newStore({
     active: { keyArn: A.keyArn, jwk: A.jwk },
     next: { keyArn: B.keyArn, jwk: B.jwk, seenAt: 0, activatesAt: 10_000 },

@@ -13,7 +13,7 @@ describe('the key', () => {
     expect(state.loads).toBe(1);
   });
 
-  test('is found by its kid only', async () => {
+  test('is found only by its kid', async () => {
     const { ring, kids } = newRing([alias(A)]);
     expect(await ring.find('A')).toBe(A);
     expect(await ring.find('a')).toBeUndefined();
@@ -22,8 +22,8 @@ describe('the key', () => {
   });
 });
 
-describe('a first fetch that failed', () => {
-  test('rejects all concurrent calls, and the next signer tries again', async () => {
+describe('a failed first fetch', () => {
+  test('rejects all concurrent calls, and the next call for the signing key tries again', async () => {
     const { ring, state } = newRing([OUTAGE, alias(A)]);
     const results = await Promise.allSettled([ring.active(), ring.active()]);
     expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
@@ -31,7 +31,7 @@ describe('a first fetch that failed', () => {
     expect(state.loads).toBe(2);
   });
 
-  test('is remembered by find for 250 ms, so that a flood of tokens causes four fetches a second', async () => {
+  test('is remembered by find for 250 ms, so that many tokens cause at most four fetches a second', async () => {
     const { ring, state } = newRing([OUTAGE]);
     for (let token = 0; token < 100; token += 1) await expect(ring.find('x')).rejects.toThrow('outage');
     expect(state.loads).toBe(1);
@@ -40,7 +40,7 @@ describe('a first fetch that failed', () => {
     expect(state.loads).toBe(2);
   });
 
-  test('is forgotten as soon as a signer got the key', async () => {
+  test('is forgotten as soon as a call has fetched the signing key', async () => {
     const { ring } = newRing([OUTAGE, alias(A)]);
     await expect(ring.find('A')).rejects.toThrow('outage');
     await ring.active();
@@ -49,7 +49,7 @@ describe('a first fetch that failed', () => {
 });
 
 describe('a key', () => {
-  test('that can no longer sign is replaced by the next at once, and in the store too', async () => {
+  test('that can no longer sign is replaced by the next at once, in the store as well', async () => {
     const { store, saved } = newStore();
     const { ring, events } = newRing([alias(A), alias(B)], { store });
     await ring.active();
@@ -65,7 +65,7 @@ describe('a key', () => {
     expect(saved.at(-1)?.active?.jwk.kid).toBe('B');
   });
 
-  test('with the kid of another is refused: no token could tell them apart', async () => {
+  test('with the kid of another key is refused, because tokens could not distinguish them', async () => {
     const impostor = { ...newKey('A'), keyArn: B.keyArn };
     const { ring, events } = newRing([alias(A), alias(impostor)]);
     await ring.active();
@@ -75,7 +75,7 @@ describe('a key', () => {
   });
 });
 
-test('limits use the monotonic clock', async () => {
+test('the limits on fetches use the monotonic clock', async () => {
   const { ring, state } = newRing([OUTAGE, alias(A)]);
   await expect(ring.find('A')).rejects.toThrow('outage');
   vi.setSystemTime(Date.now() - 3_600_000);
@@ -84,7 +84,7 @@ test('limits use the monotonic clock', async () => {
   expect(state.loads).toBe(2);
 });
 
-test('requests for the key set cause no flood of calls while the first fetch fails', async () => {
+test('requests for the key set cause one call while the first fetch fails', async () => {
   const { ring, state } = newRing([OUTAGE]);
   for (let request = 0; request < 100; request += 1) await expect(ring.all()).rejects.toThrow('outage');
   expect(state.loads).toBe(1);
@@ -100,7 +100,7 @@ describe('stop', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('leaves no timer after a refresh that was in progress', async () => {
+  test('leaves no timer after a refresh in progress', async () => {
     const slow = deferred<FetchedKeys>();
     const { ring } = newRing([alias(A), slow.promise]);
     await ring.active();
@@ -112,7 +112,7 @@ describe('stop', () => {
   });
 });
 
-test('a key that takes over the kid of another is not that key', async () => {
+test('a key that takes over the kid of another replaces it, and only the new key is trusted', async () => {
   const [first, second] = [newKey('K'), newKey('K')];
   const { ring, events } = newRing([
     { others: [first], freshFor: 30 },

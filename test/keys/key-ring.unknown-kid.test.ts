@@ -11,7 +11,7 @@ beforeEach(() => void vi.useFakeTimers({ now: 0 }));
 afterEach(() => void vi.useRealTimers());
 
 describe('an unknown kid', () => {
-  test('triggers one refresh that concurrent lookups share', async () => {
+  test('triggers one refresh for concurrent calls', async () => {
     const { ring, state } = newRing([alias(A), alias(A, C)]);
     await ring.active();
     const found = await Promise.all([ring.find('C'), ring.find('C'), ring.find('x')]);
@@ -19,7 +19,7 @@ describe('an unknown kid', () => {
     expect(state.loads).toBe(2);
   });
 
-  test('triggers at most one refresh in 30 seconds, even if there are 100,000 lookups', async () => {
+  test('triggers at most one refresh in 30 seconds, even for 100,000 calls', async () => {
     const { ring, state } = newRing([{ ...alias(A), freshFor: 86_400 }]);
     await ring.active();
     const loads: number[] = [];
@@ -42,7 +42,7 @@ describe('an unknown kid', () => {
   });
 });
 
-test('100,000 forged tokens cause one KMS call, and use no memory', async () => {
+test('100,000 forged tokens cause one KMS call, and retain no memory', async () => {
   vi.useRealTimers();
   const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
   const module = await Test.createTestingModule({
@@ -71,7 +71,7 @@ test('100,000 forged tokens cause one KMS call, and use no memory', async () => 
   await forgeMany(0, 20_000);
   const before = heap();
   await forgeMany(20_000, 120_000);
-  // The kids alone would be 7 MB.
+  // The kids alone would take 7 MB.
   expect(heap() - before).toBeLessThan(2_000_000);
   expect(localKms.calls.GetPublicKey).toBe(1);
   await module.close();

@@ -32,20 +32,20 @@ const keyId = (index: number) => localKms.keys[index]?.keyId ?? '';
 const arn = (index: number) => localKms.keys[index]?.arn ?? '';
 const send = (command: DisableKeyCommand | UpdateAliasCommand) => localKms.client().send(command as never);
 
-test('the key behind the alias signs, the others verify', async () => {
+test('the key behind the alias signs, and the verificationKeys verify', async () => {
   const jwk = { ...newKeyPair().publicKey.export({ format: 'jwk' }), kid: 'kept' } as never;
   const { signing, others } = await newSource({ verificationKeys: ['alias/next', jwk] }).load();
   expect(signing).toMatchObject({ kid: keyId(0), keyArn: arn(0) });
   expect(others.map(({ kid }) => kid)).toEqual([keyId(1), 'kept']);
 });
 
-describe('what can come to mean another key is asked for again:', () => {
+describe('GetPublicKey', () => {
   test.each<[string, () => Partial<KmsKeySourceSettings>, number]>([
-    ['an alias', () => ({}), 2],
-    ['not a key id', () => ({ keyId: keyId(0) }), 1],
-    ['not a key ARN', () => ({ keyId: arn(0) }), 1],
+    ['repeats for an alias', () => ({}), 2],
+    ['does not repeat for a key id', () => ({ keyId: keyId(0) }), 1],
+    ['does not repeat for a key ARN', () => ({ keyId: arn(0) }), 1],
     [
-      'an alias beside a key id, that alone',
+      'repeats only for the alias next to a key id',
       () => ({ keyId: keyId(0), verificationKeys: ['alias/next'] }),
       3,
     ],
@@ -57,7 +57,7 @@ describe('what can come to mean another key is asked for again:', () => {
     expect(freshFor).toBe(calls === 1 ? undefined : 300);
   });
 
-  test('a moved alias gives the other key', async () => {
+  test('returns the new key after the alias has moved', async () => {
     const source = newSource();
     await source.load();
     await send(new UpdateAliasCommand({ AliasName: 'alias/auth', TargetKeyId: keyId(1) }));
@@ -65,15 +65,15 @@ describe('what can come to mean another key is asked for again:', () => {
   });
 });
 
-describe('a key that is disabled', () => {
-  test('still verifies if it was known before, as its tokens have not expired', async () => {
+describe('a disabled key', () => {
+  test('still verifies if it was known before, because its tokens may not have expired', async () => {
     const source = newSource({ verificationKeys: ['alias/next'] });
     await source.load();
     await send(new DisableKeyCommand({ KeyId: keyId(1) }));
     expect((await source.load()).others.map(({ kid }) => kid)).toEqual([keyId(1)]);
   });
 
-  test('is left out and reported if it was not known, and the others are there', async () => {
+  test('is left out and reported if it was not known', async () => {
     await send(new DisableKeyCommand({ KeyId: keyId(1) }));
     const { signing, others, problem } = await newSource({ verificationKeys: ['alias/next'] }).load();
     expect(signing?.kid).toBe(keyId(0));
@@ -81,7 +81,7 @@ describe('a key that is disabled', () => {
     expect(problem).toMatchObject({ name: 'KmsKeyError' });
   });
 
-  test('is a failure if it is to sign', async () => {
+  test('is an error if it is the signing key', async () => {
     const source = newSource();
     await source.load();
     await send(new DisableKeyCommand({ KeyId: keyId(0) }));

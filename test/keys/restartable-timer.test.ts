@@ -21,7 +21,7 @@ test('a restart replaces the pending run', () => {
   expect(run).toHaveBeenCalledTimes(1);
 });
 
-test('a delay that setTimeout cannot hold is cut off, not run at once', () => {
+test('a delay beyond the range of setTimeout is capped instead of running at once', () => {
   timer.restart(Number.MAX_SAFE_INTEGER);
   vi.advanceTimersByTime(MAX_TIMER_MS - 1);
   expect(run).not.toHaveBeenCalled();

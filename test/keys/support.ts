@@ -23,7 +23,7 @@ export const BINDING = { instance: 'default', source: 'alias/auth' };
 
 type Answer = FetchedKeys | Error | Promise<FetchedKeys> | (() => Promise<FetchedKeys>);
 
-/** The keys of an alias: the source is asked for them again after 300 seconds. */
+/** The keys of an alias, which are fetched again after 300 seconds. */
 export function alias(signing: SigningKey, ...others: SigningKey[]): FetchedKeys {
   return { signing, others, freshFor: 300 };
 }
@@ -34,7 +34,7 @@ interface RingOptions extends Partial<TrustSettings> {
   clock?: Clock;
 }
 
-/** A ring whose source gives one answer after the other, then the last one again and again. */
+/** A ring whose source gives these answers in order, and repeats the last one. */
 export function newRing(
   answers: Answer[],
   { store, random = 0, clock = SYSTEM_CLOCK, ...settings }: RingOptions = {},
@@ -68,7 +68,7 @@ function line(event: KmsJwtEvent): string {
   return 'error' in event ? `${event.type} ${event.error.message}` : event.type;
 }
 
-/** A store in memory that holds JSON, as a real one does. */
+/** A store in memory that copies its content, as serialization does. */
 export function newStore(content?: unknown) {
   const saved: StoredRing[] = [];
   const first =
@@ -88,5 +88,5 @@ export function deferred<T>() {
   return { promise, resolve };
 }
 
-/** Lets so many seconds pass on fake timers. */
+/** Advances the fake timers by so many seconds. */
 export const seconds = (count: number) => vi.advanceTimersByTimeAsync(count * 1000);
