@@ -10,14 +10,14 @@ import { Kms } from '../faults/kms.js';
 import { LIMITS, request } from './support.js';
 
 const signing = { ...request, keyId: 'alias/faults' };
-/** A short time limit, and a block that is longer. */
+/** A short time limit, and a longer block. */
 const SHORT_LIMITS = { ...LIMITS, timeout: 1000 };
 const SHORT_BLOCK = 1500;
-/** Longer than the time limit, and than a server keeps idle connections. */
+/** Longer than the time limit and the keep-alive timeout of a server. */
 const LONG_BLOCK = 6500;
 
 let folder: string;
-/** In a process of its own: it answers while the event loop of this one is blocked. */
+/** In a separate process, which answers while the event loop of this one is blocked. */
 let kms: Kms;
 let events: string[];
 let gateway: KmsGateway | undefined;
@@ -54,7 +54,7 @@ async function open(
   return gateway;
 }
 
-/** Until timers are due and answers have arrived. Timers run first after it. */
+/** Blocks until timers are due and answers have arrived. After it, timers run first. */
 async function block(milliseconds = SHORT_BLOCK): Promise<void> {
   await nextTurn();
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
@@ -85,7 +85,7 @@ describe('while the event loop is blocked for longer than the time limit', () =>
     expect((await kms.setFault()) - before).toBe(50);
   });
 
-  test('no Region is given up', async () => {
+  test('no call goes to another Region', async () => {
     const regions: string[] = [];
     const client = (region: string) => {
       const regional = new KMSClient({ ...config(), region });
@@ -105,7 +105,7 @@ describe('while the event loop is blocked for longer than the time limit', () =>
     expect(new Set(regions)).toEqual(new Set(['eu-central-1']));
   });
 
-  test("timers of the app's own client cause errors that name the block, and do not open the circuit", async () => {
+  test('timeouts of a client of the app cause errors that name the block, and do not open the circuit', async () => {
     const requestHandler = { requestTimeout: 800, throwOnRequestTimeout: true };
     const client = new KMSClient({ ...config(), requestHandler, maxAttempts: 1 });
     const { sign } = bound(await open(client));

@@ -89,7 +89,7 @@ describe('the circuit', () => {
     expect(events).toEqual(['circuit_opened']);
   });
 
-  test('lets one probe through, and refuses all other calls meanwhile', async () => {
+  test('allows one probe, and refuses all other calls meanwhile', async () => {
     await open();
     now += OPEN_MS;
     let answerProbe!: (answer: string) => void;
@@ -108,7 +108,7 @@ describe('the circuit', () => {
     expect(circuit.state).toBe('closed');
   });
 
-  test('counts a refusal between failures as an answer, and closes by one', async () => {
+  test('counts a refusal between failures as an answer, and closes on a refusal', async () => {
     for (let call = 0; call < 9; call += 1) await reasonOf(circuit.run(fail));
     await reasonOf(circuit.run(refuse));
     await reasonOf(circuit.run(fail));
@@ -121,7 +121,7 @@ describe('the circuit', () => {
     expect(circuit.state).toBe('closed');
   });
 
-  test('is not opened again by a call from before it opened that fails during the probe', async () => {
+  test('is not reopened when a call that started before it opened fails during the probe', async () => {
     let failLate!: (error: Error) => void;
     const straggler = reasonOf(circuit.run(() => new Promise((_, reject) => (failLate = reject))));
     await open();

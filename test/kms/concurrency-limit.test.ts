@@ -4,7 +4,7 @@ import { ConcurrencyLimit } from '../../src/kms/concurrency-limit.js';
 const MAX_WAIT = 10_000;
 const TOO_MANY = { name: 'KmsUnavailableError', reason: 'overloaded', retryable: true };
 
-test('a thousand calls run in the order of their arrival, at most maxConcurrency at a time', async () => {
+test('a thousand calls run in order of arrival, at most maxConcurrency at a time', async () => {
   const limit = new ConcurrencyLimit({ maxConcurrency: 3, maxQueue: 1000 });
   const order: number[] = [];
   let [running, most] = [0, 0];
@@ -43,7 +43,7 @@ test('no call waits longer than maxWait', async () => {
   });
 });
 
-test('a call that gave up frees its place in the queue, and gets no slot', async () => {
+test('an aborted call frees its place in the queue, and gets no slot', async () => {
   const limit = new ConcurrencyLimit({ maxConcurrency: 1, maxQueue: 1 });
   await limit.acquire(MAX_WAIT);
   const controller = new AbortController();
@@ -55,7 +55,7 @@ test('a call that gave up frees its place in the queue, and gets no slot', async
   await second;
 });
 
-test('a slot that is granted to a call in the moment in which it gives up goes to the next call', async () => {
+test('a slot granted to a call that aborts at the same moment goes to the next call', async () => {
   const limit = new ConcurrencyLimit({ maxConcurrency: 1, maxQueue: 10 });
   await limit.acquire(MAX_WAIT);
   const controller = new AbortController();

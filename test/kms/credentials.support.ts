@@ -6,7 +6,7 @@ import { type GatewaySettings, openGateway } from '../../src/kms/open-gateway.js
 export const GOOD = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret' };
 export const LIMITS = { timeout: 500, maxConcurrency: 10, maxQueue: 10 };
 
-/** A gateway with a client that the library makes, to a LocalKms over HTTP, and a clock that a test moves. */
+/** A gateway with a client that the library creates, a LocalKms over HTTP, and a clock that the test controls. */
 export async function gatewayWith(client: KMSClientConfig, settings: Partial<GatewaySettings> = {}) {
   const kms = new LocalKms({ keys: [{ alias: 'auth' }] });
   const server = await kms.listen();
@@ -35,7 +35,7 @@ export async function gatewayWith(client: KMSClientConfig, settings: Partial<Gat
   };
 }
 
-/** What a call rejects with that ended before the SDK had credentials. */
+/** The error of a call that timed out before the SDK had credentials. */
 export const UNSENT = {
   name: 'KmsUnavailableError',
   reason: 'timeout',

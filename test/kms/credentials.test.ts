@@ -4,7 +4,7 @@ import { gatewayWith, GOOD, LIMITS, UNSENT } from './credentials.support.js';
 
 const REGIONS = ['eu-central-1', 'eu-west-1'];
 
-/** A provider whose first results are these, and then valid credentials. */
+/** A provider that returns these results first, and then valid credentials. */
 function providerOf(...first: (() => unknown)[]) {
   const calls = { count: 0 };
   const provider = async () => {
@@ -34,11 +34,11 @@ describe.each([
 
   test.each<[string, () => unknown, object]>([
     ['never settles', never, UNSENT],
-    ['gives undefined', () => undefined, INVALID],
-    ['gives null', () => null, INVALID],
-    ['gives an object without keys', () => ({}), INVALID],
-    ['gives an expiration that is no Date', () => EXPIRED_STRING, INVALID],
-  ])('that once %s is asked again after ten seconds', async (__, result, error) => {
+    ['returns undefined', () => undefined, INVALID],
+    ['returns null', () => null, INVALID],
+    ['returns an object without keys', () => ({}), INVALID],
+    ['returns an expiration that is not a Date', () => EXPIRED_STRING, INVALID],
+  ])('that once %s is called again after ten seconds', async (__, result, error) => {
     const { calls, provider } = failing(result);
     const { call, advance } = await gatewayWith({ credentials: provider }, { regions });
     await expect(call()).rejects.toMatchObject(error);
@@ -52,7 +52,7 @@ describe.each([
     await expect(call()).resolves.toMatchObject({ keySpec: 'ECC_NIST_P256' });
   });
 
-  test('that rejects once is asked again by the next call', async () => {
+  test('that rejects once is called again by the next call', async () => {
     const { provider } = failing(() => Promise.reject(new Error('The vault is sealed')));
     const { call } = await gatewayWith({ credentials: provider }, { regions });
     await expect(call()).rejects.toMatchObject({
@@ -65,11 +65,11 @@ describe.each([
     await expect(call()).resolves.toBeDefined();
   });
 
-  test('whose refresh of expired credentials never settles is asked again', async () => {
+  test('whose refresh of expired credentials never settles is called again', async () => {
     const results = regions[0] ? [expired, expired, never, never] : [expired, never];
     const { provider } = providerOf(...results);
     const { call, advance } = await gatewayWith({ credentials: provider }, { regions });
-    // The SDK asks for new credentials while it still uses the old ones.
+    // The SDK refreshes the credentials while it still uses the old ones.
     await expect(call()).rejects.toMatchObject(UNSENT);
     advance(10_000);
     await expect(call()).resolves.toBeDefined();
@@ -90,7 +90,7 @@ test('credentials without an expiration that AWS refuses are fetched again after
   expect(calls.count).toBe(2);
 });
 
-test('credentials that AWS accepts are kept, though the role has no permission', async () => {
+test('credentials that AWS accepts are kept, even if the role has no permission', async () => {
   const { calls, provider } = providerOf();
   const { kms, call, advance } = await gatewayWith({ credentials: provider, maxAttempts: 1 });
   kms.inject({ kind: 'error', name: 'AccessDeniedException' });
@@ -101,7 +101,7 @@ test('credentials that AWS accepts are kept, though the role has no permission',
   expect(calls.count).toBe(1);
 });
 
-test('a provider that never settles is asked at most every ten seconds', async () => {
+test('a provider that never settles is called at most every ten seconds', async () => {
   const { calls, provider } = providerOf(...Array.from({ length: 1000 }, () => never));
   const limits = { timeout: 5, maxConcurrency: 10, maxQueue: 10 };
   const { call, advance } = await gatewayWith({ credentials: provider }, { limits });
@@ -112,7 +112,7 @@ test('a provider that never settles is asked at most every ten seconds', async (
   expect(calls.count).toBe(6);
 });
 
-test('a call in flight ends with the client that it began with', async () => {
+test('a call in flight keeps its client when the client is replaced', async () => {
   const { provider } = providerOf(
     () => GOOD,
     () => GOOD,
@@ -133,7 +133,7 @@ test('a call in flight ends with the client that it began with', async () => {
   await expect(inFlight).resolves.toBeDefined();
 });
 
-test('a client of the app is never replaced, nor is that of a function', async () => {
+test('a client of the app is never replaced, whether given directly or by a function', async () => {
   const kms = new LocalKms({ keys: [{ alias: 'auth' }] });
   for (const regions of [[], ['eu-west-1']]) {
     const { calls, provider } = providerOf(() => undefined);
@@ -153,7 +153,7 @@ test('a client of the app is never replaced, nor is that of a function', async (
   }
 });
 
-/** A function whose first result is that of `first`. */
+/** A function that returns the result of `first` once, and then `then`. */
 const firstly = <T>(first: () => unknown, then: T) => {
   let count = 0;
   return async () => {
@@ -162,8 +162,8 @@ const firstly = <T>(first: () => unknown, then: T) => {
   };
 };
 
-describe('a function for', () => {
-  test('the Region that never settles once, or gives undefined, is asked again by the next call', async () => {
+describe('a function', () => {
+  test('for the Region that once never settles, or returns undefined, is called again by the next call', async () => {
     const hanging = await gatewayWith({ credentials: GOOD, region: firstly(never, 'us-east-1') });
     const silent = hanging.call();
     await expect(silent).rejects.toMatchObject(UNSENT);
@@ -178,7 +178,7 @@ describe('a function for', () => {
     await expect(missing.call()).resolves.toBeDefined();
   });
 
-  test('the endpoint that never settles once, or gives undefined, is asked again by the next call', async () => {
+  test('for the endpoint that once never settles, or returns undefined, is called again by the next call', async () => {
     const { hostname, port } = new URL((await gatewayWith({})).url);
     const endpoint = { protocol: 'http:', hostname, port: Number(port), path: '/' };
     const hanging = await gatewayWith({ credentials: GOOD, endpoint: firstly(never, endpoint) });

@@ -21,7 +21,7 @@ afterEach(() => client.destroy());
 
 const gateway = () => new SingleRegionGateway(appClient(client), LIMITS);
 
-describe('errors of the SDK, by name', () => {
+describe('errors of the SDK', () => {
   test.each<[string, LocalKmsFault, object]>([
     [
       'throttling',
@@ -63,17 +63,17 @@ describe('errors of the SDK, by name', () => {
     ['a key pending deletion', { kind: 'error', name: 'KMSInvalidStateException' }, { name: 'KmsKeyError' }],
     ['an unknown key', { kind: 'error', name: 'NotFoundException' }, { name: 'KmsKeyError' }],
     [
-      'an exception that this version does not know',
+      'an unknown exception',
       { kind: 'error', name: 'BrandNewException' },
       { name: 'KmsUnavailableError', reason: 'failure' },
     ],
     ['a 200 without a signature', { kind: 'omitSignature' }, { name: 'KmsSignatureError' }],
-  ])('%s', async (_, fault, expected) => {
+  ])('are translated: %s', async (_, fault, expected) => {
     localKms.inject(fault);
     await expect(gateway().sign(request)).rejects.toMatchObject(expected);
   });
 
-  test('say what to do, and have a redacted cause', async () => {
+  test('are translated with a remedy and a redacted cause', async () => {
     localKms.inject({ kind: 'error', name: 'AccessDeniedException', message: 'User hush is not authorized' });
     const signing = gateway().sign(request);
     await expect(signing).rejects.toMatchObject({
@@ -91,14 +91,14 @@ describe('errors of the SDK, by name', () => {
     expect(cause).not.toHaveProperty('$response');
   });
 
-  test('have the message of AWS in the cause for GetPublicKey, which sends no secret', async () => {
+  test('keep the message of AWS in the cause for GetPublicKey, which sends no secret', async () => {
     localKms.inject({ kind: 'error', name: 'AccessDeniedException', message: 'User hush is not authorized' });
     await expect(gateway().getPublicKey('alias/auth')).rejects.toMatchObject({
       cause: { name: 'AccessDeniedException', message: 'User hush is not authorized' },
     });
   });
 
-  test('include a missing Region and missing credentials', async () => {
+  test('are translated for a missing Region and missing credentials', async () => {
     const nowhere = new SingleRegionGateway(
       appClient(
         new KMSClient({
@@ -141,10 +141,10 @@ describe('an invalid reply', () => {
     ['a signature that is a number', { ...good, Signature: 5 }],
     ['a signature that is a string', { ...good, Signature: 'MEQ' }],
     ['a signature that is an array', { ...good, Signature: [1] }],
-    ['a key that is a number', { ...good, KeyId: 5 }],
-    ['a key that is an object', { ...good, KeyId: {} }],
-    ['a key of two lines, for the log', { ...good, KeyId: 'a\nERROR b' }],
-    ['a key of 3 MB', { ...good, KeyId: 'a'.repeat(3e6) }],
+    ['a KeyId that is a number', { ...good, KeyId: 5 }],
+    ['a KeyId that is an object', { ...good, KeyId: {} }],
+    ['a KeyId with a line break', { ...good, KeyId: 'a\nERROR b' }],
+    ['a KeyId of 3 MB', { ...good, KeyId: 'a'.repeat(3e6) }],
   ])('with %s is a KmsSignatureError', async (_, output) => {
     await expect(new SingleRegionGateway(appClient(answering(output)), LIMITS).sign(request)).rejects.toThrow(
       new KmsSignatureError('The KMS reply to Sign (alias/auth) contains no valid signature'),
@@ -152,15 +152,15 @@ describe('an invalid reply', () => {
   });
 
   test.each([
-    ['a key that is an object', { KeyId: {}, PublicKey: new Uint8Array(91) }],
+    ['a KeyId that is an object', { KeyId: {}, PublicKey: new Uint8Array(91) }],
     ['a public key that is a string', { KeyId: 'k', PublicKey: 'MFk' }],
-  ])('with %s is a failure', async (_, output) => {
+  ])('with %s is a KmsUnavailableError', async (_, output) => {
     const asking = new SingleRegionGateway(appClient(answering(output)), LIMITS).getPublicKey('alias/auth');
     await expect(asking).rejects.toMatchObject({ name: 'KmsUnavailableError', reason: 'failure' });
   });
 
   test.each([
-    ['a page of HTML', '<html>Sign in</html>'],
+    ['an HTML page', '<html>Sign in</html>'],
     ['a signature that is not base64', '{"KeyId":"k","Signature":"!!!"}'],
   ])('with %s and the status 200 is a KmsSignatureError', async (_, body) => {
     const server = createServer((_request, response) => response.end(body)).listen(0, '127.0.0.1');
@@ -172,9 +172,9 @@ describe('an invalid reply', () => {
     await expect(gateway().sign(request)).rejects.toBeInstanceOf(KmsSignatureError);
   });
 
-  test('with a code that Node does not use: the code appears nowhere in the error', async () => {
-    const told = Object.assign(new Error('no'), { name: 'StrangeException', code: 'ey\nJh'.repeat(1000) });
-    const failing = { send: () => Promise.reject(told), destroy: () => {} } as unknown as KMSClient;
+  test('with an unknown error code: the code is not in the error', async () => {
+    const foreign = Object.assign(new Error('no'), { name: 'StrangeException', code: 'ey\nJh'.repeat(1000) });
+    const failing = { send: () => Promise.reject(foreign), destroy: () => {} } as unknown as KMSClient;
     const error: unknown = await new SingleRegionGateway(appClient(failing), LIMITS)
       .sign(request)
       .catch((thrown: unknown) => thrown);
@@ -182,7 +182,7 @@ describe('an invalid reply', () => {
     expect(inspect(error, { depth: null, showHidden: true })).not.toContain('Jh');
   });
 
-  test('with a long error name of two lines: messages have one short line', async () => {
+  test('with a long error name with a line break: messages have one short line', async () => {
     const name = `Strange\nException${'x'.repeat(1000)}`;
     localKms.inject({ kind: 'error', name });
     const { message, cause } = (await gateway()

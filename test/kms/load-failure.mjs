@@ -1,4 +1,4 @@
-// Starts a service with a key in KMS in a process in which one package cannot be found, and prints the error.
+// Starts a service with a key in KMS, in a process in which one package cannot be resolved, and prints the error.
 import Module, { createRequire, register } from 'node:module';
 
 const [missing, library] = process.argv.slice(2);

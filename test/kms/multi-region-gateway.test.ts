@@ -24,7 +24,7 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'regions-'));
   const keys = [{ keyId: KEY_ID, alias: 'auth' }];
   const file = join(folder, 'keys.json');
-  // One file is one key: its replica in each Region.
+  // All Regions share one key file, so each has a replica of the key.
   kms = Object.fromEntries(REGIONS.map((region) => [region, new LocalKms({ region, keys, file })]));
 });
 afterEach(async () => {
@@ -72,7 +72,7 @@ describe('a Region that becomes unavailable during 1,000 signatures', () => {
     let slowest = 0;
     const signer = async () => {
       while (tokens.length < 1000) {
-        // LocalKms answers within one turn of the event loop, in which no timer of the other calls can fire.
+        // LocalKms answers in one turn of the event loop; without this, no timer of the other calls could fire.
         await nextTurn();
         const started = performance.now();
         tokens.push(await jwt.sign({ sub: 'user-42' }));
@@ -85,7 +85,7 @@ describe('a Region that becomes unavailable during 1,000 signatures', () => {
     expect(slowest).toBeLessThan(TIMEOUT);
     expect(signaturesOf('eu-central-1')).toBeGreaterThanOrEqual(500);
     expect(signaturesOf('eu-west-1')).toBeGreaterThanOrEqual(490);
-    // Calls in flight meet the fault; later ones do not.
+    // Only calls in flight meet the fault.
     expect(signaturesOf('eu-central-1') + signaturesOf('eu-west-1')).toBeLessThanOrEqual(1000 + 2 * 4);
     expect(new Set(tokens.map((token) => kidOf(jwt, token)))).toEqual(new Set([KEY_ID]));
     for (const token of tokens) await jwt.verify(token);
@@ -123,17 +123,17 @@ describe('a Region that was unavailable', () => {
   });
   afterEach(() => gateway.close());
 
-  test('is skipped for 10 seconds, then tried by one call, and signs again after it has recovered', async () => {
-    const away = inRegion('eu-central-1').inject({ kind: 'hang' });
+  test('is skipped for 10 seconds, then probed by one call, and signs again after it has recovered', async () => {
+    const outage = inRegion('eu-central-1').inject({ kind: 'hang' });
     await sign();
     for (let count = 0; count < 10; count += 1) await sign();
-    expect(away.count).toBe(1);
+    expect(outage.count).toBe(1);
 
     now = 10_000;
     await Promise.all([sign(), sign(), sign()]);
-    expect(away.count).toBe(2);
+    expect(outage.count).toBe(2);
 
-    away.stop();
+    outage.stop();
     now = 20_000;
     inRegion('eu-west-1').resetCalls();
     const { keyArn } = await sign();
@@ -142,7 +142,7 @@ describe('a Region that was unavailable', () => {
     expect(signaturesOf('eu-west-1')).toBe(0);
   });
 
-  test('is tried when the other Regions are unavailable too', async () => {
+  test('is tried when the other Regions are also unavailable', async () => {
     const first = inRegion('eu-central-1').inject({ kind: 'drop', times: 1 });
     await sign();
     inRegion('eu-west-1').inject({ kind: 'drop' });
@@ -150,7 +150,7 @@ describe('a Region that was unavailable', () => {
     expect(first.count).toBe(1);
   });
 
-  test('does not delay a call that has been aborted', async () => {
+  test('does not delay an aborted call', async () => {
     inRegion('eu-central-1').inject({ kind: 'hang' });
     const reason = new Error('gone');
     const request = {
@@ -177,7 +177,7 @@ function gatewayWith(limits: object) {
 }
 
 describe('the limits of a Region', () => {
-  test('a call over the limit goes on to the next Region, and the first Region has no cooldown', async () => {
+  test('a call over the limit goes to the next Region, and the first Region gets no cooldown', async () => {
     const { sign } = gatewayWith({ maxConcurrency: 1, maxQueue: 0 });
     const held = inRegion('eu-central-1').inject({ kind: 'hang' });
     const first = sign();
@@ -189,15 +189,15 @@ describe('the limits of a Region', () => {
 
   test('a second Region that does not answer hardly delays getPublicKey', async () => {
     const { gateway } = gatewayWith({});
-    const away = inRegion('eu-west-1').inject({ kind: 'hang' });
+    const outage = inRegion('eu-west-1').inject({ kind: 'hang' });
     const started = performance.now();
     expect((await gateway.getPublicKey(KEY_ID)).keyArn).toContain('eu-central-1');
     expect(performance.now() - started).toBeLessThan(1500);
-    // close() waits for the call that is left.
-    away.stop();
+    // close() waits for the pending call.
+    outage.stop();
   });
 
-  test('the circuit is open when the circuits of all Regions are', async () => {
+  test('the circuit is open when the circuits of all Regions are open', async () => {
     const { gateway, sign } = gatewayWith({});
     inRegion('eu-central-1').inject({ kind: 'drop' });
     inRegion('eu-west-1').inject({ kind: 'drop', times: 9 });
@@ -212,7 +212,7 @@ describe('the limits of a Region', () => {
 
 const kid = ({ keyArn }: { keyArn: string }) => keyArn;
 
-test('during shutdown a signature still goes on to the next Region', async () => {
+test('a signature in flight can still move to the next Region during shutdown', async () => {
   const jwt = await start({ limits: { timeout: 1000 } });
   const silent = inRegion('eu-central-1').inject({ kind: 'hang' });
   const signing = jwt.sign({});
@@ -254,15 +254,15 @@ describe('at start', () => {
 
   test.each([
     ['an alias', 'alias/auth'],
-    ['an ARN of another of the Regions', `arn:aws:kms:eu-west-1:000000000000:key/${KEY_ID}`],
-    ['the ARN of an alias', 'arn:aws:kms:eu-west-1:000000000000:alias/auth'],
+    ['a key ARN in another of the Regions', `arn:aws:kms:eu-west-1:000000000000:key/${KEY_ID}`],
+    ['an alias ARN', 'arn:aws:kms:eu-west-1:000000000000:alias/auth'],
   ])('keyId may be %s', async (_, keyId) => {
     const jwt = await start({ keyId });
     expect(kidOf(jwt, await jwt.sign({}))).toBe(KEY_ID);
     expect([signaturesOf('eu-central-1'), signaturesOf('eu-west-1')]).toEqual([1, 0]);
   });
 
-  test('different keys are refused', async () => {
+  test('different keys in the Regions are refused', async () => {
     kms['eu-west-1'] = new LocalKms({ region: 'eu-west-1', keys: [{ keyId: KEY_ID, alias: 'auth' }] });
     await expect(start()).rejects.toMatchObject({
       name: 'KmsKeyError',

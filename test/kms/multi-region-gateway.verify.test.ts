@@ -45,12 +45,12 @@ test('the first Region verifies', async () => {
   expect(calls()).toEqual([1, 0]);
 });
 
-describe('if the first Region is unavailable', () => {
+describe('when the first Region is unavailable', () => {
   test.each<[string, LocalKmsFault]>([
     ['silent', { kind: 'hang', operation: 'Verify' }],
     ['cut off', { kind: 'drop', operation: 'Verify' }],
     ['throttling', { kind: 'throttle', operation: 'Verify' }],
-  ])('(%s) the next one verifies by its replica, within one time limit', async (_, fault) => {
+  ])('(%s) the next one verifies with its replica, within one time limit', async (_, fault) => {
     first.inject(fault);
     const started = performance.now();
     await gateway.verify(valid);
@@ -73,14 +73,14 @@ test('a Region whose Sign fails still verifies first', async () => {
   expect(calls()).toEqual([1, 0]);
 });
 
-test('if all are unavailable, verify fails within one time limit', async () => {
+test('when all Regions are unavailable, verify fails within one time limit', async () => {
   for (const kms of [first, second]) kms.inject({ kind: 'hang', operation: 'Verify' });
   const started = performance.now();
   await expect(gateway.verify(valid)).rejects.toMatchObject({ reason: 'timeout' });
   expect(performance.now() - started).toBeLessThan(1.5 * TIMEOUT);
 });
 
-test('the circuit of Verify is open when those of all Regions are', async () => {
+test('the circuit of Verify is open when those of all Regions are open', async () => {
   first.inject({ kind: 'drop', operation: 'Verify' });
   second.inject({ kind: 'drop', operation: 'Verify', times: 9 });
   for (let call = 0; call < 9; call += 1) await gateway.verify(valid).catch(() => {});

@@ -15,7 +15,7 @@ const CREDENTIALS = `<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazo
   </Credentials></AssumeRoleWithWebIdentityResult>
 </AssumeRoleWithWebIdentityResponse>`;
 
-/** The environment of a pod with IRSA, whose STS answers as the listener does. */
+/** The environment of a pod with IRSA, with this listener as STS. */
 async function podWith(sts: RequestListener): Promise<void> {
   const server = createServer(sts).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -37,18 +37,18 @@ async function podWith(sts: RequestListener): Promise<void> {
   });
 }
 
-describe('with the credentials of a pod', () => {
+describe('the credentials of a pod', () => {
   test.each<[string, KMSClientConfig]>([
     ['the client of the library', {}],
     ['options for its request handler', { requestHandler: { connectionTimeout: 1000 } }],
-  ])('they come back after an STS that did not answer once: %s', async (_, config) => {
+  ])('recover from an STS that once did not answer: %s', async (_, config) => {
     let requests = 0;
     let isSilent = true;
     await podWith((__, response) => {
       requests += 1;
       if (!isSilent) response.writeHead(200, { 'content-type': 'text/xml' }).end(CREDENTIALS);
     });
-    // The clock stands still: it is the same client.
+    // The clock stands still, so the client is not replaced.
     const { call } = await gatewayWith(config);
     await expect(call()).rejects.toMatchObject(UNSENT);
     expect(requests).toBeGreaterThan(0);
@@ -59,7 +59,7 @@ describe('with the credentials of a pod', () => {
       .toContain('arn:aws:kms');
   });
 
-  test('no connection is left behind by an STS that stops in the middle of its answers', async () => {
+  test('leave no connection open when STS stops in the middle of its answers', async () => {
     const open = new Set<ServerResponse>();
     let isStuck = true;
     await podWith((_, response) => {
@@ -81,7 +81,7 @@ describe('with the credentials of a pod', () => {
     await expect.poll(() => open.size, { timeout: 10_000 }).toBe(0);
   });
 
-  test('an STS that refuses them is a missing credential, not a missing permission of the key', async () => {
+  test('are reported as missing when STS refuses them, not as a missing permission for the key', async () => {
     await podWith((_, response) => {
       response.writeHead(403, { 'content-type': 'text/xml' });
       response.end(

@@ -10,7 +10,7 @@ const NOT_LOADED = 'KmsJwt: keyId cannot be used: the AWS SDK or the KMS gateway
 
 const notFound = (code: string, message: string) => Object.assign(new Error(message), { code });
 
-describe('the AWS SDK is missing', () => {
+describe('a missing AWS SDK is named', () => {
   test.each([
     ['import', 'ERR_MODULE_NOT_FOUND', `Cannot find package '${SDK}' imported from /app/open-gateway.js`],
     ['require', 'MODULE_NOT_FOUND', `Cannot find module '${SDK}'\nRequire stack:\n- /app/open-gateway.js`],
@@ -28,7 +28,7 @@ describe('the AWS SDK is missing', () => {
   });
 });
 
-describe('something else failed', () => {
+describe('the error is reported as it is when', () => {
   test.each<[string, unknown, string]>([
     [
       'a dependency of the SDK is missing (import)',
@@ -52,7 +52,7 @@ describe('something else failed', () => {
       `${NOT_LOADED} (Error: Cannot find module '/node_modules/${SDK}/dist-cjs/index.js')`,
     ],
     [
-      'a package whose name begins like it is missing',
+      'a package whose name starts with that of the SDK is missing',
       notFound('MODULE_NOT_FOUND', `Cannot find module '${SDK}-extras'`),
       `${NOT_LOADED} (Error: Cannot find module '${SDK}-extras')`,
     ],
@@ -62,7 +62,7 @@ describe('something else failed', () => {
       `${NOT_LOADED} (SyntaxError: Unexpected token)`,
     ],
     [
-      'the SDK does not support the version of Node',
+      'the SDK does not support the version of Node.js',
       notFound('ERR_UNSUPPORTED', `Cannot find package '${SDK}'`),
       `${NOT_LOADED} (Error: Cannot find package '${SDK}')`,
     ],

@@ -71,14 +71,14 @@ describe('the time limit of a call', () => {
   });
 });
 
-describe('a signal', () => {
-  test('that has aborted before makes no call', async () => {
+describe('an aborted signal', () => {
+  test('prevents the call', async () => {
     await expect(gateway().sign({ ...request, signal: AbortSignal.abort() })).rejects.toThrow(/abort/i);
     expect(localKms.calls.Sign).toBe(0);
   });
 });
 
-test("the SDK's retries hide two failures, and no retries are added to them", async () => {
+test('two failures are hidden by the retries of the SDK, to which the gateway adds none', async () => {
   client = localKms.client();
   localKms.inject({ kind: 'error', name: 'KMSInternalException', status: 500, times: 2 });
   await gateway().sign(request);
@@ -153,7 +153,7 @@ async function signOften(by: KmsGateway): Promise<void> {
   for (let call = 0; call < 100; call += 1) await by.sign(request).catch(() => {});
 }
 
-test('a call in flight continues though its signal aborts: its outcome counts for the circuit', async () => {
+test('a call in flight continues when its signal aborts, and its outcome counts for the circuit', async () => {
   const one = gateway(200);
   const silent = localKms.inject({ kind: 'hang' });
   const calls = Array.from({ length: 10 }, () => one.sign({ ...request, signal: AbortSignal.timeout(5) }));
@@ -165,23 +165,23 @@ test('a call in flight continues though its signal aborts: its outcome counts fo
 });
 
 describe('the circuit', () => {
-  test('opens when KMS is unavailable: no call is made, and one event is emitted', async () => {
+  test('opens when KMS is unavailable: no further call is made, and one event is emitted', async () => {
     const events: CircuitEvent[] = [];
     const watched = new SingleRegionGateway(appClient(client), LIMITS, (event) => events.push(event));
-    const away = localKms.inject({ kind: 'html' });
+    const outage = localKms.inject({ kind: 'html' });
     await signOften(watched);
 
-    expect(away.count).toBe(10);
+    expect(outage.count).toBe(10);
     expect(watched.circuit).toBe('open');
     expect(events).toMatchObject([{ type: 'circuit_opened', error: { reason: 'failure' } }]);
     await expect(watched.sign(request)).rejects.toMatchObject({ reason: 'circuit_open', retryable: true });
   });
 
-  test('is one of Sign: an outage of GetPublicKey alone leaves it closed, and costs no call of Sign', async () => {
+  test('of Sign stays closed when only GetPublicKey fails', async () => {
     const one = gateway();
-    const away = localKms.inject({ kind: 'html', operation: 'GetPublicKey' });
+    const outage = localKms.inject({ kind: 'html', operation: 'GetPublicKey' });
     for (let call = 0; call < 20; call += 1) await one.getPublicKey('alias/auth').catch(() => {});
-    expect(away.count).toBe(10);
+    expect(outage.count).toBe(10);
     expect(one.circuit).toBe('closed');
     await expect(one.sign(request)).resolves.toBeDefined();
     await expect(one.getPublicKey('alias/auth')).rejects.toMatchObject({ reason: 'circuit_open' });

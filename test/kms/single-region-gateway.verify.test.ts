@@ -35,7 +35,7 @@ describe('verify', () => {
     expect(localKms.calls.Verify).toBe(1);
   });
 
-  test('takes the message itself with RAW', async () => {
+  test('sends the message itself with RAW', async () => {
     const raw = {
       ...request,
       keyId: valid.keyId,
@@ -44,7 +44,7 @@ describe('verify', () => {
     } as const;
     const { signature } = await gateway.sign(raw);
     await gateway.verify({ ...raw, signature });
-    // The digest of the same message.
+    // The same message, given as a digest.
     await gateway.verify({ ...valid, signature });
   });
 
@@ -56,7 +56,7 @@ describe('verify', () => {
     });
   });
 
-  test('refuses SignatureValid: false, the answer of emulators such as moto', async () => {
+  test('refuses a token on SignatureValid: false, as emulators such as moto answer', async () => {
     const body = { KeyId: valid.keyId, SignatureValid: false, SigningAlgorithm: 'ECDSA_SHA_256' };
     const emulated = new SingleRegionGateway(appClient(await clientOfServer(200, body)), LIMITS);
     await expect(emulated.verify(valid)).rejects.toMatchObject({ name: 'TokenSignatureError' });
@@ -64,11 +64,11 @@ describe('verify', () => {
 
   test.each([
     ['nothing', {}],
-    ['a verdict that is a string', { KeyId: 'auth', SignatureValid: 'true' }],
-    ['a verdict without a key', { SignatureValid: true }],
-    ['a verdict about another key', { KeyId: 'arn:aws:kms:us-east-1:1:key/2', SignatureValid: true }],
-    ['a page of HTML', '<html>Sign in</html>'],
-  ])('does not take %s for a verdict, also with the status 200', async (_, body) => {
+    ['SignatureValid as a string', { KeyId: 'auth', SignatureValid: 'true' }],
+    ['SignatureValid without KeyId', { SignatureValid: true }],
+    ['SignatureValid with another KeyId', { KeyId: 'arn:aws:kms:us-east-1:1:key/2', SignatureValid: true }],
+    ['an HTML page', '<html>Sign in</html>'],
+  ])('fails on %s, even with the status 200', async (_, body) => {
     const strange = new SingleRegionGateway(appClient(await clientOfServer(200, body)), LIMITS);
     await expect(strange.verify(valid)).rejects.toMatchObject({
       name: 'KmsUnavailableError',
@@ -76,7 +76,7 @@ describe('verify', () => {
     });
   });
 
-  test('takes the bare key id of an emulator for the key', async () => {
+  test('accepts a bare key id, as emulators return it', async () => {
     const body = { KeyId: localKms.keys[0]?.keyId, SignatureValid: true };
     const emulated = new SingleRegionGateway(appClient(await clientOfServer(200, body)), LIMITS);
     await expect(emulated.verify(valid)).resolves.toBeUndefined();
@@ -114,7 +114,7 @@ const OUTAGES: [string, LocalKmsFault, object][] = [
   ['does not answer', { kind: 'hang', operation: 'Verify' }, { reason: 'timeout' }],
   ['is too slow', { kind: 'delay', milliseconds: 5000, operation: 'Verify' }, { reason: 'timeout' }],
   ['resets the connection', { kind: 'drop', operation: 'Verify' }, { reason: 'network' }],
-  ['is a proxy’s page', { kind: 'html', operation: 'Verify' }, { reason: 'failure' }],
+  ['is replaced by a proxy’s HTML page', { kind: 'html', operation: 'Verify' }, { reason: 'failure' }],
   [
     'fails',
     { kind: 'error', name: 'KMSInternalException', status: 500, operation: 'Verify' },
@@ -123,7 +123,7 @@ const OUTAGES: [string, LocalKmsFault, object][] = [
 ];
 
 describe.each(OUTAGES)('a KMS that %s', (_, fault, expected) => {
-  // Long enough for a busy machine: time in which this process was blocked is no fault of KMS.
+  // Long enough for a busy machine: time in which this process is blocked does not count as an outage.
   beforeEach(() => limitTo({ timeout: 500 }));
 
   test('makes verify fail as unavailable, in bounded time', async () => {
@@ -133,11 +133,11 @@ describe.each(OUTAGES)('a KMS that %s', (_, fault, expected) => {
     expect(performance.now() - started).toBeLessThan(1000);
   });
 
-  test('opens the circuit of Verify, and does not keep Sign from being sent', async () => {
-    const away = localKms.inject(fault);
+  test('opens the circuit of Verify, and not that of Sign', async () => {
+    const outage = localKms.inject(fault);
     await Promise.all(Array.from({ length: 10 }, () => gateway.verify(valid).catch(() => {})));
     await expect(gateway.verify(valid)).rejects.toMatchObject({ reason: 'circuit_open' });
-    expect(away.count).toBe(10);
+    expect(outage.count).toBe(10);
     expect(events).toMatchObject([{ type: 'circuit_opened', operation: 'Verify', error: expected }]);
     expect([gateway.circuit, gateway.verifyCircuit]).toEqual(['closed', 'open']);
     await expect(gateway.sign(request)).resolves.toBeDefined();
@@ -151,7 +151,7 @@ test.each<[string, object]>([
   ['InvalidKeyUsageException', { name: 'KmsKeyError' }],
   ['DisabledException', { name: 'TokenKeyDisabledError' }],
   ['KMSInvalidSignatureException', { name: 'TokenSignatureError' }],
-])('%s is an answer: the circuit stays closed', async (name, expected) => {
+])('the circuit stays closed after %s, which is an answer', async (name, expected) => {
   const answered = localKms.inject({ kind: 'error', name, operation: 'Verify' });
   for (let call = 0; call < 20; call += 1) {
     const error: unknown = await gateway.verify(valid).catch((thrown: unknown) => thrown);
@@ -164,14 +164,14 @@ test.each<[string, object]>([
   expect(gateway.verifyCircuit).toBe('closed');
 });
 
-test('an outage of Sign alone does not keep Verify from being sent', async () => {
+test('an outage of Sign does not open the circuit of Verify', async () => {
   localKms.inject({ kind: 'html', operation: 'Sign' });
   for (let call = 0; call < 11; call += 1) await gateway.sign(request).catch(() => {});
   expect([gateway.circuit, gateway.verifyCircuit]).toEqual(['open', 'closed']);
   await expect(gateway.verify(valid)).resolves.toBeUndefined();
 });
 
-test('calls of Verify that are not answered take no slot of Sign, and are as many at most', async () => {
+test('unanswered calls of Verify use no slots of Sign, and have the same limits', async () => {
   await limitTo({ maxConcurrency: 2, maxQueue: 1 });
   const held = localKms.inject({ kind: 'hang', operation: 'Verify' });
   const verifying = Array.from({ length: 3 }, () => gateway.verify(valid));
@@ -182,7 +182,7 @@ test('calls of Verify that are not answered take no slot of Sign, and are as man
   await Promise.all(verifying);
 });
 
-test('after close, verify makes no call; those in flight end first', async () => {
+test('after close, verify makes no call, and calls in flight are completed', async () => {
   const held = localKms.inject({ kind: 'hang', operation: 'Verify' });
   const verifying = gateway.verify(valid);
   const closed = gateway.close();

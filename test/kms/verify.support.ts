@@ -6,7 +6,7 @@ import { onTestFinished } from 'vitest';
 import type { KmsGateway, KmsVerifyRequest } from '../../src/kms/kms-gateway.js';
 import { request } from './support.js';
 
-/** What is sent to have a signature verified that the gateway has just made. */
+/** A request to verify a signature that the gateway has just made. */
 export async function signedRequest(
   gateway: Pick<KmsGateway, 'sign'>,
   keyId = request.keyId,
@@ -15,13 +15,13 @@ export async function signedRequest(
   return { ...request, keyId: keyArn, signature };
 }
 
-/** The same request, with a well-formed signature of something else. */
+/** The same request for another message: the signature is well-formed and invalid. */
 export const forged = (valid: KmsVerifyRequest): KmsVerifyRequest => ({
   ...valid,
   message: new Uint8Array(32),
 });
 
-/** A client of a KMS that gives this answer to every request. */
+/** A client of a KMS that answers every request like this. */
 export async function clientOfServer(status: number, body: unknown): Promise<KMSClient> {
   const text = typeof body === 'string' ? body : JSON.stringify(body);
   const server = createServer((_, response) => response.writeHead(status).end(text));

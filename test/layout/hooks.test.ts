@@ -18,7 +18,7 @@ test.each([
   ['# comment\nkms: parse ARNs in one place', 0],
   ["Merge branch 'main'", 0],
   ['fixup! kms: parse ARNs in one place', 0],
-])('.githooks/commit-msg ends on %j with status %i', async (message, status) => {
+])('.githooks/commit-msg exits for %j with status %i', async (message, status) => {
   const folder = await mkdtemp(join(tmpdir(), 'commit-msg-'));
   onTestFinished(() => rm(folder, { recursive: true }));
   const file = join(folder, 'COMMIT_EDITMSG');

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-/** From top to bottom; folders of one level do not import each other. */
+/** From top to bottom; folders of one level must not import each other. */
 const LEVELS = [
   ['module', 'testing'],
   ['auth'],
@@ -29,12 +29,12 @@ interface Diagnostic {
   filename: string;
 }
 
-/** Lints src/ of a folder, and gives the files whose imports are refused. */
+/** Lints src/ of a folder, and returns the files with refused imports. */
 function refusedIn(folder: string): Promise<Set<string>> {
   const oxlint = join(ROOT, 'node_modules/oxlint/bin/oxlint');
   return new Promise((resolve, reject) => {
     const args = [oxlint, 'src', '--format', 'json'];
-    // Its exit status says whether it found anything.
+    // The exit status is not 0 if there are findings, so only missing output is an error.
     execFile(process.execPath, args, { cwd: folder, maxBuffer: 2 ** 26 }, (error, stdout) => {
       if (!stdout) return reject(error ?? new Error('oxlint printed nothing'));
       const { diagnostics } = JSON.parse(stdout) as { diagnostics: Diagnostic[] };
@@ -52,7 +52,7 @@ const KINDS: Record<string, (specifier: string) => string> = {
   exported: (specifier) => `export * from '${specifier}';\n`,
 };
 
-/** Files of src/ that import one thing each, and whether they may. */
+/** Files of src/ with one import each, and whether it is allowed. */
 const IMPORTS: { file: string; text: string; allowed: boolean }[] = [];
 const add = (file: string, specifier: string, allowed: boolean, kind = 'value') =>
   IMPORTS.push({ file: `src/${file}`, text: KINDS[kind]?.(specifier) ?? '', allowed });
@@ -101,7 +101,7 @@ describe('an import in src/', () => {
   });
   afterAll(() => rm(folder, { recursive: true }));
 
-  test.each([...FOLDERS, 'local', 'index.ts'])('is refused unless it leads downwards: %s', (top) => {
+  test.each([...FOLDERS, 'local', 'index.ts'])('is refused unless it points to a lower level: %s', (top) => {
     const here = IMPORTS.filter(({ file }) => file.startsWith(`src/${top}`));
     const named = (files: typeof IMPORTS) => files.map(({ file }) => file);
     expect(named(here.filter(({ file }) => refused.has(file)))).toEqual(
@@ -111,11 +111,11 @@ describe('an import in src/', () => {
 });
 
 describe('the source', () => {
-  test('imports downwards only', async () => {
+  test('imports only from lower levels', async () => {
     expect(await refusedIn(ROOT)).toEqual(new Set());
   });
 
-  test('is in folders that lint knows, except for one file', async () => {
+  test('is in the folders of the lint rules, except index.ts', async () => {
     const names = await readdir(join(ROOT, 'src'));
     expect(names.toSorted()).toEqual([...FOLDERS, 'index.ts', 'local'].toSorted());
   });

@@ -11,7 +11,7 @@ import { freePort } from '../support/free-port.js';
 
 const CLI = fileURLToPath(new URL('../../dist/esm/local/cli.js', import.meta.url));
 
-/** Runs the command to its end. */
+/** Runs the command until it exits. */
 async function run(args: string[], env: NodeJS.ProcessEnv = {}) {
   const child = startCli(args, env);
   const [stdout, stderr] = await Promise.all([
@@ -49,7 +49,7 @@ test('serves its keys until it is interrupted', async () => {
   expect(await output).toMatch(/^# alias\/a is arn:aws:kms:us-east-1:.+\n# alias\/b is arn/);
 });
 
-test('leaves the key file of another process alone if the port is in use', async () => {
+test('writes no key file if the port is in use', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'cli-'));
   onTestFinished(() => rm(folder, { recursive: true }));
   const server = createServer().listen(0, '127.0.0.1');
@@ -70,7 +70,7 @@ test('names the package to install if the AWS SDK is missing', async () => {
   expect(stderr).toBe('The local KMS needs the AWS SDK: npm install @aws-sdk/client-kms\n');
 });
 
-test('says which port is in use, and how to choose another', async () => {
+test('names a port in use, and the option for another', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   onTestFinished(() => void server.close());
@@ -89,7 +89,7 @@ test.each<[string, string[], RegExp]>([
   ['an unknown key spec', ['local-kms', '--key-spec', 'P256'], /ECC_NIST_P256/],
   ['an invalid alias', ['local-kms', '--alias', 'a b'], /alias/],
   ['a port out of range', ['local-kms', '--port', '65536'], /^--port must be a number from 0 to 65535/],
-])('refuses %s in one line or by its usage', async (_, args, message) => {
+])('refuses %s with one line or its usage', async (_, args, message) => {
   const { code, stdout, stderr } = await run(args);
   expect([code, stdout]).toEqual([1, '']);
   expect(stderr).toMatch(message);

@@ -84,7 +84,7 @@ describe('the keys of a LocalKms', () => {
 });
 
 describe('a LocalKms', () => {
-  test('refuses to start in production, and says why and what to use instead', () => {
+  test('refuses to start in production, with the reason and the alternative', () => {
     const before = process.env.NODE_ENV;
     onTestFinished(() => {
       process.env.NODE_ENV = before;

@@ -7,7 +7,7 @@ export function digest(algorithm: string, data: Uint8Array = message): Buffer {
   return createHash(algorithm).update(data).digest();
 }
 
-/** The error that a promise rejects with; fails where it does not. */
+/** The error with which a promise rejects; fails if it does not. */
 export async function errorOf(promise: Promise<unknown>): Promise<KMSServiceException> {
   return promise.then(
     (value) => {
@@ -17,7 +17,7 @@ export async function errorOf(promise: Promise<unknown>): Promise<KMSServiceExce
   );
 }
 
-/** Whether node:crypto, which knows nothing of KMS, accepts the signature with the key that KMS publishes. */
+/** Whether node:crypto accepts the signature with the public key from KMS. */
 export async function isSignatureOf(
   client: KMSClient,
   keyId: string,

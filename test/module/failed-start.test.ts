@@ -12,7 +12,7 @@ interface Start {
   abortOnError?: boolean;
 }
 
-/** Starts a real app in a process of its own. @returns its exit code and its lines */
+/** Starts an app in a separate process. @returns its exit code and its output lines */
 function run(start: Start): Promise<{ code: unknown; lines: string[] }> {
   const env = { ...process.env, NO_COLOR: '1', NODE_NO_WARNINGS: '1' };
   return new Promise((resolve) => {
@@ -60,15 +60,15 @@ const CASES: [string, Start, RegExp][] = [
   ],
 ];
 
-describe.each(CASES)('%s ends the start', (_, failing, message) => {
-  test('with one error in the log of Nest, and no stack', async () => {
+describe.each(CASES)('%s stops the start', (_, failing, message) => {
+  test('with one error in the log of Nest, without a stack trace', async () => {
     const { code, lines } = await run(failing);
     expect(code).toBe(1);
     const errors = lines.filter((line) => / ERROR /.test(line));
     expect(errors).toEqual([expect.stringMatching(message)]);
     expect(errors[0]).toMatch(/^\[Nest\] .* ERROR \[ExceptionHandler\] /);
     const rest = lines.slice(lines.indexOf(errors[0] ?? '') + 1);
-    // What follows are the properties of the error: no frame of a stack, and not the message once more by Node.
+    // Only the properties of the error follow: no stack trace, and no second message by Node.js.
     expect(rest.filter((line) => !/^ *(?:[\w'$[\]]+: |[{}])/.test(line))).toEqual([]);
     expect(rest.length).toBeLessThan(20);
   });
@@ -80,7 +80,7 @@ test('with abortOnError: false, NestFactory.create rejects with the error', asyn
   expect(lines).toContain('bootstrap rejected: KmsKeyError');
 });
 
-test('an app without a mistake starts, and ends by itself', async () => {
+test('a correct app starts, and exits by itself', async () => {
   const { code, lines } = await run({});
   expect(code).toBe(0);
   expect(lines.filter((line) => / ERROR /.test(line))).toEqual([]);

@@ -19,8 +19,8 @@ async function start(imported: ReturnType<typeof KmsJwtModule.forRoot>) {
   return app.init();
 }
 
-describe('forRoot takes a string', () => {
-  test('for its keyId', async () => {
+describe('a string given to forRoot', () => {
+  test('is the keyId', async () => {
     const server = await localKms.listen();
     onTestFinished(() => server.close());
     vi.stubEnv('AWS_ENDPOINT_URL_KMS', server.url);
@@ -32,7 +32,7 @@ describe('forRoot takes a string', () => {
     await expect(jwt.verify(await jwt.sign({ sub: 'user-42' }))).resolves.toMatchObject({ sub: 'user-42' });
   });
 
-  test('that is not empty', async () => {
+  test('must not be empty', async () => {
     await expect(start(KmsJwtModule.forRoot(''))).rejects.toMatchObject({
       name: 'KmsJwtOptionsError',
       option: 'keyId',
@@ -45,7 +45,7 @@ describe.each<[string, unknown]>([
   ['name', 'internal'],
   ['jwksPath', 'keys'],
   ['discovery', true],
-])('%s belongs beside useFactory, and is refused at start', (option, value) => {
+])('%s must be next to useFactory, and is refused at start', (option, value) => {
   const given = { ...options, [option]: value };
   const problem = 'must be beside useFactory in forRootAsync, not in its result';
   const refused = new KmsJwtOptionsError(option, problem);
@@ -69,7 +69,7 @@ describe.each<[string, unknown]>([
 const inherited = (given: object, own: object) =>
   Object.assign(Object.create(given) as object, own) as KmsJwtModuleOptions;
 
-describe('an inherited option is refused at once', () => {
+describe('an inherited option throws', () => {
   const problem = 'is inherited: options must be own, enumerable properties';
 
   test.each<[string, object]>([

@@ -46,15 +46,15 @@ describe('forRootAsync', () => {
       'useFactory, with imports and inject',
       { imports: [ConfigModule], inject: [OPTIONS], useFactory: (given: KmsJwtModuleOptions) => given },
     ],
-    ['useFactory that answers later', { useFactory: async () => Promise.resolve(options) }],
+    ['an asynchronous useFactory', { useFactory: async () => Promise.resolve(options) }],
     ['useClass', { useClass: OptionsFactory }],
     ['useExisting', { imports: [FactoryModule], useExisting: OptionsFactory }],
-  ])('takes %s', async (_, asyncOptions) => {
+  ])('accepts %s', async (_, asyncOptions) => {
     const jwt = (await start(KmsJwtModule.forRootAsync(asyncOptions))).get(KmsJwtService);
     await expect(jwt.verify(await jwt.sign({ sub: 'user-42' }))).resolves.toMatchObject({ sub: 'user-42' });
   });
 
-  test('refuses to be called without a source of options, and with what it does not know', () => {
+  test('throws without exactly one source of options, and for unknown members', () => {
     const problem = 'needs exactly one of useFactory, useClass and useExisting';
     const refused = new KmsJwtOptionsError('forRootAsync', problem);
     expect(() => KmsJwtModule.forRootAsync({})).toThrow(refused);
@@ -72,7 +72,7 @@ describe('forRootAsync', () => {
     );
   });
 
-  test('checks what the factory returns', async () => {
+  test('checks the result of the factory', async () => {
     await expect(start(KmsJwtModule.forRootAsync({ useFactory: () => ({}) }))).rejects.toMatchObject(
       refusal('keyId'),
     );
@@ -99,7 +99,7 @@ describe('forRoot refuses', () => {
     ['name', { ...options, name: '' }],
     ['name', { ...options, name: 7 }],
     ['isGlobal', { ...options, isGlobal: 'yes' }],
-  ])('at once, as it must be known without waiting: %s', (option, given) => {
+  ])('at once, because the value is needed synchronously: %s', (option, given) => {
     expect(() => KmsJwtModule.forRoot(given as KmsJwtModuleOptions)).toThrow(
       expect.objectContaining(refusal(option)),
     );
@@ -114,12 +114,12 @@ describe('isGlobal', () => {
   @Module({ providers: [Tokens] })
   class Feature {}
 
-  test('gives the service to every module', async () => {
+  test('provides the service to every module', async () => {
     const app = await start(KmsJwtModule.forRoot({ ...options, isGlobal: true }), Feature);
     expect(app.get(Tokens, { strict: false }).jwt).toBeInstanceOf(KmsJwtService);
   });
 
-  test('is false by default: a module that does not import it has no service', async () => {
+  test('is false by default: only modules that import it have the service', async () => {
     await expect(start(KmsJwtModule.forRoot(options), Feature)).rejects.toThrow(/KmsJwtService/);
   });
 });
@@ -133,7 +133,7 @@ describe('name', () => {
     ) {}
   }
 
-  test('tells apart several instances in one app', async () => {
+  test('distinguishes several instances in one app', async () => {
     const app = await Test.createTestingModule({
       imports: [
         KmsJwtModule.forRoot(options),
@@ -172,13 +172,13 @@ describe('name', () => {
 });
 
 describe('at start', () => {
-  test('the key is fetched, once', async () => {
+  test('the key is fetched once', async () => {
     localKms.resetCalls();
     await start(KmsJwtModule.forRoot(options));
     expect(localKms.calls.GetPublicKey).toBe(1);
   });
 
-  test('a service that another provider uses in its own onModuleInit is ready', async () => {
+  test('the service is ready in the onModuleInit of another provider', async () => {
     @Injectable()
     class Eager {
       token = '';
@@ -201,10 +201,10 @@ describe('at start', () => {
       { keySpec: 'ECC_NIST_P384' },
       /is ECC_NIST_P384 for SIGN_VERIFY; it must be ECC_NIST_P256 for SIGN_VERIFY/,
     ],
-    ['Bitcoin’s curve', { keySpec: 'ECC_SECG_P256K1' }, /is ECC_SECG_P256K1 for SIGN_VERIFY; it must be/],
-    ['RSA', { keySpec: 'RSA_2048' }, /is RSA_2048 for SIGN_VERIFY; it must be/],
+    ['secp256k1', { keySpec: 'ECC_SECG_P256K1' }, /is ECC_SECG_P256K1 for SIGN_VERIFY; it must be/],
+    ['an RSA key', { keySpec: 'RSA_2048' }, /is RSA_2048 for SIGN_VERIFY; it must be/],
     [
-      'RSA for encryption',
+      'an RSA key for encryption',
       { keySpec: 'RSA_2048', keyUsage: 'ENCRYPT_DECRYPT' },
       /is RSA_2048 for ENCRYPT_DECRYPT; it must be/,
     ],
@@ -213,7 +213,7 @@ describe('at start', () => {
       { keySpec: 'SYMMETRIC_DEFAULT' },
       /must have a key spec that fits the option algorithm .*ECC_NIST_P256.* SIGN_VERIFY/,
     ],
-  ])('%s stops the app, and the message says what the key is and should be', async (_, key, message) => {
+  ])('%s stops the app, and the message has the actual and the required key', async (_, key, message) => {
     const wrong = new LocalKms({ keys: [{ ...key, alias: 'auth' }] });
     const starting = start(KmsJwtModule.forRoot({ keyId: 'alias/auth', client: wrong.client() }));
     await expect(starting).rejects.toMatchObject({
@@ -222,30 +222,30 @@ describe('at start', () => {
     });
   });
 
-  test('a key that is not there stops the app', async () => {
+  test('a key that does not exist stops the app', async () => {
     await expect(start(KmsJwtModule.forRoot({ ...options, keyId: 'alias/none' }))).rejects.toMatchObject({
       name: 'KmsKeyError',
       message: expect.stringContaining('alias/none'),
     });
   });
 
-  test('lazy puts all of that off to the first use', async () => {
+  test('the key is fetched at the first use with lazy', async () => {
     localKms.resetCalls();
     const app = await start(KmsJwtModule.forRoot({ ...options, keyId: 'alias/none', lazy: true }));
     expect(localKms.calls.GetPublicKey).toBe(0);
     await expect(app.get(KmsJwtService).sign({})).rejects.toMatchObject({ name: 'KmsKeyError' });
   });
 
-  test.each(['keyId', 'key ARN', 'alias ARN'])('the key may be named by %s', async (kind) => {
+  test.each(['a key id', 'a key ARN', 'an alias ARN'])('keyId may be %s', async (kind) => {
     const { keyId, arn, aliases } = localKms.keys[0] ?? {};
-    const named = { keyId, 'key ARN': arn, 'alias ARN': aliases?.[0]?.aliasArn }[kind] ?? '';
+    const named = { 'a key id': keyId, 'a key ARN': arn, 'an alias ARN': aliases?.[0]?.aliasArn }[kind] ?? '';
     const jwt = (await start(KmsJwtModule.forRoot({ ...options, keyId: named }))).get(KmsJwtService);
     expect((await jwt.jwks()).keys[0]?.kid).toBe(keyId);
   });
 });
 
 describe('the client', () => {
-  test('that was handed in goes on after shutdown', async () => {
+  test('is not destroyed at shutdown if the app supplied it', async () => {
     const client = localKms.client();
     let destroyed = 0;
     client.destroy = () => void (destroyed += 1);
@@ -253,7 +253,7 @@ describe('the client', () => {
     expect(destroyed).toBe(0);
   });
 
-  test('that the module made from a configuration is destroyed at shutdown, and when the start fails', async () => {
+  test('is destroyed at shutdown and after a failed start if the module created it', async () => {
     const { config } = localKms.client();
     let destroyed = 0;
     const counted = {
@@ -273,7 +273,7 @@ describe('the client', () => {
     expect(destroyed).toBeGreaterThanOrEqual(2);
   });
 
-  test('takes the region from an ARN where none is configured', async () => {
+  test('has the Region of the key ARN if none is configured', async () => {
     const elsewhere = new LocalKms({ region: 'eu-central-1', keys: [{ alias: 'auth' }] });
     const server = await elsewhere.listen();
     const client = {

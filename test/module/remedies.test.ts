@@ -32,13 +32,17 @@ async function start(
   return Object.assign(module, { jwt: module.get(KmsJwtService) });
 }
 
-describe('a mistyped option names the one that is meant', () => {
+describe('the error for an unknown option suggests the closest one', () => {
   test.each<[string, object, RegExp]>([
-    ['of forRoot', { isGlobl: true }, /^KmsJwt: isGlobl is unknown: did you mean isGlobal\? \(the known/],
-    ['of @nestjs/jwt', { global: true }, /^KmsJwt: global is unknown: did you mean isGlobal\?/],
-    ['in a group', { limits: { timeOut: 1 } }, /^KmsJwt: limits\.timeOut is unknown: did you mean timeout\?/],
+    ['a typo', { isGlobl: true }, /^KmsJwt: isGlobl is unknown: did you mean isGlobal\? \(the known/],
+    ['an option of @nestjs/jwt', { global: true }, /^KmsJwt: global is unknown: did you mean isGlobal\?/],
     [
-      'not close to any',
+      'a typo in a group',
+      { limits: { timeOut: 1 } },
+      /^KmsJwt: limits\.timeOut is unknown: did you mean timeout\?/,
+    ],
+    [
+      'or lists the known ones',
       { secret: 'hush' },
       /^KmsJwt: secret is unknown: the known options are keyId, .*isGlobal/,
     ],
@@ -50,7 +54,7 @@ describe('a mistyped option names the one that is meant', () => {
     ['isGlobl', 'did you mean isGlobal?'],
     ['useFactor', 'did you mean useFactory?'],
     ['keyId', 'return it from useFactory'],
-  ])('of forRootAsync: %s', (option, remedy) => {
+  ])('for forRootAsync: %s', (option, remedy) => {
     const options = { useFactory: () => ({}), [option]: true };
     expect(() => KmsJwtModule.forRootAsync(options)).toThrow(
       `KmsJwt: ${option} is not an option of forRootAsync: ${remedy}`,
@@ -58,10 +62,10 @@ describe('a mistyped option names the one that is meant', () => {
   });
 });
 
-/** Of another package. */
+/** A factory of another package. */
 const fromElsewhere = () => (request: { url: string }) => request.url;
 
-describe('an extractor whose call was forgotten', () => {
+describe('an extractor factory that was not called', () => {
   const FACTORIES: [string, unknown][] = [
     ['fromAuthHeader()', fromAuthHeader],
     ["fromHeader('x-access-token')", fromHeader],
@@ -70,7 +74,7 @@ describe('an extractor whose call was forgotten', () => {
     ["fromBody('access_token')", fromBody],
   ];
 
-  test.each(FACTORIES)('is refused at start, with its call: %s', async (call, factory) => {
+  test.each(FACTORIES)('is refused at start, and the error shows the call: %s', async (call, factory) => {
     const [name] = call.split('(');
     const refused = `KmsJwt: guard.tokenFrom contains the function ${name} itself: call it: ${call}`;
     await expect(start({ guard: { tokenFrom: factory as TokenExtractor } })).rejects.toThrow(refused);
@@ -78,7 +82,7 @@ describe('an extractor whose call was forgotten', () => {
     await expect(start({ guard: { tokenFrom } })).rejects.toThrow(refused);
   });
 
-  test('of another package is a 500 with a line that says so, and no token is called malformed', async () => {
+  test('of another package causes a 500 and a log line that names the mistake', async () => {
     @Controller()
     class OrdersController {
       @UseGuards(KmsJwtGuard) @Get() read() {
@@ -106,8 +110,8 @@ describe('an extractor whose call was forgotten', () => {
   });
 });
 
-describe('a key that cannot be used', () => {
-  test('as its alias has no prefix', async () => {
+describe('the error for an unusable key has a remedy', () => {
+  test('if the alias has no prefix', async () => {
     await expect(start({ keyId: 'auth' })).rejects.toThrow(
       'KMS refused GetPublicKey with auth (NotFoundException): there is no such key id: the name of an alias has the prefix alias/, as in alias/auth',
     );
@@ -118,13 +122,13 @@ describe('a key that cannot be used', () => {
     ['1234abcd-12ab-34cd-56ef-1234567890ab'],
     ['mrk-1234abcd12ab34cd56ef1234567890ab'],
     ['arn:aws:kms:us-east-1:000000000000:alias/none'],
-  ])('as %s does not exist', async (keyId) => {
+  ])('if %s does not exist', async (keyId) => {
     await expect(start({ keyId })).rejects.toThrow(
       /there is no such key or alias in this account and Region: check keyId and client\.region$/,
     );
   });
 
-  test('as it is pending deletion', async () => {
+  test('if the key is pending deletion', async () => {
     const localKms = newKms();
     const [key] = localKms.keys;
     await localKms.client().send(new ScheduleKeyDeletionCommand({ KeyId: key?.keyId }));
@@ -133,24 +137,27 @@ describe('a key that cannot be used', () => {
     );
   });
 
-  test('as it is disabled', async () => {
+  test('if the key is disabled', async () => {
     const localKms = newKms();
     await localKms.client().send(new DisableKeyCommand({ KeyId: localKms.keys[0]?.keyId }));
     await expect(start({}, localKms)).rejects.toThrow(/is disabled: enable it with aws kms enable-key$/);
   });
 });
 
-describe('a token that verify() receives with its scheme', () => {
-  test.each(['Bearer', 'bearer', 'BEARER'])('%s is refused, and nothing of it is quoted', async (scheme) => {
-    const { jwt } = await start({});
-    const token = await jwt.sign({ sub: 'user-42' });
-    const error: unknown = await jwt.verify(`${scheme} ${token}`).catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({
-      name: 'TokenMalformedError',
-      code: 'token_malformed',
-      message: 'The token begins with Bearer: pass it without the authentication scheme',
-    });
-    for (const part of token.split('.')) expect(printed(error).join('\n')).not.toContain(part);
-    expect(() => jwt.decode(`${scheme} ${token}`)).toThrow(/without the authentication scheme$/);
-  });
+describe('a token with its authentication scheme', () => {
+  test.each(['Bearer', 'bearer', 'BEARER'])(
+    '%s is refused by verify() without being quoted',
+    async (scheme) => {
+      const { jwt } = await start({});
+      const token = await jwt.sign({ sub: 'user-42' });
+      const error: unknown = await jwt.verify(`${scheme} ${token}`).catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({
+        name: 'TokenMalformedError',
+        code: 'token_malformed',
+        message: 'The token begins with Bearer: pass it without the authentication scheme',
+      });
+      for (const part of token.split('.')) expect(printed(error).join('\n')).not.toContain(part);
+      expect(() => jwt.decode(`${scheme} ${token}`)).toThrow(/without the authentication scheme$/);
+    },
+  );
 });

@@ -26,7 +26,7 @@ async function shutDown() {
   return JSON.parse(stdout) as { outcome: string; closedAfter: number; aliveAfter: number };
 }
 
-test('an app that is closed waits for the signature under way, and leaves no timer and no socket', async () => {
+test('app.close() waits for the signature in flight, and leaves no timer and no socket', async () => {
   localKms.inject({ kind: 'delay', milliseconds: 300, operation: 'Sign' });
   const { outcome, closedAfter, aliveAfter } = await shutDown();
   expect(outcome).toBe('signed');
@@ -34,7 +34,7 @@ test('an app that is closed waits for the signature under way, and leaves no tim
   expect(aliveAfter).toBeLessThan(250);
 });
 
-test('where KMS is silent it waits no longer than the deadline, and leaves nothing either', async () => {
+test('app.close() waits until the deadline if KMS is silent, and leaves no timer and no socket', async () => {
   localKms.inject({ kind: 'hang', operation: 'Sign' });
   const { outcome, closedAfter, aliveAfter } = await shutDown();
   expect(outcome).toBe('timeout');

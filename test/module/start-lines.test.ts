@@ -15,7 +15,7 @@ const jwks = { keys: [jwk] };
 
 let registrations = 0;
 
-/** Starts an app. @returns the lines about its registration, with their levels */
+/** Starts an app. @returns the log lines of its registration, with their levels */
 async function linesOf(
   options: KmsJwtModuleOptions & { jwksPath?: string },
   kind: 'create' | 'createApplicationContext' = 'create',
@@ -47,12 +47,12 @@ test.each<[string, Parameters<typeof linesOf>, string]>([
     `Signing with ${localKms.keys[0]?.arn} in eu-west-1; issuer: none; key set: /keys`,
   ],
   [
-    'no route where the app serves no HTTP',
+    'no route if the app serves no HTTP',
     [{ ...kms, jwksPath: '/keys' }, 'createApplicationContext'],
     'Signing with alias/auth in eu-west-1; issuer: none; key set: not served',
   ],
   [
-    'no Region, if it is not known yet',
+    'no Region if it is not known yet',
     [{ ...kms, lazy: true }],
     'Signing with alias/auth; issuer: none; key set: not served',
   ],
@@ -73,11 +73,11 @@ test.each<[string, Parameters<typeof linesOf>, string]>([
     ],
     'Verifying tokens of other issuers; other issuers: b?c, https://d; key set: not served',
   ],
-])('start says once, at the level log: %s', async (_, args, line) => {
+])('the line at start has, once and at level log: %s', async (_, args, line) => {
   expect(await linesOf(...args)).toEqual([['log', line]]);
 });
 
-test('the line of a jwksUri is without its query, which may be a secret', () => {
+test('the line omits the query of a jwksUri, which may be a secret', () => {
   const settings = readModuleOptions({ jwksUri: 'https://auth.example.com/jwks?key=hush' });
   expect(describeRegistration(settings, { keyArn: undefined, jwksPath: undefined })).toBe(
     'Verifying with the key set https://auth.example.com/jwks; issuer: none; key set: not served',
@@ -85,19 +85,15 @@ test('the line of a jwksUri is without its query, which may be a secret', () => 
 });
 
 test.each<[string, KmsJwtModuleOptions, string]>([
-  [
-    'those of a Multi-Region key',
-    { keyId: 'mrk-1', regions: ['us-east-1', 'eu-west-1'] },
-    'us-east-1, eu-west-1',
-  ],
-  ['that of the ARN', { keyId: 'arn:aws:kms:us-west-2:1:alias/auth', lazy: true }, 'us-west-2'],
-  ['that of the client', { keyId: 'alias/auth', client: { region: 'ap-south-1' } }, 'ap-south-1'],
-])('the Region, before KMS has answered: %s', (_, options, regions) => {
+  ['of the option regions', { keyId: 'mrk-1', regions: ['us-east-1', 'eu-west-1'] }, 'us-east-1, eu-west-1'],
+  ['of the ARN', { keyId: 'arn:aws:kms:us-west-2:1:alias/auth', lazy: true }, 'us-west-2'],
+  ['of the client', { keyId: 'alias/auth', client: { region: 'ap-south-1' } }, 'ap-south-1'],
+])('the line has the Region %s before KMS has answered', (_, options, regions) => {
   const line = describeRegistration(readModuleOptions(options), { keyArn: undefined, jwksPath: undefined });
   expect(line).toBe(`Signing with ${options.keyId} in ${regions}; issuer: none; key set: not served`);
 });
 
-test('a function of issuers beside the own tokens', () => {
+test('the line names a function issuers', () => {
   const settings = readModuleOptions({ ...kms, issuers: async () => undefined });
   expect(describeRegistration(settings, { keyArn: undefined, jwksPath: undefined })).toBe(
     'Signing with alias/auth; issuer: none; other issuers: those that the function issuers returns; key set: not served',

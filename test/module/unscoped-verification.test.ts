@@ -9,7 +9,7 @@ const own: KmsJwtModuleOptions = { keyId: 'alias/auth', client };
 const foreign: KmsJwtModuleOptions = { jwks: jwksOf(newKeys()) };
 let instances = 0;
 
-/** Starts an instance with a log of its own, and gives its warnings. */
+/** Starts an instance, and returns its warnings. */
 async function warningsOf(options: KmsJwtModuleOptions): Promise<string[]> {
   const warnings: string[] = [];
   const name = `instance-${(instances += 1)}`;
@@ -28,7 +28,7 @@ test.each([
   ['an own key', own, 'signOptions'],
   ['a key set', foreign, 'verifyOptions'],
 ])(
-  'with neither issuer nor audience, %s is accepted from any service, and start warns once',
+  'start warns once if tokens of %s are verified with neither issuer nor audience',
   async (_, options, group) => {
     expect(await warningsOf(options)).toEqual([
       expect.stringMatching(/neither .*issuer nor .*audience.*RFC 8725, sections 3\.8 and 3\.9/i),
@@ -42,6 +42,6 @@ test.each<[string, KmsJwtModuleOptions]>([
   ['signOptions.audience', { ...own, signOptions: { audience: 'orders' } }],
   ['verifyOptions.issuer', { ...own, verifyOptions: { issuer: /^https:/ } }],
   ['verifyOptions.audience', { ...foreign, verifyOptions: { audience: 'orders' } }],
-])('with %s, start does not warn', async (_, options) => {
+])('start does not warn with %s', async (_, options) => {
   expect(await warningsOf(options)).toEqual([]);
 });

@@ -1,6 +1,6 @@
 /** @type {import('@stryker-mutator/api/core').PartialStrykerOptions} */
 export default {
-  // What decides over a token. Survivors are explained in docs/mutants.md.
+  // The code that decides whether a token is valid. docs/mutants.md explains the survivors.
   mutate: [
     'src/jwt/**/*.ts',
     'src/service/{token-*,ask-within,claims-schema,verified-tokens,kms-message,kms-verifier}.ts',

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-// Chosen here, not by Stryker's `testFiles`: with that, mutants of module constants are never switched on (stryker-js#6144).
+// Selected here, because with Stryker's `testFiles` mutants of module constants are never activated (stryker-js#6144).
 export default defineConfig({
   test: {
     testTimeout: 20_000,

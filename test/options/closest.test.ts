@@ -3,26 +3,26 @@ import { closest } from '../../src/options/closest.js';
 
 const KNOWN = ['keyId', 'kid', 'client', 'algorithm', 'isGlobal', 'name', 'signOptions', 'jwksUri', 'jwks'];
 
-describe('a name that is probably meant', () => {
+describe('the closest known name', () => {
   test.each([
     ['isGlobl', 'isGlobal', 'a letter is missing'],
     ['isGloball', 'isGlobal', 'a letter is doubled'],
     ['isGlboal', 'isGlobal', 'two letters are swapped'],
     ['isglobal', 'isGlobal', 'in another case'],
     ['jwks_uri', 'jwksUri', 'with an underscore'],
-    ['global', 'isGlobal', 'a part of it, as in @nestjs/jwt'],
-    ['algorithms', 'algorithm', 'it is a part'],
+    ['global', 'isGlobal', 'a part of the name, as in @nestjs/jwt'],
+    ['algorithms', 'algorithm', 'the name is a part of it'],
     ['singOption', 'signOptions', 'two mistakes in a long name'],
     ['kidd', 'kid', 'one mistake in a short name'],
-  ])('%s: %s, as %s', (unknown, meant) => {
+  ])('for %s is %s: %s', (unknown, meant) => {
     expect(closest(unknown, KNOWN)).toBe(meant);
   });
 
-  test('the closest of several', () => {
+  test('is the best of several', () => {
     expect(closest('jwk', ['jwksUri', 'jwks', 'kid'])).toBe('jwks');
   });
 
-  test.each(['secret', 'kd1', 'k', '', 'x'.repeat(10_000)])('none for %j', (unknown) => {
+  test.each(['secret', 'kd1', 'k', '', 'x'.repeat(10_000)])('is undefined for %j', (unknown) => {
     expect(closest(unknown, KNOWN)).toBeUndefined();
   });
 });

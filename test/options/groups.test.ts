@@ -9,7 +9,7 @@ import { verificationKey } from '../support/verification-key.js';
 const keyId = 'alias/auth';
 const { jwk } = verificationKey('a');
 
-test('takes a member of a group that is undefined for one that is left out', () => {
+test('treats an undefined member of a group as absent', () => {
   const given = {
     keyId,
     rotation: { refreshInterval: undefined, verificationKeys: undefined, store: undefined },
@@ -67,7 +67,7 @@ test('reads the members of each group', () => {
   });
 });
 
-test('has a key sign at once with requestAlias, as KMS does', () => {
+test('has no activationDelay with requestAlias, because KMS signs with the new key at once', () => {
   const rotation = { activationDelay: '1h' };
   expect(readModuleOptions({ keyId, requestAlias: true, rotation }).rotation.activationDelay).toBe(0);
 });
@@ -86,15 +86,18 @@ test.each([
   ['maxTokenLength', 'limits.maxTokenLength'],
   ['tokenFrom', 'guard.tokenFrom'],
   ['property', 'guard.property'],
-])('names the new place of %s', (option, place) => {
+])('refuses %s outside its group, and names the place', (option, place) => {
   const given = { keyId, [option]: 1 } as KmsJwtModuleOptions;
   expect(() => readModuleOptions(given)).toThrow(
     new KmsJwtOptionsError(option, `must be in its group: set ${place}`),
   );
 });
 
-test.each(['isGlobal', 'name', 'jwksPath', 'discovery'])('names the place of %s', (option) => {
-  const given = { keyId, [option]: 'x' } as KmsJwtModuleOptions;
-  const problem = 'must be beside useFactory in forRootAsync, not in its result';
-  expect(() => readModuleOptions(given)).toThrow(new KmsJwtOptionsError(option, problem));
-});
+test.each(['isGlobal', 'name', 'jwksPath', 'discovery'])(
+  'refuses %s in the result of a factory, and names the place',
+  (option) => {
+    const given = { keyId, [option]: 'x' } as KmsJwtModuleOptions;
+    const problem = 'must be beside useFactory in forRootAsync, not in its result';
+    expect(() => readModuleOptions(given)).toThrow(new KmsJwtOptionsError(option, problem));
+  },
+);

@@ -10,16 +10,16 @@ import {
 
 const keyId = 'alias/auth';
 
-/** Options that a copy of the object, or Object.entries(), does not see. */
+/** Options that a copy of the object or Object.entries() would miss. */
 const HIDDEN: [string, (options: object) => object, string][] = [
   ['inherited from an object', (options) => Object.create(options) as object, 'inherited'],
   [
-    'inherited from further away',
+    'inherited from the prototype of a prototype',
     (options) => Object.create(Object.create(options) as object) as object,
     'inherited',
   ],
   [
-    'inherited from a class that has a getter for it',
+    'a getter of a class',
     (options) => {
       class Options {
         describe() {}
@@ -65,7 +65,7 @@ describe.each(HIDDEN)('an option that is %s is refused:', (_, hide, problem) => 
   });
 });
 
-test('objects of classes with fields of their own are options as others are', () => {
+test('instances of classes with own fields are valid options', () => {
   class VerifyDefaults {
     audience = 'orders';
     describe() {
@@ -80,7 +80,7 @@ test('objects of classes with fields of their own are options as others are', ()
   expect(readVerifyOptions(new VerifyDefaults(), {})).toEqual({ audience: ['orders'] });
 });
 
-test('objects without a prototype are options as others are', () => {
+test('objects without a prototype are valid options', () => {
   const given = Object.assign(Object.create(null) as object, { audience: 'orders' });
   expect(readVerifyOptions(given, {})).toEqual({ audience: ['orders'] });
 });
@@ -91,7 +91,7 @@ test.each<[string, unknown]>([
   ['URLSearchParams', new URLSearchParams({ audience: 'orders' })],
   ['an array', [{ audience: 'orders' }]],
   ['a function', () => ({ audience: 'orders' })],
-])('%s has no options as its properties, and is refused', (_, given) => {
+])('%s is refused as options', (_, given) => {
   const refused = {
     name: 'KmsJwtOptionsError',
     message: expect.stringContaining('must be an object') as string,
@@ -102,7 +102,7 @@ test.each<[string, unknown]>([
   );
 });
 
-test('what a getter returns is read once, and is what was checked', () => {
+test('a getter is read once, so that the checked value is the one used', () => {
   let reads = 0;
   const given = {
     get audience() {

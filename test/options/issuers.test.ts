@@ -24,8 +24,8 @@ const refusal = (option: string, message: RegExp) =>
     message: expect.stringMatching(message) as string,
   });
 
-describe('a record', () => {
-  test('says what tokens of its issuer have to be, all of it in one place', () => {
+describe('an issuer record', () => {
+  test('has all requirements for tokens of its issuer', () => {
     const { name, algorithms, keys, expect: expected } = read({ typ: 'AT+jwt', requiredClaims: ['sub'] });
     expect(name).toBe(issuer);
     expect(algorithms.map(({ alg }) => alg)).toEqual(['RS256']);
@@ -38,7 +38,7 @@ describe('a record', () => {
     });
   });
 
-  test('has the tolerance of the module for clocks, and nothing else of verifyOptions', () => {
+  test('has the clockTolerance of the module, and no other verifyOptions', () => {
     const verifyOptions = {
       clockTolerance: 5,
       maxAge: 60,
@@ -53,7 +53,7 @@ describe('a record', () => {
     });
   });
 
-  test('needs no audience if claims say which client its tokens are for, as with Cognito', () => {
+  test('needs no audience if claims name the client, as with Cognito', () => {
     const { expect: expected } = read({ audience: 'x', claims: { client_id: ['web', /^mobile-/], n: 1 } });
     expect(expected.claims).toEqual([
       ['client_id', ['web', /^mobile-/]],
@@ -77,16 +77,16 @@ describe('a record', () => {
       'algorithms',
       /one algorithm for/,
     ],
-    ['an empty list of audiences', { audience: [] }, 'audience', /not empty/],
+    ['an empty array of audiences', { audience: [] }, 'audience', /not empty/],
     ['an unknown option', { maxAge: '5m' }, 'maxAge', /is unknown/],
-    ['no claims at all', { claims: {} }, 'claims', /not empty/],
-    ['an undefined value of a claim', { claims: { client_id: undefined } }, 'claims', /expected values/],
-    ['an empty list of values of a claim', { claims: { client_id: [] } }, 'claims', /expected values/],
-    ['an object as value of a claim', { claims: { realm: { a: 1 } } }, 'claims', /expected values/],
-    ['scopes that are no function', { scopes: ['a'] }, 'scopes', /must be a function/],
-    ['the name of the own tokens', { name: 'own' }, 'name', /distinguished/],
+    ['empty claims', { claims: {} }, 'claims', /not empty/],
+    ['an undefined claim value', { claims: { client_id: undefined } }, 'claims', /expected values/],
+    ['an empty array of claim values', { claims: { client_id: [] } }, 'claims', /expected values/],
+    ['an object as a claim value', { claims: { realm: { a: 1 } } }, 'claims', /expected values/],
+    ['scopes that are not a function', { scopes: ['a'] }, 'scopes', /must be a function/],
+    ["the name 'own'", { name: 'own' }, 'name', /distinguished/],
     [
-      'allowInsecureHttp that is no boolean',
+      'allowInsecureHttp that is not a boolean',
       { allowInsecureHttp: 'yes' },
       'allowInsecureHttp',
       /true or false/,
@@ -96,7 +96,7 @@ describe('a record', () => {
   });
 
   test.each(['issuer', 'algorithms', 'keys'])(
-    'without %s is refused: a foreign key set does not decide',
+    'without %s is refused, because a foreign key set must not decide',
     (one) => {
       const given = Object.fromEntries(Object.entries(CORP).filter(([name]) => name !== one));
       expect(() => readAll([given])).toThrow(refusal(`issuers[0].${one}`, /is missing/));
@@ -104,18 +104,18 @@ describe('a record', () => {
   );
 
   test.each(['audience', 'algorithms', 'keys', 'typ', 'requiredClaims', 'claims', 'scopes', 'issuer'])(
-    'whose %s is undefined is refused: without notice, it would check less',
+    'whose %s is undefined is refused, because that would silently skip a check',
     (one) => expect(() => read({ [one]: undefined })).toThrow(refusal(`issuers[0].${one}`, /is undefined/)),
   );
 
-  test('whose name or allowInsecureHttp is undefined has their defaults', () => {
+  test('whose name or allowInsecureHttp is undefined has the default', () => {
     expect(read({ name: undefined, allowInsecureHttp: undefined })).toMatchObject({
       name: issuer,
       allowInsecureHttp: false,
     });
   });
 
-  test('is copied: a list that changes later changes nothing', () => {
+  test('is copied: a later change of an array has no effect', () => {
     const audience = ['orders'];
     const { expect: expected } = read({ audience });
     audience.push('everything');
@@ -123,7 +123,7 @@ describe('a record', () => {
   });
 });
 
-describe('the keys of a record', () => {
+describe('the keys of an issuer record', () => {
   const { jwk } = verificationKey('a');
   test.each<[string, object]>([
     ['a key set', { jwksUri: 'https://login.example.com/keys' }],
@@ -134,7 +134,7 @@ describe('the keys of a record', () => {
     expect(read({ keys }).keys).toEqual(keys);
   });
 
-  test('can be the key set itself, of which those are taken that have one of the algorithms', () => {
+  test('can be a key set, of which the keys for the algorithms are used', () => {
     const rsa = { ...newRsaPair().publicKey.export({ format: 'jwk' }), kid: 'rsa' };
     const { keys } = read({
       keys: { jwks: { keys: [jwk, rsa, { kty: 'oct', k: 'c2VjcmV0', kid: 'secret' }] } },
@@ -143,11 +143,11 @@ describe('the keys of a record', () => {
   });
 
   test.each<[string, object, string, RegExp]>([
-    ['nowhere', {}, 'keys', /must be \{ jwksUri \}/],
-    ['two places', { jwksUri: `${issuer}/keys`, discovery: true }, 'keys', /must be \{ jwksUri \}/],
-    ['an unknown place', { file: 'jwks.json' }, 'keys', /must be \{ jwksUri \}/],
-    ['no metadata', { discovery: false }, 'keys', /must be \{ jwksUri \}/],
-    ['metadata by another word', { discovery: 'yes' }, 'keys', /must be \{ jwksUri \}/],
+    ['an empty object', {}, 'keys', /must be \{ jwksUri \}/],
+    ['two sources', { jwksUri: `${issuer}/keys`, discovery: true }, 'keys', /must be \{ jwksUri \}/],
+    ['an unknown source', { file: 'jwks.json' }, 'keys', /must be \{ jwksUri \}/],
+    ['discovery: false', { discovery: false }, 'keys', /must be \{ jwksUri \}/],
+    ["discovery: 'yes'", { discovery: 'yes' }, 'keys', /must be \{ jwksUri \}/],
     ['an undefined URL', { jwksUri: undefined }, 'keys.jwksUri', /must be an https URL/],
     ['http', { jwksUri: 'http://login.example.com/keys' }, 'keys.jwksUri', /allowInsecureHttp/],
     [
@@ -158,15 +158,20 @@ describe('the keys of a record', () => {
     ],
     ['a file', { jwksUri: 'file:///keys.json' }, 'keys.jwksUri', /must be an https URL/],
     ['an undefined key set', { jwks: undefined }, 'keys', /must be \{ jwksUri \}/],
-    ['a key set without a key that fits', { jwks: { keys: [jwk] } }, 'keys.jwks', /for RS256/],
-    ['a snapshot alone', { snapshot: './jwks.json' }, 'keys.snapshot', /needs keys\.jwksUri/],
+    ['a key set without a suitable key', { jwks: { keys: [jwk] } }, 'keys.jwks', /for RS256/],
+    ['only a snapshot', { snapshot: './jwks.json' }, 'keys.snapshot', /needs keys\.jwksUri/],
     [
-      'a snapshot of metadata',
+      'discovery with a snapshot',
       { discovery: true, snapshot: './jwks.json' },
       'keys.snapshot',
       /needs keys\.jwksUri/,
     ],
-    ['an empty path', { jwksUri: `${issuer}/keys`, snapshot: '' }, 'keys.snapshot', /path of a file/],
+    [
+      'an empty snapshot path',
+      { jwksUri: `${issuer}/keys`, snapshot: '' },
+      'keys.snapshot',
+      /path of a file/,
+    ],
   ])('from %s are refused', (_, keys, option, message) => {
     expect(() => read({ keys })).toThrow(refusal(`issuers[0].${option}`, message));
   });
@@ -179,7 +184,7 @@ describe('the keys of a record', () => {
       ),
   );
 
-  test('may come over http beyond loopback with allowInsecureHttp alone, on that record', () => {
+  test('may come over http from other hosts only with allowInsecureHttp on the record', () => {
     const insecure = { issuer: 'http://login.mesh', allowInsecureHttp: true };
     expect(read(insecure).keys).toEqual({ discovery: true });
     expect(read({ ...insecure, keys: { jwksUri: 'http://keys.mesh/jwks' } }).keys).toBeDefined();
@@ -193,50 +198,53 @@ describe('the keys of a record', () => {
 describe('the option issuers', () => {
   const OWN = { keyId: 'alias/auth', signOptions: { issuer: 'https://api.example.com' } };
 
-  test('stands beside a key, or alone', () => {
+  test('works with and without a key', () => {
     expect(() => readAll([CORP], OWN)).not.toThrow();
     expect(() => readAll([CORP])).not.toThrow();
     expect(() => readAll(async () => undefined)).not.toThrow();
   });
 
-  test.each([[[]], [{}], ['corp'], [[undefined]], [[null]], [new Map()]])('%j is refused', (given) => {
+  test.each([[[]], [{}], ['corp'], [[undefined]], [[null]], [new Map()]])('cannot be %j', (given) => {
     expect(() => readAll(given)).toThrow(refusal('issuers', /array of issuers, not empty, or a function/));
   });
 
   test.each<[string, object, string]>([
     ['two records of one issuer', corpWith({ name: 'other' }), 'issuers[1].issuer'],
     [
-      'a record with the issuer of the own tokens',
+      'a record with the issuer of own tokens',
       corpWith({ issuer: OWN.signOptions.issuer }),
       'issuers[1].issuer',
     ],
-    ['two records of one name', corpWith({ issuer: `${issuer}/2`, name: issuer }), 'issuers[1].name'],
-  ])('with %s is refused: their tokens could not be distinguished', (_, record, option) => {
+    ['two records with one name', corpWith({ issuer: `${issuer}/2`, name: issuer }), 'issuers[1].name'],
+  ])('with %s is refused, because their tokens could not be distinguished', (_, record, option) => {
     expect(() => readAll([CORP, record], OWN)).toThrow(refusal(option, /tokens could not be distinguished/));
   });
 
-  test('takes a trailing slash for part of the issuer, as its tokens do', () => {
+  test('distinguishes issuers by a trailing slash', () => {
     expect(() => readAll([CORP, corpWith({ issuer: `${issuer}/` })])).not.toThrow();
   });
 
   test.each<[string, unknown]>([
-    ['a list', [CORP]],
+    ['an array', [CORP]],
     ['a function', async () => undefined],
-  ])('as %s excludes an expression as the own issuer: iss selects the keys by exact match', (_, issuers) => {
-    const verifyOptions = { issuer: ['https://api.example.com', /example\.com$/] };
-    expect(() => readAll(issuers, { keyId: 'alias/auth', verifyOptions })).toThrow(
-      refusal('verifyOptions.issuer', /must be a string or an array of strings if issuers is set/),
-    );
-    expect(() => readAll(undefined, { keyId: 'alias/auth', verifyOptions })).not.toThrow();
-  });
+  ])(
+    'as %s excludes an expression as the own issuer, because iss selects the keys by exact match',
+    (_, issuers) => {
+      const verifyOptions = { issuer: ['https://api.example.com', /example\.com$/] };
+      expect(() => readAll(issuers, { keyId: 'alias/auth', verifyOptions })).toThrow(
+        refusal('verifyOptions.issuer', /must be a string or an array of strings if issuers is set/),
+      );
+      expect(() => readAll(undefined, { keyId: 'alias/auth', verifyOptions })).not.toThrow();
+    },
+  );
 
-  test("excludes verification: 'kms', as KMS does not have the keys of others", () => {
+  test("excludes verification: 'kms', because KMS does not have the keys of other issuers", () => {
     expect(() => readAll([CORP], { ...OWN, verification: 'kms' })).toThrow(
       refusal('verification', /issuers/),
     );
   });
 
-  test('is where limits.maxIssuers counts, a positive whole number', () => {
+  test('has the limit limits.maxIssuers, a positive whole number', () => {
     expect(readAll([CORP]).limits.maxIssuers).toBe(1000);
     expect(() => readAll([CORP], { limits: { maxIssuers: 0 } })).toThrow(
       refusal('limits.maxIssuers', /positive/),

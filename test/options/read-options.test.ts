@@ -53,7 +53,7 @@ describe('readModuleOptions', () => {
     });
   });
 
-  test('takes an option that is undefined for one that is left out', () => {
+  test('treats an undefined option as absent', () => {
     const given = { keyId, client: undefined, lazy: undefined, limits: undefined, guard: undefined };
     expect(readModuleOptions(given)).toEqual(readModuleOptions({ keyId }));
   });
@@ -62,13 +62,13 @@ describe('readModuleOptions', () => {
     [[]],
     [['https://app.example.com', 'http://localhost:3000', 'http://[::1]:8080', 'null']],
     [['https://xn--bcher-kva.example', 'capacitor://localhost', 'chrome-extension://abcdefgh']],
-  ])('takes the origins %j, and keeps a copy', (allowedOrigins) => {
+  ])('accepts the origins %j, and keeps a copy', (allowedOrigins) => {
     const { guard } = readModuleOptions({ keyId, guard: { allowedOrigins } });
     expect(guard.allowedOrigins).toEqual(allowedOrigins);
     expect(guard.allowedOrigins).not.toBe(allowedOrigins);
   });
 
-  test('reads durations in seconds', () => {
+  test('converts durations to seconds', () => {
     const { sign, verify } = readModuleOptions({
       keyId,
       signOptions: { expiresIn: '15m', notBefore: '-10s' },
@@ -78,7 +78,7 @@ describe('readModuleOptions', () => {
     expect(verify).toEqual({ maxAge: 5400 });
   });
 
-  test('expects of its own tokens the issuer and the audience that it signs with, unless told otherwise', () => {
+  test('expects the issuer and the audience of signOptions in tokens, unless verifyOptions override them', () => {
     const signOptions = { issuer: 'auth', audience: ['orders', 'bills'] };
     expect(readModuleOptions({ keyId, signOptions }).verify).toEqual({
       issuer: ['auth'],
@@ -200,11 +200,11 @@ describe('readModuleOptions', () => {
     ['verifyOptions.schema', { keyId, verifyOptions: { schema: { parse: () => 1 } } }],
     ['verifyOptions.complete', { keyId, verifyOptions: { complete: true } }],
     ['verifyOptions.constructor', { keyId, verifyOptions: { constructor: 1 } }],
-  ])('names the option %s in its refusal of %o', (option, given) => {
+  ])('names the option %s when it refuses %o', (option, given) => {
     expect(() => readModuleOptions(given as KmsJwtModuleOptions)).toThrow(refusal(option));
   });
 
-  test('says what is expected', () => {
+  test('states the expected values', () => {
     expect(() => readModuleOptions({})).toThrow(/keyId is missing: it must be a key id, key ARN, alias/);
     expect(() => readModuleOptions({ keyId, limits: { timeout: -1 } })).toThrow(
       'limits.timeout must be a positive whole number of milliseconds, at most 2147483647',
@@ -220,7 +220,7 @@ describe('readModuleOptions', () => {
 });
 
 describe('readSignOptions', () => {
-  test('puts what is given before the defaults', () => {
+  test('prefers the given options to the defaults', () => {
     const defaults = { expiresIn: 60, issuer: 'auth' };
     expect(readSignOptions({ expiresIn: '2m' }, defaults)).toEqual({
       expiresIn: 120,
@@ -229,7 +229,7 @@ describe('readSignOptions', () => {
     });
   });
 
-  test('takes a signal that is undefined', () => {
+  test('accepts an undefined signal', () => {
     expect(readSignOptions({ signal: undefined }, {})).toEqual({ asked: {} });
   });
 
@@ -245,7 +245,7 @@ describe('readSignOptions', () => {
 });
 
 describe('readVerifyOptions', () => {
-  test('puts what is given before the defaults', () => {
+  test('prefers the given options to the defaults', () => {
     const defaults = { audience: ['a'], clockTolerance: 5 };
     expect(readVerifyOptions({ audience: 'b', typ: 'application/AT+JWT' }, defaults)).toEqual({
       audience: ['b'],
@@ -254,14 +254,14 @@ describe('readVerifyOptions', () => {
     });
   });
 
-  test('copies expressions, whose flags say what they match', () => {
+  test('copies expressions with their flags', () => {
     const given = /a/gimsuy;
     const { audience } = readVerifyOptions({ audience: given }, {});
     expect(audience).toEqual([/a/gimsuy]);
     expect(audience?.[0]).not.toBe(given);
   });
 
-  test('takes the expression alone of one that has methods of its own', () => {
+  test('copies an instance of a RegExp subclass as a plain RegExp', () => {
     class Throwing extends RegExp {
       override exec(): never {
         throw new RangeError('No');
@@ -272,7 +272,7 @@ describe('readVerifyOptions', () => {
     expect(issuer?.[0]).not.toBeInstanceOf(Throwing);
   });
 
-  test('takes any Standard Schema', () => {
+  test('accepts any Standard Schema', () => {
     const schema = z.object({ sub: z.string() });
     expect(readVerifyOptions({ schema }, {}).schema).toBe(schema);
   });

@@ -9,7 +9,7 @@ const { jwk } = verificationKey('a');
 
 describe('rotation.distrustedKeys', () => {
   test.each<KmsJwtModuleOptions>([{ keyId }, { jwksUri }, { jwks: { keys: [jwk] } }])(
-    'is taken with %j',
+    'is accepted with %j',
     (keys) => {
       const distrustedKeys = ['stolen'];
       const { rotation } = readModuleOptions({ ...keys, rotation: { distrustedKeys } });
@@ -29,7 +29,7 @@ describe('rotation.distrustedKeys', () => {
     ['alias/auth'],
     [undefined],
     [{ kid: 'stolen' }],
-  ])('is refused as %j', (distrustedKeys) => {
+  ])('cannot be %j', (distrustedKeys) => {
     const given = { keyId, rotation: { distrustedKeys } } as KmsJwtModuleOptions;
     const refusal = expect.objectContaining({ option: 'rotation.distrustedKeys' });
     expect(() => readModuleOptions(given)).toThrow(refusal);
@@ -37,14 +37,14 @@ describe('rotation.distrustedKeys', () => {
 });
 
 describe('rotation.maxStale', () => {
-  test('is taken with jwksUri', () => {
+  test('is accepted with jwksUri', () => {
     expect(readModuleOptions({ jwksUri, rotation: { maxStale: '12h' } }).rotation.maxStale).toBe(43_200);
   });
 
   test.each<[string, KmsJwtModuleOptions]>([
     ['a key in KMS', { keyId, rotation: { maxStale: '1d' } }],
-    ['a key set that is given', { jwks: { keys: [jwk] }, rotation: { maxStale: '1d' } }],
-    ['no time', { jwksUri, rotation: { maxStale: 0 } }],
+    ['a given key set', { jwks: { keys: [jwk] }, rotation: { maxStale: '1d' } }],
+    ['a duration of 0', { jwksUri, rotation: { maxStale: 0 } }],
   ])('is refused with %s', (_, given) => {
     expect(() => readModuleOptions(given)).toThrow(expect.objectContaining({ option: 'rotation.maxStale' }));
   });

@@ -8,7 +8,7 @@ import {
 
 const keyId = 'alias/auth';
 
-describe('undefined is refused where it would switch a check off', () => {
+describe('undefined is refused if it would disable a check:', () => {
   test.each([
     ['isRevoked', { isRevoked: undefined }, 'a function'],
     ['signOptions', { signOptions: undefined }, 'an object'],
@@ -62,7 +62,7 @@ describe('undefined is refused where it would switch a check off', () => {
   });
 });
 
-describe('undefined counts as left out elsewhere', () => {
+describe('undefined otherwise counts as absent:', () => {
   test.each([
     'jwksUri',
     'jwks',

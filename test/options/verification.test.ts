@@ -12,7 +12,7 @@ describe('verification', () => {
     expect(readModuleOptions({ keyId }).verify.verification ?? 'local').toBe('local');
   });
 
-  test('of the module is the default of every verify, beside verifyOptions', () => {
+  test('of the module is the default of every verify', () => {
     const given = { keyId, verification: 'kms', verifyOptions: { issuer: 'auth' } } as const;
     const { verify } = readModuleOptions(given);
     expect(verify).toEqual({ issuer: ['auth'], verification: 'kms' });
@@ -24,7 +24,7 @@ describe('verification', () => {
     expect(readVerifyOptions({ verification: 'kms' }, {}).verification).toBe('kms');
   });
 
-  test.each(['KMS', 'remote', true, null, ''])('%j is refused', (value) => {
+  test.each(['KMS', 'remote', true, null, ''])('cannot be %j', (value) => {
     const expected = expect.objectContaining({
       name: 'KmsJwtOptionsError',
       option: 'verification',
@@ -35,14 +35,14 @@ describe('verification', () => {
     expect(() => readVerifyOptions({ verification }, {})).toThrow(expected);
   });
 
-  test('that is undefined in a call is refused: a check would be missing', () => {
+  test('that is undefined in a call is refused, because a check would be skipped', () => {
     const given = { verification: undefined } as unknown as VerifyOptions;
     expect(() => readVerifyOptions(given, {})).toThrow(
       /verification is undefined: leave it out, or set it to /,
     );
   });
 
-  test('in verifyOptions is refused with its place', () => {
+  test('in verifyOptions is refused, and the error names the right place', () => {
     const given = { keyId, verifyOptions: { verification: 'kms' } } as KmsJwtModuleOptions;
     expect(() => readModuleOptions(given)).toThrow(
       expect.objectContaining({
@@ -53,7 +53,7 @@ describe('verification', () => {
   });
 });
 
-describe('kms, where KMS does not have the keys, is refused with the remedy', () => {
+describe("verification: 'kms' without keys in KMS is refused with a remedy", () => {
   test.each<[string, KmsJwtModuleOptions, string, RegExp]>([
     ['jwksUri', { jwksUri }, 'verification', /needs a keyId.*Leave it out to verify locally/],
     ['jwks', { jwks: { keys: [jwk] } }, 'verification', /needs a keyId.*Leave it out to verify locally/],
@@ -70,7 +70,7 @@ describe('kms, where KMS does not have the keys, is refused with the remedy', ()
     expect(() => readModuleOptions({ ...given, verification: 'local' })).not.toThrow();
   });
 
-  test('but further keys in KMS are allowed', () => {
+  test('unless the verificationKeys are in KMS', () => {
     const rotation = { verificationKeys: ['alias/next'] };
     expect(readModuleOptions({ keyId, verification: 'kms', rotation }).verify).toEqual({
       verification: 'kms',

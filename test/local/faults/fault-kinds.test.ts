@@ -93,7 +93,7 @@ describe.each(Object.keys(carriers) as (keyof typeof carriers)[])('%s', (carrier
     expect((await pending).name).toBe('AbortError');
   });
 
-  test('stop: responds to held requests at once and affects no further request', async () => {
+  test('stop: responds to held requests at once, and no longer affects requests', async () => {
     const { localKms, sign } = await setUp();
     for (const kind of ['hang', 'delay'] as const) {
       const fault = localKms.inject(kind === 'hang' ? { kind } : { kind, milliseconds: 60_000 });

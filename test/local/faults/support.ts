@@ -2,7 +2,7 @@ import { KMSClient, type KMSClientConfig } from '@aws-sdk/client-kms';
 import type { LocalKms } from 'nestjs-kms-jwt/local';
 import { message } from '../support.js';
 
-/** The input of a Sign that succeeds. */
+/** The input of a successful Sign. */
 export const signed = { KeyId: 'alias/auth', SigningAlgorithm: 'ECDSA_SHA_256', Message: message } as const;
 
 /** The ways in which requests reach a LocalKms. */

@@ -138,7 +138,7 @@ describe('a request from a web page', () => {
     expect(await ask(more as Record<string, string>)).toBe(403);
   });
 
-  test('differs from one of a program, to localhost without Origin', async () => {
+  test('is distinguished from that of a program, which has no Origin header', async () => {
     expect(await ask({ host: 'localhost:4599' })).toBe(200);
   });
 });

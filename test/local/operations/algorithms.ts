@@ -5,13 +5,13 @@ import { ml_dsa44, ml_dsa65, ml_dsa87 } from '@noble/post-quantum/ml-dsa.js';
 import type { LocalKmsKeySpec } from 'nestjs-kms-jwt/local';
 import { digest } from '../support.js';
 
-/** Signs and verifies messages without KMS: with the PKCS #8 in PEM, and the SPKI in DER. */
+/** Signs and verifies messages without KMS, with the private key as PKCS #8 in PEM and the public key as SPKI in DER. */
 interface Reference {
   sign(privateKey: string, message: Uint8Array): Uint8Array;
   verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
 }
 
-/** What Sign and Verify take for a message, for each message type that the algorithm accepts. */
+/** The input `Message` of Sign and Verify for a message, for each message type that the algorithm accepts. */
 type Messages = Partial<Record<MessageType, (message: Buffer, publicKey: Uint8Array) => Buffer>>;
 
 export interface AlgorithmCase {
@@ -19,11 +19,11 @@ export interface AlgorithmCase {
   readonly algorithm: SigningAlgorithmSpec;
   readonly messages: Messages;
   readonly references: readonly Reference[];
-  /** That of a signature, in bytes; absent for ECDSA, whose length varies. */
+  /** The length of a signature in bytes; absent for ECDSA, whose length varies. */
   readonly length?: number;
 }
 
-/** Every signing algorithm with every key spec that has it. */
+/** Every signing algorithm with every key spec that supports it. */
 export const ALGORITHM_CASES: readonly AlgorithmCase[] = [
   ecdsa('ECC_NIST_P256', 256),
   ecdsa('ECC_NIST_P384', 384),
@@ -45,7 +45,7 @@ export const ALGORITHM_CASES: readonly AlgorithmCase[] = [
     messages: { DIGEST: (message) => digest('sha512', message) },
     references: [
       {
-        // Ed25519ph hashes as well.
+        // Ed25519ph hashes the digest again.
         sign: (privateKey, message) => ed25519ph.sign(digest('sha512', message), lastBytes(privateKey)),
         verify: (publicKey, message, signature) =>
           ed25519ph.verify(signature, digest('sha512', message), publicKey.subarray(-32)),
@@ -58,7 +58,7 @@ export const ALGORITHM_CASES: readonly AlgorithmCase[] = [
   mlDsa('ML_DSA_87', ml_dsa87),
 ];
 
-/** Every key spec that signs. */
+/** Every key spec for signing. */
 export const SIGNING_SPECS = [...new Set(ALGORITHM_CASES.map(({ keySpec }) => keySpec))];
 
 function ecdsa(keySpec: LocalKmsKeySpec, bits: 256 | 384 | 512): AlgorithmCase {
@@ -103,7 +103,7 @@ function mlDsa(keySpec: LocalKmsKeySpec, scheme: typeof ml_dsa44): AlgorithmCase
   };
 }
 
-/** node:crypto, with a hash unless the algorithm has its own. */
+/** node:crypto, with a hash unless the algorithm includes one. */
 function byNode(hash?: string, options: SigningOptions = {}): Reference {
   return {
     sign: (key, message) => sign(hash, message, { key, ...options }),

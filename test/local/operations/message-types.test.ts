@@ -10,7 +10,7 @@ type Row = [LocalKmsKeySpec, SigningAlgorithmSpec, MessageType | undefined];
 const specs = SIGNING_SPECS.filter((keySpec) => !/^RSA_[34]/.test(keySpec));
 const client = new LocalKms({ keys: specs.map((keySpec) => ({ alias: keySpec, keySpec })) }).client();
 
-/** An error for a message of some length that both Sign and Verify are to throw. */
+/** The error that both Sign and Verify must throw for a message of this length. */
 async function refusalOf([keySpec, SigningAlgorithm, MessageType]: Row, length: number) {
   const input = {
     KeyId: `alias/${keySpec}`,
@@ -118,7 +118,7 @@ describe('Sign and Verify', () => {
     ['RSA_2048', 'RSASSA_PKCS1_V1_5_SHA_256', 'RAW'],
     ['ECC_NIST_EDWARDS25519', 'ED25519_PH_SHA_512', 'DIGEST'],
     ['ML_DSA_44', 'ML_DSA_SHAKE_256', 'EXTERNAL_MU'],
-  ])('with %s and %s and DryRun throw DryRunOperationException', async (...row) => {
+  ])('with %s, %s and DryRun throw DryRunOperationException', async (...row) => {
     const [keySpec, SigningAlgorithm, MessageType] = row;
     const input = {
       KeyId: `alias/${keySpec}`,

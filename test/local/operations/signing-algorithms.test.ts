@@ -18,10 +18,10 @@ const otherMessage = Buffer.from('header.payload2');
 const folder = mkdtempSync(join(tmpdir(), 'local-kms-'));
 const file = join(folder, 'keys.json');
 let client: KMSClient;
-/** The private keys as the key file has them: PKCS #8 in PEM. */
+/** The private keys as in the key file: PKCS #8 in PEM. */
 let privateKeys: Map<string, string>;
 
-// Two keys of each spec, whose aliases are the name of the spec, and that with -other.
+// Two keys of each spec, with the aliases <spec> and <spec>-other.
 beforeAll(() => {
   const keys = SIGNING_SPECS.flatMap((keySpec) => [
     { alias: keySpec, keySpec },
@@ -70,7 +70,7 @@ describe.each(ALGORITHM_CASES)('$algorithm with a key of spec $keySpec', (row) =
   const messageTypes = Object.keys(row.messages) as MessageType[];
 
   test.each(messageTypes)(
-    'signs a message given as %s, as other implementations verify',
+    'signs a message given as %s so that other implementations verify it',
     async (messageType) => {
       const { Signature, ...answer } = await client.send(
         new SignCommand(await inputOf(row, { messageType })),
@@ -123,7 +123,7 @@ describe.each(ALGORITHM_CASES)('$algorithm with a key of spec $keySpec', (row) =
     }
   });
 
-  test('refuses what has not the form of a signature', async () => {
+  test('refuses a malformed signature', async () => {
     const signature = await signatureOf(row);
     const malformed = [
       Buffer.of(0),
@@ -147,7 +147,7 @@ describe.each(ALGORITHM_CASES)('$algorithm with a key of spec $keySpec', (row) =
 });
 
 describe('ED25519_PH_SHA_512', () => {
-  test('signs as PyCryptodome does, which hashes the digest again', async () => {
+  test('signs like PyCryptodome, which hashes the digest again', async () => {
     // The key of RFC 8032, section 7.3. In Python: eddsa.new(key, 'rfc8032').sign(SHA512.new(digest))
     const seed = Buffer.from('833fe62409237b9d62ec77587520911e9a759cec1d19755b7da901b96dca3d42', 'hex');
     const stored = JSON.parse(readFileSync(file, 'utf8')) as { keys: Record<string, unknown>[] };

@@ -188,7 +188,7 @@ describe('Verify', () => {
     const { Signature } = await otherClient.send(new SignCommand(ecdsa));
     const error = await errorOf(client.send(new VerifyCommand({ ...ecdsa, Signature })));
     expect(error).toBeInstanceOf(KMSInvalidSignatureException);
-    // This is what the SDK makes of an empty message.
+    // The SDK replaces an empty message with this one.
     expect(error.message).toBe('UnknownError');
   });
 

@@ -10,7 +10,7 @@ export function setUp(): { localKms: LocalKms; client: KMSClient; key: LocalKmsK
   return { localKms, client: localKms.client(), key: localKms.keys[0]! };
 }
 
-/** The answer of DescribeKey for that key. */
+/** The answer of DescribeKey for this key. */
 export async function describeKey(client: KMSClient): Promise<KeyMetadata | undefined> {
   return (await client.send(new DescribeKeyCommand({ KeyId: KEY_ID }))).KeyMetadata;
 }

@@ -26,7 +26,7 @@ beforeAll(() => {
 }, 60_000);
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Starts with a file of one key, which is that of `keySpec` but for some members. */
+/** Starts with a file that has only the key of `keySpec`, with these members changed. */
 function startWith(keySpec: LocalKmsKeySpec, members: object): LocalKms {
   const key = contents.keys.find((each) => each.keySpec === keySpec);
   const path = join(folder, 'other.json');
@@ -86,7 +86,7 @@ describe('a key file', () => {
     expect(Buffer.from(PublicKey!)).toEqual(pair.publicKey.export({ type: 'spki', format: 'der' }));
   });
 
-  test.each(SIGNING_SPECS)('is refused if a key of spec %s has a private key of another', (keySpec) => {
+  test.each(SIGNING_SPECS)('is refused if a key of spec %s has a private key of another spec', (keySpec) => {
     const others = contents.keys.filter((key) => key.keySpec !== keySpec);
     expect(others).toHaveLength(SIGNING_SPECS.length - 1);
     for (const { privateKey } of others) {
@@ -96,7 +96,7 @@ describe('a key file', () => {
     }
   });
 
-  test('is refused if a key of spec RSA_2048 is one for PSS only', () => {
+  test('is refused if a key of spec RSA_2048 is restricted to PSS', () => {
     const privateKey = pemOf(generateKeyPairSync('rsa-pss', { modulusLength: 2048 }));
     expect(() => startWith('RSA_2048', { privateKey })).toThrow(
       'keys[0].privateKey must be a key of spec RSA_2048.',

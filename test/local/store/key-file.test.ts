@@ -36,13 +36,13 @@ function setUp() {
   return { folder, file, start };
 }
 
-/** Changes what is in a key file. */
+/** Changes the contents of a key file. */
 function edit(file: string, change: (contents: Contents) => unknown): void {
   const contents = JSON.parse(readFileSync(file, 'utf8')) as Contents;
   writeFileSync(file, JSON.stringify(change(contents) ?? contents));
 }
 
-/** The draft that replaces a file meanwhile. */
+/** The path of the draft that replaces the file during `write`. */
 function draftOf(write: () => unknown): string {
   const { renameSync } = fs;
   let draft = '';
@@ -67,7 +67,7 @@ interface Contents {
 }
 
 describe('a key file', () => {
-  test('has mode 600, and no temporary file is left beside it', () => {
+  test('has mode 600, and leaves no temporary file', () => {
     const { folder, file, start } = setUp();
     start();
     expect(statSync(file).mode & 0o777).toBe(0o600);
@@ -140,7 +140,7 @@ describe('a key file', () => {
   test.skipIf(process.platform === 'win32')('is refused at once if it is a pipe', () => {
     const { file, start } = setUp();
     execFileSync('mkfifo', ['-m', '600', file]);
-    // A process that writes, in case that start waits for one.
+    // A writer, in case start() would wait for one.
     const writer = spawn('sh', ['-c', 'sleep 2; echo > "$1"', 'sh', file]);
     onTestFinished(() => void writer.kill());
     const started = performance.now();
@@ -167,7 +167,7 @@ describe('a key file', () => {
   test.each<[string, (before: LocalKms, start: () => LocalKms) => unknown]>([
     ['the next start', (_, start) => start()],
     ['the next write', (before) => before.client().send(new CreateKeyCommand({}))],
-  ])('is without the drafts of processes that were killed after %s', async (_, next) => {
+  ])('has no drafts of killed processes next to it after %s', async (_, next) => {
     const { folder, start } = setUp();
     let before!: LocalKms;
     const draft = basename(draftOf(() => (before = start())));
@@ -175,7 +175,7 @@ describe('a key file', () => {
     const killed = spawn('sleep', ['60']);
     killed.kill('SIGKILL');
     await once(killed, 'exit');
-    // The process before this one may have had the same id, as in a container.
+    // An earlier process may have had the same id, as in a container.
     const abandoned = [draft, draftBy(killed.pid!)];
     const others = [draftBy(process.ppid), draft.replace('keys', 'other'), 'keys.json.tmp'];
     for (const name of [...abandoned, ...others]) writeFileSync(join(folder, name), '{');
@@ -247,7 +247,7 @@ describe('a key file', () => {
     expect(readFileSync(file, 'utf8')).toBe(contents);
   });
 
-  test('gives KMSInternalException if it cannot be written', async () => {
+  test('causes KMSInternalException if it cannot be written', async () => {
     const { folder, start } = setUp();
     const localKms = start();
     rmSync(folder, { recursive: true });
