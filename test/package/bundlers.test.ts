@@ -20,15 +20,15 @@ describe('a bundle of an app without the optional packages of Nest', () => {
   it.each([
     { name: 'esbuild, ESM with code splitting', options: '', folder: 'split' },
     { name: 'esbuild, minified', options: '--minify', folder: 'minified' },
-  ])('runs: $name', async ({ options, folder }) => {
+  ])('works, built with $name', async ({ options, folder }) => {
     const command = esbuild?.code.trim().replace(/(?<=--outdir=)\w+/, folder);
     expect(command).toContain('--bundle --splitting --format=esm --platform=node');
     expect(await bash(app.folder, `${command} ${options} --log-level=warning`)).toBe('');
     await expectToWork(`${folder}/main.mjs`);
   });
 
-  it('runs: webpack', async () => {
-    // The app has its KMS with it, which refuses to run as webpack's NODE_ENV says: production.
+  it('works, built with webpack', async () => {
+    // The app contains a LocalKms, which refuses to run with webpack's NODE_ENV=production.
     const options = '--no-optimization-node-env --no-optimization-minimize --stats errors-warnings';
     const output = await bash(app.folder, `npx webpack --config ${webpack?.file} ${options}`);
     // Express and Nest load packages by computed names.
@@ -36,12 +36,12 @@ describe('a bundle of an app without the optional packages of Nest', () => {
     await expectToWork('bundle/main.cjs');
   });
 
-  // Nest asks for some of the packages as well: it is left out, to see what this package asks for.
+  // Nest itself is external, because it imports some of the packages as well.
   it.each([
     ['esbuild', '--bundle --platform=node --outfile=own.js --log-level=warning', '--external:'],
     ['webpack', '--mode none --target node --output-path own --stats errors-only', '--externals '],
   ])(
-    'needs no option of %s for the optional packages that it imports itself',
+    'needs no option of %s for the optional packages that this package imports',
     async (name, options, external) => {
       const entry = 'own.mjs';
       await writeFile(join(app.folder, entry), "export * from 'nestjs-kms-jwt';\n");

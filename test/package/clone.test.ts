@@ -12,11 +12,11 @@ describe('a fresh clone without AWS variables', () => {
   const clone = join(inject('workspace'), 'clone');
   beforeAll(() => run(inject('workspace'), 'git', 'clone', '--quiet', ROOT, clone));
 
-  it(`serves after \`${COMMAND}\`, and Ctrl-C ends it at once with code 0`, async () => {
+  it(`serves after \`${COMMAND}\`, and exits at once with code 0 on Ctrl-C`, async () => {
     const service = spawn('bash', ['-c', COMMAND], {
       cwd: clone,
       env: { ...withoutAws(env), PORT: '0', NO_COLOR: '1' },
-      // A group of its own, as a terminal gives it: Ctrl-C is sent to all of it.
+      // A new process group, as in a terminal: Ctrl-C is sent to the whole group.
       detached: true,
     });
     const exit = once(service, 'exit');

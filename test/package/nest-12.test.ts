@@ -12,7 +12,7 @@ describe('a Nest 12 app, ESM', () => {
     await app.run('npm', 'run', 'build');
   });
 
-  it('needs nothing of Nest but common, core and one platform', async () => {
+  it('needs only the common, core and platform packages of Nest', async () => {
     const packages = await readdir(join(app.folder, 'node_modules/@nestjs'));
     expect(packages.toSorted()).toEqual(['common', 'core', 'platform-express']);
   });

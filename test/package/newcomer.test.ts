@@ -6,20 +6,20 @@ import { blocksOf, read } from './support/blocks.js';
 import { bash } from './support/run.js';
 import { Terminal } from './support/terminal.js';
 
-/** Npm prints warnings, and nothing of funds and audits. */
+/** Npm prints warnings, but nothing about funding and audits. */
 const NPM = { npm_config_loglevel: 'notice', npm_config_audit: 'false', npm_config_fund: 'false' };
 const CACHED = { ...NPM, npm_config_prefer_offline: 'true' };
 
 const [install] = await blocksOf('README.md', 'Install');
 const steps = await blocksOf('README.md', 'A guarded route in five minutes');
 
-describe('whoever follows README.md', () => {
-  it('finds a command, a module and two more commands in it', () => {
+describe('the steps of README.md', () => {
+  it('are a command, a module and two more commands', () => {
     expect(install?.code).toMatch(/^npm install nestjs-kms-jwt /);
     expect(steps.map(({ language }) => language)).toEqual(['bash', 'ts', 'bash', 'bash']);
   });
 
-  it.concurrent.each([10, 11, 12])('has a guarded route in a new app of Nest %i', async (major) => {
+  it.concurrent.each([10, 11, 12])('lead to a guarded route in a new app of Nest %i', async (major) => {
     const app = await newApp(major);
     const before = await bash(app, 'npm install', CACHED);
     const after = await bash(app, install?.code ?? '', { ...NPM, npm_config_registry: inject('registry') });
@@ -51,14 +51,14 @@ describe('whoever follows README.md', () => {
     expect(await bash(app, 'npm test')).toMatch(/^ *Tests:? +1 passed/m);
 
     if (major !== 11) return;
-    // What the apps of Nest 11 have at hand to bundle with; those of Nest 12 have no loader for it.
+    // New apps of Nest 11 can bundle with webpack; those of Nest 12 lack its loader.
     const bundled = await bash(app, 'npx nest build --webpack');
     expect(bundled).toMatch(/compiled successfully/);
     expect(bundled).not.toMatch(/error|warning/i);
   });
 });
 
-/** What `nest new` writes. */
+/** Creates an app with `nest new`. */
 async function newApp(major: number): Promise<string> {
   const folder = join(inject('workspace'), `newcomer-${major}`);
   await mkdir(folder);
@@ -67,13 +67,13 @@ async function newApp(major: number): Promise<string> {
   return join(folder, 'app');
 }
 
-/** The packages that npm warns of, as deprecated, for their engines or for their peers. */
+/** The packages for which npm prints a warning: deprecated, or with unmet engines or peers. */
 function warnedOf(output: string): string[] {
   const lines = output.split('\n').filter((line) => line.startsWith('npm warn'));
   return lines.flatMap((line) => line.match(/(?:@[\w.-]+\/)?[\w.-]+@\d[\w.-]*/g) ?? []);
 }
 
-/** Steps 2 and 3. */
+/** Follows steps 2 and 3 of the README. */
 async function writeModules(app: string): Promise<void> {
   for (const { file, code } of steps) {
     if (file === undefined) continue;

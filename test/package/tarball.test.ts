@@ -6,8 +6,8 @@ import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { run } from './support/run.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const LICENCES = ['esm', 'cjs'].map((build) => `dist/${build}/local-kms.js.LICENSE.txt`);
-/** One file for each entry point, what these share, LocalKms apart, and what an app without a key in KMS never loads. */
+const LICENSES = ['esm', 'cjs'].map((build) => `dist/${build}/local-kms.js.LICENSE.txt`);
+/** A file for each entry point, for their shared code, for LocalKms, and for the code that only a key in KMS needs. */
 const ENTRIES = ['index', 'local/index', 'terminus/index', 'testing/index'];
 const BUNDLES = [...ENTRIES, 'shared', 'local-kms', 'open-gateway'];
 
@@ -20,7 +20,7 @@ describe('the tarball', () => {
     await run(workspace, 'tar', '-xzf', inject('tarball'));
   });
 
-  it('holds both builds, the types of every source file, the documents, and nothing else', async () => {
+  it('contains both builds, the types of every source file, the documents, and nothing else', async () => {
     const sources = await filesOf(join(ROOT, 'src'));
     const modules = sources.map((file) => file.replace(/\.ts$/, ''));
     expect(await filesOf(folder)).toEqual(
@@ -36,7 +36,7 @@ describe('the tarball', () => {
         'dist/cjs/package.json',
         'dist/cjs/rolldown-runtime.js',
         'dist/esm/local/cli.js',
-        ...LICENCES,
+        ...LICENSES,
         ...['cjs', 'esm'].flatMap((build) => [
           ...BUNDLES.map((bundle) => `dist/${build}/${bundle}.js`),
           ...modules.map((module) => `dist/${build}/${module}.d.ts`),
@@ -45,7 +45,7 @@ describe('the tarball', () => {
     );
   });
 
-  it('holds every file that package.json names', async () => {
+  it('contains every file that package.json names', async () => {
     const text = await readFile(join(folder, 'package.json'), 'utf8');
     const { main, types, exports, typesVersions, bin } = JSON.parse(text);
     const named = pathsIn([main, types, exports, typesVersions, bin]);
@@ -53,8 +53,8 @@ describe('the tarball', () => {
     expect(named.filter((path) => !existsSync(join(folder, path)))).toEqual([]);
   });
 
-  describe('bundles what LocalKms needs of @noble', () => {
-    it('and installs no package of @noble: what verifies ML-DSA is an optional peer', async () => {
+  describe('bundles the parts of @noble that LocalKms needs', () => {
+    it('and has no @noble package as a dependency, except an optional peer for ML-DSA', async () => {
       const { dependencies, peerDependencies, peerDependenciesMeta, optionalDependencies } = JSON.parse(
         await readFile(join(folder, 'package.json'), 'utf8'),
       );
@@ -64,23 +64,23 @@ describe('the tarball', () => {
       expect(installed.filter((name) => name.startsWith('@noble/'))).toEqual([]);
     });
 
-    it.each(LICENCES)('with its licence: %s', async (file) => {
-      const licence = await readFile(join(folder, file), 'utf8');
+    it.each(LICENSES)('with their licenses: %s', async (file) => {
+      const license = await readFile(join(folder, file), 'utf8');
       for (const name of ['curves', 'hashes', 'post-quantum']) {
         const original = await readFile(join(ROOT, `node_modules/@noble/${name}/LICENSE`), 'utf8');
-        expect(licence).toContain(`@noble/${name} `);
-        expect(licence).toContain(original.trim());
+        expect(license).toContain(`@noble/${name} `);
+        expect(license).toContain(original.trim());
       }
     });
 
-    it('without a mention in any type', async () => {
+    it('without a mention in the types', async () => {
       const types = (await filesOf(folder)).filter((file) => file.endsWith('.d.ts'));
       const texts = await Promise.all(types.map((file) => readFile(join(folder, file), 'utf8')));
       expect(types).toContain('dist/cjs/local/store/key-pairs/ecdsa.d.ts');
       expect(types.filter((_, index) => texts[index]?.includes('noble'))).toEqual([]);
     });
 
-    // The package finds the peer beside it and, outside of the repository, no package of @noble.
+    // Outside of the repository the package can resolve this peer, and no @noble package.
     beforeAll(async () => {
       await mkdir(join(workspace, 'node_modules/@aws-sdk'), { recursive: true });
       const sdk = 'node_modules/@aws-sdk/client-kms';
@@ -90,9 +90,9 @@ describe('the tarball', () => {
     it.each([
       { how: 'import', load: "await import('nestjs-kms-jwt/local')" },
       { how: 'require', load: "require('nestjs-kms-jwt/local')" },
-      // What Jest gets; node itself never does, whether it imports or requires.
+      // Jest loads this one; Node.js itself never does, with import or require.
       { how: 'require of the CommonJS build', load: "require('./dist/cjs/local/index.js')" },
-    ])('so that LocalKms signs after $how, by every family of algorithms', async ({ load }) => {
+    ])('so that LocalKms signs with every family of algorithms after $how', async ({ load }) => {
       const script = `
         import { createPublicKey, verify } from 'node:crypto';
         import { createRequire } from 'node:module';

@@ -6,7 +6,7 @@ import { App } from './support/app.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-// On Nest 10 those that concern the claims of a call, its connection and their end.
+// On Nest 10 only the tests of the claims of a call, of connections, and of their end.
 describe.each([
   ['Nest 11', 'transports-nest-11', 600],
   ['Nest 10', 'transports-nest-10', 90],
@@ -15,13 +15,13 @@ describe.each([
 
   beforeAll(async () => {
     app = await App.install(layer);
-    // With the document, as clients must receive the same on all versions.
+    // docs/refusals.md is included, because clients must receive the same on all versions.
     const paths = ['test/auth', 'test/transports', 'test/support', 'test/service/issuers.support.ts', 'docs'];
     for (const path of paths) await cp(join(ROOT, path), join(app.folder, path), { recursive: true });
   });
 
-  it('behaves as the tests of the repository say', async () => {
-    // With both: the one to read where it fails, the other to count.
+  it('passes the tests of the repository', async () => {
+    // One reporter for readers, one for the counts.
     const reporters = ['--reporter=default', '--reporter=json', '--outputFile.json=report.json'];
     await app.run('npx', 'vitest', 'run', ...reporters);
     const report = JSON.parse(await readFile(join(app.folder, 'report.json'), 'utf8')) as {

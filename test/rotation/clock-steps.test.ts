@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { DAY, HOUR, type Instance, MINUTE, pass, published, Simulation } from './simulation.js';
 
-/** After a move, until the new key signs everywhere. */
+/** The time from a move until the new key signs everywhere, in seconds. */
 const ROTATION = 330 + 990;
 
 let simulation: Simulation;
@@ -19,7 +19,7 @@ const setWallClock = (seconds: number) => vi.setSystemTime(Date.now() + seconds 
 const kid = (index: number) => simulation.keyId(index);
 const stepsOf = ({ events }: Instance) => events.filter(({ type }) => type === 'clock_stepped');
 
-test('the wall clock is a day ahead for a minute: no retired key is removed', async () => {
+test('no retired key is removed while the wall clock is a day ahead', async () => {
   const instance = await simulation.start({ signOptions: { expiresIn: '1h' } });
   const token = await instance.jwt.sign({ sub: 'user-42' });
   await simulation.moveAlias(1);
@@ -37,7 +37,7 @@ test('the wall clock is a day ahead for a minute: no retired key is removed', as
   expect(await published(instance)).toEqual([kid(1)]);
 });
 
-test('the wall clock is a day ahead for a minute: the next key signs no earlier', async () => {
+test('the next key does not sign earlier when the wall clock is a day ahead', async () => {
   const { jwt } = await simulation.start();
   await simulation.moveAlias(1);
   await pass(330);
@@ -51,7 +51,7 @@ test('the wall clock is a day ahead for a minute: the next key signs no earlier'
   expect(header.kid).toBe(kid(0));
 });
 
-test('a step ahead is an event and a warning, and the alias is looked up', async () => {
+test('a step ahead causes an event, a warning and a look-up of the alias', async () => {
   const warn = vi.spyOn(Logger.prototype, 'warn').mockReturnValue();
   const instance = await simulation.start();
   await pass(1);
@@ -64,7 +64,7 @@ test('a step ahead is an event and a warning, and the alias is looked up', async
   expect(warn.mock.calls.filter(([text]) => String(text).includes('clock'))).toEqual([[line]]);
 });
 
-test('a step back is an event and a warning, and nothing is looked up', async () => {
+test('a step back causes an event and a warning, and no look-up', async () => {
   const warn = vi.spyOn(Logger.prototype, 'warn').mockReturnValue();
   const instance = await simulation.start();
   await pass(1);

@@ -17,7 +17,7 @@ import {
 } from './simulation.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-/** The steps of the runbook: its commands and its option, in the order of the document. */
+/** The commands and the option in the runbook, in the order of the document. */
 const runbook =
   /^## If a key is compromised\n([^]*?)^## /m.exec(await readFile(join(ROOT, 'SECURITY.md'), 'utf8'))?.[1] ??
   '';
@@ -35,7 +35,7 @@ beforeEach(() => {
 });
 afterEach(() => simulation.stop());
 
-/** Steps 1 and 2, as the operator types them. @returns the ids of the compromised key and of the new one */
+/** Follows steps 1 and 2. @returns the ids of the compromised key and of the new one */
 async function followCommands(): Promise<[string, string]> {
   const kms = await simulation.localKms.listen();
   const script = [...commands.map(({ text }) => text), 'echo "$STOLEN $NEXT"'].join('\n');
@@ -58,12 +58,12 @@ async function expectRefused({ jwt }: Instance, token: string): Promise<void> {
   await expect(jwt.verify(token)).rejects.toMatchObject(unknownKey);
 }
 
-test('the runbook of SECURITY.md has two steps of commands, and one with the option', () => {
+test('the runbook of SECURITY.md has two steps with commands, and one with the option', () => {
   expect(commands).toHaveLength(2);
   expect(steps.filter(({ language, text }) => language === 'ts' && option.test(text))).toHaveLength(1);
 });
 
-describe.each(['without a store', 'with a store for each instance', 'with a store that the instances share'])(
+describe.each(['without a store', 'with a store for each instance', 'with a shared store'])(
   'the runbook, %s',
   (name) => {
     const isShared = name.includes('share');
@@ -75,7 +75,7 @@ describe.each(['without a store', 'with a store for each instance', 'with a stor
       stores = [storeInMemory(), storeInMemory()];
     });
 
-    test('ends the trust in the key at once and for good', async () => {
+    test('makes all instances distrust the key permanently', async () => {
       const fleet = await Promise.all([0, 1].map((index) => simulation.start({ rotation: storeOf(index) })));
       const stolen = await simulation.steal(0, { sub: 'root', iat: now(), exp: now() + TEN_YEARS });
       for (const { jwt } of fleet) await expect(jwt.verify(stolen)).resolves.toMatchObject({ sub: 'root' });
@@ -85,7 +85,7 @@ describe.each(['without a store', 'with a store for each instance', 'with a stor
       expect(old).toBe(simulation.keyId(0));
       const distrusting = (index: number) => ({ rotation: { ...storeOf(index), distrustedKeys: [old] } });
 
-      // Step 3: a restart of every instance, or of one of those that share a store.
+      // Step 3: restart every instance, or one of those that share a store.
       const [first, second] = fleet as [Instance, Instance];
       await first.stop();
       const instances = [await simulation.start(distrusting(0)), second];
@@ -104,7 +104,7 @@ describe.each(['without a store', 'with a store for each instance', 'with a stor
       }
       await pass(DAY);
 
-      // Step 5: a store keeps the decision; without one, the option stays.
+      // Step 5: the store keeps the distrust; without a store, the option stays.
       await Promise.all(instances.map((instance) => instance.stop()));
       await pass(WEEK);
       for (const index of [0, 1]) {
@@ -119,10 +119,10 @@ describe.each(['without a store', 'with a store for each instance', 'with a stor
       if (isStored) expect(stores[0]?.stored.ring?.distrusted).toContain(old);
     });
 
-    test('holds where the key in distrust comes back: by alias, and in verificationKeys', async () => {
+    test('applies to a distrusted key that returns at the alias or in verificationKeys', async () => {
       await (await simulation.start({ rotation: storeOf(0) })).stop();
       const [old] = await followCommands();
-      // KMS gives out the public half of an enabled key alone.
+      // KMS returns the public key only of an enabled key.
       await simulation.enableKey(0);
       const jwk = await jwkOf(old);
       const rotation = {

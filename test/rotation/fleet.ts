@@ -15,33 +15,33 @@ import {
 } from 'nestjs-kms-jwt';
 import { LocalKms } from 'nestjs-kms-jwt/local';
 
-/** Seconds. An instance sees a moved alias 1.1 after another at most, so that all know a key before any signs with it. */
+/** Seconds. Instances see a move at most 1.1 seconds apart, so that all of them know a key before one signs with it. */
 const TIMES = { refreshInterval: 1, activationDelay: 4, retireAfter: 3 };
-/** Milliseconds. With what an instance may lag behind, less than `activationDelay`, as the default delay is for the default max-age. */
+/** Milliseconds. Plus the lag of an instance it is less than `activationDelay`, as the default max-age is with the default delay. */
 const VERIFIER_CACHE = 500;
-/** Milliseconds after which a token is verified once more: the key that signed it may have ceased to sign. */
+/** Milliseconds after which a token is verified again: its key may no longer sign then. */
 const SECOND_LOOK = 1000;
 const JWKS_PATH = '.well-known/jwks.json';
 
 @Module({})
 class AppModule {}
 
-/** One instance of a service, over its restarts. */
+/** One instance of a service, across restarts. */
 export interface Instance {
   app: INestApplication | undefined;
   jwt: KmsJwtService;
   readonly store: FileRingStore;
-  /** The kids of its tokens, in the order that they were signed, each once in a row. */
+  /** The kids of its tokens in order, without repetitions. */
   readonly kids: string[];
   readonly events: KmsJwtEvent[];
-  /** Signatures that KMS could not give. */
+  /** The number of failed calls of sign because of KMS. */
   unsigned: number;
 }
 
-/** Some instances of a service on one KMS, that sign and verify each other's tokens for as long as the traffic lasts. */
+/** Instances of a service with one KMS, which sign tokens and verify those of the others during the traffic. */
 export class Fleet {
   readonly instances: Instance[] = [];
-  /** Every failure except signatures that KMS could not give. */
+  /** Every failure except calls of sign that failed because of KMS. */
   readonly failures: unknown[] = [];
   signed = 0;
   verified = 0;
@@ -59,7 +59,7 @@ export class Fleet {
     const fleet = new Fleet(localKms, await mkdtemp(join(tmpdir(), 'rotation-')));
     for (let index = 0; index < size; index += 1) fleet.instances.push(await fleet.startInstance(index));
     const [first] = fleet.instances;
-    // It does not ask for a kid that it does not know: it has the new key in time, or refuses.
+    // It does not fetch for an unknown kid: it has the new key in time, or refuses.
     const keySet = createRemoteJWKSet(new URL(JWKS_PATH, await first?.app?.getUrl()), {
       cacheMaxAge: VERIFIER_CACHE,
       cooldownDuration: 60_000,
@@ -69,7 +69,7 @@ export class Fleet {
     return fleet;
   }
 
-  /** What AWS answers as the key id of one of the two keys: it is the kid. */
+  /** The AWS key id, and so the kid, of one of the two keys. */
   kid(which: 'old' | 'new'): string {
     return this.localKms.keys[which === 'old' ? 0 : 1]?.keyId ?? '';
   }
@@ -88,13 +88,13 @@ export class Fleet {
     await this.boot(instance);
   }
 
-  /** The kids that an instance publishes, over HTTP. */
+  /** The kids in the key set of an instance, over HTTP. */
   async published({ app }: Instance): Promise<string[]> {
     const response = await fetch(new URL(JWKS_PATH, await app?.getUrl()));
     return ((await response.json()) as { keys: { kid: string }[] }).keys.map(({ kid }) => kid);
   }
 
-  /** Waits for what is under way. */
+  /** Ends the traffic, and waits for pending calls. */
   async endTraffic(): Promise<void> {
     this.isRunning = false;
     await this.traffic;
@@ -130,7 +130,7 @@ export class Fleet {
 
   private async run(instance: Instance, verifyElsewhere: (token: string) => Promise<unknown>): Promise<void> {
     while (this.isRunning) {
-      // Timers and sockets get their turn, however fast the rest is.
+      // Lets timers and sockets run.
       await nextTurn();
       if (instance.app) await this.sign(instance);
       const token = this.tokens.at(-1)?.token;

@@ -7,10 +7,10 @@ export const JWKS_URI = 'https://issuer.example/.well-known/jwks.json';
 
 type Answer = () => Response | Promise<Response>;
 
-/** An issuer with two keys, whose key set is fetched by a stand-in for `fetch`: simulated time cannot wait for sockets. */
+/** An issuer with two keys, whose key set a fake `fetch` returns: simulated time cannot wait for sockets. */
 export class Issuer {
   readonly requests: Headers[] = [];
-  /** What the issuer answers next. */
+  /** Makes the next answer of the issuer. */
   answer: Answer = this.keySet('a', 'b');
   private readonly pairs = new Map(['a', 'b', 'c'].map((kid) => [kid, newKeyPair()]));
 
@@ -41,12 +41,12 @@ export class Issuer {
   }
 }
 
-/** Answers that say nothing about the keys. */
+/** Answers without information about the keys. */
 export const NO_ANSWERS: [string, Answer][] = [
   ['404', () => Response.json({ keys: [] }, { status: 404 })],
   ['410', () => Response.json({ keys: [] }, { status: 410 })],
   ['500', () => Response.json({ keys: [] }, { status: 500 })],
-  ['no JSON', () => new Response('<html>')],
+  ['invalid JSON', () => new Response('<html>')],
   ['no key set', () => Response.json({ keys: {} })],
   ['JSON null', () => Response.json(null)],
   ['a network error', () => Promise.reject(new TypeError('fetch failed'))],

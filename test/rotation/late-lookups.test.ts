@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { HOUR, type Instance, MINUTE, pass, Simulation } from './simulation.js';
 
-/** Within which an instance looks the alias up again. */
+/** The longest time between two look-ups of an instance, in seconds. */
 const LOOKUP_INTERVAL = 330;
 /** The default of `rotation.activationDelay`. */
 const ACTIVATION = 990;
-/** Until a failed call, if it was one of many, no longer keeps the next one from KMS. */
+/** The time until an open circuit allows a probe, in seconds. */
 const UNTIL_PROBE = 2;
 
 let simulation: Simulation;
@@ -16,7 +16,7 @@ beforeEach(() => {
 afterEach(() => simulation.stop());
 
 const noPublicKeys = () => simulation.localKms.inject({ kind: 'drop', operation: 'GetPublicKey' });
-function outOfReach(): () => void {
+function disconnect(): () => void {
   const operations = ['GetPublicKey', 'Sign'] as const;
   const faults = operations.map((operation) => simulation.localKms.inject({ kind: 'drop', operation }));
   return () => faults.forEach((fault) => fault.stop());
@@ -25,8 +25,8 @@ const signer = async ({ jwt }: Instance) => jwt.decode(await jwt.sign({}), { com
 const types = ({ events }: Instance) => events.map(({ type }) => type);
 const SUSPENDED = { name: 'KmsUnavailableError', code: 'kms_unavailable', reason: 'alias_moved' };
 
-describe('while GetPublicKey alone fails', () => {
-  test('tokens are signed for hours, by one call of Sign each', async () => {
+describe('while only GetPublicKey fails', () => {
+  test('tokens are signed for hours, with one call of Sign each', async () => {
     const instance = await simulation.start();
     noPublicKeys();
     for (let minute = 0; minute < 3 * 60; minute += 1) {
@@ -43,12 +43,12 @@ describe('while GetPublicKey alone fails', () => {
     });
   });
 
-  test('a token is signed at once, however long none was: look-ups that fail do not open the circuit', async () => {
+  test('a token is signed at once after a long pause, because failed look-ups do not open the circuit', async () => {
     const instance = await simulation.start();
     noPublicKeys();
     for (let round = 0; round < 60; round += 1) {
       await pass(30);
-      // A moment after a look-up has failed.
+      // Right after a failed look-up.
       if (round >= 20) expect(await signer(instance)).toBe(simulation.keyId(0));
     }
     await pass(2 * HOUR);
@@ -67,13 +67,13 @@ describe('while GetPublicKey alone fails', () => {
     expect(jwt.health().stale).toBe(false);
   });
 
-  test('and the alias moves, the old key signs until the others have given it up, and then no key', async () => {
+  test('the old key signs after a move until other instances have stopped signing with it, and then no key signs', async () => {
     const instance = await simulation.start();
     const { jwt } = instance;
     const outage = noPublicKeys();
     await pass(LOOKUP_INTERVAL + 1);
     await jwt.sign({});
-    // That was a look-up: until the next one is due, Sign is sent by ARN.
+    // That call was a look-up: until the next one is due, Sign is sent by ARN.
     await simulation.moveAlias(1);
     for (let second = 0; second < LOOKUP_INTERVAL + ACTIVATION - 90; second += 90) {
       await pass(90);
@@ -94,7 +94,7 @@ describe('while GetPublicKey alone fails', () => {
     expect(jwt.health()).toMatchObject({ stale: false, refresh: 'ok', signing: simulation.keyId(1) });
   });
 
-  test('a key that is named by its id signs, and is never stale', async () => {
+  test('a key given by its id signs, and is never stale', async () => {
     const instance = await simulation.start({ keyId: simulation.keyId(0) });
     noPublicKeys();
     await pass(5 * HOUR);
@@ -104,7 +104,7 @@ describe('while GetPublicKey alone fails', () => {
     expect(instance.jwt.health()).toMatchObject({ stale: false, signing: simulation.keyId(0) });
   });
 
-  test('with requestAlias each signature is a look-up', async () => {
+  test('each signature is a look-up with requestAlias', async () => {
     const instance = await simulation.start({ requestAlias: true });
     noPublicKeys();
     for (let minute = 0; minute < 60; minute += 1) {
@@ -115,14 +115,14 @@ describe('while GetPublicKey alone fails', () => {
   });
 });
 
-describe('an instance that was out of reach while the alias moved to a distrusted key', () => {
-  test('and then on, signs with the new key at once: the others have retired the old one', async () => {
+describe('an instance without access to KMS while the alias moved to a distrusted key', () => {
+  test('signs with the new key at once after a second move, because other instances have retired the old one', async () => {
     const instance = await simulation.start({ rotation: { distrustedKeys: [simulation.keyId(2)] } });
     const { jwt } = instance;
-    const backInReach = outOfReach();
+    const reconnect = disconnect();
     await pass(HOUR);
     await simulation.moveAlias(2);
-    backInReach();
+    reconnect();
     await pass(2 * LOOKUP_INTERVAL);
     await expect(jwt.sign({})).rejects.toMatchObject({ message: expect.stringMatching(/is distrusted/) });
     expect(jwt.health()).toMatchObject({ stale: false, refresh: 'ok' });
@@ -132,12 +132,12 @@ describe('an instance that was out of reach while the alias moved to a distruste
     expect(await signer(instance)).toBe(simulation.keyId(1));
   });
 
-  test('and then back, goes on with its key', async () => {
+  test('signs with its key again after the alias has moved back', async () => {
     const instance = await simulation.start({ rotation: { distrustedKeys: [simulation.keyId(2)] } });
-    const backInReach = outOfReach();
+    const reconnect = disconnect();
     await pass(HOUR);
     await simulation.moveAlias(2);
-    backInReach();
+    reconnect();
     await pass(LOOKUP_INTERVAL);
     await simulation.moveAlias(0);
     await pass(LOOKUP_INTERVAL);
@@ -147,7 +147,7 @@ describe('an instance that was out of reach while the alias moved to a distruste
   });
 });
 
-test('an instance that saw the alias move to a distrusted key in time gives the next key the whole delay', async () => {
+test('an instance that saw the move to a distrusted key in time waits for the whole activationDelay after the next move', async () => {
   const instance = await simulation.start({ rotation: { distrustedKeys: [simulation.keyId(2)] } });
   await simulation.moveAlias(2);
   await pass(2 * HOUR);
@@ -158,10 +158,10 @@ test('an instance that saw the alias move to a distrusted key in time gives the 
   expect(await signer(instance)).toBe(simulation.keyId(1));
 });
 
-describe('while KMS is out of reach', () => {
-  test('for 40 minutes, in which the alias moves, the first token after that is one of the new key', async () => {
+describe('when the alias moves while KMS is unreachable', () => {
+  test('for 40 minutes, the new key signs the first token after that', async () => {
     const instance = await simulation.start();
-    const end = outOfReach();
+    const end = disconnect();
     await pass(MINUTE);
     await simulation.moveAlias(1);
     await pass(39 * MINUTE);
@@ -172,9 +172,9 @@ describe('while KMS is out of reach', () => {
     expect(instance.jwt.health()).toMatchObject({ stale: false, signing: simulation.keyId(1) });
   });
 
-  test('for a short time, in which the alias moves, the new key waits for activationDelay', async () => {
+  test('for a short time, the new key waits for activationDelay', async () => {
     const instance = await simulation.start();
-    const end = outOfReach();
+    const end = disconnect();
     await simulation.moveAlias(1);
     await pass(LOOKUP_INTERVAL - 60);
     end();
@@ -187,7 +187,7 @@ describe('while KMS is out of reach', () => {
   });
 });
 
-test('the key of a deleted alias signs for as long, by its ARN', async () => {
+test('the key of a deleted alias signs by its ARN until activationDelay has passed', async () => {
   const instance = await simulation.start();
   await simulation.deleteAlias();
   await pass(LOOKUP_INTERVAL + ACTIVATION - 1);
@@ -196,7 +196,7 @@ test('the key of a deleted alias signs for as long, by its ARN', async () => {
   await expect(instance.jwt.sign({})).rejects.toMatchObject({ name: 'KmsKeyError' });
 });
 
-test('so does the key of an alias that the role may not use', async () => {
+test('the key of an alias that the role may not use signs by its ARN until activationDelay has passed', async () => {
   const instance = await simulation.start();
   simulation.localKms.inject({ kind: 'error', name: 'AccessDeniedException', operation: 'GetPublicKey' });
   await pass(LOOKUP_INTERVAL + 1);

@@ -11,7 +11,7 @@ import {
   TEN_YEARS,
 } from './simulation.js';
 
-/** Until an instance sees a moved alias, until the last one does where KMS itself lags, and until the new key signs. */
+/** Seconds until an instance sees a move, until the last one does if KMS lags, and until the new key signs. */
 const REFRESH = 330;
 const PROPAGATION = REFRESH + 300;
 const ACTIVATION = 990;
@@ -30,8 +30,8 @@ async function rotate(instance: Instance): Promise<void> {
   expect(instance.jwt.health().signing).toBe(simulation.keyId(1));
 }
 
-describe('how long an old key verifies is not decided by the tokens that are presented', () => {
-  test("a thief's token of ten years does not keep its key for ten years", async () => {
+describe('presented tokens do not determine how long an old key verifies:', () => {
+  test('a forged token of ten years does not keep its key for ten years', async () => {
     const instance = await simulation.start();
     const stolen = await simulation.steal(0, { sub: 'root', iat: now(), exp: now() + TEN_YEARS });
     await expect(instance.jwt.verify(stolen)).resolves.toMatchObject({ sub: 'root' });
@@ -42,7 +42,7 @@ describe('how long an old key verifies is not decided by the tokens that are pre
     await expect(instance.jwt.verify(stolen)).rejects.toMatchObject({ name: 'TokenKeyUnknownError' });
   });
 
-  test('five minutes with kms:UpdateAlias give a key no more than the trust of any retired key', async () => {
+  test('an attacker with kms:UpdateAlias for five minutes gets no more than a regular retirement of the key', async () => {
     const instance = await simulation.start();
     await simulation.moveAlias(1);
     await pass(REFRESH);
@@ -55,9 +55,12 @@ describe('how long an old key verifies is not decided by the tokens that are pre
   });
 
   test.each<[string, (token: string, instance: Instance) => Promise<unknown>]>([
-    ['with a second left', (token, { jwt }) => jwt.verify(token)],
-    ['read with ignoreExpiration', (token, { jwt }) => jwt.verify(token, { ignoreExpiration: true })],
-  ])('a token %s does not shrink the default of 24 hours', async (_, read) => {
+    ['that is valid for one more second', (token, { jwt }) => jwt.verify(token)],
+    [
+      'that is verified with ignoreExpiration',
+      (token, { jwt }) => jwt.verify(token, { ignoreExpiration: true }),
+    ],
+  ])('a token %s does not shorten the default of 24 hours', async (_, read) => {
     const instance = await simulation.start({ signOptions: {} });
     const exp = now() + 1;
     await read(await simulation.steal(0, { exp }), instance);
@@ -68,8 +71,8 @@ describe('how long an old key verifies is not decided by the tokens that are pre
   });
 });
 
-describe('the lifetimes that count are', () => {
-  test('those of tokens that this service signed, where longer than expiresIn', async () => {
+describe('an old key verifies for', () => {
+  test('the lifetime of the tokens that this service signed, if longer than expiresIn', async () => {
     const instance = await simulation.start();
     const token = await instance.jwt.sign({ sub: 'user-42' }, { expiresIn: 2 * HOUR });
     await rotate(instance);
@@ -77,7 +80,7 @@ describe('the lifetimes that count are', () => {
     await expect(instance.jwt.verify(token)).resolves.toMatchObject({ sub: 'user-42' });
   });
 
-  test('24 hours where expiresIn is not set, though shorter tokens were signed', async () => {
+  test('24 hours without expiresIn, even if shorter tokens were signed', async () => {
     const instance = await simulation.start({ signOptions: {} });
     await instance.jwt.sign({}, { expiresIn: 1 });
     const elsewhere = await simulation.steal(0, { sub: 'user-42', exp: now() + DAY });
@@ -87,8 +90,8 @@ describe('the lifetimes that count are', () => {
   });
 });
 
-describe('the configuration wins over the store', () => {
-  test('a shorter retireAfter ends a key that is stored as retired', async () => {
+describe('the configuration overrides the store:', () => {
+  test('a shorter retireAfter removes a stored retired key', async () => {
     const { store, stored } = storeInMemory();
     const before = await simulation.start({ rotation: { store, retireAfter: '365d' } });
     const stolen = await simulation.steal(0, { sub: 'root', exp: now() + TEN_YEARS });
@@ -100,13 +103,13 @@ describe('the configuration wins over the store', () => {
 
     await pass(60);
     const after = await simulation.start({ rotation: { store, retireAfter: 60, refreshInterval: 30 } });
-    // The first look-up is late for the new refreshInterval: the alias may have moved away and back, so the key is retired anew.
+    // The first look-up is late for the new refreshInterval: the alias may have moved away and back, so the retirement restarts.
     await pass(1400);
     expect(await published(after)).toEqual([simulation.keyId(1)]);
     await expect(after.jwt.verify(stolen)).rejects.toMatchObject({ name: 'TokenKeyUnknownError' });
   });
 
-  test('a longer retireAfter keeps a key that is stored as retired', async () => {
+  test('a longer retireAfter keeps a stored retired key', async () => {
     const { store } = storeInMemory();
     const before = await simulation.start({ rotation: { store, retireAfter: 60 } });
     const token = await simulation.steal(0, { sub: 'user-42', exp: now() + DAY });
@@ -117,7 +120,7 @@ describe('the configuration wins over the store', () => {
     await expect(after.jwt.verify(token)).resolves.toMatchObject({ sub: 'user-42' });
   });
 
-  test('a key that a wrong clock retired in the future does not verify until then', async () => {
+  test('a key with a retirement in the future, by a wrong clock, is removed in the usual time', async () => {
     const { store, stored } = storeInMemory();
     const before = await simulation.start({ rotation: { store } });
     await rotate(before);

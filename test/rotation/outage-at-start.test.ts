@@ -8,7 +8,7 @@ beforeEach(() => {
 });
 afterEach(() => simulation.stop());
 
-test('with an old store and KMS away at start, sign is a 503 until KMS is back, and no longer', async () => {
+test('with an old store and an outage of KMS at start, sign fails with kms_unavailable until KMS is available', async () => {
   const { store } = storeInMemory();
   const before = await simulation.start({ rotation: { store } });
   const token = await before.jwt.sign({ sub: 'user-42' }, { expiresIn: 2 * WEEK });
@@ -27,7 +27,7 @@ test('with an old store and KMS away at start, sign is a 503 until KMS is back, 
   expect(after.jwt.health()).toMatchObject({ signing: simulation.keyId(0), refresh: 'ok' });
 });
 
-test('a flood of signatures meanwhile makes no more calls to KMS than at any other time', async () => {
+test('many calls of sign during an outage at start make no more calls to KMS than usual', async () => {
   const { store } = storeInMemory();
   const before = await simulation.start({ rotation: { store } });
   await before.stop();

@@ -16,7 +16,7 @@ const signing = async (jwt: { health(): { signing?: string } }) => jwt.health().
 test.each([
   ['without a store', () => ({})],
   ['with a store', () => ({ store: storeInMemory().store })],
-])('a key that stood in verificationKeys for a second waits for activationDelay, %s', async (_, more) => {
+])('a key that was in verificationKeys for a second waits for activationDelay, %s', async (_, more) => {
   const options = more();
   const before = await simulation.start({ rotation: options });
   await before.stop();
@@ -31,7 +31,7 @@ test.each([
   expect(await signing(jwt)).toBe(simulation.keyId(1));
 });
 
-test('a key that stood there for activationDelay signs as soon as an instance sees the alias move', async () => {
+test('a key that was in verificationKeys for activationDelay signs as soon as an instance sees the move', async () => {
   const instance = await simulation.start({ rotation: { verificationKeys: ['alias/next'] } });
   expect(await published(instance)).toHaveLength(2);
   await pass(ACTIVATION);

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Issuer, JWKS_URI, NO_ANSWERS } from './issuer.js';
 import { DAY, HOUR, type Instance, pass, published, Simulation } from './simulation.js';
 
-/** The longest time until the next fetch, and until the one that confirms it: 300 and 30 seconds, with jitter. */
+/** The longest time until the next fetch, and until its confirmation: 300 and 30 seconds, plus jitter. */
 const FETCH = 330;
 const CONFIRMATION = 37;
 
@@ -27,9 +27,9 @@ const refuses = (kid: string, name = 'TokenKeyUnknownError') =>
 
 describe('a key that the issuer removes', () => {
   test.each<[string, string[]]>([
-    ['from its key set', ['b']],
+    ['alone', ['b']],
     ['with all others', []],
-    ['for another', ['c']],
+    ['in exchange for another', ['c']],
   ])('%s is dropped once two answers lack it', async (_, kids) => {
     issuer.answer = issuer.keySet(...kids);
     await pass(FETCH + CONFIRMATION);
@@ -39,7 +39,7 @@ describe('a key that the issuer removes', () => {
     expect(instance.jwt.health().refresh).toBe('ok');
   });
 
-  test('is asked for once more after 30 seconds, past every cache', async () => {
+  test('is confirmed as removed by a second fetch after 30 seconds, which bypasses caches', async () => {
     const before = issuer.requests.length;
     issuer.answer = issuer.keySet('b');
     // The next fetch comes at 270 to 330 seconds.
@@ -55,14 +55,14 @@ describe('a key that the issuer removes', () => {
     expect(issuer.requests.at(-1)?.get('cache-control')).toBeNull();
   });
 
-  test('is not dropped by two answers within 30 seconds, which may be of one cache', async () => {
+  test('is not dropped after two answers within 30 seconds, which may come from one cache', async () => {
     issuer.answer = issuer.keySet('b');
     for (const requests = issuer.requests.length; issuer.requests.length === requests;) await pass(1);
     await refuses('x');
     await accepts('a');
   });
 
-  test('and publishes again is not dropped, however often that happens', async () => {
+  test('and publishes again is not dropped, even after many repetitions', async () => {
     for (let round = 0; round < 20; round += 1) {
       issuer.answer = issuer.keySet('b');
       for (const requests = issuer.requests.length; issuer.requests.length === requests;) await pass(1);
@@ -74,7 +74,7 @@ describe('a key that the issuer removes', () => {
     expect(instance.events.filter(({ type }) => type !== 'key_published')).toEqual([]);
   });
 
-  test.each(NO_ANSWERS)('is dropped though %s comes in between', async (_, answer) => {
+  test.each(NO_ANSWERS)('is dropped even if the issuer answers with %s in between', async (_, answer) => {
     issuer.answer = issuer.keySet('b');
     for (const requests = issuer.requests.length; issuer.requests.length === requests;) await pass(1);
     issuer.answer = answer;
@@ -86,7 +86,7 @@ describe('a key that the issuer removes', () => {
     await accepts('b');
   });
 
-  test('is dropped at once where it is distrusted', async () => {
+  test('is dropped at once if it is distrusted', async () => {
     const distrusting = await simulation.start({ jwksUri: JWKS_URI, rotation: { distrustedKeys: ['a'] } });
     await expect(distrusting.jwt.verify(issuer.token('a'))).rejects.toMatchObject({
       code: 'token_key_unknown',
@@ -102,7 +102,7 @@ test.each(NO_ANSWERS)('%s removes no key', async (_, answer) => {
   await accepts('b');
 });
 
-test('a key whose material the issuer replaces under its kid is replaced at once', async () => {
+test('a new key with the kid of another replaces it at once', async () => {
   const old = issuer.token('a');
   const replaced = { ...issuer.jwk('c'), kid: 'a' };
   issuer.answer = () => Response.json({ keys: [replaced, issuer.jwk('b')] });
@@ -110,31 +110,34 @@ test('a key whose material the issuer replaces under its kid is replaced at once
   await expect(instance.jwt.verify(old)).rejects.toMatchObject({ name: 'TokenSignatureError' });
 });
 
-test('a service starts with no empty key set', async () => {
+test('a service does not start with an empty key set', async () => {
   issuer.answer = issuer.keySet();
   await expect(simulation.start({ jwksUri: JWKS_URI })).rejects.toMatchObject({
     name: 'JwksUnavailableError',
   });
 });
 
-describe('an issuer that cannot be reached', () => {
+describe('an unavailable issuer', () => {
   const unavailable = { name: 'JwksUnavailableError', code: 'jwks_unavailable', retryable: true };
 
-  test.each(NO_ANSWERS)('with %s ends the use of its keys after 24 hours, with a 503', async (_, answer) => {
-    issuer.answer = answer;
-    await pass(DAY - FETCH);
-    await accepts('a');
-    await pass(FETCH + 1);
-    await expect(instance.jwt.verify(issuer.token('a'))).rejects.toMatchObject(unavailable);
-    await expect(instance.jwt.verify(issuer.token('x'))).rejects.toMatchObject(unavailable);
-    await expect(instance.jwt.jwks()).rejects.toMatchObject(unavailable);
+  test.each(NO_ANSWERS)(
+    'that answers with %s makes its keys unavailable after 24 hours',
+    async (_, answer) => {
+      issuer.answer = answer;
+      await pass(DAY - FETCH);
+      await accepts('a');
+      await pass(FETCH + 1);
+      await expect(instance.jwt.verify(issuer.token('a'))).rejects.toMatchObject(unavailable);
+      await expect(instance.jwt.verify(issuer.token('x'))).rejects.toMatchObject(unavailable);
+      await expect(instance.jwt.jwks()).rejects.toMatchObject(unavailable);
 
-    issuer.answer = issuer.keySet('a');
-    await pass(CONFIRMATION);
-    await accepts('a');
-  });
+      issuer.answer = issuer.keySet('a');
+      await pass(CONFIRMATION);
+      await accepts('a');
+    },
+  );
 
-  test('is reported long before, in events and health', async () => {
+  test('is reported in events and health long before that', async () => {
     expect(instance.jwt.health().staleIn).toBe(DAY);
     issuer.answer = () => new Response('', { status: 404 });
     const stale = () => instance.events.filter(({ type }) => type === 'keys_stale');
@@ -160,7 +163,7 @@ describe('an issuer that cannot be reached', () => {
     expect(stale()).toHaveLength(5);
   });
 
-  test('is tried often enough for rotation.maxStale, whatever max-age it gives', async () => {
+  test('is fetched often enough for rotation.maxStale, even with a long max-age', async () => {
     issuer.answer = issuer.withHeaders({ 'cache-control': 'max-age=86400' }, 'a');
     const own = await simulation.start({ jwksUri: JWKS_URI, rotation: { maxStale: '1h' } });
     issuer.requests.length = 0;

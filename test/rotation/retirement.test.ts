@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { HOUR, now, pass, published, Simulation, storeInMemory, WEEK } from './simulation.js';
 
-/** Until an instance sees a moved alias. */
+/** The time until an instance sees a move, in seconds. */
 const LAG = 1.1 * HOUR;
 
 let simulation: Simulation;
@@ -11,7 +11,7 @@ beforeEach(() => {
 });
 afterEach(() => simulation.stop());
 
-test('an instance that has signed nothing keeps the old key for as long as the tokens of the others live', async () => {
+test('an instance that has signed nothing keeps the old key for the lifetime of the tokens of other instances', async () => {
   const { store, stored } = storeInMemory();
   const instance = await simulation.start({
     signOptions: { expiresIn: '7d' },

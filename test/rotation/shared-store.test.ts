@@ -16,7 +16,7 @@ const otherKms = (accountId: string, region = 'us-east-1') =>
   new LocalKms({ keys: [{ alias: 'auth' }], accountId, region });
 
 describe('two services with the default name that share a store', () => {
-  test('do not trust or sign with the keys of each other: the second does not start', async () => {
+  test('do not trust each other’s keys: the second one does not start', async () => {
     const { store, stored } = storeInMemory();
     const first = await simulation.start({ rotation: { store } });
     const before = structuredClone(stored.ring);
@@ -27,7 +27,7 @@ describe('two services with the default name that share a store', () => {
     await expect(first.jwt.sign({})).resolves.toBeDefined();
   });
 
-  test('do not overwrite each other when they start at once, and say so', async () => {
+  test('do not overwrite each other’s rings when they start at once, and report it', async () => {
     const { store, stored } = storeInMemory();
     const services = await Promise.all(
       ['alias/auth', 'alias/next'].map((keyId) => simulation.start({ keyId, rotation: { store } })),
@@ -45,7 +45,7 @@ describe('two services with the default name that share a store', () => {
   test.each([
     ['of another account', () => otherKms('111122223333')],
     ['in another Region', () => otherKms('000000000000', 'eu-west-1')],
-  ])('and the same alias %s are told apart', async (_, kms) => {
+  ])('and the same alias %s are distinguished', async (_, kms) => {
     const { store } = storeInMemory();
     await (await simulation.start({ rotation: { store } })).stop();
     await pass(60);
@@ -53,7 +53,7 @@ describe('two services with the default name that share a store', () => {
     await expect(simulation.start({ client, rotation: { store } })).rejects.toMatchObject(REFUSED);
   });
 
-  test('and the same alias of another account are told apart after an outage at start', async () => {
+  test('and the same alias of another account are distinguished after an outage at start', async () => {
     const { store, stored } = storeInMemory();
     const first = await simulation.start({ rotation: { store } });
     const token = await first.jwt.sign({ sub: 'of the other account' });
@@ -72,7 +72,7 @@ describe('two services with the default name that share a store', () => {
   });
 });
 
-test('a store of another source is refused though the rest of it is unreadable', async () => {
+test('a store of another source is refused, even if its other members are invalid', async () => {
   const { store, stored } = storeInMemory();
   const first = await simulation.start({ keyId: 'alias/next', rotation: { store } });
   await first.stop();
@@ -80,7 +80,7 @@ test('a store of another source is refused though the rest of it is unreadable',
   await expect(simulation.start({ rotation: { store } })).rejects.toMatchObject(REFUSED);
 });
 
-test('an alias that moves between a key of one Region and a Multi-Region key keeps its store', async () => {
+test('a store stays valid when the alias moves from a single-Region key to a Multi-Region key', async () => {
   const kms = new LocalKms({ keys: [{ alias: 'auth' }, { alias: 'next', multiRegion: true }] });
   const { store } = storeInMemory();
   const before = await simulation.start({ client: kms.client(), rotation: { store } });
@@ -92,7 +92,7 @@ test('an alias that moves between a key of one Region and a Multi-Region key kee
   expect(await published(after)).toHaveLength(2);
 });
 
-test('a store that throws a TypeError of its own is not mistaken for one with invalid content', async () => {
+test('a store that throws a TypeError does not count as one with invalid content', async () => {
   const { store, stored } = storeInMemory();
   await (await simulation.start({ rotation: { store, distrustedKeys: ['stolen'] } })).stop();
   const broken = { ...store, load: () => Promise.reject(new TypeError('the client is not connected')) };

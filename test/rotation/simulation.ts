@@ -26,12 +26,12 @@ export const DAY = 86_400;
 export const WEEK = 7 * DAY;
 export const TEN_YEARS = 3650 * DAY;
 
-/** Lets so many seconds pass on simulated time: timers run, and tokens and keys grow older. */
+/** Advances the simulated time by so many seconds, and runs due timers. */
 export const pass = (seconds: number) => vi.advanceTimersByTimeAsync(seconds * 1000);
 export const now = () => Math.floor(Date.now() / 1000);
 
 const nothing = () => {};
-/** Simulated weeks have many lines. */
+/** No log lines: simulated weeks produce many. */
 const SILENT = { log: nothing, warn: nothing, error: nothing };
 
 export interface Instance {
@@ -40,7 +40,7 @@ export interface Instance {
   stop: () => Promise<void>;
 }
 
-/** A KMS with the keys `alias/auth`, `alias/next` and `alias/third`, and the instances of one service, on simulated time. */
+/** A KMS with the keys `alias/auth`, `alias/next` and `alias/third`, and instances of one service, in simulated time. */
 export class Simulation {
   readonly localKms = new LocalKms({ keys: [{ alias: 'auth' }, { alias: 'next' }, { alias: 'third' }] });
   private readonly modules = new Set<TestingModule>();
@@ -52,7 +52,7 @@ export class Simulation {
     });
   }
 
-  /** The name in KMS, and the `kid`, of one of its keys. */
+  /** The key id, which is also the `kid`, of one of its keys. */
   keyId(index: number): string {
     return this.localKms.keys[index]?.keyId ?? '';
   }
@@ -97,7 +97,7 @@ export class Simulation {
     await this.send(new EnableKeyCommand({ KeyId: this.keyId(index) }));
   }
 
-  /** A token with any claims by a key in KMS, as a thief of the right to use that key has it signed. */
+  /** A token with any claims, as an attacker with permission to use the KMS key could have it signed. */
   async steal(index: number, claims: object): Promise<string> {
     const header = { alg: 'ES256', typ: 'JWT', kid: this.keyId(index) };
     const input = [header, claims]
@@ -127,7 +127,7 @@ export class Simulation {
   }
 }
 
-/** A ring store, and what is in it. */
+/** A ring store, and its contents. */
 export function storeInMemory() {
   const stored: { ring?: StoredRing } = {};
   const store: KmsJwtRingStore = {
@@ -137,5 +137,5 @@ export function storeInMemory() {
   return { store, stored };
 }
 
-/** The kids that an instance publishes. */
+/** The kids in the key set of an instance. */
 export const published = async ({ jwt }: Instance) => (await jwt.jwks()).keys.map(({ kid }) => kid);

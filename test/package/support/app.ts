@@ -6,11 +6,11 @@ import { fileURLToPath } from 'node:url';
 import { inject } from 'vitest';
 import { env, run } from './run.js';
 
-/** One of `apps/`, in a folder of its own, with the packed package and its own dependencies. */
+/** One of `apps/` in a temporary folder, with the packed package and its own dependencies. */
 export class App {
   private constructor(readonly folder: string) {}
 
-  /** @param layers folders of `apps/`; a later one's files stand before an earlier one's */
+  /** @param layers folders of `apps/`; files of a later one replace those of an earlier one */
   static async install(...layers: string[]): Promise<App> {
     const folder = join(inject('workspace'), layers.at(-1) ?? '');
     for (const layer of layers) {
@@ -20,12 +20,11 @@ export class App {
     return new App(folder);
   }
 
-  /** Runs a command in the app's folder. */
   run(command: string, ...args: string[]): Promise<string> {
     return run(this.folder, command, ...args);
   }
 
-  /** Runs a file with plain node until the app says where it listens. */
+  /** Runs a file with plain node, and waits until the app prints its URL. */
   async start(file = 'dist/main.js'): Promise<RunningApp> {
     const process = spawn('node', [file], { cwd: this.folder, env: { ...env, PORT: '0' } });
     let output = '';
@@ -46,7 +45,7 @@ export class App {
 
 export interface RunningApp {
   readonly url: string;
-  /** All that it has printed so far. */
+  /** All output so far. */
   output(): string;
   stop(): Promise<void>;
 }

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 export interface Block {
   readonly language: string;
   readonly code: string;
-  /** The file whose name the first line is, if it is one. */
+  /** The file name in the first line, if it has one. */
   readonly file: string | undefined;
 }
 

@@ -8,20 +8,20 @@ const EXPORTS: Record<string, string> = {
   'nestjs-kms-jwt/testing': 'fakeClaims',
 };
 
-/** What every app must do when it is compiled and run as its user would. */
+/** The tests of every app that is compiled and run as by its users. */
 export function itWorksUnderNode(app: () => App): void {
-  it('logs in, and lets only the token in, under plain node', async () => {
+  it('issues a token, and refuses requests without it, with plain node', async () => {
     const running = await app().start();
     try {
       await expectGuardedRoute(running);
-      // Of loading ESM by require, and of the SDK about how LocalKms answers it.
+      // Node.js could warn of ESM loaded with require, and the SDK of the answers of LocalKms.
       expect(running.output()).not.toMatch(/ExperimentalWarning| WARN/);
     } finally {
       await running.stop();
     }
   });
 
-  it.each(Object.keys(EXPORTS))('gets one instance of %s, imported or required', async (entry) => {
+  it.each(Object.keys(EXPORTS))('gets the same exports of %s with import and require', async (entry) => {
     const script = `
         import { createRequire } from 'node:module';
         const imported = await import('${entry}');

@@ -8,7 +8,7 @@ import { run } from './run.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** A folder outside of the checkout that is removed in the end. */
+    /** A folder outside of the checkout, which is removed at the end. */
     workspace: string;
     tarball: string;
     /** The URL of an npm registry that has the tarball. */
@@ -18,7 +18,7 @@ declare module 'vitest' {
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** Packs the package once for all test files, and publishes it in a registry of their own. */
+/** Packs the package once for all test files, and publishes it in a local registry. */
 export default async function pack({ provide }: TestProject): Promise<() => Promise<void>> {
   const workspace = await mkdtemp(join(tmpdir(), 'nestjs-kms-jwt-'));
   const started = startRegistry(join(workspace, 'registry'));
@@ -44,7 +44,7 @@ export default async function pack({ provide }: TestProject): Promise<() => Prom
 
 async function packInto(folder: string): Promise<string> {
   await mkdir(folder);
-  // npm runs the script prepack first, which builds.
+  // npm runs the script prepack first, which builds the package.
   await run(root, 'npm', 'pack', '--pack-destination', folder);
   const [tarball = ''] = await readdir(folder);
   return join(folder, tarball);

@@ -11,14 +11,14 @@ async function write(folder: string, file: string, text: string): Promise<void> 
   await writeFile(path, text);
 }
 
-/** Writes the code of docs/testing.md as it says for Jest: without the line that imports from `vitest`, and with its configuration. */
+/** Writes the recipes of docs/testing.md for Jest: without the import from `vitest`, and with the configuration of the document. */
 export async function writeTestingRecipes(folder: string): Promise<void> {
   for (const { language, code, file } of await blocksOf('docs/testing.md')) {
     await write(folder, file ?? `jest.config.${language}`, code.replace(/^import .* from 'vitest';\n/m, ''));
   }
 }
 
-/** Writes the code of docs/recipes.md, with the tests of it that Vitest runs in test/documents. */
+/** Writes the recipes of docs/recipes.md, and their tests, which Vitest runs in test/documents. */
 export async function writeRecipes(folder: string): Promise<void> {
   for (const { code, file } of await blocksOf('docs/recipes.md')) {
     if (file?.startsWith('src/')) await write(folder, file, code);

@@ -14,8 +14,8 @@ export interface Registry {
 }
 
 /**
- * Starts verdaccio, which has what is published here and gets all other packages from the registry that npm is configured for.
- * 6.8 is the last version for Node 20. It depends on the dist-tag `cjs` of node-fetch, which not every mirror has.
+ * Starts verdaccio, which serves what is published here, and all other packages from the registry that npm is configured for.
+ * 6.8 is the last version for Node.js 20. It depends on the dist-tag `cjs` of node-fetch, which some mirrors lack.
  */
 export async function startRegistry(folder: string): Promise<Registry> {
   await cp(fileURLToPath(new URL('../registry', import.meta.url)), folder, { recursive: true });

@@ -1,20 +1,20 @@
 import { execFile } from 'node:child_process';
 import { promisify, stripVTControlCharacters } from 'node:util';
 
-// vitest sets NODE_ENV, which would change what an app does.
+// Vitest sets NODE_ENV, which would change the behavior of an app.
 const { NODE_ENV: _, ...env } = process.env;
 
 export { env };
 
-/** Runs a command to its end. @throws Error with all that it printed, when it fails */
+/** Runs a command until it exits. @throws Error with all of its output, if it fails */
 export function run(folder: string, command: string, ...args: string[]): Promise<string> {
   return execute(folder, command, args, env);
 }
 
 /**
- * Runs a script, and returns all that it prints, with warnings and without colours.
+ * Runs a script, and returns its output, with warnings and without colors.
  *
- * @throws Error with all that it printed, when a command fails
+ * @throws Error with all of the output, if a command fails
  */
 export async function bash(
   folder: string,

@@ -2,13 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { env } from './run.js';
 
-/** A command that goes on until Ctrl-C ends it. */
+/** A command that runs until Ctrl-C. */
 export class Terminal {
   private text = '';
 
   private constructor(private readonly process: ChildProcess) {}
 
-  /** @param ready what the command prints when it can be used */
+  /** @param ready matches the output of the command once it is ready */
   static async open(
     folder: string,
     script: string,
@@ -18,7 +18,7 @@ export class Terminal {
     const process = spawn('bash', ['-c', script], {
       cwd: folder,
       env: { ...env, ...variables },
-      // A process group, as a terminal makes it: Ctrl-C is sent to all of it.
+      // A new process group, as in a terminal: Ctrl-C is sent to the whole group.
       detached: true,
     });
     const terminal = new Terminal(process);
@@ -35,12 +35,12 @@ export class Terminal {
     return terminal;
   }
 
-  /** All that the command has printed so far. */
+  /** All output so far. */
   output(): string {
     return this.text;
   }
 
-  /** Presses Ctrl-C, and waits until each process has ended. */
+  /** Sends Ctrl-C, and waits until all processes have exited. */
   async close(): Promise<void> {
     const { pid, exitCode } = this.process;
     if (pid === undefined || exitCode !== null) return;

@@ -13,7 +13,7 @@ const tokenOf = ({ kid, privateKey }) => {
   return `${input}.${signature.toString('base64url')}`;
 };
 
-/** The issuer's key set, on the port of before where there was one. */
+/** Serves the key set of the issuer, on the former port if there was one. */
 async function issue(published, port = 0) {
   const keys = published.map(({ kid, publicKey }) => ({ ...publicKey.export({ format: 'jwk' }), kid }));
   const server = createServer((_, response) => response.end(JSON.stringify({ keys })));

@@ -17,19 +17,19 @@ describe('the app', () => {
 
   const login = () => fetch(`${url}/auth/login`, { method: 'POST' });
 
-  it('gives a token', async () => {
+  it('issues a token', async () => {
     const answer = await login();
     expect(answer.status).toBe(201);
   });
 
-  it('lets the token in', async () => {
+  it('accepts the token', async () => {
     const { accessToken } = (await (await login()).json()) as { accessToken: string };
     const answer = await fetch(`${url}/auth/me`, { headers: { authorization: `Bearer ${accessToken}` } });
     expect(answer.status).toBe(200);
     expect(await answer.json()).toMatchObject({ sub: 'user-42' });
   });
 
-  it('refuses who has no token', async () => {
+  it('refuses a request without a token', async () => {
     const answer = await fetch(`${url}/auth/me`);
     expect(answer.status).toBe(401);
   });

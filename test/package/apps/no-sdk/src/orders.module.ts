@@ -7,7 +7,7 @@ const options: KmsJwtModuleOptions = {
   jwksUri: 'https://auth.example.com/.well-known/jwks.json',
   verifyOptions: { issuer: 'https://auth.example.com', audience: 'orders' },
 };
-// @ts-expect-error a check cannot be switched off by undefined
+// @ts-expect-error undefined must not disable a check
 export const unchecked: KmsJwtModuleOptions = { ...options, verifyOptions: undefined };
 
 @Controller('orders')
