@@ -27,7 +27,7 @@ const OWN: Readonly<Record<AlgorithmName, readonly AlgorithmCase[]>> = {
   'ML-DSA-87': mlDsa('ML-DSA-87'),
 };
 
-/** Tokens that a verifier must refuse whose keys have this algorithm. Each is a signature that is not one. */
+/** Tokens with invalid signatures, which a verifier with keys for this algorithm must refuse. */
 export function hostileFor(alg: AlgorithmName): readonly AlgorithmCase[] {
   return [...everyAlgorithm(alg), ...OWN[alg]];
 }

@@ -6,7 +6,7 @@ export interface NamedKey extends ForeignKey {
   readonly kid: string;
 }
 
-/** Keys of one algorithm: two that the verifiers trust, and one that they do not. */
+/** Keys for one algorithm: two that the verifiers trust, and one that they do not. */
 export interface AlgorithmKeys {
   readonly alg: AlgorithmName;
   readonly trusted: NamedKey;
@@ -16,7 +16,7 @@ export interface AlgorithmKeys {
   readonly now: number;
 }
 
-/** What a token needs that is to be good. */
+/** The header of a valid token. */
 export type SignerKeys = Pick<AlgorithmKeys, 'alg' | 'trusted' | 'now'>;
 
 export type AlgorithmCase = Case<AlgorithmKeys>;
@@ -39,22 +39,22 @@ export function trustInAlgorithm({ alg, trusted, other }: AlgorithmKeys): Trust 
 
 export const headerFor = ({ alg, trusted }: SignerKeys) => ({ alg, typ: 'JWT', kid: trusted.kid });
 
-/** What a signature covers, in a token that has everything else right. */
+/** The signing input of an otherwise valid token. */
 export function inputFor(keys: SignerKeys, header: object = {}, claims: object = {}): string {
   return `${encode({ ...headerFor(keys), ...header })}.${encode({ ...goodClaims(keys), ...claims })}`;
 }
 
-/** A token with a signature made as the case wants it. */
+/** A token with the signature that the case makes. */
 export function sealedBy(input: string, sign: (input: Buffer) => Uint8Array): string {
   return `${input}.${Buffer.from(sign(Buffer.from(input))).toString('base64url')}`;
 }
 
-/** A token that the trusted key did sign. */
+/** A token signed with the trusted key. */
 export function tokenFor(keys: SignerKeys, header: object = {}, claims: object = {}): string {
   return sealedBy(inputFor(keys, header, claims), keys.trusted.sign);
 }
 
-/** A token with something else in the place of its signature. */
+/** A valid token with another signature. */
 export function withOtherSignature(
   keys: AlgorithmKeys,
   change: (good: Buffer, input: Buffer) => Uint8Array,
@@ -62,7 +62,7 @@ export function withOtherSignature(
   return sealedBy(inputFor(keys), (input) => change(Buffer.from(keys.trusted.sign(input)), input));
 }
 
-/** A case of a signature that is another than the key's over this token. */
+/** A case in which the signature is not that of the key over this token. */
 export function changedSignature(
   name: string,
   source: string,

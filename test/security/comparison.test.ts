@@ -22,7 +22,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => ours.close());
 
-test('of this library: no hostile case accepted, no valid one refused, no foreign error', () => {
+test('this library accepts no hostile case, refuses no valid one, and throws no foreign error', () => {
   print([
     ['verifier', 'cases', 'accepted', 'valid refused', 'foreign errors'],
     ...tallies.map(({ verifier, cases, accepted, validRefused, foreignErrors }) =>
@@ -40,7 +40,7 @@ test('of this library: no hostile case accepted, no valid one refused, no foreig
   });
 });
 
-test('peers accept most valid tokens: they are not set up to refuse', () => {
+test('peers are configured so that they accept most valid tokens', () => {
   for (const { verifier, validRefused } of tallies) {
     expect(validRefused.length, verifier).toBeLessThan(valid.length / 4);
   }

@@ -5,9 +5,9 @@ import { type Case, newKeys, optionsOf, trustIn } from './support.js';
 import { startOurs } from './ours.js';
 import type { Verifier } from './verifier.js';
 
-/** In milliseconds: far above what any case takes, and far below what a search that backtracks would. */
+/** In milliseconds: far above the time for any case, and far below that of a backtracking search. */
 const BOUND = 1000;
-/** So long that no case is refused for its length alone. */
+/** So high that no case is refused only for its length. */
 const NO_LIMIT = 64 * 1024 * 1024;
 
 const keys = newKeys();
@@ -47,7 +47,7 @@ describe.each(Object.entries(hostile))('%s', (_, cases) => {
   );
 });
 
-describe('whatever the length that is allowed', () => {
+describe('with an unlimited token length', () => {
   const cases = Object.entries(hostile).flatMap(([group, all]) =>
     all
       .filter(({ needs = [] }) => !needs.includes('maxTokenLength'))
@@ -74,7 +74,7 @@ describe('decode', () => {
     all.map((one) => [`${group} ${one.name}`, one] as const),
   );
 
-  test.each(cases)('gives claims or refuses: %s', (_, one) => {
+  test.each(cases)('returns claims or throws a TokenError: %s', (_, one) => {
     const token = one.make(keys) as string;
     let outcome: unknown;
     try {
@@ -92,13 +92,10 @@ describe('a valid token is accepted:', () => {
   });
 });
 
-describe('what RFCs leave open is accepted:', () => {
-  test.each(leftOpen.map((one) => [one.name, one.reason, one] as const))(
-    '%s, as %s',
-    async (...[, , one]) => {
-      await expect(ours.verify(one.make(keys), optionsOf(one, keys))).resolves.toBeTypeOf('object');
-    },
-  );
+describe('a token that RFCs leave open is accepted:', () => {
+  test.each(leftOpen.map((one) => [one.name, one.reason, one] as const))('%s: %s', async (...[, , one]) => {
+    await expect(ours.verify(one.make(keys), optionsOf(one, keys))).resolves.toBeTypeOf('object');
+  });
 });
 
 test('no two cases of a group have the same name', () => {

@@ -10,7 +10,7 @@ import type { Corpus } from './support.js';
 
 export { leftOpen, valid } from './cases/valid.js';
 
-/** Tokens, and what is none, that a verifier must refuse. */
+/** Tokens and other inputs that a verifier must refuse. */
 export const hostile: Corpus = {
   'an algorithm': algorithms,
   'a signature': signatures,
@@ -24,5 +24,5 @@ export const hostile: Corpus = {
   JSON: json,
   'a claim:': claims,
   'a size of': sizes,
-  'something else than a string:': nonStrings,
+  'a non-string:': nonStrings,
 };

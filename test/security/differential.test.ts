@@ -20,7 +20,7 @@ let ours: Awaited<ReturnType<typeof startOurs>>;
 beforeAll(async () => void (ours = await startOurs(trustIn(keys))));
 afterAll(() => ours.close());
 
-/** What a verifier threw; undefined where it accepted. */
+/** The error of a verifier; undefined if it accepted the token. */
 async function refusal(verifier: Verifier, token: unknown, options: object): Promise<unknown> {
   try {
     await verifier.verify(token, options);
@@ -30,7 +30,7 @@ async function refusal(verifier: Verifier, token: unknown, options: object): Pro
   }
 }
 
-/** The least that a verifier can be: algorithm, name of the key and signature, and no look at anything else. */
+/** A minimal verifier, which checks only alg, kid and the signature. */
 function bareCryptoAccepts(token: unknown): boolean {
   if (typeof token !== 'string') return false;
   try {
@@ -49,46 +49,50 @@ function bareCryptoAccepts(token: unknown): boolean {
 const inEachPart = (...what: string[]) =>
   what.flatMap((one) => ['header', 'payload', 'signature'].map((part) => `${one} in the ${part}`));
 
-/** What jose accepts and this library refuses, and why this library does. */
+/** The cases that jose accepts and this library refuses, and why. */
 const ONLY_JOSE: [group: string, reason: string, names: string[]][] = [
   [
     'a crit',
-    'jose knows b64, in whose JWTs it must not be used (RFC 7797, section 7); here it is an extension like others',
+    'jose supports b64, which JWTs must not use (RFC 7797, section 7); here it is an unknown extension',
     ['of b64'],
   ],
   [
     'a b64',
-    'jose looks at b64 only where crit names it; whoever wrote it meant the payload to be read in another way',
+    'jose ignores b64 unless crit names it, although b64 changes the meaning of the payload',
     ['false', 'true', 'null', '0'].map((value) => `${value}, but not critical`).concat('of the wrong type'),
   ],
   [
     'an enc that is',
-    'jose reads a JWE by a function of its own, and a JWS whatever its header says of encryption',
-    ['A256GCM, over a good signature', 'an empty text, over a good signature', 'null, over a good signature'],
+    'jose reads a JWE with another function, and ignores enc in a JWS',
+    [
+      'A256GCM, over a valid signature',
+      'an empty string, over a valid signature',
+      'null, over a valid signature',
+    ],
   ],
   [
     'a typ that is',
-    'it folds case by Unicode, where a Kelvin sign is a capital k',
-    ['kb+jwt with a Kelvin sign where kb+jwt is asked for'],
+    'it folds case by Unicode, which maps the Kelvin sign to k',
+    ['kb+jwt with a Kelvin sign where kb+jwt is expected'],
   ],
   [
     'an encoding with',
-    'its decoder skips ASCII whitespace: the token could be spelled in many ways',
+    'its decoder skips ASCII whitespace, so that one token has many spellings',
     [
-      ...inEachPart('a space in front', 'a space behind', 'a newline in the middle'),
+      ...inEachPart('a leading space', 'a trailing space', 'a newline in the middle'),
       ...inEachPart('a CRLF in the middle', 'a tab in the middle'),
-      'a newline behind all',
+      'a newline after the token',
     ],
   ],
   [
     'an encoding with',
-    'its decoder takes the padding that base64 would have',
-    ['two paddings in the header', 'two paddings in the signature'],
+    'its decoder accepts base64 padding',
+    ['two padding characters in the header', 'two padding characters in the signature'],
   ],
   [
     'an encoding with',
-    'its decoder ignores trailing bits: the token could be spelled in many ways',
-    inEachPart('trailing bits that are not zero'),
+    'its decoder ignores trailing bits, so that one token has many spellings',
+    inEachPart('non-zero trailing bits'),
   ],
   [
     'an encoding with',
@@ -97,7 +101,7 @@ const ONLY_JOSE: [group: string, reason: string, names: string[]][] = [
   ],
   [
     'a claim:',
-    'jose does not look at the types of sub and jti unless it is asked for them, nor ever at those of all members of aud',
+    'jose checks the types of sub and jti only if they are expected, and never those of all members of aud',
     [
       ...['sub', 'jti'].flatMap((claim) =>
         ['42', '0', 'null', 'true', 'false', '{}', '[]', '{"toString":"user-42"}'].map(
@@ -106,15 +110,15 @@ const ONLY_JOSE: [group: string, reason: string, names: string[]][] = [
       ),
       'sub: ["user-42"]',
       'jti: ["token-1"]',
-      'aud that is the right one among numbers',
-      'aud that is the right one behind null',
-      'aud that is the right one and an object',
-      'aud that is the right one and an array',
+      'aud: the expected value among numbers',
+      'aud: the expected value after null',
+      'aud: the expected value and an object',
+      'aud: the expected value and an array',
     ],
   ],
   [
     'a claim:',
-    'jose takes for a time whatever is a number; JSON that overflows makes a token that never expires',
+    'jose accepts any number as a time; a number that overflows makes a token that never expires',
     ['exp: 1e400', 'nbf: -1e400', 'nbf: -1', 'nbf: -9999999999'].concat(
       ['1e400', '-1e400', '-1', '-9999999999'].map((value) => `iat: ${value}`),
     ),
@@ -127,14 +131,14 @@ const ONLY_JOSE: [group: string, reason: string, names: string[]][] = [
       'alg twice, both ES256',
       'exp twice, the last in the future',
       'a claim twice, once escaped',
-      'a member twice, deep within',
-      'a member of an empty name twice',
+      'a nested member twice',
+      'a member with an empty name twice',
       ...Object.keys(TWICE).flatMap((what) => [`a claim twice ${what}`, `a header parameter twice ${what}`]),
     ],
   ],
   [
     'JSON',
-    'it is a name like others: an own member, which no check of jose reads',
+    'jose treats it as any other member, which none of its checks reads',
     [
       '__proto__ as a claim',
       '__proto__ as a claim, escaped',
@@ -144,27 +148,24 @@ const ONLY_JOSE: [group: string, reason: string, names: string[]][] = [
   ],
   [
     'JSON',
-    'jose reads it as JSON.parse does, and knows nothing of the mistake of V8',
-    ESCAPED_NAMES.map((name) => `a claim called ${name}`),
+    'jose uses JSON.parse, and does not work around the V8 bug',
+    ESCAPED_NAMES.map((name) => `a claim named ${name}`),
   ],
-  ['a size of', 'the same: a number that overflows is Infinity', ['a number of 1 MiB as exp']],
+  ['a size of', 'a number that overflows is Infinity', ['a number of 1 MiB as exp']],
 ];
 
 describe('against jose', () => {
-  test.each(Object.entries(hostile))(
-    '%s …: jose accepts no more than what is listed',
-    async (group, cases) => {
-      const accepted: string[] = [];
-      for (const one of cases) {
-        const isAsked = abilitiesFor(one, keys).every((ability) => jose.abilities.has(ability));
-        if (isAsked && (await refusal(jose, one.make(keys), optionsOf(one, keys))) === undefined) {
-          accepted.push(one.name);
-        }
+  test.each(Object.entries(hostile))('%s …: jose accepts only the listed cases', async (group, cases) => {
+    const accepted: string[] = [];
+    for (const one of cases) {
+      const isAsked = abilitiesFor(one, keys).every((ability) => jose.abilities.has(ability));
+      if (isAsked && (await refusal(jose, one.make(keys), optionsOf(one, keys))) === undefined) {
+        accepted.push(one.name);
       }
-      const listed = ONLY_JOSE.filter(([of]) => of === group).flatMap(([, , names]) => names);
-      expect(accepted.toSorted()).toEqual(listed.toSorted());
-    },
-  );
+    }
+    const listed = ONLY_JOSE.filter(([of]) => of === group).flatMap(([, , names]) => names);
+    expect(accepted.toSorted()).toEqual(listed.toSorted());
+  });
 
   test.each([...valid, ...leftOpen].map((one) => [one.name, one] as const))(
     'both accept: %s',
@@ -177,16 +178,16 @@ describe('against jose', () => {
   );
 });
 
-/** Why this library refuses what bare node:crypto accepts; no other group has such a case. */
+/** Why this library refuses cases that bare node:crypto accepts; no other group has such a case. */
 const ONLY_CRYPTO: Record<string, string> = {
-  'a crit': 'the signature is good: what it covers asks for an extension',
-  'a b64': 'the signature is good: what it covers asks for an extension',
-  'an enc that is': 'the signature is good: it covers what says that it is encrypted',
-  'a typ that is': 'the signature is good: it covers a token for another use',
-  'an encoding with': 'Node decodes what is not base64url, and puts U+FFFD where there is no UTF-8',
-  JSON: 'the signature is good: nobody has read the claims',
-  'a claim:': 'the signature is good: nobody has read the claims',
-  'a size of': 'the signature is good: nobody has looked at length, claims or crit',
+  'a crit': 'the signature is valid: the signed header requires an extension',
+  'a b64': 'the signature is valid: the signed header requires an extension',
+  'an enc that is': 'the signature is valid: the signed header claims encryption',
+  'a typ that is': 'the signature is valid: the signed token is for another use',
+  'an encoding with': 'Node.js decodes invalid base64url, and replaces invalid UTF-8 with U+FFFD',
+  JSON: 'the signature is valid: the claims are not read',
+  'a claim:': 'the signature is valid: the claims are not read',
+  'a size of': 'the signature is valid: length, claims and crit are not checked',
 };
 
 describe('against node:crypto alone', () => {
@@ -194,7 +195,7 @@ describe('against node:crypto alone', () => {
     all.map((one) => [group, one.name, one] as const),
   );
 
-  test.each(cases)('%s %s: no signature or key is refused that it accepts', async (group, _, one) => {
+  test.each(cases)('%s %s: no signature or key that it accepts is refused', async (group, _, one) => {
     const token = one.make(keys);
     const isAccepted = bareCryptoAccepts(token);
     if (isAccepted) expect(ONLY_CRYPTO).toHaveProperty([group]);
@@ -209,7 +210,7 @@ describe('against node:crypto alone', () => {
   });
 });
 
-/** Why others may accept a mutant that this library refuses; undefined where there is no reason to. */
+/** Why others may accept a mutant that this library refuses; undefined if they must not. */
 function reasonFor(mutant: string, original: string): string | undefined {
   const [header, payload, signature, ...rest] = mutant.split('.') as [string, string, string, ...string[]];
   const [goodHeader, goodPayload, goodSignature] = partsOf(original);
@@ -217,11 +218,11 @@ function reasonFor(mutant: string, original: string): string | undefined {
   const isSameSignature = Buffer.from(signature, 'base64url').equals(Buffer.from(goodSignature, 'base64url'));
   if (!isSameContent || !isSameSignature) return undefined;
   return rest.length > 0
-    ? 'there is a part behind the signature, which nobody looked at'
-    : 'it is the same signature in a spelling that is not canonical';
+    ? 'there is a further part after the signature'
+    : 'it is the same signature in a non-canonical encoding';
 }
 
-test(`${MUTANTS} mutants of valid tokens (seed ${SEED}): refused, and by the others but for the spelling`, async () => {
+test(`${MUTANTS} mutants of valid tokens (seed ${SEED}) are refused, by others except for non-canonical encodings`, async () => {
   const random = seeded(SEED);
   const originals = valid.filter(({ options }) => options === undefined);
   const reasons = new Set<string | undefined>();
@@ -237,6 +238,6 @@ test(`${MUTANTS} mutants of valid tokens (seed ${SEED}): refused, and by the oth
     expect(reason, mutant).toBeDefined();
     reasons.add(reason);
   }
-  // Mutants that come close are among them.
+  // Proves that some mutants are close to a valid token.
   expect(reasons.size).toBeGreaterThan(0);
 });

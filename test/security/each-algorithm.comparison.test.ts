@@ -16,7 +16,7 @@ import { print, printDetails, type Tally, tally } from './tally.js';
 const LIMIT_MS = 240_000;
 
 const allKeys = NAMES.map(newAlgorithmKeys);
-/** By algorithm, of this library and the peers that have it; nothing where there is no peer. */
+/** By algorithm, for this library and the peers that support it; nothing without peers. */
 const tallies = new Map<string, Tally[]>();
 
 beforeAll(async () => {
@@ -37,13 +37,13 @@ async function talliesFor(keys: AlgorithmKeys): Promise<Tally[]> {
   return results;
 }
 
-/** With a token that all verifiers get, as some take long to make. */
+/** With one token for all verifiers, because some take long to make. */
 function made(one: AlgorithmCase, keys: AlgorithmKeys): AlgorithmCase {
   const token = one.make(keys);
   return { ...one, make: () => token };
 }
 
-test('of this library: no hostile case accepted, no valid one refused, no foreign error', () => {
+test('this library accepts no hostile case, refuses no valid one, and throws no foreign error', () => {
   print([
     ['algorithm', 'verifier', 'cases', 'accepted', 'valid refused', 'foreign errors'],
     ...[...tallies].flatMap(([alg, results]) =>
@@ -66,7 +66,7 @@ test('of this library: no hostile case accepted, no valid one refused, no foreig
 });
 
 describe.each(allKeys)('of $alg', (keys) => {
-  test('a peer accepts the plain token if it is listed with the algorithm, and only then', async () => {
+  test('a peer accepts the plain token if and only if it is listed with the algorithm', async () => {
     const plain: AlgorithmCase = { name: 'plain', source: '', make: tokenFor };
     for (const make of peers) {
       const peer = make(trustInAlgorithm(keys));

@@ -6,7 +6,7 @@ import { type AlgorithmCase, newAlgorithmKeys, trustInAlgorithm } from './algori
 import { startOurs } from './ours.js';
 import { optionsOf } from './support.js';
 
-/** Of CPU time, which other work of the machine does not lengthen, in microseconds: far above what any case takes. */
+/** In microseconds of CPU time, on which other load has little effect: far above the time for any case. */
 const BOUND = 1_000_000;
 
 describe.each(NAMES)('of %s', (alg) => {

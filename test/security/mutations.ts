@@ -1,6 +1,6 @@
 import { partsOf } from './support.js';
 
-/** Mulberry32: the same numbers from 0 to below 1 for the same seed, everywhere. */
+/** Mulberry32: the same numbers from 0 to below 1 for the same seed on every machine. */
 export function seeded(seed: number): () => number {
   let state = seed;
   return () => {
@@ -49,7 +49,7 @@ const MUTATIONS: readonly Mutation[] = [
     bytes[at] = (bytes[at] ?? 0) ^ (1 << below(8));
     return parts.with(which, bytes.toString('base64url')).join('.');
   },
-  // The last character of a part is where two spellings can mean the same bytes.
+  // Only the last character of a part can have two encodings for the same bytes.
   (token, below) => {
     const parts = partsOf(token);
     const which = below(3);

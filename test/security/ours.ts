@@ -12,9 +12,9 @@ import type { Ability, Trust } from './support.js';
 import type { Verifier } from './verifier.js';
 
 /**
- * A service of this library that trusts the keys; whoever makes it closes it.
+ * A service of this library that trusts the keys; the caller has to close it.
  *
- * @param cache with one, each token is verified three times in a row, and all verdicts have to be the same
+ * @param cache if true, each token is verified three times, and all verdicts must be the same
  */
 export async function startOurs(
   { alg, jwks }: Trust,
@@ -52,7 +52,7 @@ export async function startOurs(
       'refusesBoundTokens',
       'refusesBytes',
       'refusesOtherTypes',
-      'tellsDates',
+      'reportsDates',
     ]),
     verify: async (token, options) => {
       const verify = () => service.verify(token as string, options);
@@ -65,9 +65,9 @@ export async function startOurs(
 }
 
 /**
- * A token is kept when it comes for the second time, and the third is answered from the cache.
+ * Verifies three times: a token is cached at its second verification, so the third is answered from the cache.
  *
- * @throws what all calls threw; Error if one has another outcome than the first
+ * @throws the error of all calls; another Error if their outcomes differ
  */
 async function repeatedly(verify: () => Promise<unknown>): Promise<unknown> {
   const [first] = await Promise.allSettled([verify()]);

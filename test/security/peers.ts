@@ -12,12 +12,12 @@ import type { Verifier } from './verifier.js';
 const NIST = ['ES256', 'ES384', 'ES512'] as const;
 const RSA = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'] as const;
 const ML_DSA = ['ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87'] as const;
-/** Where WebCrypto, which jose uses, has ML-DSA it can also say so. */
+/** WebCrypto, which jose uses, reports whether it supports ML-DSA. */
 const HAS_ML_DSA = 'supports' in crypto.subtle.constructor;
 
-// Or expressions, where a peer is able to expect by them.
+// Or expressions, if a peer supports them.
 const texts = (value: VerifyOptions['audience']) => value as string | undefined;
-// The corpus spells every maxAge so; each peer has a unit of its own.
+// The corpus has every maxAge in this form; the units of the peers differ.
 const HOUR = 3600;
 
 export function jose({ alg, jwks }: Trust): Verifier {
@@ -136,7 +136,7 @@ function fastJwt({ alg, jwks }: Trust): Verifier {
     ]),
     verify: (token, options) => {
       const { audience, issuer, subject, jwtid, nonce, typ, maxAge } = options;
-      // What is allowed for a claim is not asked of a token without it, unless it is required too.
+      // An allowed value of a claim is checked only if the claim is present, unless it is also required.
       const required = [
         ...(options.requiredClaims ?? []),
         ...Object.entries({ iss: issuer, aud: audience, sub: subject, jti: jwtid, nonce, iat: maxAge })
@@ -186,7 +186,7 @@ function awsJwtVerify({ jwks }: Trust): Verifier {
   };
 }
 
-/** The peers with the key and everything that their documentation tells careful users to ask for. */
+/** The peers with the key and all checks that their documentation recommends. */
 export const peers = [jose, viaJsonwebtoken, nestjsJwt, fastJwt, awsJwtVerify];
 
 function pemNamed(kid: unknown, { keys }: Trust['jwks']): string | undefined {

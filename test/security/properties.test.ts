@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.close());
 
-// Only what was verified can be taken for something else.
+// The valid token is in the cache, so that a changed one could be mistaken for it.
 beforeEach(() => service.jwt.verify(token));
 
 const refusal = (changed: string) =>
@@ -32,7 +32,7 @@ const refusal = (changed: string) =>
   );
 
 describe('a token with one change', () => {
-  test('of any bit of any character is refused', async () => {
+  test('in any bit of any character is refused', async () => {
     for (let at = 0; at < token.length; at += 1) {
       for (let bit = 0; bit < 8; bit += 1) {
         const other = String.fromCharCode(token.charCodeAt(at) ^ (1 << bit));
@@ -42,7 +42,7 @@ describe('a token with one change', () => {
     }
   });
 
-  test('of any one character into another, or any more or less, is refused', async () => {
+  test('of any character that is replaced, inserted or removed is refused', async () => {
     const change = fc.record({ at: fc.nat(token.length), removed: fc.nat(2), inserted: text });
     const property = fc.asyncProperty(change, async ({ at, removed, inserted }) => {
       const changed = token.slice(0, at) + inserted + token.slice(at + removed);
@@ -53,7 +53,7 @@ describe('a token with one change', () => {
   });
 });
 
-test('whatever claims JSON can say are verified as they were signed', async () => {
+test('any JSON claims are verified as they were signed', async () => {
   const payload = fc.dictionary(text, json, { noNullPrototype: true });
   const property = fc.asyncProperty(payload, async (claims) => {
     const signed = await service.jwt.sign(claims, { noTimestamp: true }).catch((error: unknown) => {
@@ -68,7 +68,7 @@ test('whatever claims JSON can say are verified as they were signed', async () =
   await fc.assert(property, { numRuns: 500 });
 });
 
-describe('as `npm run fuzz` goes on to ask:', () => {
+describe('a short run of `npm run fuzz`:', () => {
   test.each(Object.entries(TARGETS))('%s', { timeout: 60_000 }, async (_, open) => {
     const target = await open();
     try {

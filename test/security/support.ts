@@ -5,7 +5,7 @@ import { newKeyPair } from '../support/forge.js';
 export const ISSUER = 'https://auth.example';
 export const AUDIENCE = 'orders';
 
-/** What a test token is made of: the key that the verifiers trust, another one that they do, and one that they do not. */
+/** The keys of the corpus: two that the verifiers trust, and one that they do not. */
 export interface Keys {
   readonly kid: string;
   readonly publicKey: KeyObject;
@@ -14,11 +14,11 @@ export interface Keys {
   readonly attacker: { readonly publicKey: KeyObject; readonly privateKey: KeyObject };
   /** Whole seconds since 1970. */
   readonly now: number;
-  /** Claims that every good token has, over the usual ones. */
+  /** Additional claims of every valid token. */
   readonly claims?: object;
 }
 
-/** Something that a verifier may not offer at all; without it a case says nothing about that verifier. */
+/** A feature that a verifier may lack; cases that need it do not apply to that verifier. */
 export type Ability =
   | keyof VerifyOptions
   | 'expectsByExpression'
@@ -26,14 +26,14 @@ export type Ability =
   | 'refusesBoundTokens'
   | 'refusesBytes'
   | 'refusesOtherTypes'
-  | 'tellsDates';
+  | 'reportsDates';
 
 export interface Case<K = Keys> {
   readonly name: string;
-  /** Where it is written that, or became known why. */
+  /** The section or CVE behind the case. */
   readonly source: string;
   readonly make: (keys: K) => unknown;
-  /** What is asked of the token; issuer and audience where it says nothing. */
+  /** The options of the verification. Default: issuer and audience. */
   readonly options?: VerifyOptions | ((keys: K) => VerifyOptions);
   readonly needs?: readonly Ability[];
 }
@@ -50,7 +50,7 @@ export function newKeys(): Keys {
   };
 }
 
-/** What a verifier trusts: keys, all of one algorithm. */
+/** The keys that a verifier trusts, all for one algorithm. */
 export interface Trust {
   readonly alg: AlgorithmName;
   readonly jwks: { readonly keys: readonly Record<string, unknown>[] };
@@ -72,7 +72,7 @@ export function jwksOf(keys: Keys) {
   };
 }
 
-/** The trusted key of that name. */
+/** The trusted key with this kid. */
 export function keyNamed(keys: Keys, kid: unknown): KeyObject | undefined {
   return [keys, keys.other].find((key) => key.kid === kid)?.publicKey;
 }
@@ -100,7 +100,7 @@ export const goodClaims = ({ now, claims }: Pick<Keys, 'now' | 'claims'>) => ({
   ...claims,
 });
 
-/** In base64url: bytes and texts as they are, all else as JSON. */
+/** Encodes bytes and strings directly, and other values as JSON, in base64url. */
 export function encode(value: unknown): string {
   const bytes = Buffer.isBuffer(value)
     ? value
@@ -113,7 +113,7 @@ export function signature(signingInput: string, privateKey: KeyObject): Buffer {
   return sign('sha256', Buffer.from(signingInput), { key: privateKey, dsaEncoding: 'ieee-p1363' });
 }
 
-/** A token over parts that are spelled out already, however badly. */
+/** A signed token of these encoded parts, which may be invalid. */
 export function seal(header: string, payload: string, privateKey: KeyObject): string {
   const signingInput = `${header}.${payload}`;
   return `${signingInput}.${signature(signingInput, privateKey).toString('base64url')}`;

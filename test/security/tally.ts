@@ -3,14 +3,14 @@ import { judge, type Verdict, type Verifier } from './verifier.js';
 
 export interface Tally {
   verifier: string;
-  /** Those that ask for nothing that the verifier does not offer. */
+  /** The number of cases that apply to the verifier. */
   cases: number;
   accepted: string[];
   validRefused: string[];
   foreignErrors: string[];
 }
 
-/** What a verifier makes of hostile and of valid cases. */
+/** The verdicts of a verifier on hostile and valid cases. */
 export async function tally<K>(
   verifier: Verifier,
   hostile: readonly Case<K>[],
@@ -44,7 +44,7 @@ export function print(rows: readonly (readonly string[])[]): void {
   console.log(`\n${lines.join('\n')}\n`);
 }
 
-/** SECURITY_DETAILS=1 prints which cases they are. */
+/** With SECURITY_DETAILS=1, prints the names of the cases. */
 export function printDetails(tallies: readonly Tally[]): void {
   if (process.env['SECURITY_DETAILS']) console.log(JSON.stringify(tallies, null, 2));
 }

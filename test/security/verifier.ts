@@ -5,9 +5,9 @@ export interface Verifier {
   readonly name: string;
   readonly abilities: ReadonlySet<Ability>;
   readonly algorithms: ReadonlySet<AlgorithmName>;
-  /** Throws, or rejects, where it refuses. */
+  /** Throws or rejects to refuse a token. */
   verify(token: unknown, options: VerifyOptions): unknown;
-  /** Whether that is how it says no, by its own documentation. */
+  /** Whether this error is a documented refusal. */
   isRefusal(error: unknown): boolean;
 }
 

@@ -14,7 +14,7 @@ function unsigned(keys: Keys, alg: string): string {
   return `${encode({ ...goodHeader(keys), alg })}.${encode(goodClaims(keys))}.`;
 }
 
-/** Signed with a key of the algorithm's own kind, under the trusted key's name. */
+/** Signed with a key for the algorithm, under the kid of the trusted key. */
 function signedAs(keys: Keys, alg: string, key: KeyObject, hash: string | null): string {
   const signingInput = `${encode({ ...goodHeader(keys), alg })}.${encode(goodClaims(keys))}`;
   const bytes = sign(hash, Buffer.from(signingInput), { key, dsaEncoding: 'ieee-p1363' });
@@ -37,21 +37,21 @@ const SPELLINGS_OF_NONE = [
   '',
 ];
 
-/** Whatever an application may have of a public key, and so hand to a verifier that takes it for a secret. */
+/** Forms of a public key that an application may pass to a verifier, which could use them as an HMAC secret. */
 const FORMS_OF_THE_KEY: Record<string, (keys: Keys) => string | Buffer> = {
-  'PEM, with its last newline': ({ publicKey }) => pem(publicKey),
-  'PEM, without its last newline': ({ publicKey }) => pem(publicKey).trimEnd(),
-  'PEM, with CRLF': ({ publicKey }) => pem(publicKey).replaceAll('\n', '\r\n'),
-  'PEM, its body alone': ({ publicKey }) => pem(publicKey).replaceAll(/-----.*-----|\n/g, ''),
+  'the PEM with its last newline': ({ publicKey }) => pem(publicKey),
+  'the PEM without its last newline': ({ publicKey }) => pem(publicKey).trimEnd(),
+  'the PEM with CRLF': ({ publicKey }) => pem(publicKey).replaceAll('\n', '\r\n'),
+  'only the body of the PEM': ({ publicKey }) => pem(publicKey).replaceAll(/-----.*-----|\n/g, ''),
   DER: ({ publicKey }) => publicKey.export({ type: 'spki', format: 'der' }),
-  'JWK, as JSON': ({ publicKey }) => JSON.stringify(publicKey.export({ format: 'jwk' })),
-  'JWK, as JSON with kid, alg and use': ({ publicKey, kid }) =>
+  'the JWK as JSON': ({ publicKey }) => JSON.stringify(publicKey.export({ format: 'jwk' })),
+  'the JWK as JSON with kid, alg and use': ({ publicKey, kid }) =>
     JSON.stringify({ ...publicKey.export({ format: 'jwk' }), kid, alg: 'ES256', use: 'sig' }),
   'the point, x and y': ({ publicKey }) => point(publicKey),
   'the point, uncompressed': ({ publicKey }) => Buffer.concat([Buffer.from([4]), point(publicKey)]),
   'x in base64url': ({ publicKey }) => publicKey.export({ format: 'jwk' }).x ?? '',
   'the kid': ({ kid }) => kid,
-  'nothing at all': () => '',
+  'an empty key': () => '',
 };
 
 function pem(publicKey: KeyObject): string {
@@ -96,10 +96,10 @@ const others: Case[] = (
     ['ES256', rsaKey, 'sha256'],
   ] as const
 ).map(([alg, newKey, hash]) => {
-  // The kind of key is made once to be named; the token's own key is another.
+  // This key only supplies the name of its type; the token is signed with another.
   const kind = newKey().asymmetricKeyDetails?.namedCurve ?? newKey().asymmetricKeyType;
   return {
-    name: `${alg} by a key of ${kind}`,
+    name: `${alg} with a key of ${kind}`,
     source: 'RFC 8725, section 3.1; RFC 7518, section 3.1',
     make: (keys) => signedAs(keys, alg, newKey(), hash),
   };
@@ -108,7 +108,7 @@ const others: Case[] = (
 const ownKey: Case[] = [
   ...['ES384', 'ES512', 'ES256K', 'RS256', 'PS256', 'EdDSA', 'HS256', 'none', 'es256', 'Es256', ' ES256'].map(
     (alg): Case => ({
-      name: `${JSON.stringify(alg)} over a signature that is ES256 of the trusted key`,
+      name: `${JSON.stringify(alg)} with an ES256 signature of the trusted key`,
       source: 'RFC 7515, section 4.1.1 (case-sensitive); RFC 8725, section 3.1',
       make: (keys) => signed(keys, { ...goodHeader(keys), alg }),
     }),
@@ -140,12 +140,12 @@ const ownKey: Case[] = [
     make: (keys) => signed(keys, { typ: 'JWT', kid: keys.kid }),
   },
   {
-    name: 'alg in capitals as a name',
+    name: 'the member name ALG',
     source: 'RFC 7515, section 4 (names are case-sensitive)',
     make: (keys) => signed(keys, { ALG: 'ES256', typ: 'JWT', kid: keys.kid }),
   },
   {
-    name: 'SHA-512 under the name of ES256',
+    name: 'a SHA-512 signature with alg ES256',
     source: 'RFC 7518, section 3.4',
     make: (keys) => signedAs(keys, 'ES256', keys.privateKey, 'sha512'),
   },

@@ -62,47 +62,47 @@ const issuer = { issuer: ISSUER };
 
 const AUDIENCES: Record<string, unknown> = {
   'an empty array': [],
-  'an empty text': '',
-  'an array with an empty text': [''],
-  'a stranger': 'bills',
-  strangers: ['bills', 'stock'],
-  'the right one among numbers': ['orders', 5],
-  'the right one behind null': [null, 'orders'],
-  'the right one and an object': ['orders', {}],
-  'the right one and an array': ['orders', ['bills']],
-  'the right one, one array too deep': [['orders']],
-  'the right one as a name': { orders: true },
-  'the right one at 0': { 0: 'orders', length: 1 },
+  'an empty string': '',
+  'an array with an empty string': [''],
+  'another value': 'bills',
+  'other values': ['bills', 'stock'],
+  'the expected value among numbers': ['orders', 5],
+  'the expected value after null': [null, 'orders'],
+  'the expected value and an object': ['orders', {}],
+  'the expected value and an array': ['orders', ['bills']],
+  'the expected value, nested one array too deep': [['orders']],
+  'the expected value as a member name': { orders: true },
+  'the expected value at index 0': { 0: 'orders', length: 1 },
   'a prefix': 'order',
-  'a longer one': 'orders-admin',
-  'one that ends with it': 'my-orders',
+  'a longer value': 'orders-admin',
+  'a value that ends with it': 'my-orders',
   'in capitals': 'ORDERS',
-  'with a space behind': 'orders ',
-  'with a newline behind': 'orders\n',
-  'with a NUL behind': 'orders\u0000',
-  'in a list in one text': 'orders,bills',
-  'in a list with spaces': 'bills orders',
+  'with a trailing space': 'orders ',
+  'with a trailing newline': 'orders\n',
+  'with a trailing NUL': 'orders\u0000',
+  'in a comma-separated string': 'orders,bills',
+  'in a space-separated string': 'bills orders',
   'a Cyrillic о': 'оrders',
-  'a decomposed text': 'o\u0308rders',
+  'a decomposed string': 'o\u0308rders',
   'a pattern': '.*',
   'a star': '*',
 };
 const ISSUERS: Record<string, unknown> = {
-  'an array of the right one': [ISSUER],
-  'an array with a stranger': ['https://attacker.example', ISSUER],
-  'an empty text': '',
-  'a stranger': 'https://attacker.example',
+  'an array of the expected value': [ISSUER],
+  'an array with another value': ['https://attacker.example', ISSUER],
+  'an empty string': '',
+  'another value': 'https://attacker.example',
   'a prefix': 'https://auth.exampl',
   'a substring': 'auth',
-  'a longer one': `${ISSUER}.attacker.example`,
-  'with a slash behind': `${ISSUER}/`,
+  'a longer value': `${ISSUER}.attacker.example`,
+  'with a trailing slash': `${ISSUER}/`,
   'in capitals': ISSUER.toUpperCase(),
   'with http': ISSUER.replace('https', 'http'),
   'with a port': `${ISSUER}:443`,
   'with a user': ISSUER.replace('auth', 'attacker@auth'),
   'with a path': `${ISSUER}/../attacker`,
-  'with a space in front': ` ${ISSUER}`,
-  'with a newline behind': `${ISSUER}\n`,
+  'with a leading space': ` ${ISSUER}`,
+  'with a trailing newline': `${ISSUER}\n`,
   'percent-encoded': ISSUER.replace('a', '%61'),
 };
 
@@ -112,16 +112,16 @@ const byExpression = (name: string, claim: string, value: unknown, options: Veri
 });
 
 const besideExpressions: Case[] = [
-  byExpression('aud with a newline behind, by an anchored expression', 'aud', 'orders\n', {
+  byExpression('aud with a trailing newline, expected by an anchored expression', 'aud', 'orders\n', {
     ...issuer,
     audience: /^orders$/,
   }),
-  byExpression('aud that an anchored expression matches not wholly', 'aud', 'my-orders', {
+  byExpression('aud that an anchored expression matches only in part', 'aud', 'my-orders', {
     ...issuer,
     audience: [/^orders$/, /^bills$/],
   }),
   byExpression(
-    'iss with a stranger in front, by an anchored expression',
+    'iss with a foreign prefix, expected by an anchored expression',
     'iss',
     `https://a.example/?${ISSUER}`,
     {
@@ -131,7 +131,7 @@ const besideExpressions: Case[] = [
   ),
   {
     ...byExpression(
-      'iss with a stranger in front, by a sticky expression',
+      'iss with a foreign prefix, expected by a sticky expression',
       'iss',
       `https://a.example/?${ISSUER}`,
       {
@@ -139,7 +139,7 @@ const besideExpressions: Case[] = [
         issuer: /https:\/\/auth\.example$/y,
       },
     ),
-    source: `${sourceOf('iss')}; ECMA-262, section 22.2.7.2 (matches where it begins)`,
+    source: `${sourceOf('iss')}; ECMA-262, section 22.2.7.2 (matches at its start)`,
   },
 ];
 
@@ -159,7 +159,7 @@ const at = (name: string, claim: string, offset: number, options: object = {}): 
 
 const inTime: Case[] = [
   at('exp a second ago', 'exp', -1),
-  at('exp now: on or after it the token is over', 'exp', 0),
+  at('exp now, at which the token has expired', 'exp', 0),
   at('exp half a second ago', 'exp', -0.5),
   at('nbf in a second', 'nbf', 1),
   at('nbf in half a second', 'nbf', 0.5),
@@ -186,17 +186,17 @@ const inTime: Case[] = [
   })),
 ];
 
-/** Numbers they are, but no Date can tell them: to be refused by a verifier whose errors hold a Date. */
+/** Numbers beyond the range of Date, which a verifier must refuse if its errors contain a Date. */
 const beyondDates: Case[] = ['exp', 'nbf', 'iat'].flatMap((claim) =>
   ['1e308', '9007199254740993000', '8640000000000001'].map((value) => ({
-    name: `${claim} beyond the last Date: ${value}`,
+    name: `${claim} beyond the range of Date: ${value}`,
     source: 'ECMA-262, section 21.4.1.1',
     make: (keys: Keys) => withRawClaim(keys, claim, value),
-    needs: ['tellsDates'] as const,
+    needs: ['reportsDates'] as const,
   })),
 );
 
-/** Tokens for a client that proves that it has a key: to be refused by a verifier that cannot ask for the proof. */
+/** Tokens that need proof of possession, which a verifier must refuse if it cannot check the proof. */
 const bound: Case[] = [
   {
     name: 'a DPoP key',
@@ -239,7 +239,7 @@ const missingWhereRequired: Case[] = [
     make: (keys) => signed(keys, goodHeader(keys), {}),
   },
   {
-    name: 'names in capitals',
+    name: 'member names in capitals',
     source: 'RFC 7519, section 4 (names are case-sensitive)',
     make: (keys) => {
       const { iss, aud, ...rest } = goodClaims(keys);
@@ -247,7 +247,7 @@ const missingWhereRequired: Case[] = [
     },
   },
   {
-    name: 'claims in the header alone',
+    name: 'claims only in the header',
     source: 'RFC 7519, section 5.3',
     make: (keys) => signed(keys, { ...goodHeader(keys), ...goodClaims(keys) }, { sub: 'root' }),
   },
@@ -281,11 +281,11 @@ const sameAs: Case[] = SAME.flatMap(([claim, option, expected]) =>
 export const claims: readonly Case[] = [
   ...ofWrongType,
   ...Object.entries(AUDIENCES).map(([what, value]) => ({
-    ...asked(`aud that is ${what}`, 'aud', value, { ...issuer, ...audience }),
+    ...asked(`aud: ${what}`, 'aud', value, { ...issuer, ...audience }),
     source: `${sourceOf('aud')}; CVE-2020-26160`,
   })),
   ...Object.entries(ISSUERS).map(([what, value]) => ({
-    ...asked(`iss that is ${what}`, 'iss', value, { ...issuer, ...audience }),
+    ...asked(`iss: ${what}`, 'iss', value, { ...issuer, ...audience }),
     source: `${sourceOf('iss')}; CVE-2024-53861, CVE-2025-30144`,
   })),
   ...besideExpressions,

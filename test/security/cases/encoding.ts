@@ -18,7 +18,7 @@ const TRAILING = 'RFC 4648, section 3.5 (pad bits MUST be zero)';
 const UTF8 = 'RFC 7519, section 7.2, steps 3 and 10; RFC 8725, section 3.7';
 const COMPACT = 'RFC 7515, sections 5.2 and 7.1';
 
-/** Another spelling of each part in turn. The trusted key signs header and payload as they are spelled then. */
+/** A changed encoding of each part in turn. The trusted key signs the header and the payload in that encoding. */
 function eachPart(what: string, source: string, respell: (part: string) => string): Case[] {
   return [
     {
@@ -43,19 +43,19 @@ const inTheMiddle = (text: string) => (part: string) => `${part.slice(0, 8)}${te
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
-/** The same bytes for a lax decoder: the last character has bits to spare in two lengths of three. */
+/** The same bytes for a lax decoder: in two of three lengths, the last character has unused bits. */
 function setTrailingBit(part: string): string {
   if (part.length % 4 === 0) throw new Error('There are no trailing bits in this part');
   return part.slice(0, -1) + ALPHABET[ALPHABET.indexOf(part.at(-1) ?? '') | 1];
 }
 
-/** An object that is so many bytes long that its base64url has bits to spare. */
+/** An object with a length in bytes whose base64url has unused bits. */
 function ending(object: object): string {
   const json = JSON.stringify(object);
   return Buffer.byteLength(json) % 3 === 0 ? `${json} ` : json;
 }
 
-/** Bytes that no encoder would write, in a claim and in a header parameter that nobody asks for. */
+/** Bytes that no encoder would write, in a claim and in an unknown header parameter. */
 function bytes(what: string, source: string, hostile: Buffer): Case[] {
   const around = (object: object) => {
     const [before, after] = appendMember(object, '"x":"|"').split('|') as [string, string];
@@ -93,18 +93,18 @@ function whole(name: string, make: (token: string, keys: Keys) => string, source
 const json = (value: unknown) => JSON.stringify(value);
 
 export const encoding: readonly Case[] = [
-  ...eachPart('one padding', BASE64, (part) => `${part}=`),
-  ...eachPart('two paddings', BASE64, (part) => `${part}==`),
-  ...eachPart('padding in percent-encoding', BASE64, (part) => `${part}%3D`),
-  ...eachPart('a space in front', BASE64, (part) => ` ${part}`),
-  ...eachPart('a space behind', BASE64, (part) => `${part} `),
+  ...eachPart('one padding character', BASE64, (part) => `${part}=`),
+  ...eachPart('two padding characters', BASE64, (part) => `${part}==`),
+  ...eachPart('percent-encoded padding', BASE64, (part) => `${part}%3D`),
+  ...eachPart('a leading space', BASE64, (part) => ` ${part}`),
+  ...eachPart('a trailing space', BASE64, (part) => `${part} `),
   ...eachPart('a newline in the middle', BASE64, inTheMiddle('\n')),
   ...eachPart('a CRLF in the middle', BASE64, inTheMiddle('\r\n')),
   ...eachPart('a tab in the middle', BASE64, inTheMiddle('\t')),
   ...eachPart('a NUL in the middle', BASE64, inTheMiddle('\u0000')),
   ...eachPart('a no-break space in the middle', BASE64, inTheMiddle('\u00a0')),
-  ...eachPart('a byte order mark in front', BASE64, (part) => `\ufeff${part}`),
-  ...eachPart('foreign characters in the middle', BASE64, inTheMiddle('!*~')),
+  ...eachPart('a leading byte order mark', BASE64, (part) => `\ufeff${part}`),
+  ...eachPart('invalid characters in the middle', BASE64, inTheMiddle('!*~')),
   ...eachPart('a letter beyond Latin-1', BASE64, inTheMiddle('Ł')),
   ...eachPart(
     'a fullwidth letter',
@@ -112,18 +112,18 @@ export const encoding: readonly Case[] = [
     (part) => String.fromCodePoint(part.codePointAt(0)! + 0xfee0) + part.slice(1),
   ),
   ...eachPart('a lone surrogate', BASE64, inTheMiddle('\ud800')),
-  ...eachPart('more behind a padding', BASE64, (part) => `${part}=AAAA`),
+  ...eachPart('characters after padding', BASE64, (part) => `${part}=AAAA`),
   {
-    name: 'the other alphabet in the header',
+    name: 'the base64 alphabet in the header',
     source: BASE64,
-    // U+FFFF and ~ have both + and / in their base64.
+    // The base64 of U+FFFF and ~ has both + and /.
     make: (keys) => {
       const header = Buffer.from(json({ ...goodHeader(keys), x: '\uffff>>>???~~~' }));
       return seal(header.toString('base64').replaceAll('=', ''), encode(goodClaims(keys)), keys.privateKey);
     },
   },
   {
-    name: 'the other alphabet in the payload',
+    name: 'the base64 alphabet in the payload',
     source: BASE64,
     make: (keys) => {
       const payload = Buffer.from(json({ ...goodClaims(keys), x: '\uffff>>>???~~~' }));
@@ -131,7 +131,7 @@ export const encoding: readonly Case[] = [
     },
   },
   {
-    name: 'the other alphabet in the signature',
+    name: 'the base64 alphabet in the signature',
     source: BASE64,
     make: (keys) => {
       let token: string;
@@ -141,19 +141,19 @@ export const encoding: readonly Case[] = [
     },
   },
   {
-    name: 'trailing bits that are not zero in the header',
+    name: 'non-zero trailing bits in the header',
     source: TRAILING,
     make: (keys) =>
       seal(setTrailingBit(encode(ending(goodHeader(keys)))), encode(goodClaims(keys)), keys.privateKey),
   },
   {
-    name: 'trailing bits that are not zero in the payload',
+    name: 'non-zero trailing bits in the payload',
     source: TRAILING,
     make: (keys) =>
       seal(encode(goodHeader(keys)), setTrailingBit(encode(ending(goodClaims(keys)))), keys.privateKey),
   },
   {
-    name: 'trailing bits that are not zero in the signature',
+    name: 'non-zero trailing bits in the signature',
     source: TRAILING,
     make: (keys) => withSignature(keys, (good) => setTrailingBit(good.toString('base64url'))),
   },
@@ -179,9 +179,9 @@ export const encoding: readonly Case[] = [
     make: (keys) => withSignature(keys, (good) => `${good.toString('base64url')}AAA`),
   },
 
-  ...bytes('a byte that is never UTF-8', UTF8, Buffer.from([0xff])),
+  ...bytes('a byte that is invalid in UTF-8', UTF8, Buffer.from([0xff])),
   ...bytes('a lone continuation byte', UTF8, Buffer.from([0x80])),
-  ...bytes('a sequence that is cut off', UTF8, Buffer.from([0xe2, 0x82])),
+  ...bytes('a truncated sequence', UTF8, Buffer.from([0xe2, 0x82])),
   ...bytes('an overlong slash', `${UTF8}; RFC 3629, section 10`, Buffer.from([0xc0, 0xaf])),
   ...bytes('an overlong NUL', `${UTF8}; RFC 3629, section 10`, Buffer.from([0xc0, 0x80])),
   ...bytes('an overlong quotation mark', `${UTF8}; RFC 3629, section 10`, Buffer.from([0xc0, 0xa2])),
@@ -218,7 +218,7 @@ export const encoding: readonly Case[] = [
     Buffer.from(Array.from(text, (one) => [one.codePointAt(0) ?? 0, 0, 0, 0]).flat()),
   ),
   ...spelled('Latin-1', UTF8, (text) => Buffer.from(text.replace('{', '{"é":1,'), 'latin1')),
-  ...spelled('deflated', 'RFC 7516, section 4.1.3 (zip is of JWE alone)', (text) => deflateRawSync(text)),
+  ...spelled('deflated', 'RFC 7516, section 4.1.3 (zip is only for JWE)', (text) => deflateRawSync(text)),
 
   whole('nothing', () => ''),
   whole('a space', () => ' '),
@@ -227,22 +227,22 @@ export const encoding: readonly Case[] = [
   whole('three dots', () => '...'),
   whole('one part', (token) => partsOf(token)[0]),
   whole('two parts', (token) => partsOf(token).slice(0, 2).join('.')),
-  whole('two parts, the signature among them', (token) => `${partsOf(token)[0]}.${partsOf(token)[2]}`),
+  whole('two parts, header and signature', (token) => `${partsOf(token)[0]}.${partsOf(token)[2]}`),
   whole('four parts, the last empty', (token) => `${token}.`),
   whole('four parts, the first empty', (token) => `.${token}`),
   whole('four parts', (token) => `${token}.${encode('{}')}`),
   whole('five parts', (token) => `${token}.AA.AA`),
   whole('no header', (token) => `.${partsOf(token).slice(1).join('.')}`),
   whole('no payload', (token) => `${partsOf(token)[0]}..${partsOf(token)[2]}`),
-  whole('a space in front of all', (token) => ` ${token}`),
-  whole('a newline behind all', (token) => `${token}\n`),
-  whole('a NUL behind all', (token) => `${token}\u0000`),
-  whole('Bearer in front', (token) => `Bearer ${token}`, 'RFC 6750, section 2.1'),
-  whole('quotation marks around', (token) => `"${token}"`),
-  whole('two tokens with a comma', (token) => `${token},${token}`),
-  whole('two tokens with a space', (token) => `${token} ${token}`),
-  whole('encoded as a whole', (token) => encode(token)),
-  whole('dots in percent-encoding', (token) => token.replaceAll('.', '%2E')),
+  whole('a space before the token', (token) => ` ${token}`),
+  whole('a newline after the token', (token) => `${token}\n`),
+  whole('a NUL after the token', (token) => `${token}\u0000`),
+  whole('Bearer before the token', (token) => `Bearer ${token}`, 'RFC 6750, section 2.1'),
+  whole('quotation marks around the token', (token) => `"${token}"`),
+  whole('two tokens separated by a comma', (token) => `${token},${token}`),
+  whole('two tokens separated by a space', (token) => `${token} ${token}`),
+  whole('the whole token in base64url again', (token) => encode(token)),
+  whole('percent-encoded dots', (token) => token.replaceAll('.', '%2E')),
   whole('fullwidth dots', (token) => token.replaceAll('.', '．')),
   whole(
     'a JWE in compact serialization',
@@ -256,7 +256,7 @@ export const encoding: readonly Case[] = [
       const [header, payload, good] = partsOf(token);
       return json({ protected: header, payload, signature: good });
     },
-    'RFC 7515, section 7.2.2; RFC 7519, section 1 (compact alone); CVE-2022-39227',
+    'RFC 7515, section 7.2.2; RFC 7519, section 1 (compact only); CVE-2022-39227',
   ),
   whole(
     'a JWS in general JSON serialization',
@@ -264,7 +264,7 @@ export const encoding: readonly Case[] = [
       const [header, payload, good] = partsOf(token);
       return json({ payload, signatures: [{ protected: header, signature: good }] });
     },
-    'RFC 7515, section 7.2.1; RFC 7519, section 1 (compact alone)',
+    'RFC 7515, section 7.2.1; RFC 7519, section 1 (compact only)',
   ),
   whole(
     'compact and JSON serialization at once',

@@ -77,11 +77,11 @@ export const smuggledKeys: readonly Case[] = Object.entries(SMUGGLED).flatMap(
 );
 
 const HOSTILE_KIDS: Record<string, unknown> = {
-  'another name': 'other',
-  'an empty one': '',
-  'a path upwards': '../../../../../../dev/null',
+  'another kid': 'other',
+  'an empty string': '',
+  'a path to a parent folder': '../../../../../../dev/null',
   'a path': '/proc/sys/kernel/randomize_va_space',
-  'a path in Windows': String.raw`..\..\..\windows\win.ini`,
+  'a Windows path': String.raw`..\..\..\windows\win.ini`,
   'a URL': 'https://attacker.example/key.pem',
   SQL: "x' UNION SELECT 'key';--",
   'a command': '$(id)|id;`id`',
@@ -105,17 +105,17 @@ const HOSTILE_KIDS: Record<string, unknown> = {
   '10 KB': 'k'.repeat(10_000),
 };
 
-/** These the trusted key did sign: only the name is wrong, and near. */
+/** The trusted key signs these: only the kid is wrong, but similar. */
 const NEAR_KIDS: Record<string, (kid: string) => unknown> = {
-  'the right one and a NUL': (kid) => `${kid}\u0000`,
-  'the right one and a NUL and more': (kid) => `${kid}\u0000.pem`,
-  'the right one and a newline': (kid) => `${kid}\n`,
-  'the right one and a space': (kid) => `${kid} `,
-  'the right one in capitals': (kid) => kid.toUpperCase(),
-  'the right one without its end': (kid) => kid.slice(0, -1),
-  'the right one in an array': (kid) => [kid],
-  'the right one in an object': (kid) => ({ [kid]: kid }),
-  'the right one with a path': (kid) => `./${kid}`,
+  'the expected value and a NUL': (kid) => `${kid}\u0000`,
+  'the expected value and a NUL and more': (kid) => `${kid}\u0000.pem`,
+  'the expected value and a newline': (kid) => `${kid}\n`,
+  'the expected value and a space': (kid) => `${kid} `,
+  'the expected value in capitals': (kid) => kid.toUpperCase(),
+  'the expected value without its end': (kid) => kid.slice(0, -1),
+  'the expected value in an array': (kid) => [kid],
+  'the expected value in an object': (kid) => ({ [kid]: kid }),
+  'the expected value with a path': (kid) => `./${kid}`,
 };
 
 export const kids: readonly Case[] = [
@@ -130,12 +130,12 @@ export const kids: readonly Case[] = [
     make: (keys: Keys) => signed(keys, { ...goodHeader(keys), kid: change(keys.kid) }),
   })),
   {
-    name: 'none, and the attacker’s signature',
+    name: 'absent, with the attacker’s signature',
     source: 'RFC 7515, section 4.1.4',
     make: (keys) => byAttacker(keys, { alg: 'ES256', typ: 'JWT' }),
   },
   {
-    name: 'KID, and the attacker’s signature',
+    name: 'named KID, with the attacker’s signature',
     source: 'RFC 7515, section 4',
     make: (keys) => byAttacker(keys, { alg: 'ES256', typ: 'JWT', KID: keys.kid }),
   },
@@ -144,13 +144,13 @@ export const kids: readonly Case[] = [
 const CRIT: Record<string, object> = {
   'of an unknown extension': { crit: ['x-lock'], 'x-lock': true },
   'of two unknown extensions': { crit: ['x-lock', 'x-bolt'], 'x-lock': true, 'x-bolt': true },
-  'of an extension that is not there': { crit: ['x-lock'] },
-  'of exp, which is there': { crit: ['exp'], exp: 4_102_444_800 },
+  'of an absent extension': { crit: ['x-lock'] },
+  'of exp, which is present': { crit: ['exp'], exp: 4_102_444_800 },
   'of b64': { crit: ['b64'], b64: true },
-  'of b64, which is not there': { crit: ['b64'] },
+  'of b64, which is absent': { crit: ['b64'] },
   'of alg': { crit: ['alg'] },
   'of itself': { crit: ['crit'] },
-  'of the same twice': { crit: ['x-lock', 'x-lock'], 'x-lock': true },
+  'of one extension twice': { crit: ['x-lock', 'x-lock'], 'x-lock': true },
   'of __proto__': { crit: ['__proto__'] },
   'of toString': { crit: ['toString'] },
   'of an empty name': { crit: [''], '': true },
@@ -158,8 +158,8 @@ const CRIT: Record<string, object> = {
   'of numbers': { crit: [1], 1: true },
   'of null': { crit: [null] },
   'of arrays': { crit: [['x-lock']], 'x-lock': true },
-  'that is a text': { crit: 'x-lock', 'x-lock': true },
-  'that is an empty text': { crit: '' },
+  'that is a string': { crit: 'x-lock', 'x-lock': true },
+  'that is an empty string': { crit: '' },
   'that is an object': { crit: { 0: 'x-lock', length: 1 } },
   'that is null': { crit: null },
   'that is false': { crit: false },
@@ -183,7 +183,7 @@ export const crit: readonly Case[] = [
 
 export const b64: readonly Case[] = [
   {
-    name: 'false and critical, over a payload that is not encoded',
+    name: 'false and critical, over an unencoded payload',
     source: 'RFC 7797, section 7 (MUST NOT be used in a JWT)',
     make: (keys) =>
       seal(
@@ -193,13 +193,13 @@ export const b64: readonly Case[] = [
       ),
   },
   {
-    name: 'false and critical, over a payload that is encoded',
+    name: 'false and critical, over an encoded payload',
     source: 'RFC 7797, section 7 (MUST NOT be used in a JWT)',
     make: (keys) => signed(keys, { ...goodHeader(keys), b64: false, crit: ['b64'] }),
   },
   {
     name: 'false, but not critical',
-    source: 'RFC 7797, section 6 (crit MUST be there)',
+    source: 'RFC 7797, section 6 (crit MUST be present)',
     make: (keys) => signed(keys, { ...goodHeader(keys), b64: false }),
   },
   {
@@ -214,13 +214,13 @@ export const b64: readonly Case[] = [
   })),
 ];
 
-/** A JWE is told from a JWS by it: a reader that takes both might look for another payload. */
+/** enc distinguishes a JWE from a JWS: a reader of both might look for another payload. */
 export const enc: readonly Case[] = [
   ['A256GCM', 'A256GCM'],
-  ['an empty text', ''],
+  ['an empty string', ''],
   ['null', null],
 ].map(([what, value]) => ({
-  name: `${what}, over a good signature`,
+  name: `${what}, over a valid signature`,
   source: 'RFC 7516, section 9 (the JOSE header of a JWS has none)',
   make: (keys) => signed(keys, { ...goodHeader(keys), enc: value }),
 }));
@@ -242,7 +242,7 @@ const NOT_JWT: Record<string, unknown> = {
   'at+jwt': 'at+jwt',
   'dpop+jwt': 'dpop+jwt',
   'logout+jwt': 'logout+jwt',
-  'an empty text': '',
+  'an empty string': '',
   'JWT and a space': 'JWT ',
   'JWT and a NUL': 'JWT\u0000',
   'JWT with a Cyrillic Т': 'JWТ',
@@ -256,24 +256,24 @@ const NOT_JWT: Record<string, unknown> = {
 
 export const types: readonly Case[] = [
   ...Object.entries(NOT_JWT).map(([what, typ]): Case => ({
-    name: `${what} where none is asked for`,
+    name: `${what} where none is expected`,
     source: TYP,
     make: (keys) => signed(keys, { ...goodHeader(keys), typ }),
     needs: ['refusesOtherTypes'],
   })),
-  ofType('at+jwt where JWT is asked for', 'at+jwt'),
-  ofType('JWT where at+jwt is asked for', 'JWT', 'at+jwt'),
-  ofType('none where at+jwt is asked for', undefined, 'at+jwt'),
-  ofType('logout+jwt where at+jwt is asked for', 'logout+jwt', 'at+jwt'),
+  ofType('at+jwt where JWT is expected', 'at+jwt'),
+  ofType('JWT where at+jwt is expected', 'JWT', 'at+jwt'),
+  ofType('none where at+jwt is expected', undefined, 'at+jwt'),
+  ofType('logout+jwt where at+jwt is expected', 'logout+jwt', 'at+jwt'),
   ofType('dpop+jwt', 'dpop+jwt'),
   ofType('JOSE+JSON', 'JOSE+JSON'),
-  ofType('an empty text', ''),
+  ofType('an empty string', ''),
   ofType('JWT and a space', 'JWT '),
-  ofType('a parameter behind it', 'at+jwt; v=1', 'at+jwt'),
+  ofType('at+jwt with a parameter', 'at+jwt; v=1', 'at+jwt'),
   ofType('application/ twice', 'application/application/at+jwt', 'at+jwt'),
   {
-    ...ofType('kb+jwt with a Kelvin sign where kb+jwt is asked for', '\u212ab+jwt', 'kb+jwt'),
-    source: `${TYP}; RFC 6838, section 4.2 (ASCII alone)`,
+    ...ofType('kb+jwt with a Kelvin sign where kb+jwt is expected', '\u212ab+jwt', 'kb+jwt'),
+    source: `${TYP}; RFC 6838, section 4.2 (ASCII only)`,
   },
   ofType('a number', 1),
   ofType('null', null),

@@ -2,7 +2,7 @@ import { appendMember, type Case, goodClaims, goodHeader, type Keys, signed } fr
 
 const OBJECT = 'RFC 7519, section 7.2, steps 3 and 10 (a JSON object)';
 const GRAMMAR = 'RFC 8259, section 2';
-/** Spelled as in JSON. */
+/** In JSON notation. */
 export const ESCAPED_NAMES = [
   String.raw`\\`,
   String.raw`\n`,
@@ -18,7 +18,7 @@ const ESCAPED =
   'nodejs/node#63785 (a name with an escape is taken for one with a backslash that was read before)';
 const PROTOTYPE = 'CWE-1321 (a merge of the claims changes the prototype)';
 
-/** Another JSON text in the place of header and payload in turn, signed by the trusted key. */
+/** Another JSON text as the payload, then as the header, signed by the trusted key. */
 function eachPart(what: string, source: string, respell: (text: string) => string): Case[] {
   return [
     {
@@ -47,17 +47,17 @@ const inPayload = (name: string, source: string, spell: (keys: Keys) => string):
   make: (keys) => signed(keys, goodHeader(keys), spell(keys)),
 });
 
-/** So that whoever counts members by what delimits them, or compares names as they are spelled, counts wrongly. */
+/** Readers that count delimiters, or compare names with their escapes, would miss these duplicates. */
 export const TWICE: Record<string, string> = {
-  'whose name and values hold colons': '"a:b":1,"a:b":"x:y"',
+  'whose name and values contain colons': '"a:b":1,"a:b":"x:y"',
   'whose name is a quotation mark': String.raw`"\"":1,"\"":2`,
   'whose name is a backslash': String.raw`"\\":1,"\\":":"`,
   'whose name looks like an index': '"1":1,"1":2',
-  'of a name beyond the BMP, once escaped': String.raw`"\ud83d\ude00":1,"😀":2`,
-  'of a lone surrogate': String.raw`"\ud800":1,"\uD800":2`,
-  'whose first value holds members of its own': '"o":{"a":1,"b":2},"o":1',
-  'whose last value holds members of its own': '"o":1,"o":{"a":1}',
-  'called __proto__': '"__proto__":1,"__proto__":null',
+  'whose name is beyond the BMP, once escaped': String.raw`"\ud83d\ude00":1,"😀":2`,
+  'whose name is a lone surrogate': String.raw`"\ud800":1,"\uD800":2`,
+  'whose first value is an object with members': '"o":{"a":1,"b":2},"o":1',
+  'whose last value is an object with members': '"o":1,"o":{"a":1}',
+  'named __proto__': '"__proto__":1,"__proto__":null',
 };
 
 function without(object: object, name: string): object {
@@ -68,8 +68,8 @@ export const json: readonly Case[] = [
   ...eachPart('that is null', OBJECT, () => 'null'),
   ...eachPart('that is true', OBJECT, () => 'true'),
   ...eachPart('that is a number', OBJECT, () => '42'),
-  ...eachPart('that is a text', OBJECT, (text) => JSON.stringify(text)),
-  ...eachPart('that is an empty text', OBJECT, () => '""'),
+  ...eachPart('that is a string', OBJECT, (text) => JSON.stringify(text)),
+  ...eachPart('that is an empty string', OBJECT, () => '""'),
   ...eachPart('that is an empty array', OBJECT, () => '[]'),
   ...eachPart('in an array', OBJECT, (text) => `[${text}]`),
   ...eachPart('in an array of pairs', OBJECT, (text) =>
@@ -77,22 +77,22 @@ export const json: readonly Case[] = [
   ),
   ...eachPart('that is empty', OBJECT, () => ''),
   ...eachPart('of whitespace', OBJECT, () => ' \n\t'),
-  ...eachPart('that is a word', GRAMMAR, () => 'undefined'),
-  ...eachPart('with a comma at its end', GRAMMAR, (text) => text.replace(/\}$/, ',}')),
-  ...eachPart('with a comma in front', GRAMMAR, (text) => text.replace(/^\{/, '{,')),
+  ...eachPart('that is a bare word', GRAMMAR, () => 'undefined'),
+  ...eachPart('with a trailing comma', GRAMMAR, (text) => text.replace(/\}$/, ',}')),
+  ...eachPart('with a leading comma', GRAMMAR, (text) => text.replace(/^\{/, '{,')),
   ...eachPart('without its last bracket', GRAMMAR, (text) => text.slice(0, -1)),
-  ...eachPart('with a bracket too many', GRAMMAR, (text) => `${text}}`),
-  ...eachPart('with a second object behind', GRAMMAR, (text) => `${text}{}`),
-  ...eachPart('with a NUL behind', GRAMMAR, (text) => `${text}\u0000`),
-  ...eachPart('with a vertical tab in front', GRAMMAR, (text) => `\v${text}`),
-  ...eachPart('with a no-break space in front', GRAMMAR, (text) => `\u00a0${text}`),
-  ...eachPart('with a newline in a text', GRAMMAR, insert('"x":"\n"')),
+  ...eachPart('with an extra bracket', GRAMMAR, (text) => `${text}}`),
+  ...eachPart('followed by a second object', GRAMMAR, (text) => `${text}{}`),
+  ...eachPart('with a trailing NUL', GRAMMAR, (text) => `${text}\u0000`),
+  ...eachPart('with a leading vertical tab', GRAMMAR, (text) => `\v${text}`),
+  ...eachPart('with a leading no-break space', GRAMMAR, (text) => `\u00a0${text}`),
+  ...eachPart('with a newline in a string', GRAMMAR, insert('"x":"\n"')),
   ...eachPart('with an unknown escape', GRAMMAR, insert(String.raw`"x":"\x41"`)),
   ...eachPart('with a cut-off escape', GRAMMAR, insert(String.raw`"x":"\u00"`)),
   ...eachPart('in single quotes', GRAMMAR, (text) => text.replaceAll('"', "'")),
   ...eachPart('with names without quotes', GRAMMAR, insert('x:1')),
   ...eachPart('with a comment', GRAMMAR, (text) => `/* */${text}`),
-  ...eachPart('with a prefix against hijacking', GRAMMAR, (text) => `)]}',\n${text}`),
+  ...eachPart('with an anti-hijacking prefix', GRAMMAR, (text) => `)]}',\n${text}`),
   ...eachPart('with NaN', GRAMMAR, insert('"x":NaN')),
   ...eachPart('with Infinity', GRAMMAR, insert('"x":Infinity')),
   ...eachPart('with -Infinity', GRAMMAR, insert('"x":-Infinity')),
@@ -112,14 +112,14 @@ export const json: readonly Case[] = [
     appendMember(goodHeader(keys), String.raw`"\u006bid":"other"`),
   ),
   inPayload('exp twice, the last past', DUPLICATE, (keys) => appendMember(goodClaims(keys), '"exp":1')),
-  inPayload('exp twice, the last a text', DUPLICATE, (keys) =>
+  inPayload('exp twice, the last a string', DUPLICATE, (keys) =>
     appendMember(goodClaims(keys), '"exp":"never"'),
   ),
   inPayload('exp twice, the last null', DUPLICATE, (keys) => appendMember(goodClaims(keys), '"exp":null')),
-  inPayload('aud twice, the last a stranger', DUPLICATE, (keys) =>
+  inPayload('aud twice, the last another value', DUPLICATE, (keys) =>
     appendMember(goodClaims(keys), '"aud":"bills"'),
   ),
-  inPayload('iss twice, the last a stranger', DUPLICATE, (keys) =>
+  inPayload('iss twice, the last another value', DUPLICATE, (keys) =>
     appendMember(goodClaims(keys), '"iss":"https://attacker.example"'),
   ),
   inPayload('nbf twice, the last in the future', DUPLICATE, (keys) =>
@@ -138,10 +138,10 @@ export const json: readonly Case[] = [
   inPayload('a claim twice, once escaped', DUPLICATE, (keys) =>
     appendMember(goodClaims(keys), String.raw`"role":"user","\u0072ole":"admin"`),
   ),
-  inPayload('a member twice, deep within', DUPLICATE, (keys) =>
+  inPayload('a nested member twice', DUPLICATE, (keys) =>
     appendMember(goodClaims(keys), '"a":[{"b":{"c":1,"d":{},"c":1}}]'),
   ),
-  inPayload('a member of an empty name twice', DUPLICATE, (keys) =>
+  inPayload('a member with an empty name twice', DUPLICATE, (keys) =>
     appendMember(goodClaims(keys), '"":1,"":2'),
   ),
 
@@ -153,7 +153,7 @@ export const json: readonly Case[] = [
   ]),
 
   ...ESCAPED_NAMES.map((name) =>
-    inPayload(`a claim called ${name}`, ESCAPED, (keys) => appendMember(goodClaims(keys), `"${name}":1`)),
+    inPayload(`a claim named ${name}`, ESCAPED, (keys) => appendMember(goodClaims(keys), `"${name}":1`)),
   ),
   inPayload('__proto__ as a claim', PROTOTYPE, (keys) =>
     appendMember(goodClaims(keys), '"__proto__":{"admin":true}'),
@@ -167,32 +167,32 @@ export const json: readonly Case[] = [
   inHeader('__proto__ as a header parameter', PROTOTYPE, (keys) =>
     appendMember(goodHeader(keys), '"__proto__":{"crit":["x"]}'),
   ),
-  inHeader('alg and kid in __proto__ alone', 'RFC 7515, section 4.1.1', (keys) =>
+  inHeader('alg and kid only in __proto__', 'RFC 7515, section 4.1.1', (keys) =>
     appendMember({ typ: 'JWT' }, `"__proto__":${JSON.stringify(goodHeader(keys))}`),
   ),
-  inHeader('alg in __proto__ alone', 'RFC 7515, section 4.1.1', (keys) =>
+  inHeader('alg only in __proto__', 'RFC 7515, section 4.1.1', (keys) =>
     appendMember(without(goodHeader(keys), 'alg'), '"__proto__":{"alg":"ES256"}'),
   ),
-  inHeader('alg in constructor.prototype alone', 'RFC 7515, section 4.1.1', (keys) =>
+  inHeader('alg only in constructor.prototype', 'RFC 7515, section 4.1.1', (keys) =>
     appendMember(without(goodHeader(keys), 'alg'), '"constructor":{"prototype":{"alg":"ES256"}}'),
   ),
-  inHeader('kid in __proto__ alone', 'RFC 7515, section 4.1.4', (keys) =>
+  inHeader('kid only in __proto__', 'RFC 7515, section 4.1.4', (keys) =>
     appendMember(without(goodHeader(keys), 'kid'), `"__proto__":{"kid":"${keys.kid}"},"kid":"other"`),
   ),
-  inPayload('iss and aud in __proto__ alone', 'RFC 7519, section 4.1', (keys) =>
+  inPayload('iss and aud only in __proto__', 'RFC 7519, section 4.1', (keys) =>
     appendMember({ sub: 'root' }, `"__proto__":${JSON.stringify(goodClaims(keys))}`),
   ),
-  inPayload('aud in __proto__ alone', 'RFC 7519, section 4.1.3', (keys) =>
+  inPayload('aud only in __proto__', 'RFC 7519, section 4.1.3', (keys) =>
     appendMember(without(goodClaims(keys), 'aud'), '"__proto__":{"aud":"orders"}'),
   ),
-  inPayload('iss in constructor.prototype alone', 'RFC 7519, section 4.1.1', (keys) =>
+  inPayload('iss only in constructor.prototype', 'RFC 7519, section 4.1.1', (keys) =>
     appendMember(
       without(goodClaims(keys), 'iss'),
       '"constructor":{"prototype":{"iss":"https://auth.example"}}',
     ),
   ),
   {
-    name: 'exp in __proto__ alone, where exp is required',
+    name: 'exp only in __proto__, where exp is required',
     source: 'RFC 7519, section 4.1.4',
     make: (keys) =>
       signed(
@@ -203,7 +203,7 @@ export const json: readonly Case[] = [
     options: { requiredClaims: ['exp'] },
   },
   ...['constructor', '__proto__', 'toString', 'hasOwnProperty'].map((claim) => ({
-    name: `no ${claim}, where it is required: the prototype’s does not count`,
+    name: `no ${claim} where it is required, although the prototype has it`,
     source: 'RFC 7519, section 4',
     make: (keys: Keys) => signed(keys),
     options: { requiredClaims: [claim] },

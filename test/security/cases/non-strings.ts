@@ -57,7 +57,7 @@ const AROUND_A_TOKEN: Record<string, (token: string) => unknown> = {
   },
 };
 
-/** Some verifiers say that they take bytes as well. */
+/** Some verifiers also accept bytes, by their documentation. */
 const BYTES: Record<string, (token: string) => unknown> = {
   'a Buffer': (token) => Buffer.from(token),
   'a Uint8Array': (token) => new TextEncoder().encode(token),
@@ -65,7 +65,7 @@ const BYTES: Record<string, (token: string) => unknown> = {
 };
 
 const throwing = () => {
-  throw new RangeError('The token defends itself');
+  throw new RangeError('Reading the token throws');
 };
 const trapped = (target: object) =>
   new Proxy(target, {
@@ -92,12 +92,12 @@ const HOSTILE: Record<string, () => unknown> = {
 export const nonStrings: readonly Case[] = [
   ...Object.entries(WITHOUT_A_TOKEN).map(([name, value]) => ({ name, source: STRING, make: () => value })),
   ...Object.entries(AROUND_A_TOKEN).map(([name, wrap]): Case => ({
-    name: `${name} around a good token`,
+    name: `${name} around a valid token`,
     source: STRING,
     make: (keys) => wrap(signed(keys)),
   })),
   ...Object.entries(BYTES).map(([name, wrap]): Case => ({
-    name: `${name} of a good token`,
+    name: `${name} of a valid token`,
     source: STRING,
     make: (keys) => wrap(signed(keys)),
     needs: ['refusesBytes'],

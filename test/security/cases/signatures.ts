@@ -41,11 +41,11 @@ export const signatures: readonly Case[] = [
   changed('of 66 bytes, r and s padded to 33', LENGTH, (good) =>
     Buffer.concat([Buffer.alloc(1), r(good), Buffer.alloc(1), s(good)]),
   ),
-  changed('of 96 bytes, as ES384 has it', LENGTH, (good) =>
+  changed('of 96 bytes, as for ES384', LENGTH, (good) =>
     Buffer.concat([Buffer.alloc(16), r(good), Buffer.alloc(16), s(good)]),
   ),
-  changed('of 128 bytes, the good one twice', LENGTH, (good) => Buffer.concat([good, good])),
-  changed('of 128 bytes, zeros behind', LENGTH, (good) => Buffer.concat([good, Buffer.alloc(64)])),
+  changed('of 128 bytes, the valid one twice', LENGTH, (good) => Buffer.concat([good, good])),
+  changed('of 128 bytes, padded with zeros', LENGTH, (good) => Buffer.concat([good, Buffer.alloc(64)])),
   changed('of 128 characters, in hex', LENGTH, (good) => Buffer.from(good.toString('hex'))),
   {
     name: 'in DER',
@@ -55,9 +55,9 @@ export const signatures: readonly Case[] = [
       return `${signingInput}.${sign('sha256', Buffer.from(signingInput), keys.privateKey).toString('base64url')}`;
     },
   },
-  changed('of zeros alone', RANGE, () => Buffer.alloc(64)),
-  changed('of ones alone', RANGE, () => Buffer.alloc(64, 0xff)),
-  changed('of r and s that are 1', RANGE, () => Buffer.concat([toBytes(1n), toBytes(1n)])),
+  changed('of all zeros', RANGE, () => Buffer.alloc(64)),
+  changed('of all ones', RANGE, () => Buffer.alloc(64, 0xff)),
+  changed('with r and s equal to 1', RANGE, () => Buffer.concat([toBytes(1n), toBytes(1n)])),
   changed('with r zero', RANGE, (good) => Buffer.concat([zero, s(good)])),
   changed('with s zero', RANGE, (good) => Buffer.concat([r(good), zero])),
   changed('with r equal to n', RANGE, (good) => Buffer.concat([toBytes(ORDER), s(good)])),
@@ -69,7 +69,7 @@ export const signatures: readonly Case[] = [
   changed('with s of all ones', RANGE, (good) => Buffer.concat([r(good), Buffer.alloc(32, 0xff)])),
   changed('with r negated', RANGE, (good) => Buffer.concat([toBytes(ORDER - toInteger(r(good))), s(good)])),
   changed('with r and s swapped', 'RFC 7518, section 3.4', (good) => Buffer.concat([s(good), r(good)])),
-  changed('with its bytes backwards', 'RFC 7518, section 3.4 (big endian)', (good) =>
+  changed('with its bytes reversed', 'RFC 7518, section 3.4 (big endian)', (good) =>
     Buffer.from(good.toReversed()),
   ),
   ...[0, 7, 255, 256, 511].map((bit) =>
@@ -145,7 +145,7 @@ export const signatures: readonly Case[] = [
     },
   },
   {
-    name: 'of a token whose parts changed places',
+    name: 'of a token with swapped parts',
     source: 'RFC 7515, section 5.2, step 8',
     make: (keys) => {
       const [header, payload, good] = partsOf(withClaims(keys, goodHeader(keys)));
@@ -153,7 +153,7 @@ export const signatures: readonly Case[] = [
     },
   },
   {
-    name: 'of a token of which a dot was moved',
+    name: 'of a token with a moved dot',
     source: 'RFC 7515, section 5.2, step 8',
     make: (keys: Keys) => {
       const [header, payload, good] = partsOf(signed(keys));

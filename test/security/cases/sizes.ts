@@ -8,10 +8,10 @@ const nested = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`;
 const members = (count: number) =>
   Object.fromEntries(Array.from({ length: count }, (_, index) => [`member-${index}`, index]));
 
-/** Hostile whatever a verifier's limit may be. */
+/** Hostile with any limit of a verifier. */
 const garbage: Case[] = [
   { name: '1 MiB of dots', source: `${SIZE}; CVE-2025-30204`, make: () => '.'.repeat(MIB) },
-  { name: '1 MiB of dots behind a token', source: SIZE, make: (keys) => signed(keys) + '.'.repeat(MIB) },
+  { name: '1 MiB of dots after a token', source: SIZE, make: (keys) => signed(keys) + '.'.repeat(MIB) },
   { name: '8 MiB of one letter', source: SIZE, make: () => 'A'.repeat(8 * MIB) },
   {
     name: '8 MiB of garbage in three parts',
@@ -32,12 +32,12 @@ const garbage: Case[] = [
     make: (keys) => `${encode(goodHeader(keys))}.${encode(goodClaims(keys))}.${'A'.repeat(MIB)}`,
   },
   {
-    name: 'a header of 20,000 members, by the attacker',
+    name: 'a header of 20,000 members, signed by the attacker',
     source: SIZE,
     make: (keys) => forged(keys, members(20_000)),
   },
   {
-    name: 'a payload of 20,000 members, by the attacker',
+    name: 'a payload of 20,000 members, signed by the attacker',
     source: SIZE,
     make: (keys) => seal(encode(goodHeader(keys)), encode(members(20_000)), keys.attacker.privateKey),
   },
@@ -47,7 +47,7 @@ const garbage: Case[] = [
     make: (keys) => signed(keys, { ...goodHeader(keys), crit: Object.keys(members(20_000)) }),
   },
   {
-    name: 'an aud of 20,000 strangers',
+    name: 'an aud of 20,000 other values',
     source: SIZE,
     make: (keys) => withClaims(keys, { aud: Object.keys(members(20_000)) }),
   },
@@ -72,7 +72,7 @@ const garbage: Case[] = [
       make: (keys) => signed(keys, goodHeader(keys), value),
     },
     {
-      name: `a header that holds ${what}, 100,000 deep`,
+      name: `a header that contains ${what}, 100,000 deep`,
       source: `${SIZE}; CWE-674`,
       make: (keys) =>
         seal(
@@ -84,7 +84,7 @@ const garbage: Case[] = [
   ]),
 ];
 
-/** Good tokens but for their length: only a verifier with a limit refuses them. */
+/** Tokens that are valid except for their length: only a verifier with a limit refuses them. */
 const tooLong: Case[] = [
   { name: '16,385 characters', make: (keys: Parameters<Case['make']>[0]) => ofLength(keys, 16_385) },
   {
@@ -93,7 +93,7 @@ const tooLong: Case[] = [
   },
   { name: '20,000 claims', make: (keys: Parameters<Case['make']>[0]) => withClaims(keys, members(20_000)) },
   {
-    name: 'a claim 100,000 deep',
+    name: 'a claim nested 100,000 deep',
     make: (keys: Parameters<Case['make']>[0]) =>
       signed(
         keys,
@@ -103,11 +103,11 @@ const tooLong: Case[] = [
   },
 ].map((one) => ({ ...one, source: SIZE, needs: ['maxTokenLength'] }));
 
-/** A good token of exactly so many characters. */
+/** A valid token of exactly so many characters. */
 export function ofLength(keys: Parameters<Case['make']>[0], length: number): string {
   const bare = withClaims(keys, { x: '' }).length;
   for (let filling = Math.floor(((length - bare) * 3) / 4); ; filling += 1) {
-    // A byte more is one character more or two, so that one part alone does not reach every length.
+    // One more byte is one or two more characters, so a single part cannot have every length.
     for (const inHeader of [0, 1, 2]) {
       const header = { ...goodHeader(keys), y: 'y'.repeat(inHeader) };
       const token = signed(keys, header, { ...goodClaims(keys), x: 'x'.repeat(filling - 8) });

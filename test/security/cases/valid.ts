@@ -25,15 +25,15 @@ function claiming(name: string, claims: (keys: Keys) => object, source = JWT): C
   return { name, source, make: (keys) => withClaims(keys, claims(keys)) };
 }
 
-/** What a verifier must let in. */
+/** Tokens that a verifier must accept. */
 export const valid: readonly Case[] = [
   {
-    name: 'no claim, where none is asked for',
+    name: 'no claim, where none is required',
     source: 'RFC 7519, section 4 (all are optional)',
     make: (keys) => signed(keys, goodHeader(keys), {}),
     options: {},
   },
-  claiming('issuer, audience and the rest', () => ({})),
+  claiming('issuer, audience and other claims', () => ({})),
   claiming('no exp', () => ({ exp: undefined })),
   claiming('every registered claim', ({ now }) => ({ nbf: now - 1 })),
   claiming('aud as an array of one', () => ({ aud: ['orders'] })),
@@ -61,7 +61,7 @@ export const valid: readonly Case[] = [
     options: ({ now }) => ({ clockTimestamp: now }),
   },
   {
-    name: 'exp passed, within the tolerance',
+    name: 'exp in the past, within the tolerance',
     source: 'RFC 7519, section 4.1.4 (leeway)',
     make: (keys) => withClaims(keys, { exp: keys.now - 5 }),
     options: ({ now }) => ({ clockTimestamp: now, clockTolerance: 10 }),
@@ -73,7 +73,7 @@ export const valid: readonly Case[] = [
     options: { maxAge: '1h' },
   },
   {
-    name: 'subject, jwtid and nonce as asked for',
+    name: 'subject, jwtid and nonce as expected',
     source: JWT,
     make: (keys) => withClaims(keys, { nonce: 'n-1' }),
     options: { subject: 'user-42', jwtid: 'token-1', nonce: 'n-1' },
@@ -99,24 +99,20 @@ export const valid: readonly Case[] = [
   headed('no typ', { typ: undefined }),
   headed('typ in lower case', { typ: 'jwt' }),
   headed('typ application/jwt', { typ: 'application/jwt' }),
-  headed('typ at+jwt where it is asked for', { typ: 'at+jwt' }, { typ: 'at+jwt' }),
-  headed(
-    'typ application/at+jwt where at+jwt is asked for',
-    { typ: 'application/at+jwt' },
-    { typ: 'at+jwt' },
-  ),
+  headed('typ at+jwt where it is expected', { typ: 'at+jwt' }, { typ: 'at+jwt' }),
+  headed('typ application/at+jwt where at+jwt is expected', { typ: 'application/at+jwt' }, { typ: 'at+jwt' }),
   headed('further header parameters', { cty: 'json', 'x-tenant': { id: 1 }, x5t: 'AAAA' }),
-  headed('a jku and a jwk, which nobody looks at', {
+  headed('a jku and a jwk, which are ignored', {
     jku: 'https://else.example/jwks.json',
     jwk: { kty: 'oct' },
   }),
-  headed('header parameters named like members of prototypes', {
+  headed('header parameters named like prototype members', {
     constructor: 1,
     toString: null,
     valueOf: [],
   }),
   {
-    name: 'the header’s members in another order, with whitespace',
+    name: 'header members in another order, with whitespace',
     source: 'RFC 7515, section 3.3',
     make: (keys) => signed(keys, `\r\n{ "kid" : "${keys.kid}",\t"alg":"ES256" }\n`),
   },
@@ -134,21 +130,24 @@ export const valid: readonly Case[] = [
     source: 'RFC 8259, section 2',
     make: (keys) => signed(keys, goodHeader(keys), JSON.stringify(goodClaims(keys), null, 2)),
   },
-  claiming('letters of all planes', () => ({ name: 'Zoë 李 \u{1f511} \u0000 \u2028', '\u{1f511}': 'ключ' })),
+  claiming('characters of all Unicode planes', () => ({
+    name: 'Zoë 李 \u{1f511} \u0000 \u2028',
+    '\u{1f511}': 'ключ',
+  })),
   {
     name: 'a lone surrogate, escaped',
     source: 'RFC 8259, section 8.2',
     make: (keys) => withRawClaim(keys, 'name', String.raw`"\ud800"`),
   },
   claiming('objects and arrays in claims', () => ({ a: { b: [{ c: [[], {}, null, true, -1.5e-7] }] } })),
-  claiming('texts that look like members', () => ({
+  claiming('strings that look like members', () => ({
     ':': '":"',
     quoted: '\\":{"b":1}\\',
     list: [{ a: 1 }, { a: 1, b: { a: 1 } }],
   })),
   claiming('a claim with an empty name', () => ({ '': 'empty' })),
   {
-    name: 'a claim 500 deep',
+    name: 'a claim nested 500 deep',
     source: 'RFC 8259, section 9',
     make: (keys) => withRawClaim(keys, 'deep', `${'['.repeat(500)}${']'.repeat(500)}`),
   },
@@ -162,12 +161,12 @@ export const valid: readonly Case[] = [
   },
 ];
 
-/** What RFCs leave to the verifier. This one lets it in; each has its reason. */
+/** Tokens about which RFCs leave the decision to the verifier. This library accepts them, for the given reason. */
 export const leftOpen: readonly (Case & { reason: string })[] = [
   {
     name: 's replaced by n - s',
     source: 'FIPS 186-5, section 6.4',
-    reason: 'it is a signature by ECDSA, and a verifier that wants a low s refuses half of what KMS signs',
+    reason: 'it is a valid ECDSA signature, and KMS returns a high s for half of all signatures',
     make: (keys) =>
       withSignature(keys, (good) =>
         Buffer.concat([good.subarray(0, 32), toBytes(ORDER - toInteger(good.subarray(32)))]),
@@ -176,33 +175,32 @@ export const leftOpen: readonly (Case & { reason: string })[] = [
   {
     name: 'iat in the future, without maxAge',
     source: 'RFC 7519, section 4.1.6',
-    reason: 'no RFC refuses it, and nbf is there to say so',
+    reason: 'no RFC forbids it, and nbf exists for that purpose',
     make: (keys) => withClaims(keys, { iat: keys.now + 60 }),
   },
   {
-    name: 'nbf after exp, both as they must be for now',
+    name: 'nbf after exp, both within the tolerance',
     source: 'RFC 7519, sections 4.1.4 and 4.1.5',
-    reason: 'within the tolerance both hold',
+    reason: 'each of them is checked with the tolerance',
     make: (keys) => withClaims(keys, { nbf: keys.now + 5, exp: keys.now - 5 }),
     options: ({ now }) => ({ clockTimestamp: now, clockTolerance: 10 }),
   },
   {
     name: 'cty JWT around claims',
     source: 'RFC 7519, section 5.2',
-    reason:
-      'the payload is a claim set, whatever its label says: there is no token within to be mistaken for it',
+    reason: 'the payload is a claims set despite its cty, and contains no nested token',
     make: (keys) => signed(keys, { ...goodHeader(keys), cty: 'JWT' }),
   },
   {
     name: 'zip in the header',
-    source: 'RFC 7516, section 4.1.3; RFC 7515, section 4 (what is not understood must be ignored)',
-    reason: 'it is of JWE alone, and nothing is ever inflated here: the payload is read as it is signed',
+    source: 'RFC 7516, section 4.1.3; RFC 7515, section 4 (unknown parameters must be ignored)',
+    reason: 'it belongs to JWE, and nothing is decompressed: the payload is read as signed',
     make: (keys) => signed(keys, { ...goodHeader(keys), zip: 'DEF' }),
   },
   {
-    name: 'iss and aud of somebody else in the header',
+    name: 'iss and aud of another party in the header',
     source: 'RFC 7519, section 5.3 (for a JWT that is encrypted)',
-    reason: 'the section is about JWEs: this payload can be read, and nobody looks for claims elsewhere',
+    reason: 'the section is about JWE, and claims are read only from the payload',
     make: (keys) => signed(keys, { ...goodHeader(keys), iss: 'https://attacker.example', aud: 'bills' }),
   },
 ];

@@ -19,7 +19,7 @@ export const INTERNAL = 'internal';
 /** The guard of the second instance. */
 export const InternalGuard = KmsJwtGuard.named(INTERNAL);
 
-/** One for all apps, so that a token is valid in each of them. */
+/** Shared by all apps, so that a token is valid in each of them. */
 const client = new LocalKms({ keys: [{ alias: 'auth' }, { alias: INTERNAL }] }).client();
 
 export interface Parts {
@@ -27,13 +27,13 @@ export interface Parts {
   controllers?: Type[];
   providers?: Provider[];
   adapter?: AbstractHttpAdapter;
-  /** Where the tokens of the two instances are, if not in headers. */
+  /** The extractors of the two instances, if the tokens are not in headers. */
   tokenFrom?: TokenExtractor;
   internalFrom?: TokenExtractor;
   prepare?: (app: INestApplication) => unknown;
 }
 
-/** Both instances. */
+/** The modules of both instances. */
 function instances({ tokenFrom = fromAuthHeader(), internalFrom = fromHeader('x-internal') }: Parts) {
   return [
     KmsJwtModule.forRoot({ ...optionsFor('alias/auth', tokenFrom), isGlobal: true }),
@@ -51,12 +51,12 @@ function optionsFor(keyId: string, tokenFrom: TokenExtractor): KmsJwtModuleOptio
     client,
     isRevoked,
     guard: { tokenFrom, recheckInterval: '1s' },
-    // A busy machine is no outage.
+    // A busy machine must not count as an outage.
     limits: { timeout: 30_000 },
   };
 }
 
-/** Starts an app on a port of its own. */
+/** Starts an app on a free port. */
 export async function startApp(parts: Parts): Promise<{ app: INestApplication; url: string }> {
   @Module({
     imports: [...instances(parts), ...(parts.imports ?? [])],
@@ -67,7 +67,7 @@ export async function startApp(parts: Parts): Promise<{ app: INestApplication; u
   const app = await NestFactory.create(AppModule, parts.adapter ?? new ExpressAdapter(), { logger: false });
   await parts.prepare?.(app);
   await app.listen(0, '127.0.0.1');
-  // A connection that waits for its turn must not be closed just when that comes.
+  // An idle connection must not be closed right before its next burst.
   (app.getHttpServer() as { keepAliveTimeout: number }).keepAliveTimeout = 0;
   return { app, url: await app.getUrl() };
 }

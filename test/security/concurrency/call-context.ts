@@ -5,13 +5,13 @@ interface Request {
   user?: SeenClaims;
 }
 
-/** What a guard or an interceptor can find out about a call, beside its claims. */
+/** The properties of a call, apart from its claims, that a guard or an interceptor can read. */
 interface CallContext {
-  /** The id that the client wrote into the call. */
+  /** The id that the client has put into the call. */
   readonly id: string;
-  /** The object that has the property `user`. */
+  /** The object with the property `user`. */
   readonly request: Request;
-  /** Whether other calls share it. */
+  /** Whether other calls share the object. */
   readonly isShared: boolean;
 }
 
@@ -19,7 +19,7 @@ interface Arguments {
   call: string;
 }
 
-/** gRPC's. */
+/** The call of grpc-js. */
 interface Metadata extends Request {
   get?(key: string): unknown[];
 }
@@ -40,7 +40,7 @@ const READERS: Record<string, (context: ExecutionContext) => CallContext> = {
   },
   rpc(context) {
     const data = context.switchToRpc().getData<Partial<Arguments> & { metadata?: Metadata }>();
-    // A handler by @GrpcStreamCall() has the metadata in its call.
+    // A @GrpcStreamCall() handler has the metadata in its call.
     const request = data.metadata ?? context.switchToRpc().getContext<Metadata>();
     return { id: String(request.get ? request.get('call')[0] : data.call), request, isShared: false };
   },

@@ -1,23 +1,23 @@
 import { type Token, validityOf, type Verdict } from './tokens.js';
 
-/** What the handlers of every transport require: a token, a scope, nothing, a token if any, one of the second instance. */
+/** The requirements of the handlers of every transport: a token, a scope, none, an optional token, one of the second instance. */
 export const ROUTES = ['mine', 'scoped', 'open', 'optional', 'internal'] as const;
 export type Route = (typeof ROUTES)[number];
 
-/** The tokens that a connection was opened with, and by which it may end. */
+/** The tokens of a connection, with which it may end. */
 export interface Session {
-  /** Two while the connection is being renewed; none for a connection without a token. */
+  /** Two during a renewal; none for a connection without a token. */
   readonly tokens: readonly Token[];
-  /** Whether a connection without a valid token is closed before its first message. */
+  /** Whether a connection without a valid token is closed before its first message is handled. */
   readonly isChecked: boolean;
   readonly openedAt: number;
 }
 
-/** A call of one handler, as its client plans it. */
+/** A call of one handler, as planned by its client. */
 export interface PlannedCall {
   readonly transport: string;
   readonly route: Route;
-  /** Those that the call may be admitted by; none for a call without a token. */
+  /** The tokens that may admit the call; none for a call without a token. */
   readonly tokens: readonly Token[];
   readonly session?: Session;
 }
@@ -27,7 +27,7 @@ export interface Call extends PlannedCall {
   readonly sentAt: number;
 }
 
-/** `refused` for want of a token or a scope; `revoked` and `expiring` are refused from some moment on. */
+/** `refused`: without a token or a scope. `revoked` and `expiring`: refused from some time on. */
 export const CALL_KINDS = ['allowed', 'refused', 'public', 'revoked', 'expiring'] as const;
 export type CallKind = (typeof CALL_KINDS)[number];
 
@@ -46,12 +46,12 @@ function kindOfTokens(tokens: readonly Token[]): 'revoked' | 'expiring' | undefi
   return kinds.has('expiring') ? 'expiring' : undefined;
 }
 
-/** The tokens whose claims the handler must see; none where it must see no claims. */
+/** The tokens whose claims the handler must see; none if it must see no claims. */
 export function tokensSeen({ route, tokens }: Call): readonly Token[] {
   return route === 'open' ? [] : tokens;
 }
 
-/** What has to become of a call that was answered now. */
+/** The required outcome of a call that is answered now. */
 export function verdictOf(call: Call): Verdict {
   const verdicts = new Set([verdictOfSession(call.session), verdictOfRoute(call)]);
   if (verdicts.has('refused')) return 'refused';
@@ -66,7 +66,7 @@ function verdictOfRoute({ route, tokens, sentAt }: Call): Verdict {
   );
 }
 
-/** A connection that has been opened ends some time after its token, not at once: until then its calls may be either. */
+/** An open connection ends some time after its token: until then its calls may be served or refused. */
 export function verdictOfSession(session?: Session): Verdict {
   if (!session) return 'admitted';
   if (session.tokens.length === 0) return session.isChecked ? 'refused' : 'admitted';

@@ -35,24 +35,24 @@ describe('of all concurrent calls', () => {
     'claims of another call',
     'admitted without claims',
     'claims without a token',
-    'another user at the request',
-    'no user at the request',
+    'another user on the request',
+    'no user on the request',
     'refused but served',
     'refused without a reason',
     'served without its handler',
     'connection ended without a reason',
     'unexpected answer',
-  ])('none has: %s', (violation) => {
+  ])('there are none with the violation: %s', (violation) => {
     expect(ledger.violations.get(violation)).toBeUndefined();
   });
 
-  test('each is finished, and none leaves a rejection', () => {
+  test('each is finished without an unhandled rejection', () => {
     expect(ledger.pending).toBe(0);
     expect(rejections).toEqual([]);
   });
 
   test.each(['expiring', 'revoked'] as const)(
-    'some are served before their token ends, others not: %s',
+    'some are served before their token ends, and others refused after it: %s',
     (kind) => {
       const { served, refused } = ledger.tally.total(kind);
       expect(served).toBeGreaterThan(0);
@@ -60,11 +60,14 @@ describe('of all concurrent calls', () => {
     },
   );
 
-  test.each(TRANSPORTS.flatMap(({ names }) => names))('there are enough of each kind: %s', (transport) => {
-    expect(ledger.tally.missing(transport, SECONDS)).toEqual([]);
-  });
+  test.each(TRANSPORTS.flatMap(({ names }) => names))(
+    'there are enough of each kind over %s',
+    (transport) => {
+      expect(ledger.tally.missing(transport, SECONDS)).toEqual([]);
+    },
+  );
 
-  test('there are 20 connections for each user, and none is left at the end', async () => {
+  test('there are 20 connections for each user, and none at the end', async () => {
     expect(done.connections).toBe(USERS * 20);
     await expect.poll(openSockets).toEqual([]);
   });

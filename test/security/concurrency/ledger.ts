@@ -9,13 +9,13 @@ import {
 import { type Outcome, Tally } from './tally.js';
 import type { Token } from './tokens.js';
 
-/** What a handler, guard or interceptor, or the client in its answer, can see of a token. */
+/** The claims by which a handler, guard, interceptor or client identifies a token. */
 export interface SeenClaims {
   readonly sub?: string | null;
   readonly jti?: string | null;
 }
 
-/** What must never happen. */
+/** The violations. */
 export type Violation =
   | 'claims of another call'
   | 'admitted without claims'
@@ -23,16 +23,16 @@ export type Violation =
   | 'refused but served'
   | 'refused without a reason'
   | 'served without its handler'
-  | 'another user at the request'
-  | 'no user at the request'
+  | 'another user on the request'
+  | 'no user on the request'
   | 'connection ended without a reason'
   | 'unexpected answer';
 
-/** So many finished calls are kept, for handlers that still run, and so many violations of each sort are described. */
+/** Limits on the finished calls that are kept, for handlers that still run, and on the described violations of each type. */
 const MAX_FINISHED = 20_000;
 const MAX_DESCRIBED = 5;
 
-/** Every call of the run: planned by its client, observed where it arrives, and finished by its client. */
+/** Records every call: planned and finished by its client, and observed in the app. */
 export class Ledger {
   readonly violations = new Map<Violation, { count: number; cases: string[] }>();
   readonly tally = new Tally();
@@ -50,7 +50,7 @@ export class Ledger {
     return call;
   }
 
-  /** Claims that somebody on the way of a call has seen: that alone says that the guard has admitted it. */
+  /** Records the claims that the app saw in a call, which proves that the guard has admitted it. */
   observe(id: string, place: string, claims: SeenClaims | null | undefined): void {
     this.observations += 1;
     const call = this.calls.get(id);
@@ -81,13 +81,13 @@ export class Ledger {
     if (!call || !expected) return;
     try {
       const user = read();
-      if (!user) this.report('no user at the request', describeCall(call, 'request', user));
+      if (!user) this.report('no user on the request', describeCall(call, 'request', user));
       else if (user.sub !== expected.sub) {
-        this.report('another user at the request', describeCall(call, 'request', user));
+        this.report('another user on the request', describeCall(call, 'request', user));
       }
     } catch (error) {
       if (!isShared)
-        this.report('no user at the request', `${describeCall(call, 'request', undefined)} ${String(error)}`);
+        this.report('no user on the request', `${describeCall(call, 'request', undefined)} ${String(error)}`);
     }
   }
 
@@ -107,7 +107,7 @@ export class Ledger {
     this.remember(call, outcome);
   }
 
-  /** A connection that was not closed by its client. */
+  /** Records the end of a connection that its client has not closed. */
   observeEnd(transport: string, session: Session): void {
     if (verdictOfSession(session) !== 'admitted') return;
     this.report('connection ended without a reason', `${transport} with ${namesOf(session.tokens)}`);
@@ -120,7 +120,7 @@ export class Ledger {
     if (entry.cases.length < MAX_DESCRIBED) entry.cases.push(description);
   }
 
-  /** Calls that nobody has finished. */
+  /** The number of unfinished calls. */
   get pending(): number {
     return this.calls.size - this.finished.size;
   }
@@ -128,14 +128,14 @@ export class Ledger {
   private remember({ id }: Call, outcome: Outcome): void {
     this.finished.set(id, outcome);
     if (this.finished.size <= MAX_FINISHED) return;
-    // Maps keep the order of insertion: the first is the oldest.
+    // A Map keeps the order of insertion: the first entry is the oldest.
     const [oldest] = this.finished.keys();
     this.finished.delete(oldest as string);
     this.calls.delete(oldest as string);
   }
 }
 
-/** Of this run: the apps, their handlers and the clients share one process. */
+/** The ledger of this run: apps, handlers and clients share one process. */
 export const ledger = new Ledger();
 
 function describeCall(call: Call, place: string, claims: SeenClaims | null | undefined): string {

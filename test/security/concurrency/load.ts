@@ -3,14 +3,14 @@ import { random, SECONDS, WORKERS } from './run.js';
 import type { User } from './tokens.js';
 import type { Callers, Connection, RunningTransport, TransportUnderLoad } from './transport.js';
 
-/** A burst that takes longer has lost an answer. */
+/** The longest duration of a burst: a longer one has lost an answer. */
 const BURST_TIMEOUT_MS = 30_000;
-/** How often a connection is closed before its next burst, and another opened in its place. */
+/** The probability that a connection is replaced before its next burst. */
 const CHURN = 0.2;
-/** A machine that is busy otherwise has this much more time to open all connections and to make enough calls. */
+/** Additional time for a busy machine to open all connections and to make enough calls. */
 const MAX_OVERTIME_MS = 60_000;
 
-/** The place of one connection of a user. */
+/** The slot for one connection of a user. */
 interface Place {
   readonly transport: RunningTransport;
   readonly names: readonly string[];
@@ -20,9 +20,9 @@ interface Place {
 }
 
 export interface Load {
-  /** How many connections were opened by the end, each at a place of its own. */
+  /** The number of slots with an open connection at the end. */
   connections: number;
-  /** How long its parts took, in seconds. */
+  /** The duration of each part, in seconds. */
   took: { start: number; calls: number; end: number };
 }
 
@@ -35,7 +35,7 @@ export async function load(
   signCallers: () => Promise<Callers>,
 ): Promise<Load> {
   const [running, start] = await timed(() => Promise.all(transports.map((transport) => transport.start())));
-  // Not before: some tokens end soon.
+  // Only now, because some tokens end soon.
   const callers = await signCallers();
   const places = callers.users.flatMap((user) =>
     transports.flatMap((one, index) => placesOf(user, one, running[index])),
@@ -63,7 +63,7 @@ async function keepBusy(places: Place[], callers: Callers): Promise<void> {
   const work = async () => {
     for (let place = nextPlace(); place; place = nextPlace()) {
       if (place.isBusy) await random.nap();
-      // After that, a new connection each time has the kinds of tokens that are still missing the sooner.
+      // From then on, new connections supply missing kinds of tokens faster.
       else await use(place, callers, Date.now() < deadline ? CHURN : 1);
     }
   };
@@ -79,7 +79,7 @@ function placesOf(
   return Array.from({ length: connectionsPerUser }, () => ({ transport, names, user, isBusy: false }));
 }
 
-/** One burst of calls, on a new connection where the last one has ended. */
+/** One burst of calls, on a new connection if the last one has ended. */
 async function use(place: Place, callers: Callers, churn: number): Promise<void> {
   place.isBusy = true;
   try {

@@ -1,8 +1,8 @@
-/** Numbers by a seed (mulberry32). A seed repeats the draws, not the order in which the network asks for them. */
+/** Seeded random numbers (mulberry32). A seed repeats the numbers, not the order in which calls use them. */
 export class Random {
   constructor(private state: number) {}
 
-  /** From 0 to below 1. */
+  /** A number from 0 to below 1. */
   next(): number {
     this.state = (this.state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(this.state ^ (this.state >>> 15), 1 | this.state);
@@ -22,7 +22,7 @@ export class Random {
     return items[this.below(items.length)] as Item;
   }
 
-  /** One of the names, each as often as its weight says. */
+  /** One of the names, by their weights. */
   weighted<Name extends string>(weights: Readonly<Record<Name, number>>): Name {
     const entries = Object.entries(weights) as [Name, number][];
     let left = this.next() * entries.reduce((sum, [, weight]) => sum + weight, 0);
@@ -30,14 +30,14 @@ export class Random {
     return (entries.at(-1) as [Name, number])[0];
   }
 
-  /** Gives way to other calls: for a microtask, a turn of the event loop, or some milliseconds. */
+  /** Yields to other calls: for a microtask, a turn of the event loop, or some milliseconds. */
   nap(): Promise<void> {
     const kind = this.next();
     if (kind < 0.2) return Promise.resolve();
     return kind < 0.4 ? new Promise((resolve) => setImmediate(resolve)) : this.wait(10);
   }
 
-  /** A nap, and now and then so long that tokens end and clients send more meanwhile. */
+  /** A short pause, and sometimes one in which tokens end and clients send more. */
   linger(milliseconds: number): Promise<void> {
     return this.chance(0.2) ? this.wait(milliseconds) : this.nap();
   }

@@ -1,13 +1,13 @@
 import { type Call, CALL_KINDS, type CallKind, kindOf } from './calls.js';
 
-/** `lost` with the end of its connection; `left out` like a GraphQL field below one that was refused. */
+/** `lost`: the connection ended. `left out`: for example a GraphQL field below a refused one. */
 const OUTCOMES = ['served', 'refused', 'lost', 'left out'] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
 type Counts = Record<Outcome, number>;
 const NONE: Readonly<Counts> = { served: 0, refused: 0, lost: 0, 'left out': 0 };
 
-/** How many calls there were, by transport, kind and outcome. */
+/** The number of calls by transport, kind and outcome. */
 export class Tally {
   private readonly rows = new Map<string, Map<CallKind, Counts>>();
 
@@ -20,7 +20,7 @@ export class Tally {
     counts[outcome] += 1;
   }
 
-  /** The kinds of which a transport, all its rows together, has had fewer calls than the minimum, left out ones aside. */
+  /** The kinds with fewer calls than the minimum on a transport, without those left out. */
   missing(transport: string, minimum: number): CallKind[] {
     const ofTransport = [...this.rows].filter(([row]) => row.split(',')[0] === transport);
     return CALL_KINDS.filter((kind) => {
@@ -30,7 +30,7 @@ export class Tally {
     });
   }
 
-  /** On all transports. */
+  /** The number of calls on all transports. */
   total(kind: CallKind): Counts {
     const sum = { ...NONE };
     for (const byKind of this.rows.values()) {

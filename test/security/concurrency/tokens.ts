@@ -21,17 +21,17 @@ export interface User {
   readonly tokens: readonly Token[];
 }
 
-/** How many tokens of each kind a user has. */
+/** The number of tokens of each kind per user. */
 const TOKENS: Record<TokenKind, number> = {
   good: 2,
   unscoped: 1,
-  // One ends every few seconds, while it is in use.
+  // One of them ends every few seconds, while in use.
   expiring: Math.max(4, Math.round(SECONDS / 5)),
   revocable: Math.max(2, Math.round(SECONDS / 10)),
   revoked: 1,
 };
 
-/** How often a call has a token of each kind. */
+/** The weight of each kind of token in calls. */
 const WEIGHTS: Record<TokenKind | 'missing', number> = {
   good: 45,
   unscoped: 12,
@@ -43,13 +43,13 @@ const WEIGHTS: Record<TokenKind | 'missing', number> = {
 
 const tokens = new Map<string, Token>();
 
-/** The answer to `isRevoked`, after a while or at once. */
+/** The result of `isRevoked`, synchronous or delayed. */
 export function isRevoked({ jti }: { jti?: string }): boolean | Promise<boolean> {
   const answer = () => (tokens.get(jti ?? '')?.revokedAt ?? Infinity) <= Date.now();
   return random.chance(0.2) ? answer() : random.linger(300).then(answer);
 }
 
-/** Signs the tokens of all users, a few at once, with times that are spread over the run. */
+/** Signs the tokens of all users, a few at once, with expiry times across the run. */
 export async function signTokens(jwt: KmsJwtService, prefix: string): Promise<User[]> {
   const users: User[] = [];
   for (let number = 0; number < USERS; number += 1) {
@@ -97,7 +97,7 @@ export function pickToken({ tokens: own }: User): Token | undefined {
   const wanted = random.weighted(WEIGHTS);
   if (wanted === 'missing') return undefined;
   const candidates = own.filter(({ kind }) => kind === wanted);
-  // The next to end more often than the others, and those that have ended less often.
+  // The next token to end is chosen more often than the others, and ended ones less often.
   const valid = candidates.filter((token) => validityOf(token, Date.now()) === 'admitted');
   if (valid.length === 0 || random.chance(0.3)) return random.pick(candidates);
   return random.chance(0.5)
@@ -105,14 +105,14 @@ export function pickToken({ tokens: own }: User): Token | undefined {
     : random.pick(valid);
 }
 
-/** A token that nothing ends before the end of the run. */
+/** A token that is valid until the end of the run. */
 export function goodToken({ tokens: own }: User): Token {
   return random.pick(own.filter(({ kind }) => kind === 'good'));
 }
 
 export type Verdict = 'admitted' | 'refused' | 'either';
 
-/** What becomes of a call with the token that was sent then, if nothing else is wrong with it, until now. */
+/** The outcome until now of an otherwise valid call with this token that was sent at that time. */
 export function validityOf(token: Token, sentAt: number): Verdict {
   const endsAt = endOf(token);
   if (sentAt >= endsAt) return 'refused';

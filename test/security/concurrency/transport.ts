@@ -2,7 +2,7 @@ import type { Route } from './calls.js';
 import { goodToken, pickToken, type Token, type User } from './tokens.js';
 import { random } from './run.js';
 
-/** The users of the app, and the services that the second instance knows. */
+/** The users of the app, and the services of the second instance. */
 export interface Callers {
   users: readonly User[];
   services: readonly User[];
@@ -10,9 +10,9 @@ export interface Callers {
 
 /** A transport under load: an app that listens, and clients that connect to it. */
 export interface TransportUnderLoad {
-  /** As its calls are counted. */
+  /** The names under which its calls are counted. */
   readonly names: readonly string[];
-  /** How many of the 20 connections of each user. */
+  /** Its share of the 20 connections of each user. */
   readonly connectionsPerUser: number;
   start(): Promise<RunningTransport>;
 }
@@ -24,12 +24,12 @@ export interface RunningTransport {
 
 export interface Connection {
   readonly isOpen: boolean;
-  /** Makes some calls at once, and waits until all of them are finished. */
+  /** Makes several concurrent calls, and waits until all are finished. */
   burst(): Promise<void>;
   close(): void | Promise<void>;
 }
 
-/** A service and a user, with the tokens of one request. */
+/** The tokens of one request: of a service and of a user. */
 export interface RequestTokens {
   user: Token | undefined;
   internal: Token | undefined;
@@ -39,7 +39,7 @@ export function pickTokens(user: User, { services }: Callers): RequestTokens {
   return { user: pickToken(user), internal: pickToken(random.pick(services)) };
 }
 
-/** Those of a request that a route looks at. */
+/** The tokens of a request that a route reads. */
 export function tokensFor(route: Route, { user, internal }: RequestTokens): Token[] {
   const token = route === 'internal' ? internal : user;
   return token ? [token] : [];
@@ -52,7 +52,7 @@ export function headersOf({ user, internal }: RequestTokens): Record<string, str
   };
 }
 
-/** Of a service that may end no connection. */
+/** A token of a service, which must not end a connection. */
 export function lastingTokens(user: Token | undefined, { services }: Callers): RequestTokens {
   return { user, internal: random.chance(0.8) ? goodToken(random.pick(services)) : undefined };
 }

@@ -16,7 +16,7 @@ import { callContextOf } from './call-context.js';
 import { ledger, type SeenClaims } from './ledger.js';
 import { random } from './run.js';
 
-/** An app's own guard, asked after the library's: before and after something that it waits for. */
+/** A guard of the app that runs after that of the library, and observes the call before and after a pause. */
 @Injectable()
 class WitnessGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -45,7 +45,7 @@ class WitnessInterceptor implements NestInterceptor {
   }
 }
 
-/** A pipe that takes its time, between the parameters of a handler and the handler itself. */
+/** A slow pipe, between the parameters of a handler and the handler itself. */
 @Injectable()
 export class SlowPipe implements PipeTransform {
   async transform(value: unknown): Promise<unknown> {
@@ -54,19 +54,19 @@ export class SlowPipe implements PipeTransform {
   }
 }
 
-/** Guards a handler, and observes its calls on the way to it and back. */
+/** Guards a handler, and observes its calls before and after it. */
 export function Witnessed(...guards: Type<CanActivate>[]) {
   return applyDecorators(UseGuards(...guards, WitnessGuard), UseInterceptors(WitnessInterceptor));
 }
 
-/** What every handler answers: whose claims it has. */
+/** The answer of every handler: whose claims it has. */
 export interface Answer {
   call: string;
   sub: string | null;
   jti: string | null;
 }
 
-/** The work of every handler. */
+/** The body of every handler. */
 export async function answer(
   call: string,
   claims: SeenClaims | undefined,

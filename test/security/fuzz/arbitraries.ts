@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 
 const anyCodeUnit = fc.nat(0xffff).map((unit) => String.fromCharCode(unit));
 
-/** Any string of JavaScript, lone surrogates included. */
+/** Any JavaScript string, including lone surrogates. */
 export const text = fc.oneof(
   fc.string(),
   fc.string({ unit: 'grapheme' }),
@@ -34,7 +34,7 @@ const memberName = fc
   .oneof(text, fc.constantFrom(...ODD_NAMES, ...NAMES_OF_PROTOTYPES))
   .filter((one) => one !== '__proto__');
 
-/** Every value that JSON can say, without the name `__proto__`. */
+/** Any JSON value, without the member name `__proto__`. */
 export const json = fc.letrec<{ value: unknown; leaf: unknown }>((tie) => ({
   leaf: fc.oneof(
     text,
@@ -52,7 +52,7 @@ export const json = fc.letrec<{ value: unknown; leaf: unknown }>((tie) => ({
   ),
 })).value;
 
-/** Everything that JavaScript can make a value of, but for what is alive: functions, promises, streams. */
+/** Any JavaScript value, except functions, promises and streams. */
 export const anything = fc.anything({
   withBigInt: true,
   withBoxedValues: true,
@@ -65,7 +65,7 @@ export const anything = fc.anything({
   withTypedArray: true,
 });
 
-/** Objects that defend themselves against being read, or never end. */
+/** Objects that throw when they are read, or that are cyclic or deeply nested. */
 export const defiant = fc.constantFrom<unknown>(
   told('{ get claim() { throw } }', Object.defineProperty({}, 'claim', { get: defend, enumerable: true })),
   new Proxy(told('a proxy', { claim: 1 }), {}),
@@ -82,7 +82,7 @@ export const defiant = fc.constantFrom<unknown>(
   ),
 );
 
-/** What fast-check prints for an object that it must not read. */
+/** The text that fast-check prints for an object that it must not read. */
 function told<Value extends object>(name: string, value: Value): Value {
   return Object.defineProperty(value, fc.toStringMethod, { value: () => name });
 }
@@ -94,10 +94,10 @@ function circle(): object {
 }
 
 function defend(): never {
-  throw new RangeError('It defends itself');
+  throw new RangeError('Reading it throws');
 }
 
-/** JSON documents that differ from a good one in a few places. */
+/** JSON documents that differ from a valid one in a few places. */
 export function disturbed(good: unknown, by: fc.Arbitrary<unknown> = json): fc.Arbitrary<unknown> {
   const change = fc.tuple(fc.nat(), fc.option(by, { nil: undefined, freq: 6 }));
   return fc
@@ -130,10 +130,10 @@ function isHolder(value: unknown): value is object {
   return Array.isArray(value) || Object.prototype.toString.call(value) === '[object Object]';
 }
 
-/** As deep as a token can be that is not too long. */
+/** The deepest nesting in a token of the maximum length. */
 const DEPTH = 5500;
 
-/** Spellings of a JSON text that readers may take for another, or for none. */
+/** Variants of a JSON text that readers may interpret differently, or refuse. */
 const RESPELLINGS: readonly ((json: string) => string)[] = [
   (good) => ` ${good}\n`,
   (good) => `\ufeff${good}`,
@@ -158,7 +158,7 @@ const RESPELLINGS: readonly ((json: string) => string)[] = [
   (good) => good.replace('{', `{"deep":${'['.repeat(DEPTH)}${']'.repeat(DEPTH)},`),
 ];
 
-/** The bytes of a JSON document: mostly well-formed ones, and spellings and bytes that are not. */
+/** The bytes of a JSON document: mostly well-formed, sometimes with invalid JSON or bytes. */
 export function spelled(document: fc.Arbitrary<unknown>): fc.Arbitrary<Buffer> {
   const good = document.map((value) => JSON.stringify(value));
   return fc.oneof(

@@ -1,10 +1,10 @@
 const TOKENS = /"(?:[^"\\]|\\.)*"|[{}[\]:,]/gs;
 
 /**
- * Whether an object somewhere in a JSON text has a member twice, or one named `__proto__` or by characters that have to
- * be escaped: readers differ in what they make of these.
+ * Whether an object in a JSON text has a duplicate member, one named `__proto__`, or one whose name JSON must escape:
+ * readers interpret these differently.
  *
- * @param json that JSON.parse takes
+ * @param json valid JSON
  */
 export function hasAmbiguousNames(json: string): boolean {
   const open: (Set<string> | undefined)[] = [];
@@ -25,7 +25,7 @@ export function hasAmbiguousNames(json: string): boolean {
   return false;
 }
 
-/** Without a lone surrogate. */
+/** A string without lone surrogates. */
 function isWellFormed(text: string): boolean {
   return Buffer.from(text).toString() === text;
 }

@@ -7,7 +7,7 @@ import { SMALL_ORDER_POINTS } from '../../support/small-order-points.js';
 
 type Jwk = Readonly<Record<string, unknown>>;
 
-/** `either` where a key is spelled in a way that readers may take for an error. */
+/** `either` if readers may refuse the encoding of a key. */
 export type Verdict = 'trust' | 'refuse' | 'either';
 
 const CURVES = {
@@ -16,13 +16,13 @@ const CURVES = {
   'P-521': { alg: 'ES512', length: 66, ...p521.Point.CURVE() },
   secp256k1: { alg: 'ES256K', length: 32, ...secp256k1.Point.CURVE() },
 } as const;
-/** Of public keys, in bytes (FIPS 204, table 2). */
+/** The length of public keys, in bytes (FIPS 204, table 2). */
 const ML_DSA_LENGTHS = { 'ML-DSA-44': 1312, 'ML-DSA-65': 1952, 'ML-DSA-87': 2592 } as const;
-/** Public keys by which anybody can sign. */
+/** Public keys with which anybody can forge signatures. */
 const SMALL_ORDER = new Set<string | undefined>(SMALL_ORDER_POINTS);
 const RSA_ALGORITHMS: readonly AlgorithmName[] = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'];
 
-/** Whether a public JWK may be trusted under its name for its one of these algorithms. */
+/** Whether a public JWK may be trusted under its kid for one of these algorithms. */
 export function verdictOnJwk(jwk: unknown, algorithms: readonly AlgorithmName[] = ['ES256']): Verdict {
   if (typeof jwk !== 'object' || jwk === null) return 'refuse';
   const { kid, use = 'sig', key_ops = ['verify'], alg } = jwk as Jwk;
@@ -76,7 +76,7 @@ function verdictOnBytes(encoded: unknown, length: number): Verdict {
   return isCanonical(encoded) ? 'trust' : 'either';
 }
 
-/** What makes two public keys the same one, however their members are spelled. */
+/** The identity of a public key, independent of the encoding of its members. */
 export function identityOf(key: unknown): string {
   const { kty, crv, x, y, n, e, alg, pub } = (key ?? {}) as Jwk;
   switch (kty) {

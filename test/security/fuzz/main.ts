@@ -1,5 +1,5 @@
-// Throws inputs at every entry point of the library for FUZZ_SECONDS, 600 by default; the arguments name the targets, all by
-// default. FUZZ_SEED repeats a run, and FUZZ_PATH besides goes to where one ended.
+// Fuzzes every entry point of the library for FUZZ_SECONDS, 600 by default; the arguments name the targets, all by default.
+// FUZZ_SEED repeats a run, and FUZZ_PATH with it goes to the failing input.
 import 'reflect-metadata';
 import { randomInt } from 'node:crypto';
 import { stringify } from 'fast-check';

@@ -1,15 +1,15 @@
 import * as fc from 'fast-check';
 import type { Target } from './target.js';
 
-/** In milliseconds: no input of a few kilobytes may take as long. */
+/** In milliseconds: no input of a few kilobytes may take this long. */
 const SLOW = 250;
-/** In milliseconds: what has no answer by then never will. */
+/** In milliseconds: a call without an answer by then counts as hanging. */
 const NEVER = 10_000;
 
 export interface Tally {
   inputs: number;
   verdicts: Map<string, number>;
-  /** Of one input, in milliseconds. */
+  /** The longest time for one input, in milliseconds. */
   slowest: number;
 }
 
@@ -18,7 +18,7 @@ export interface Run {
   details: fc.RunDetails<[unknown]>;
 }
 
-/** Throws inputs at a target until one finds something. */
+/** Fuzzes a target until an input fails. */
 export async function run(target: Target, parameters: fc.Parameters<[unknown]>): Promise<Run> {
   const tally: Tally = { inputs: 0, verdicts: new Map(), slowest: 0 };
   const property = fc.asyncProperty(target.inputs, async (input) => {
@@ -31,7 +31,7 @@ export async function run(target: Target, parameters: fc.Parameters<[unknown]>):
   return { tally, details };
 }
 
-/** A machine that does something else for a moment makes no input slow: what counts is the fastest of three times. */
+/** The fastest of three runs counts, because other load on the machine can slow down single runs. */
 async function judge(
   target: Target,
   input: unknown,

@@ -6,7 +6,7 @@ export interface Service {
   close: () => Promise<void>;
 }
 
-/** A service of this library in an app of its own; it logs nothing. */
+/** A service of this library in a separate app without logs. */
 export async function startService(options: KmsJwtModuleOptions): Promise<Service> {
   const app = await NestFactory.createApplicationContext(KmsJwtModule.forRoot(options), {
     logger: false,

@@ -4,21 +4,21 @@ import type { Arbitrary } from 'fast-check';
 export interface Target<Input = unknown> {
   readonly inputs: Arbitrary<Input>;
   /**
-   * @returns `accepted`, or the code of the error that refused
-   * @throws whatever, where the library did what it must not
+   * @returns `accepted`, or the code of the error
+   * @throws if the library violated its specification
    */
   judge(input: Input): Promise<string>;
   close(): Promise<void>;
 }
 
-/** What a call returned, or the error that it refused with. */
+/** The value that a call returned, or its error. */
 export type Outcome<Value> =
   | { readonly verdict: 'accepted'; readonly value: Value; readonly error?: undefined }
   | { readonly verdict: string; readonly value?: undefined; readonly error: Error };
 
 type ErrorKind = abstract new (...parameters: never[]) => Error & { readonly code: string };
 
-/** @throws Error for one of another kind */
+/** @throws Error if the call throws another kind of error */
 export async function outcomeOf<Value>(
   kind: ErrorKind,
   call: () => Value | Promise<Value>,
@@ -27,16 +27,16 @@ export async function outcomeOf<Value>(
     return { verdict: 'accepted', value: await call() };
   } catch (error) {
     if (error instanceof kind) return { verdict: error.code, error };
-    throw new Error(`It threw what is no ${kind.name}`, { cause: error });
+    throw new Error(`It threw an error that is not a ${kind.name}`, { cause: error });
   }
 }
 
-/** @throws Error where the library's answer is not the expected one */
+/** @throws Error unless the condition holds */
 export function must(holds: boolean, problem: string): void {
   if (!holds) throw new Error(problem);
 }
 
-/** Whether two values of JSON are the same, however deep: node:assert and JSON.stringify end with the stack. */
+/** Whether two JSON values are equal at any depth: node:assert and JSON.stringify would overflow the stack. */
 export function areSameJson(one: unknown, other: unknown): boolean {
   const pairs = [[one, other]];
   for (const [left, right] of pairs) {

@@ -4,14 +4,14 @@ import { p256 } from '@noble/curves/nist.js';
 import { AUDIENCE, ISSUER, keyNamed, type Keys, partsOf } from '../support.js';
 import { hasAmbiguousNames } from './json-names.js';
 
-/** The longest token that is read by default, in characters. */
+/** The default of maxTokenLength, in characters. */
 const MAX_LENGTH = 16_384;
-/** The last second that a Date can tell (ECMA-262, section 21.4.1.1). */
+/** The last second in the range of Date (ECMA-262, section 21.4.1.1). */
 const LAST_DATE = 8.64e12;
-/** RFC 4648, sections 3.5 and 5: no padding, and no set bits behind the last byte. */
+/** RFC 4648, sections 3.5 and 5: no padding, and no set bits after the last byte. */
 const CANONICAL = /^(?:[\w-]{4})*(?:[\w-][AQgw]|[\w-]{2}[AEIMQUYcgkosw048])?$/;
 
-/** Whether a token is to be accepted, told by other means than the library's: the signature by `@noble/curves`. */
+/** Whether a token must be accepted, by an independent implementation with `@noble/curves`. */
 export function isGood(token: unknown, keys: Keys): boolean {
   const contents = contentsOf(token);
   if (!contents) return false;
@@ -25,7 +25,7 @@ export function isGood(token: unknown, keys: Keys): boolean {
 
 type JsonObject = Record<string, unknown>;
 
-/** What a JWS in compact serialization says; undefined for all else. */
+/** The contents of a JWS in compact serialization; undefined for anything else. */
 export function contentsOf(token: unknown): { header: JsonObject; payload: JsonObject } | undefined {
   if (typeof token !== 'string' || token.length > MAX_LENGTH) return undefined;
   const parts = token.split('.');
@@ -83,7 +83,7 @@ function isSigned(token: string, publicKey: KeyObject | undefined): boolean {
   try {
     return p256.verify(bytes, digest, point, { prehash: false, lowS: false, format: 'compact' });
   } catch {
-    // An r or s that is out of range makes it throw.
+    // It throws if r or s is out of range.
     return false;
   }
 }

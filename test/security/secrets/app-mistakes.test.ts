@@ -3,8 +3,8 @@ import { expect, test } from 'vitest';
 import { newCanary } from './secrets.js';
 import { setUp } from './support.js';
 
-test('a payload that cannot be signed, and options that cannot be used', async () => {
-  const { jwt, secrets, login, thrownBy, eavesdropper } = await setUp({ messageType: 'RAW' });
+test('invalid payloads and options of sign are neither logged nor quoted in errors', async () => {
+  const { jwt, secrets, login, thrownBy, recorder } = await setUp({ messageType: 'RAW' });
   const secret = newCanary();
   secrets.add('the secret', secret);
   const throwing = () => {
@@ -52,11 +52,11 @@ test('a payload that cannot be signed, and options that cannot be used', async (
       code: 'options_invalid',
     });
   }
-  expect(secrets.foundIn(eavesdropper.heard)).toEqual([]);
+  expect(secrets.foundIn(recorder.recorded)).toEqual([]);
 });
 
-test('a ring store that quotes what it is given', async () => {
-  const { jwt, kms, claims, secrets, eavesdropper } = await setUp({
+test('an error of a ring store that quotes the ring leaks no token', async () => {
+  const { jwt, kms, claims, secrets, recorder } = await setUp({
     rotation: {
       store: {
         load: async () => undefined,
@@ -66,10 +66,10 @@ test('a ring store that quotes what it is given', async () => {
       },
     },
   });
-  jwt.events.subscribe((event) => eavesdropper.hear(event));
+  jwt.events.subscribe((event) => recorder.record(event));
   await jwt.sign(claims);
   kms.localKms.inject({ kind: 'error', name: 'DisabledException', operation: 'Sign' });
   await expect(jwt.sign(claims)).rejects.toThrow();
-  await expect.poll(() => [...eavesdropper.heard].join()).toContain('ring store failed');
-  expect(secrets.foundIn(eavesdropper.heard)).toEqual([]);
+  await expect.poll(() => [...recorder.recorded].join()).toContain('ring store failed');
+  expect(secrets.foundIn(recorder.recorded)).toEqual([]);
 });

@@ -15,31 +15,31 @@ import {
   type VerifyOptions,
 } from 'nestjs-kms-jwt';
 import { bearer, startApp, type TestApp } from '../../auth/support.js';
-import { Eavesdropper } from './eavesdropper.js';
+import { OutputRecorder } from './output-recorder.js';
 
-export interface OverheardApp extends TestApp {
-  eavesdropper: Eavesdropper;
-  /** Calls a protected route, and hears what it answers if that is a refusal. */
+export interface RecordedApp extends TestApp {
+  recorder: OutputRecorder;
+  /** Calls a protected route, and records the answer if it is a refusal. */
   call: (token: string, options?: CallOptions) => Promise<number>;
-  /** The same with the login, which signs what it is given. */
+  /** Calls the login route, which signs the given claims, and records a refusal. */
   login: (claims: object) => Promise<number>;
-  /** Hears what is thrown, and says what it is. */
+  /** Records and returns the thrown value. */
   thrownBy: (run: () => unknown) => Promise<unknown>;
 }
 
 export interface CallOptions {
   path?: string;
-  /** Where the token is put. Default: the header. */
+  /** The place of the token. Default: the header. */
   in?: 'header' | 'body';
-  /** What the guard asks of the token, over what the module asks. */
+  /** Options of the guard that override those of the module. */
   verify?: VerifyOptions;
 }
 
 const BODY_LIMIT = 16 * 1024 * 1024;
 
-/** An app with everything that it says heard: answers that refuse, log lines, and whatever is thrown. */
-export async function startOverheardApp(options: Partial<KmsJwtModuleOptions>): Promise<OverheardApp> {
-  const eavesdropper = new Eavesdropper();
+/** An app whose refusals, log lines and thrown values are recorded. */
+export async function startRecordedApp(options: Partial<KmsJwtModuleOptions>): Promise<RecordedApp> {
+  const recorder = new OutputRecorder();
   let asked: VerifyOptions | undefined;
 
   @Controller()
@@ -62,12 +62,12 @@ export async function startOverheardApp(options: Partial<KmsJwtModuleOptions>): 
     }
     protected override async handleError(error: KmsJwtError, context: ExecutionContext) {
       const thrown = await super.handleError(error, context);
-      eavesdropper.hear(thrown);
+      recorder.record(thrown);
       return thrown;
     }
   }
 
-  const { stream, logger } = eavesdropper;
+  const { stream, logger } = recorder;
   const adapter = new FastifyAdapter({ bodyLimit: BODY_LIMIT, logger: { level: 'trace', stream } });
   const app = await startApp({
     controllers: [AppController],
@@ -87,12 +87,12 @@ export async function startOverheardApp(options: Partial<KmsJwtModuleOptions>): 
       body: JSON.stringify(body),
     });
     if (response.ok) await response.text();
-    else await eavesdropper.hearAnswer(response);
+    else await recorder.recordResponse(response);
     return response.status;
   };
   return {
     ...app,
-    eavesdropper,
+    recorder,
     call(token, { path = '/orders', in: place = 'header', verify } = {}) {
       asked = verify;
       return place === 'body' ? post(path, { token }) : post(path, {}, bearer(token));
@@ -102,7 +102,7 @@ export async function startOverheardApp(options: Partial<KmsJwtModuleOptions>): 
       try {
         await run();
       } catch (error) {
-        eavesdropper.hear(error);
+        recorder.record(error);
         // Fastify's logger is pino.
         adapter.getInstance().log.error(error);
         return error;

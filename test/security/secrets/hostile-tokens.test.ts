@@ -4,18 +4,18 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { kmsJwtOver } from '../../transports/app-under-test.js';
 import { FAMILIES } from '../../transports/families.js';
 import { hostile } from '../corpus.js';
-import { type OverheardApp, startOverheardApp } from './app.js';
-import { Eavesdropper } from './eavesdropper.js';
+import { type RecordedApp, startRecordedApp } from './app.js';
+import { OutputRecorder } from './output-recorder.js';
 import { Secrets } from './secrets.js';
 import { AUDIENCE, type Case, ISSUER, jwksOf, type Keys, newKeys, optionsOf, signed } from '../support.js';
 import { newClaims, withoutExpected } from './support.js';
 
 const FITS_IN_HEADER = /^[\x21-\x7e]{1,8000}$/;
-/** In characters: JSON may spell each with six. */
+/** In characters: JSON may escape each with six. */
 const LONGEST_IN_BODY = 2 * 1024 * 1024;
 
-/** Verifies it, takes it apart, and calls the app with it if a request can carry it. */
-async function send(app: OverheardApp, one: Case, keys: Keys, secrets: Secrets) {
+/** Verifies and decodes the token, and calls the app with it if a request can carry it. */
+async function send(app: RecordedApp, one: Case, keys: Keys, secrets: Secrets) {
   const token = one.make(keys) as string;
   const verify = optionsOf(one, keys);
   if (typeof token === 'string') secrets.addToken(one.name, token);
@@ -28,28 +28,28 @@ async function send(app: OverheardApp, one: Case, keys: Keys, secrets: Secrets) 
     expect(await app.call(token, { in: place, verify }), one.name).toBe(401);
 }
 
-describe('a hostile token', () => {
+describe('no secret is logged or sent for a hostile token', () => {
   test.each(Object.entries(hostile))('with %s', async (_, cases) => {
     const claims = withoutExpected(newClaims());
     const keys: Keys = { ...newKeys(), claims };
-    const secrets = new Secrets().addToken('a good token', signed(keys));
-    const app = await startOverheardApp({
+    const secrets = new Secrets().addToken('a valid token', signed(keys));
+    const app = await startRecordedApp({
       rotation: { verificationKeys: jwksOf(keys).keys as JsonWebKey[] },
     });
 
     for (const one of cases) await send(app, one, keys, secrets);
-    expect(secrets.foundIn(app.eavesdropper.heard)).toEqual([]);
+    expect(secrets.foundIn(app.recorder.recorded)).toEqual([]);
   });
 });
 
-describe('a hostile token on each transport', () => {
+describe('no secret is sent for a hostile token on each transport', () => {
   const cases = Object.values(hostile).flatMap((group) => group.filter(({ options }) => !options));
   const sample = cases.filter((_, index) => index % 20 === 0);
 
-  test.each(FAMILIES)('of $name', async ({ endpoints, options }) => {
+  test.each(FAMILIES)(': $name', async ({ endpoints, options }) => {
     const keys: Keys = { ...newKeys(), claims: withoutExpected(newClaims()) };
-    const secrets = new Secrets().addToken('a good token', signed(keys));
-    const eavesdropper = new Eavesdropper();
+    const secrets = new Secrets().addToken('a valid token', signed(keys));
+    const recorder = new OutputRecorder();
     const endpoint = await endpoints[0]?.start(
       kmsJwtOver(new LocalKms({ keys: [{ alias: 'auth' }] }), {
         ...options,
@@ -63,9 +63,9 @@ describe('a hostile token on each transport', () => {
       const token = one.make(keys);
       if (typeof token !== 'string' || !FITS_IN_HEADER.test(token)) continue;
       secrets.addToken(one.name, token);
-      eavesdropper.hear(await endpoint?.call(token));
+      recorder.record(await endpoint?.call(token));
     }
-    expect(eavesdropper.heard.size).toBeGreaterThan(1);
-    expect(secrets.foundIn(eavesdropper.heard)).toEqual([]);
+    expect(recorder.recorded.size).toBeGreaterThan(1);
+    expect(secrets.foundIn(recorder.recorded)).toEqual([]);
   });
 });

@@ -6,7 +6,7 @@ import { LocalKms, type LocalKmsFault } from 'nestjs-kms-jwt/local';
 import { onTestFinished } from 'vitest';
 import { newCanary, type Secrets } from './secrets.js';
 
-export interface TappedKms {
+export interface RecordedKms {
   localKms: LocalKms;
   client: KMSClient;
 }
@@ -20,8 +20,8 @@ export const CARRIERS: Record<string, (localKms: LocalKms, config: KMSClientConf
   },
 };
 
-/** A KMS whose client's credentials are secrets, and all that is sent to `Sign` and all that it answers. */
-export async function tappedKms(secrets: Secrets, carrier = 'in process'): Promise<TappedKms> {
+/** A KMS for which the credentials of its client, the input of `Sign` and its output are secrets. */
+export async function recordedKms(secrets: Secrets, carrier = 'in process'): Promise<RecordedKms> {
   const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
   const credentials = {
     accessKeyId: 'AKIAEXAMPLE',
@@ -42,7 +42,7 @@ export async function tappedKms(secrets: Secrets, carrier = 'in process'): Promi
   return { localKms, client };
 }
 
-/** All that AWS could quote of a request, and more. */
+/** An error message that quotes all parts of a request, in several encodings. */
 export function quoteOf(signingInput: string): string {
   const payload = Buffer.from(signingInput.split('.')[1] ?? '', 'base64url').toString();
   const digest = createHash('sha256').update(signingInput).digest();
@@ -72,39 +72,39 @@ const EXCEPTIONS = [
   'ThrottlingException',
 ];
 
-/** Every way in which `Sign` can fail at once, named. */
+/** All faults with which `Sign` can fail at once, with their names. */
 export const FAULTS: readonly [string, LocalKmsFault][] = [
   ...EXCEPTIONS.map((name): [string, LocalKmsFault] => [name, { kind: 'error', name }]),
-  ['a failure inside', { kind: 'error', name: 'KMSInternalException', status: 500 }],
+  ['an internal failure', { kind: 'error', name: 'KMSInternalException', status: 500 }],
   ['a failure of a key store', { kind: 'error', name: 'KeyUnavailableException', status: 500 }],
   ['too many requests', { kind: 'error', name: 'TooManyRequestsException', status: 429 }],
   ['throttling', { kind: 'throttle' }],
-  ['a page of HTML', { kind: 'html' }],
-  ['a connection that is reset', { kind: 'drop' }],
+  ['an HTML page', { kind: 'html' }],
+  ['a reset connection', { kind: 'drop' }],
   ['a wrong signature', { kind: 'corruptSignature' }],
   ['a signature by another key', { kind: 'otherKey' }],
   ['no signature', { kind: 'omitSignature' }],
-  ['a signature that is no DER', { kind: 'signature', signature: new Uint8Array() }],
+  ['a signature that is not DER', { kind: 'signature', signature: new Uint8Array() }],
 ];
 
-/** The fault, in words that quote. */
+/** The fault with a message or signature that contains the quote. */
 export function quoting(fault: LocalKmsFault, quote: string): LocalKmsFault {
   if (fault.kind === 'error') return { ...fault, operation: 'Sign', message: quote };
   if (fault.kind === 'signature') return { ...fault, signature: Buffer.from(quote) };
   return { ...fault, operation: 'Sign' };
 }
 
-/** What may stand between a client and KMS, and answer a request with its own words. */
+/** Answers of intermediaries that contain parts of the request. */
 export const ECHOES: Record<string, (request: string) => string> = {
   'a page that begins with the message': (request) => {
     const { Message } = JSON.parse(request.slice(request.indexOf('\r\n\r\n'))) as { Message: string };
     return `HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\n\r\n${Message}`;
   },
-  'the request, which is no response': (request) => request,
+  'the request itself': (request) => request,
 };
 
-/** Has every `Sign` end at an echo. */
-export async function echoSign({ client }: TappedKms, echo: (request: string) => string): Promise<void> {
+/** Routes every `Sign` to a server that answers with the echo. */
+export async function echoSign({ client }: RecordedKms, echo: (request: string) => string): Promise<void> {
   const server = createServer((socket) => {
     let request = '';
     socket.setEncoding('utf8').on('data', (chunk: string) => {

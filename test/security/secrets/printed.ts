@@ -1,6 +1,6 @@
 import { inspect, type InspectOptions } from 'node:util';
 
-/** Every property that can be reached, whoever hides it. */
+/** Every reachable property, hidden ones included. */
 const EVERYTHING: InspectOptions = {
   depth: Infinity,
   showHidden: true,
@@ -10,7 +10,7 @@ const EVERYTHING: InspectOptions = {
   breakLength: Infinity,
 };
 
-/** What programs make of a value that they print, loggers and debuggers among them. */
+/** The texts with which programs such as loggers and debuggers print a value. */
 export function printed(value: unknown): string[] {
   if (typeof value === 'string') return [value];
   return [
@@ -29,7 +29,7 @@ function asJson(value: unknown): string {
   try {
     return JSON.stringify(value) ?? '';
   } catch {
-    // A circle.
+    // A cyclic value.
     return '';
   }
 }

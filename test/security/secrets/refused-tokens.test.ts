@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { newCanary } from './secrets.js';
 import { setUp } from './support.js';
 
-/** A schema that is told the claims as a text. */
+/** A schema that receives the claims as a string. */
 const schemaThat = (refuse: (claims: string) => { issues: { message: string; path?: string[] }[] }) => ({
   '~standard': {
     version: 1 as const,
@@ -13,20 +13,20 @@ const schemaThat = (refuse: (claims: string) => { issues: { message: string; pat
   },
 });
 
-describe('a token that is good, where what is asked of it is', () => {
+describe('no claim or expected value is logged or sent when a valid token is refused for', () => {
   test.each<[string, (expected: string) => VerifyOptions]>([
     ['another issuer', (issuer) => ({ issuer })],
-    ['another issuer, by expressions', (issuer) => ({ issuer: [issuer, new RegExp(issuer)] })],
+    ['another issuer, with expressions', (issuer) => ({ issuer: [issuer, new RegExp(issuer)] })],
     ['another audience', (audience) => ({ audience: [audience, 'nobody'] })],
     ['another subject', (subject) => ({ subject })],
     ['another id', (jwtid) => ({ jwtid })],
     ['another nonce', (nonce) => ({ nonce })],
-    ['an age', () => ({ maxAge: '1h' })],
-    ['a claim that is missing', () => ({ requiredClaims: ['exp'] })],
+    ['maxAge', () => ({ maxAge: '1h' })],
+    ['a missing claim', () => ({ requiredClaims: ['exp'] })],
     ['another type', (typ) => ({ typ })],
-    ['a schema of zod', (sub) => ({ schema: z.object({ sub: z.literal(sub) }) })],
+    ['a Zod schema', (sub) => ({ schema: z.object({ sub: z.literal(sub) }) })],
     [
-      'a schema that quotes',
+      'a schema whose issues quote the claims',
       () => ({ schema: schemaThat((message) => ({ issues: [{ message, path: ['account', 'emails'] }] })) }),
     ],
     [
@@ -38,48 +38,48 @@ describe('a token that is good, where what is asked of it is', () => {
       }),
     ],
   ])('%s', async (_, expecting) => {
-    const { jwt, token, secrets, call, thrownBy, eavesdropper } = await setUp();
+    const { jwt, token, secrets, call, thrownBy, recorder } = await setUp();
     const expected = newCanary();
-    secrets.add('what is expected', expected);
+    secrets.add('the expected value', expected);
     const verify = expecting(expected);
 
     expect(await thrownBy(() => jwt.verify(token, verify))).toBeInstanceOf(TokenError);
     expect(await call(token, { verify })).toBe(401);
-    expect(secrets.foundIn(eavesdropper.heard)).toEqual([]);
+    expect(secrets.foundIn(recorder.recorded)).toEqual([]);
   });
 
-  test('another scope', async () => {
-    const { token, secrets, call, eavesdropper } = await setUp();
+  test('a missing scope', async () => {
+    const { token, secrets, call, recorder } = await setUp();
     expect(await call(token, { path: '/scoped' })).toBe(403);
-    expect(secrets.foundIn(eavesdropper.heard)).toEqual([]);
+    expect(secrets.foundIn(recorder.recorded)).toEqual([]);
   });
 
-  test('fit for a schema that cannot tell', async () => {
-    const { jwt, token, secrets, call, thrownBy, eavesdropper } = await setUp();
+  test('a failing schema', async () => {
+    const { jwt, token, secrets, call, thrownBy, recorder } = await setUp();
     const schema = schemaThat((claims) => Promise.reject(new Error(`SELECT ${claims}`)) as never);
     const verify = { schema };
     expect(await thrownBy(() => jwt.verify(token, verify))).toMatchObject({ code: 'schema_unavailable' });
     expect(await call(token, { verify })).toBe(503);
-    expect(secrets.foundIn(eavesdropper.heard)).toEqual([]);
+    expect(secrets.foundIn(recorder.recorded)).toEqual([]);
   });
 
-  test('not to be revoked, which cannot be told', async () => {
+  test('a failing isRevoked', async () => {
     const errors = [
       ({ jti }: { jti?: string }) => new Error(`MOVED ${jti}`),
       ({ jti }: { jti?: string }) =>
-        Object.assign(new Error('away'), { command: { args: [`revoked:${jti}`] } }),
-      ({ jti }: { jti?: string }) => new Error('away', { cause: new Error(`GET revoked:${jti}`) }),
+        Object.assign(new Error('unavailable'), { command: { args: [`revoked:${jti}`] } }),
+      ({ jti }: { jti?: string }) => new Error('unavailable', { cause: new Error(`GET revoked:${jti}`) }),
       (claims: object) => JSON.stringify(claims),
     ];
     for (const errorOf of errors) {
-      const { jwt, token, secrets, call, thrownBy, eavesdropper } = await setUp({
+      const { jwt, token, secrets, call, thrownBy, recorder } = await setUp({
         isRevoked: (claims) => {
           throw errorOf(claims);
         },
       });
       expect(await thrownBy(() => jwt.verify(token))).toMatchObject({ code: 'revocation_unavailable' });
       expect(await call(token)).toBe(503);
-      expect(secrets.foundIn(eavesdropper.heard)).toEqual([]);
+      expect(secrets.foundIn(recorder.recorded)).toEqual([]);
     }
   });
 });

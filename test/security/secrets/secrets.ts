@@ -1,26 +1,26 @@
 import { createHash, randomBytes, randomInt } from 'node:crypto';
 
-/** How much of a secret has to be there to be found, in bytes or characters. */
+/** The length of a piece of a secret that is searched for, in bytes or characters. */
 const PIECE = 8;
-/** Shorter ones are words, such as `root`. */
+/** Shorter strings are ordinary words, such as `root`. */
 const SHORTEST = 12;
 
-/** A text that stands nowhere by chance. */
+/** A string that occurs nowhere by chance. */
 export function newCanary(): string {
   return Array.from(randomBytes(24), (byte) => 'abcdefghijklmnopqrstuvwxyz'[byte % 26]).join('');
 }
 
-/** A number that stands nowhere by chance: no time has as many digits. */
+/** A number that occurs nowhere by chance: no time has as many digits. */
 export function newNumber(): number {
   return randomInt(10 ** 14, 2 ** 48 - 1);
 }
 
 /**
- * What must be printed nowhere. Of each secret its beginning, middle and end are looked for, as whoever quotes may cut;
- * in plain text, and as programs print bytes.
+ * Secrets that must not be printed. The search is for the beginning, middle and end of each, because a quote may be cut off,
+ * in plain text and in the formats in which programs print bytes.
  */
 export class Secrets {
-  /** What is looked for, by its first characters, with the name of its secret. */
+  /** The pieces to search for by their first characters, with the names of their secrets. */
   private readonly wanted = new Map<string, Map<string, string>>();
   private readonly known = new Set<string>();
 
@@ -38,13 +38,13 @@ export class Secrets {
     return this;
   }
 
-  /** Words, whose parts may stand anywhere. */
+  /** Adds words that are searched for only as a whole, because their parts may occur anywhere. */
   addWords(name: string, words: string): this {
     if (words.length >= SHORTEST) this.want(name, withoutSpace(words));
     return this;
   }
 
-  /** A token, each of its parts, the texts and long numbers in its claims, and the digest of what its signature covers. */
+  /** Adds a token: each of its parts, the strings and long numbers in its claims, and the digest of its signing input. */
   addToken(name: string, token: string): this {
     const [header = '', payload = '', signature = ''] = token.split('.');
     for (const claim of textsIn(payload)) this.addWords(`a claim of ${name}`, claim);
@@ -56,7 +56,7 @@ export class Secrets {
       .add(`digest of ${name}`, createHash('sha256').update(`${header}.${payload}`).digest());
   }
 
-  /** What of all this stands in the texts, and where. */
+  /** The secrets found in the texts, with the context. */
   foundIn(texts: Iterable<string>): string[] {
     const found = new Map<string, string>();
     for (const text of texts) {
@@ -92,13 +92,13 @@ function spellings(bytes: Buffer): string[] {
   ];
 }
 
-/** As JSON and debuggers print bytes. */
+/** Bytes as JSON and debuggers print them. */
 function asBytes(bytes: Buffer): string[] {
   const hex = bytes.toString('hex');
   return [hex, hex.toUpperCase(), bytes.join(',')];
 }
 
-/** As it is encoded behind any number of bytes; characters that tell of neighbours are left out. */
+/** The base64 of the bytes at any offset, without the characters that depend on neighboring bytes. */
 function encodings(bytes: Buffer, encoding: 'base64' | 'base64url'): string[] {
   return [0, 1, 2].map((before) => {
     const encoded = Buffer.concat([Buffer.alloc(before), bytes]).toString(encoding);
@@ -107,7 +107,7 @@ function encodings(bytes: Buffer, encoding: 'base64' | 'base64url'): string[] {
   });
 }
 
-// Lists of bytes are broken into lines.
+// Arrays of bytes are printed in several lines.
 function withoutSpace(text: string): string {
   return text.replace(/\s+/g, '');
 }
@@ -120,7 +120,7 @@ function textsIn(payload: string): string[] {
       return value;
     });
   } catch {
-    // Then it has no claims.
+    // Such a payload has no claims.
   }
   return texts;
 }

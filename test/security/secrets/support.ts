@@ -1,8 +1,8 @@
-import { startOverheardApp } from './app.js';
-import { tappedKms } from './kms.js';
+import { startRecordedApp } from './app.js';
+import { recordedKms } from './kms.js';
 import { newCanary, newNumber, Secrets } from './secrets.js';
 
-/** Claims whose every text is a secret, and one number. Their time is given, so that they make the same signing input again. */
+/** Claims whose strings, and one number, are secrets. Their times are fixed, so that the signing input can be repeated. */
 export const newClaims = () => ({
   iss: newCanary(),
   aud: [newCanary()],
@@ -15,11 +15,11 @@ export const newClaims = () => ({
   iat: 1_700_000_000,
 });
 
-/** An app, claims, and a token that it signed with them. */
-export async function setUp(options: Parameters<typeof startOverheardApp>[0] = {}, carrier?: string) {
+/** An app, claims, and a token of the app with these claims. */
+export async function setUp(options: Parameters<typeof startRecordedApp>[0] = {}, carrier?: string) {
   const secrets = new Secrets();
-  const kms = await tappedKms(secrets, carrier);
-  const app = await startOverheardApp({ client: kms.client, ...options });
+  const kms = await recordedKms(secrets, carrier);
+  const app = await startRecordedApp({ client: kms.client, ...options });
   const claims = newClaims();
   const token = await app.jwt.sign(claims);
   secrets.addToken('the token', token);
@@ -27,7 +27,7 @@ export async function setUp(options: Parameters<typeof startOverheardApp>[0] = {
   return { ...app, kms, secrets, claims, token, signingInput };
 }
 
-/** Without what the corpus has expectations of. */
+/** The claims without those that the corpus checks. */
 export function withoutExpected({ sub, jti, scope, account, account_number }: ReturnType<typeof newClaims>) {
   return { sub, jti, scope, account, account_number };
 }

@@ -3,11 +3,11 @@ import { type AlgorithmCase, bytesOf, changedSignature, integerOf } from '../../
 
 interface Curve {
   readonly hash: string;
-  /** Of r, and of s, in bytes. */
+  /** The length of r, and of s, in bytes. */
   readonly length: number;
-  /** Of the base point (SEC 2, section 2). */
+  /** The order of the base point (SEC 2, section 2). */
   readonly order: bigint;
-  /** Another curve, whose signatures are as long, or nearly. */
+  /** Another curve with signatures of the same or nearly the same length. */
   readonly sibling: string;
 }
 
@@ -45,12 +45,12 @@ export type EcdsaName = keyof typeof CURVES;
 const LENGTH = 'RFC 7518, section 3.4 (MUST be 2 × the length of n); RFC 8812, section 3.2';
 const RANGE = 'FIPS 186-5, section 6.4.2 (r and s in [1, n-1]); CVE-2022-21449';
 
-/** R and S of a signature, each as long as the order. */
+/** R and S of a signature, each with the length of the order. */
 function halves(good: Buffer): [r: Buffer, s: Buffer] {
   return [good.subarray(0, good.length / 2), good.subarray(good.length / 2)];
 }
 
-/** (r, n - s), which ECDSA accepts beside (r, s). */
+/** (r, n - s), which ECDSA also accepts. */
 export function twin(good: Buffer, alg: EcdsaName): Buffer {
   const [r, s] = halves(good);
   return Buffer.concat([r, bytesOf(CURVES[alg].order - integerOf(s), s.length)]);
@@ -75,7 +75,7 @@ function encodings(alg: EcdsaName): AlgorithmCase[] {
     changedSignature('of R, S and the recovery id', LENGTH, (good) =>
       Buffer.concat([good, Buffer.from([1])]),
     ),
-    changedSignature('with S in front of R', LENGTH, (good) => Buffer.concat(halves(good).toReversed())),
+    changedSignature('with S before R', LENGTH, (good) => Buffer.concat(halves(good).toReversed())),
     changedSignature('with R and S in little endian', LENGTH, (good) =>
       Buffer.concat(halves(good).map((integer) => integer.toReversed())),
     ),
@@ -107,23 +107,23 @@ function ranges(alg: EcdsaName): AlgorithmCase[] {
   };
   const inPlaceOf = (place: 0 | 1) =>
     Object.entries(values).map(([name, value]) =>
-      changedSignature(`with ${name} for ${'RS'[place]}`, RANGE, (good) =>
+      changedSignature(`with ${name} as ${'RS'[place]}`, RANGE, (good) =>
         Buffer.concat(halves(good).with(place, bytesOf(value, length))),
       ),
     );
   const both = Object.entries(values).map(([name, value]) =>
-    changedSignature(`with ${name} for R and S`, RANGE, () =>
+    changedSignature(`with ${name} as R and S`, RANGE, () =>
       Buffer.concat([bytesOf(value, length), bytesOf(value, length)]),
     ),
   );
-  // Only P-521 has room for every integer plus n.
+  // Only in P-521 does every integer plus n fit into the length.
   const beyond = [0, 1].map((place) =>
     changedSignature(`with ${'RS'[place]} plus n, or all ones if there is no room`, RANGE, (good) => {
       const sum = integerOf(halves(good)[place] ?? good) + order;
       return Buffer.concat(halves(good).with(place, bytesOf(sum > highest ? highest : sum, length)));
     }),
   );
-  const negated = changedSignature('with n - R for R', RANGE, (good) =>
+  const negated = changedSignature('with n - R as R', RANGE, (good) =>
     Buffer.concat(halves(good).with(0, bytesOf(order - integerOf(halves(good)[0]), length))),
   );
   return [...inPlaceOf(0), ...inPlaceOf(1), ...both, ...beyond, negated];

@@ -24,11 +24,11 @@ function withScalar(name: string, change: (value: bigint) => bigint): AlgorithmC
 }
 
 const scalars: AlgorithmCase[] = [
-  ...[1n, 2n, 8n, 14n].map((times) => withScalar(`with S + ${times} L for S`, (value) => value + times * L)),
-  withScalar('with 0 for S', () => 0n),
-  withScalar('with 1 for S', () => 1n),
-  withScalar('with L for S', () => L),
-  withScalar('with L - S for S', (value) => L - value),
+  ...[1n, 2n, 8n, 14n].map((times) => withScalar(`with S + ${times} L as S`, (value) => value + times * L)),
+  withScalar('with S = 0', () => 0n),
+  withScalar('with S = 1', () => 1n),
+  withScalar('with S = L', () => L),
+  withScalar('with L - S as S', (value) => L - value),
   ...[253, 254, 255].map((bit) =>
     withScalar(`with bit ${bit} of S set`, (value) => value | (1n << BigInt(bit))),
   ),
@@ -36,10 +36,10 @@ const scalars: AlgorithmCase[] = [
 
 const points: AlgorithmCase[] = [
   ...SMALL_ORDER_POINTS.flatMap((encoded) => [
-    changedSignature(`with the point ${encoded} of small order for R`, SMALL_ORDER, (good) =>
+    changedSignature(`with the point ${encoded} of small order as R`, SMALL_ORDER, (good) =>
       Buffer.concat([Buffer.from(encoded, 'hex'), scalar(good)]),
     ),
-    changedSignature(`with the point ${encoded} of small order for R, and 0 for S`, SMALL_ORDER, () =>
+    changedSignature(`with the point ${encoded} of small order as R, and S = 0`, SMALL_ORDER, () =>
       Buffer.concat([Buffer.from(encoded, 'hex'), Buffer.alloc(32)]),
     ),
   ]),
@@ -48,10 +48,10 @@ const points: AlgorithmCase[] = [
     changed[31] = (changed[31] ?? 0) ^ 0x80;
     return changed;
   }),
-  changedSignature('with S in front of R', 'RFC 8032, section 5.1.6', (good) =>
+  changedSignature('with S before R', 'RFC 8032, section 5.1.6', (good) =>
     Buffer.concat([scalar(good), point(good)]),
   ),
-  changedSignature('with the public key for R', 'RFC 8032, section 5.1.7', (good, _, { trusted }) =>
+  changedSignature('with the public key as R', 'RFC 8032, section 5.1.7', (good, _, { trusted }) =>
     Buffer.concat([Buffer.from(trusted.jwk['x'] as string, 'base64url'), scalar(good)]),
   ),
 ];
@@ -76,7 +76,7 @@ const variants: AlgorithmCase[] = [
     sign(undefined, input, generateKeyPairSync('ed448').privateKey).subarray(0, 64),
   ),
   ...['ED25519', 'ed25519', 'eddsa', 'EDDSA', 'EdDsa', 'Ed25519ctx'].map((alg): AlgorithmCase => ({
-    name: `that is good, under alg ${alg} exactly`,
+    name: `that is valid, under alg ${alg} exactly`,
     source: 'RFC 7515, section 4.1.1 (case-sensitive); RFC 9864, section 2.2',
     make: (keys) => tokenFor(keys, { alg }),
   })),

@@ -21,17 +21,17 @@ const lengths: AlgorithmCase[] = [
   changedSignature('of half its length', STEP_8, (good) => good.subarray(0, good.length / 2)),
   changedSignature('without its last byte', STEP_8, (good) => good.subarray(0, -1)),
   changedSignature('without its first byte', STEP_8, (good) => good.subarray(1)),
-  changedSignature('with a zero behind', STEP_8, (good) => Buffer.concat([good, Buffer.alloc(1)])),
-  changedSignature('with a zero in front', STEP_8, (good) => Buffer.concat([Buffer.alloc(1), good])),
+  changedSignature('with a trailing zero byte', STEP_8, (good) => Buffer.concat([good, Buffer.alloc(1)])),
+  changedSignature('with a leading zero byte', STEP_8, (good) => Buffer.concat([Buffer.alloc(1), good])),
   changedSignature('twice', STEP_8, (good) => Buffer.concat([good, good])),
   changedSignature('in hex', STEP_8, (good) => Buffer.from(good.toString('hex'))),
   changedSignature('in base64', STEP_8, (good) => Buffer.from(good.toString('base64'))),
 ];
 
 const contents: AlgorithmCase[] = [
-  changedSignature('of zeros alone', STEP_8, (good) => Buffer.alloc(good.length)),
-  changedSignature('of ones alone', STEP_8, (good) => Buffer.alloc(good.length, 0xff)),
-  changedSignature('with its bytes backwards', STEP_8, (good) => good.toReversed()),
+  changedSignature('of all zeros', STEP_8, (good) => Buffer.alloc(good.length)),
+  changedSignature('of all ones', STEP_8, (good) => Buffer.alloc(good.length, 0xff)),
+  changedSignature('with its bytes reversed', STEP_8, (good) => good.toReversed()),
   changedSignature('with its halves swapped', STEP_8, (good) =>
     Buffer.concat([good.subarray(good.length / 2), good.subarray(0, good.length / 2)]),
   ),
@@ -80,13 +80,13 @@ const contents: AlgorithmCase[] = [
   },
 ];
 
-/** Names that differ from each algorithm's own, and those that are only like it. */
+/** Names that resemble the name of an algorithm. */
 const NO_NAMES = ['none', 'HS256', 'HS512', 'RSA1_5', 'RSA-OAEP', 'ECDH-ES', 'Ed448', 'Ed25519ph', 'ES256R'];
 const LIKE_ITS_NAME: Record<string, (alg: string) => unknown> = {
   'in lower case': (alg) => alg.toLowerCase(),
-  'with a space behind': (alg) => `${alg} `,
-  'with a space in front': (alg) => ` ${alg}`,
-  'with a NUL behind': (alg) => `${alg}\u0000`,
+  'with a trailing space': (alg) => `${alg} `,
+  'with a leading space': (alg) => ` ${alg}`,
+  'with a trailing NUL': (alg) => `${alg}\u0000`,
   'without its last character': (alg) => alg.slice(0, -1),
   'with one more character': (alg) => `${alg}0`,
   'with another hyphen': (alg) => `${alg}\u2010`,
@@ -96,17 +96,17 @@ const LIKE_ITS_NAME: Record<string, (alg: string) => unknown> = {
 
 const names: AlgorithmCase[] = [
   ...NO_NAMES.map((alg): AlgorithmCase => ({
-    name: `that is good, under alg ${alg}`,
+    name: `that is valid, under alg ${alg}`,
     source: CONFUSION,
     make: (keys) => tokenFor(keys, { alg }),
   })),
   ...Object.entries(LIKE_ITS_NAME).map(([how, respell]): AlgorithmCase => ({
-    name: `that is good, under its own alg ${how}`,
+    name: `that is valid, under its own alg ${how}`,
     source: 'RFC 7515, section 4.1.1 (a case-sensitive string)',
     make: (keys) => tokenFor(keys, { alg: respell(keys.alg) }),
   })),
   {
-    name: 'that is good, without alg',
+    name: 'that is valid, without alg',
     source: 'RFC 7515, section 4.1.1 (MUST be present)',
     make: (keys) => tokenFor(keys, { alg: undefined }),
   },
@@ -119,41 +119,41 @@ const names: AlgorithmCase[] = [
 
 const foreignKeys = new Map<AlgorithmName, ForeignKey>();
 
-/** A key of the attacker, made once. */
+/** A key of the attacker, generated once. */
 function foreignKey(alg: AlgorithmName): ForeignKey {
   const key = foreignKeys.get(alg) ?? ROWS[alg].newKey();
   foreignKeys.set(alg, key);
   return key;
 }
 
-/** The cases of the other algorithms, each by a key of its own kind. */
+/** The cases of the other algorithms, each with a key for that algorithm. */
 function confusions(own: AlgorithmName): AlgorithmCase[] {
   return NAMES.filter((alg) => alg !== own).flatMap((alg): AlgorithmCase[] => [
     {
-      name: `that is good, under alg ${alg}`,
+      name: `that is valid, under alg ${alg}`,
       source: CONFUSION,
       make: (keys) => tokenFor(keys, { alg }),
     },
     {
-      name: `of ${alg} by a key of that kind`,
+      name: `of ${alg} with a key of that kind`,
       source: CONFUSION,
       make: (keys) => sealedBy(inputFor(keys, { alg }), foreignKey(alg).sign),
     },
     {
-      name: `of ${alg} by a key of that kind, under the right alg`,
+      name: `of ${alg} with a key of that kind, under the right alg`,
       source: CONFUSION,
       make: (keys) => sealedBy(inputFor(keys), foreignKey(alg).sign),
     },
   ]);
 }
 
-/** What an application may have of a public key, and so hand to a verifier that takes it for a secret. */
+/** Forms of a public key that an application may pass to a verifier, which could use them as an HMAC secret. */
 const SECRETS: Record<string, (keys: AlgorithmKeys) => string | Buffer> = {
   'PEM, or its bytes': ({ trusted: { jwk } }) => pemOf(jwk) ?? rawKey(jwk),
   'PEM without its last newline, or its bytes in base64': ({ trusted: { jwk } }) =>
     pemOf(jwk)?.trimEnd() ?? rawKey(jwk).toString('base64'),
-  'JWK, as JSON': ({ trusted: { jwk } }) => JSON.stringify(jwk),
-  'JWK, as JSON with kid, alg and use': ({ alg, trusted: { jwk, kid } }) =>
+  'the JWK as JSON': ({ trusted: { jwk } }) => JSON.stringify(jwk),
+  'the JWK as JSON with kid, alg and use': ({ alg, trusted: { jwk, kid } }) =>
     JSON.stringify({ ...jwk, kid, alg, use: 'sig' }),
   'number or point, in base64url': ({ trusted: { jwk } }) => rawKey(jwk).toString('base64url'),
   'number or point': ({ trusted: { jwk } }) => rawKey(jwk),
@@ -164,7 +164,7 @@ function rawKey({ n, x, pub }: Record<string, unknown>): Buffer {
   return Buffer.from((n ?? x ?? pub) as string, 'base64url');
 }
 
-/** Undefined for ML-DSA, which `node:crypto` does not have everywhere. */
+/** Undefined for ML-DSA, which some versions of `node:crypto` lack. */
 function pemOf(jwk: Record<string, unknown>): string | undefined {
   if (jwk['kty'] === 'AKP') return undefined;
   const key = createPublicKey({ key: jwk as never, format: 'jwk' });
@@ -187,7 +187,7 @@ const hmacs: AlgorithmCase[] = Object.entries(SECRETS).flatMap(([form, secretOf]
   ),
 ]);
 
-/** Signatures that no verifier of this algorithm must accept. */
+/** Signatures that a verifier of this algorithm must refuse. */
 export function everyAlgorithm(alg: AlgorithmName): readonly AlgorithmCase[] {
   return [...lengths, ...contents, ...names, ...confusions(alg), ...hmacs];
 }

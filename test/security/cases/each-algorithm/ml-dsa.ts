@@ -4,11 +4,11 @@ import { type AlgorithmCase, changedSignature } from '../../algorithm-keys.js';
 
 interface ParameterSet {
   readonly scheme: typeof ml_dsa44;
-  /** Of the commitment hash c̃, in bytes (FIPS 204, table 1: λ/4). */
+  /** The length of the commitment hash c̃, in bytes (FIPS 204, table 1: λ/4). */
   readonly hashLength: number;
-  /** Of the hint, in bytes: ω + k. */
+  /** The length of the hint, in bytes: ω + k. */
   readonly hintLength: number;
-  /** Of the hint's positions, in bytes. */
+  /** The length of the hint's positions, in bytes. */
   readonly omega: number;
 }
 
@@ -60,7 +60,7 @@ function variants(alg: MlDsaName): AlgorithmCase[] {
         { externalMu: true },
       ),
     ),
-    changedSignature('of the μ, as if it were the token', PURE, (_, input, { trusted }) =>
+    changedSignature('of μ instead of the token', PURE, (_, input, { trusted }) =>
       trusted.sign(createHash('shake256', { outputLength: 64 }).update(input).digest()),
     ),
   ];
@@ -75,15 +75,15 @@ function malformed(alg: MlDsaName): AlgorithmCase[] {
   const withHint = (good: Buffer, hint: Buffer) => inPart(good, good.length - hintLength, hint);
 
   return [
-    changedSignature('with zeros for c̃', DECODING, (good) => inPart(good, 0, Buffer.alloc(hashLength))),
-    changedSignature('with zeros for z', DECODING, (good) =>
+    changedSignature('with zeros as c̃', DECODING, (good) => inPart(good, 0, Buffer.alloc(hashLength))),
+    changedSignature('with zeros as z', DECODING, (good) =>
       inPart(good, hashLength, Buffer.alloc(good.length - hashLength - hintLength)),
     ),
     changedSignature('with a z that is out of range', 'FIPS 204, algorithm 8, line 13', (good) =>
       inPart(good, hashLength, Buffer.alloc(good.length - hashLength - hintLength, 0xff)),
     ),
     changedSignature('without a hint', DECODING, (good) => withHint(good, Buffer.alloc(hintLength))),
-    changedSignature('with a hint of ones alone', DECODING, (good) =>
+    changedSignature('with a hint of all ones', DECODING, (good) =>
       withHint(good, Buffer.alloc(hintLength, 0xff)),
     ),
     changedSignature('with a hint of more positions than ω', DECODING, (good) => {
@@ -96,15 +96,15 @@ function malformed(alg: MlDsaName): AlgorithmCase[] {
       hint[omega] = (hint[omega + 1] ?? 0) + 1;
       return withHint(good, hint);
     }),
-    changedSignature('with a hint whose first two positions changed places', DECODING, (good) => {
+    changedSignature('with a hint whose first two positions are swapped', DECODING, (good) => {
       const hint = Buffer.from(hintOf(good));
       [hint[0], hint[1]] = [hint[1] ?? 0, hint[0] ?? 0];
       return withHint(good, hint);
     }),
-    changedSignature('with a position behind the hint that is not zero', DECODING, (good) => {
+    changedSignature('with a non-zero position after the hint', DECODING, (good) => {
       const hint = Buffer.from(hintOf(good));
       const used = hint[hintLength - 1] ?? 0;
-      // All places may be in use; then there is one too many.
+      // If all positions are in use, one is too many.
       if (used < omega) hint[used] = 1;
       else hint[hintLength - 1] = omega + 1;
       return withHint(good, hint);
@@ -112,7 +112,7 @@ function malformed(alg: MlDsaName): AlgorithmCase[] {
   ];
 }
 
-/** Signatures of the other parameter sets, in the length of this one. */
+/** Signatures of the other parameter sets, with the length of this one. */
 function otherSets(alg: MlDsaName): AlgorithmCase[] {
   return Object.entries(PARAMETER_SETS)
     .filter(([name]) => name !== alg)

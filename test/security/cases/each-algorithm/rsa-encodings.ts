@@ -5,7 +5,7 @@ import { hashOf, isPss, rawSignature, type RsaName } from './rsa.js';
 const PKCS1 = 'RFC 8017, section 9.2 (the encoding is compared, not parsed); CVE-2006-4339';
 const PSS = 'RFC 8017, section 9.1.2';
 
-/** Of RSA-2048, in bytes. */
+/** The length of an RSA-2048 signature, in bytes. */
 const LENGTH = 256;
 /** The last arcs of 2.16.840.1.101.3.4.2 (RFC 8017, appendix B.1). */
 const OID_ARCS: Record<string, number> = { sha256: 1, sha384: 2, sha512: 3 };
@@ -21,23 +21,23 @@ const SHA1_OID = Buffer.from([6, 5, 0x2b, 14, 3, 2, 26]);
 
 const digestInfo = (hash: string, digest: Buffer) => tlv(0x30, tlv(0x30, oid(hash), NULL), tlv(0x04, digest));
 
-/** EMSA-PKCS1-v1_5 around something else than it should be. */
+/** EMSA-PKCS1-v1_5 around wrong content. */
 function block(info: Buffer, { type = 1, filler = 0xff, first = 0 } = {}): Buffer {
   const padding = repeated(filler, LENGTH - 3 - info.length);
   return Buffer.concat([Buffer.from([first, type]), padding, Buffer.from([0]), info]);
 }
 
-/** Encodings that parsers have taken for the right one. */
+/** Encodings that parsers have mistaken for the right one. */
 const BLOCKS: Record<string, (hash: string, digest: Buffer) => Buffer> = {
   'without the NULL of the hash': (hash, digest) => block(tlv(0x30, tlv(0x30, oid(hash)), tlv(0x04, digest))),
-  'with the digest alone': (_, digest) => block(digest),
-  'with the digest in an OCTET STRING alone': (_, digest) => block(tlv(0x04, digest)),
-  'with garbage behind the digest, and a short padding': (hash, digest) => {
+  'with only the digest': (_, digest) => block(digest),
+  'with only the digest in an OCTET STRING': (_, digest) => block(tlv(0x04, digest)),
+  'with garbage after the digest, and short padding': (hash, digest) => {
     const start = Buffer.concat([Buffer.from([0, 1]), repeated(0xff, 8), Buffer.from([0])]);
     const info = digestInfo(hash, digest);
     return Buffer.concat([start, info, repeated(0xab, LENGTH - start.length - info.length)]);
   },
-  'with one byte behind the DigestInfo': (hash, digest) =>
+  'with one byte after the DigestInfo': (hash, digest) =>
     block(Buffer.concat([digestInfo(hash, digest), repeated(0, 1)])),
   'with garbage in the parameters of the hash': (hash, digest) =>
     block(tlv(0x30, tlv(0x30, oid(hash), tlv(0x05, repeated(0xab, 40))), tlv(0x04, digest))),
@@ -55,13 +55,13 @@ const BLOCKS: Record<string, (hash: string, digest: Buffer) => Buffer> = {
   },
   'with the name of SHA-1': (_, digest) => block(tlv(0x30, tlv(0x30, SHA1_OID, NULL), tlv(0x04, digest))),
   'with an unknown hash': (_, digest) => block(tlv(0x30, tlv(0x30, oid('other'), NULL), tlv(0x04, digest))),
-  'with a digest that is cut': (hash, digest) => block(digestInfo(hash, digest.subarray(0, -1))),
+  'with a truncated digest': (hash, digest) => block(digestInfo(hash, digest.subarray(0, -1))),
   'with an empty digest': (hash) => block(digestInfo(hash, Buffer.alloc(0))),
   'of block type 0': (hash, digest) => block(digestInfo(hash, digest), { type: 0, filler: 0 }),
   'of block type 2': (hash, digest) => block(digestInfo(hash, digest), { type: 2, filler: 0xab }),
-  'with another padding than ones': (hash, digest) => block(digestInfo(hash, digest), { filler: 0xfe }),
+  'with padding other than ones': (hash, digest) => block(digestInfo(hash, digest), { filler: 0xfe }),
   'with a first byte that is not zero': (hash, digest) => block(digestInfo(hash, digest), { first: 1 }),
-  'with one other byte in its padding': (hash, digest) => {
+  'with one different padding byte': (hash, digest) => {
     const changed = block(digestInfo(hash, digest));
     changed[100] = 0;
     return changed;
@@ -90,7 +90,7 @@ interface PssOptions {
   readonly prefixLength?: number;
 }
 
-/** EMSA-PSS, as it should be but for one thing. */
+/** EMSA-PSS with one deviation. */
 function pssBlock(hash: string, digest: Buffer, options: PssOptions): Buffer {
   const { maskHash = hash, trailer = 0xbc, filler = 0, separator = 1, prefixLength = 8 } = options;
   const salt = repeated(0x5a, digest.length);
@@ -104,25 +104,25 @@ function pssBlock(hash: string, digest: Buffer, options: PssOptions): Buffer {
 }
 
 const PSS_BLOCKS: Record<string, PssOptions> = {
-  'with a mask by SHA-1': { maskHash: 'sha1' },
-  'with a mask by another hash': { maskHash: 'sha512-256' },
+  'with a SHA-1 mask': { maskHash: 'sha1' },
+  'with a mask of another hash': { maskHash: 'sha512-256' },
   'with the trailer of X9.31': { trailer: 0xcc },
-  'with zero for a trailer': { trailer: 0 },
-  'with a padding that is not zero': { filler: 0xff },
+  'with a zero trailer': { trailer: 0 },
+  'with non-zero padding': { filler: 0xff },
   'with 2 between padding and salt': { separator: 2 },
   'with 0 between padding and salt': { separator: 0 },
   'with a prefix of 7 zeros': { prefixLength: 7 },
   'without a prefix': { prefixLength: 0 },
 };
 
-/** The encoding that is right: the others differ from it in one thing. */
+/** The right encoding, from which each of the others deviates once. */
 export function rightBlock(alg: RsaName, input: Buffer): Buffer {
   const hash = hashOf(alg);
   const digest = createHash(hash).update(input).digest();
   return isPss(alg) ? pssBlock(hash, digest, {}) : block(digestInfo(hash, digest));
 }
 
-/** Signatures of the right key, over encodings that are not the ones of the algorithm. */
+/** Signatures of the right key over wrong encodings. */
 export function rsaEncodings(alg: RsaName): readonly AlgorithmCase[] {
   const hash = hashOf(alg);
   const digestOf = (input: Buffer) => createHash(hash).update(input).digest();

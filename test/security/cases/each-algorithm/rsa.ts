@@ -23,12 +23,12 @@ export function privateKeyOf({ privateKey }: { privateKey?: KeyObject }): KeyObj
   return privateKey;
 }
 
-/** The signature of an encoded message, however badly it is encoded. */
+/** The signature of an encoded message, even if the encoding is wrong. */
 export function rawSignature(encoded: Buffer, keys: AlgorithmKeys): Buffer {
   return privateEncrypt({ key: privateKeyOf(keys.trusted), padding: constants.RSA_NO_PADDING }, encoded);
 }
 
-/** What the key signs as another algorithm of RSA. */
+/** The signature of the key with another RSA algorithm. */
 function signedAs(
   alg: RsaName,
   input: Buffer,
@@ -42,7 +42,7 @@ function signedAs(
 const modulusOf = ({ trusted: { jwk } }: AlgorithmKeys) =>
   integerOf(Buffer.from(jwk['n'] as string, 'base64url'));
 
-/** Numbers that are as good as the signature for who reduces them by n, and numbers that are not even that. */
+/** Numbers that are congruent to the signature modulo n, and other wrong numbers. */
 const ranges: AlgorithmCase[] = [
   ...Object.entries<(n: bigint, s: bigint) => bigint>({
     '0': () => 0n,
@@ -65,7 +65,7 @@ const ranges: AlgorithmCase[] = [
     bytesOf(integerOf(good) + modulusOf(keys), good.length + 1),
   ),
   {
-    name: 'that begins with a zero, without it',
+    name: 'without its leading zero',
     source: RANGE,
     make: (keys) => {
       const token = searched(keys, (good) => ({ value: good, isFound: good < 2n ** 2040n }));
@@ -76,7 +76,7 @@ const ranges: AlgorithmCase[] = [
   changedSignature('in little endian', 'RFC 8017, section 4.1', (good) => good.toReversed()),
 ];
 
-/** A token whose signature has the asked property, as one in some hundred has. */
+/** A token whose signature has this property, which one in a few hundred has. */
 export function searched(
   keys: AlgorithmKeys,
   change: (good: bigint, n: bigint) => { value: bigint; isFound: boolean },
@@ -90,7 +90,7 @@ export function searched(
   throw new Error('There is no such signature');
 }
 
-/** The key is right, and made the signature, as another algorithm that it fits. */
+/** Signatures of the right key with another algorithm for RSA keys. */
 function otherAlgorithms(own: RsaName): AlgorithmCase[] {
   return RSA_NAMES.filter((alg) => alg !== own).flatMap((alg): AlgorithmCase[] => [
     changedSignature(`of the same key as ${alg}`, BOUND, (_, input, { trusted }) =>
@@ -105,7 +105,7 @@ function otherAlgorithms(own: RsaName): AlgorithmCase[] {
   ]);
 }
 
-/** The hashes that are too weak, or not those of the name. */
+/** Hashes that are too weak, or not that of the algorithm. */
 function otherHashes(own: RsaName): AlgorithmCase[] {
   const padding = isPss(own) ? constants.RSA_PKCS1_PSS_PADDING : constants.RSA_PKCS1_PADDING;
   return ['md5', 'sha1', 'sha224', 'sha256', 'sha384', 'sha512', 'sha3-256']
@@ -120,7 +120,7 @@ function otherHashes(own: RsaName): AlgorithmCase[] {
 function otherSalts(own: RsaName): AlgorithmCase[] {
   if (!isPss(own)) return [];
   const hashLength = Number(own.slice(2)) / 8;
-  // RSA-2048 has room for a salt of 254 bytes less the hash.
+  // With RSA-2048 the salt can have 254 bytes minus the hash.
   return [0, 1, 20, hashLength - 1, hashLength + 1, 254 - hashLength].map((length) =>
     changedSignature(
       `with a salt of ${length} bytes`,

@@ -16,19 +16,19 @@ import { rightBlock } from './rsa-encodings.js';
 const ML_DSA = { 'ML-DSA-44': ml_dsa44, 'ML-DSA-65': ml_dsa65, 'ML-DSA-87': ml_dsa87 };
 
 const everyAlgorithm: readonly AlgorithmCase[] = [
-  { name: 'issuer, audience and the rest', source: 'RFC 7519', make: (keys) => tokenFor(keys) },
+  { name: 'issuer, audience and other claims', source: 'RFC 7519', make: (keys) => tokenFor(keys) },
   {
     name: 'another trusted key',
     source: 'RFC 7515, section 4.1.4',
     make: ({ other, ...keys }) => sealedBy(inputFor(keys, { kid: other.kid }), other.sign),
   },
   {
-    name: 'a payload of 5,000 bytes, which KMS does not take RAW',
+    name: 'a payload of 5,000 bytes, which exceeds the RAW limit of KMS',
     source: 'RFC 7519, section 3 (no limit)',
     make: (keys) => tokenFor(keys, {}, { name: 'n'.repeat(5000) }),
   },
   {
-    name: 'letters of all planes',
+    name: 'characters of all Unicode planes',
     source: 'RFC 8259, section 8.1',
     make: (keys) => tokenFor(keys, {}, { name: 'Zoë 李 \u{1f511} \u0000 \u2028' }),
   },
@@ -39,7 +39,7 @@ function ecdsaValid(alg: EcdsaName): AlgorithmCase[] {
   const isShort = (integer: Buffer) =>
     integerOf(integer) < 2n ** BigInt(8 * (length - 1) - (length === 66 ? 7 : 0));
   return [
-    changedSignature('n - S for S', 'FIPS 186-5, section 6.4 (both are signatures)', (good) =>
+    changedSignature('n - S as S', 'FIPS 186-5, section 6.4 (both are signatures)', (good) =>
       twin(good, alg),
     ),
     ...[0, length].map((start): AlgorithmCase => ({
@@ -73,7 +73,7 @@ const mlDsaValid = (alg: MlDsaName): AlgorithmCase[] => [
   ),
 ];
 
-/** What a verifier of this algorithm must let in. */
+/** Tokens that a verifier of this algorithm must accept. */
 export function validFor(alg: AlgorithmName): readonly AlgorithmCase[] {
   if (alg in CURVES) return [...everyAlgorithm, ...ecdsaValid(alg as EcdsaName)];
   if (alg in ML_DSA) return [...everyAlgorithm, ...mlDsaValid(alg as MlDsaName)];

@@ -32,7 +32,7 @@ const answerTo = async (...args: Parameters<typeof answer>) => ({
   data: await answer(...args),
 });
 
-/** Takes the token of each message, and never that of the handshake. */
+/** Reads the token from each message, never from the handshake. */
 @Injectable()
 export class MessageTokenGuard extends KmsJwtGuard {
   protected override getToken(context: ExecutionContext): string | undefined {
@@ -84,7 +84,7 @@ export function sessionGateway(namespace?: string): Type {
   return SessionGateway;
 }
 
-/** Messages with tokens of their own, over the same connections. */
+/** Messages with separate tokens, over the same connections. */
 export function messageTokenGateway(namespace?: string): Type {
   @WebSocketGateway(namespace === undefined ? {} : { namespace })
   @UseGuards(MessageTokenGuard)
@@ -121,7 +121,7 @@ export function acceptingGateway(namespace?: string): Type {
     constructor(@Inject(KmsJwtGuard) private readonly guard: KmsJwtGuard) {}
 
     async handleConnection(client: { terminate?: unknown }, request: TokenCarrier) {
-      // Sockets of `ws` come with their request.
+      // For `ws`, Nest passes the request with the socket.
       await this.guard.acceptConnection(client, client.terminate ? { request } : {});
     }
 

@@ -27,7 +27,7 @@ class GraphqlAnswer implements Answer {
 const ANSWER = [() => GraphqlAnswer, { nullable: true }] as const;
 const CALL = () => Args('call', { type: () => String });
 
-/** What a subscription emits: some events, with a pause before each. */
+/** The events of a subscription, with a pause before each. */
 async function* events(name: string, call: string, claims?: JwtClaims) {
   for (let count = 1 + random.below(3); count > 0; count -= 1) {
     yield { [name]: await answer(call, claims, claims?.sub) };
@@ -98,7 +98,7 @@ export class CallsResolver {
     return events('onInternal', call, claims);
   }
 
-  /** It has no guard, unless the app asks guards for fields too: its claims are those of the field above. */
+  /** Has no guard, unless the app runs guards for nested fields: it has the claims of the parent field. */
   @ResolveField(...ANSWER) nested(
     @CALL() call: string,
     @Claims() claims?: JwtClaims,
@@ -114,10 +114,10 @@ export class CallsResolver {
   }
 }
 
-/** How an app is configured. */
+/** The configuration of an app. */
 export interface GraphqlVariant {
   platform: string;
-  /** Whether the guard of the app is asked for the fields below others too. */
+  /** Whether the app runs guards for nested fields. */
   guardsFields: boolean;
   /** Whether all operations of a connection of graphql-ws have one context object. */
   sharesContext: boolean;
@@ -131,7 +131,7 @@ function contextOfConnection(connection: object): object {
   return context;
 }
 
-/** An app whose fields are asked for by queries over HTTP, and by queries and subscriptions over graphql-ws. */
+/** An app for queries over HTTP, and for queries and subscriptions over graphql-ws. */
 export async function startGraphqlApp({ platform, guardsFields, sharesContext }: GraphqlVariant) {
   const newAdapter = PLATFORMS[platform];
   return startApp({

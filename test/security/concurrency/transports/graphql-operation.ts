@@ -4,7 +4,7 @@ import { random } from '../run.js';
 import { isRefusal, type RequestTokens, tokensFor } from '../transport.js';
 import { type Answer, observeAnswer } from '../witnesses.js';
 
-/** A field of an operation, and those below it. */
+/** A field of an operation, with its nested fields. */
 interface PlannedField {
   alias: string;
   text: string;
@@ -13,13 +13,13 @@ interface PlannedField {
   isAnswered: boolean;
 }
 
-/** What a client asks for at once. */
+/** The operation of one request. */
 export interface Operation {
   query: string;
   fields: PlannedField[];
 }
 
-/** Answers by the alias of their fields. */
+/** The results by the alias of their fields. */
 export interface Result {
   data?: Fields | null;
   errors?: readonly { path?: readonly (string | number)[]; extensions?: { errorCode?: unknown } }[];
@@ -29,13 +29,13 @@ interface Fields {
   [alias: string]: (Answer & Fields) | (Answer & Fields)[] | null | undefined;
 }
 
-/** How an operation plans its calls. */
+/** How the calls of an operation are planned. */
 export interface Planner {
   transport: string;
   tokens: RequestTokens;
-  /** Of a connection of graphql-ws. */
+  /** The session of a graphql-ws connection. */
   session?: Session;
-  /** Whether the guard of the app is asked for the fields below others too. */
+  /** Whether the app runs guards for nested fields. */
   guardsFields: boolean;
 }
 
@@ -43,13 +43,13 @@ function plan({ transport, tokens, session }: Planner, route: Route): Call {
   return ledger.plan({ transport, route, tokens: tokensFor(route, tokens), ...(session && { session }) });
 }
 
-/** Without a guard a field has the claims of the one above it. */
+/** Without a guard, a nested field has the claims of its parent. */
 function planBelow(planner: Planner, { route }: Call): Call {
   const transport = `${planner.transport}, fields below`;
   return plan({ ...planner, transport }, planner.guardsFields ? 'mine' : route);
 }
 
-/** Several fields, each a call with a guard. */
+/** Several fields, each a call with its own guard. */
 export function queryOf(planner: Planner): Operation {
   const fields = Array.from({ length: 2 + random.below(4) }, (_, index) => {
     const route = random.pick(ROUTES);
@@ -58,7 +58,7 @@ export function queryOf(planner: Planner): Operation {
   return { query: `{ ${fields.map(({ text }) => text).join(' ')} }`, fields };
 }
 
-/** One field, as a subscription has, and those below it for each event. */
+/** The field of a subscription, and its nested fields for each event. */
 export function subscriptionOf(planner: Planner): Operation {
   const route = random.pick(ROUTES);
   const name = `on${route[0]?.toUpperCase()}${route.slice(1)}`;
@@ -80,7 +80,7 @@ function fieldOf(alias: string, name: string, call: Call, planner: Planner, dept
   };
 }
 
-/** Observes the answers to an operation, such as one event of a subscription. */
+/** Observes the results of an operation, such as one event of a subscription. */
 export function observeResult({ fields }: Operation, { data, errors = [] }: Result): void {
   for (const field of fields) observeField(field, data?.[field.alias]);
   for (const { path, extensions } of errors) {
@@ -99,7 +99,7 @@ function observeField(field: PlannedField, answered: Fields[string]): void {
   }
 }
 
-/** Finishes the calls of an operation: by their answers, or as lost where the connection ended first. */
+/** Finishes the calls of an operation: by their results, or as lost if the connection ended first. */
 export function finishOperation({ fields }: Operation, isLost = false): void {
   for (const field of fields) finishField(field, isLost);
 }
@@ -113,7 +113,7 @@ function finishField({ call, below, isAnswered }: PlannedField, isLost: boolean)
   }
 }
 
-/** Nothing below a field without an answer is asked for. */
+/** The nested fields of a field without a result are left out. */
 function leaveOut({ call, below }: PlannedField): void {
   ledger.finish(call, 'left out');
   for (const field of below) leaveOut(field);

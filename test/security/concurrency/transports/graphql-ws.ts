@@ -16,7 +16,7 @@ import {
   subscriptionOf,
 } from './graphql-operation.js';
 
-/** Sends queries and subscriptions, several at once, over one connection with one token. */
+/** Sends concurrent queries and subscriptions over one connection with one token. */
 export async function connectGraphqlWs(parts: GraphqlParts): Promise<Connection> {
   const { platform, guardsFields } = parts;
   const tokens = lastingTokens(pickToken(parts.user), parts.callers);

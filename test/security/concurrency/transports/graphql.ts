@@ -18,7 +18,7 @@ const VARIANTS = [
   { platform: 'Fastify', guardsFields: true, sharesContext: true, connectionsPerUser: 3 },
 ];
 
-/** Half of the connections of each app are of HTTP, half of graphql-ws. */
+/** Half of the connections of each app use HTTP, half graphql-ws. */
 export const graphql = VARIANTS.map(({ connectionsPerUser, ...variant }): TransportUnderLoad => ({
   names: [`GraphQL over HTTP on ${variant.platform}`, `GraphQL over graphql-ws on ${variant.platform}`],
   connectionsPerUser,
@@ -40,7 +40,7 @@ export interface GraphqlParts extends GraphqlVariant {
   callers: Callers;
 }
 
-/** Sends one operation per request, or several, which then share their tokens. */
+/** Sends one operation per request, or several, which share the tokens of the request. */
 function connectHttp({ url, platform, guardsFields, user, callers }: GraphqlParts): Connection {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const transport = `GraphQL over HTTP on ${platform}`;

@@ -25,13 +25,13 @@ interface Question {
   call: string;
 }
 
-/** grpc-js's call of a client stream, as @GrpcStreamCall() hands it over. */
+/** The client stream call of grpc-js, as passed to a @GrpcStreamCall() handler. */
 interface ServerCall extends NodeJS.ReadableStream {
   write(answer: Answer): unknown;
   end(): void;
 }
 
-/** Reads a client's stream until it ends, or the client leaves: a handler that rejects then would end the process. */
+/** Reads a client's stream until it ends or the client leaves: a rejection of the handler would end the process. */
 async function readAll<Result>(
   questions: ServerCall,
   work: (question: Question) => Promise<Result>,

@@ -25,7 +25,7 @@ interface Questions {
   end(): unknown;
 }
 
-/** As grpc-js makes it of the file. */
+/** The client that grpc-js generates from the proto file. */
 type CallsClient = Client &
   Record<Route, Unary> &
   Record<'upload' | 'uploadCall', ClientStream> &
@@ -40,7 +40,7 @@ const { calls } = loadPackageDefinition(loadSync(PROTO)) as unknown as {
   calls: { Calls: new (...args: ConstructorParameters<typeof Client>) => CallsClient };
 };
 
-/** Calls with the tokens of several users, several at once, over each connection: what is behind a gateway has that. */
+/** Concurrent calls with the tokens of several users over each connection, as from an API gateway. */
 export const grpc: TransportUnderLoad = {
   names: ['gRPC'],
   connectionsPerUser: 2,
@@ -54,7 +54,7 @@ export const grpc: TransportUnderLoad = {
 };
 
 function connectionTo(url: string, callers: Callers): Connection {
-  // Otherwise all clients of a process share one connection.
+  // By default all clients of a process share one connection.
   const client = new calls.Calls(url, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 });
   return {
     isOpen: true,
@@ -125,7 +125,7 @@ function collect(answered: NodeJS.ReadableStream, resolve: (answers: Answers) =>
   answered.on('error', (error: ServiceError) => resolve({ answers, error }));
 }
 
-/** Asks a few times, with pauses in between. */
+/** Sends a few messages, with pauses in between. */
 async function ask(questions: Questions, call: string): Promise<void> {
   for (let count = 1 + random.below(3); count > 0; count -= 1) {
     questions.write({ call });

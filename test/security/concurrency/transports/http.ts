@@ -58,7 +58,7 @@ class CallsController {
   }
 }
 
-/** How many requests a client makes, one after the other: HTTP/1.1 answers them in turn. */
+/** The number of sequential requests of a client: HTTP/1.1 answers them in order. */
 const REQUESTS = 3;
 
 export const http = Object.entries(PLATFORMS).map(([platform, newAdapter]): TransportUnderLoad => ({

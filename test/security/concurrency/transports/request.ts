@@ -5,7 +5,7 @@ export interface Response {
   body: unknown;
 }
 
-/** By Node's own client, as its agent bounds a client to one connection. */
+/** With the client of Node.js, because its agent can limit a client to one connection. */
 export function request(
   agent: Agent,
   url: string,

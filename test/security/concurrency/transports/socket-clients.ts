@@ -3,7 +3,7 @@ import { io } from 'socket.io-client';
 import { WebSocket } from 'ws';
 import { headersOf, type RequestTokens } from '../transport.js';
 
-/** What the clients of socket.io and of ws can both do. */
+/** The common interface of the clients of socket.io and of ws. */
 export interface Socket {
   send(event: string, data: object): void;
   onMessage(listener: (event: string, data: unknown) => void): void;
@@ -12,7 +12,7 @@ export interface Socket {
   close(): void;
 }
 
-/** The token of the user in `auth`, as socket.io's own convention has it; that of the service in a header. */
+/** The token of the user is in `auth`, the convention of socket.io; that of the service in a header. */
 export async function openSocketIo(url: string, { user, internal }: RequestTokens): Promise<Socket> {
   const socket = io(url, {
     auth: user ? { token: user.value } : {},

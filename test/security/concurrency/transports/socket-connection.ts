@@ -10,7 +10,7 @@ interface Parts {
   transport: string;
   /** Whether `acceptConnection` refuses a connection without a valid token. */
   isChecked: boolean;
-  /** Those of the handshake. */
+  /** The tokens of the handshake. */
   tokens: RequestTokens;
   user: User;
   callers: Callers;
@@ -19,29 +19,29 @@ interface Parts {
 interface Message {
   event: string;
   call: Call;
-  /** Its own. */
+  /** The tokens of the message. */
   token?: Token | undefined;
 }
 
 interface Burst {
-  /** Those without an answer, by their ids. */
+  /** Unanswered messages by their ids. */
   calls: Map<string, Call>;
-  /** How many messages have neither an answer nor a refusal, which does not say what it belongs to. */
+  /** The number of messages without an answer or refusal; a refusal does not name its message. */
   open: number;
   resolve(): void;
 }
 
-/** What the calls that renew a connection are counted by. */
+/** The name under which renewals are counted. */
 const RENEWAL = ', renewals';
 
-/** A client of socket.io or of ws that sends messages with the token of its connection, and with others. */
+/** A client of socket.io or of ws that sends messages with the token of its connection and with others. */
 export class SocketConnection implements Connection {
   private session: Session;
   private internal: Token | undefined;
   private burstInProgress: Burst | undefined;
   private isClosing = false;
 
-  /** @param open opens the socket; the guard may look at its token as soon as that has begun */
+  /** @param open opens the socket; the guard may read its token from then on */
   static async open(open: () => Promise<Socket>, parts: Parts): Promise<SocketConnection> {
     const openedAt = Date.now();
     return new SocketConnection(await open(), openedAt, parts);
@@ -92,7 +92,7 @@ export class SocketConnection implements Connection {
     return messages.toSpliced(random.below(count), 0, ...renewal);
   }
 
-  /** Messages that are sent beside it may have the claims of either token. */
+  /** Messages that are sent during a renewal may have the claims of either token. */
   private renewal(): Message {
     const token = goodToken(this.parts.user);
     const { session } = this;
@@ -110,7 +110,7 @@ export class SocketConnection implements Connection {
     return this.parts.isChecked && token !== undefined && validityOf(token, Date.now()) === 'admitted';
   }
 
-  /** Then a refusal may be that of the connection, which still has its calls of before. */
+  /** Then a refusal may belong to the connection, which still has earlier calls. */
   private hasOutlivedItsToken(): boolean {
     const { tokens, openedAt } = this.session;
     return tokens.some((token) => validityOf(token, openedAt) === 'either');
@@ -154,7 +154,7 @@ export class SocketConnection implements Connection {
     this.burstInProgress = undefined;
     const isLost = !this.isOpen || this.hasOutlivedItsToken();
     for (const call of calls.values()) ledger.finish(call, isLost ? 'lost' : 'refused');
-    // Without an answer to its renewal, the connection goes on by its old token, if at all.
+    // Without an answer to its renewal, the connection keeps its old token, if it stays open.
     this.session = { ...this.session, tokens: this.session.tokens.slice(0, 1) };
   }
 }

@@ -8,7 +8,7 @@ import { acceptingGateway, messageTokenGateway, MessageTokenGuard, sessionGatewa
 import { openSocketIo, openWs } from './socket-clients.js';
 import { SocketConnection } from './socket-connection.js';
 
-/** socket.io's namespace with `acceptConnection`, and the one where the guard is asked for each message alone. */
+/** The socket.io namespace with `acceptConnection`, and the one with guards only on messages. */
 const NAMESPACES = ['accepted', 'unaccepted'];
 
 const socketIo: TransportUnderLoad = {
@@ -46,7 +46,7 @@ const ws: TransportUnderLoad = {
   connectionsPerUser: 3,
   async start() {
     const { app, url } = await startApp({
-      // A socket of `ws` forgets its request: without acceptConnection it has no token.
+      // A socket of `ws` does not keep its request: without acceptConnection it has no token.
       providers: [MessageTokenGuard, acceptingGateway(), sessionGateway(), messageTokenGateway()],
       prepare: (prepared) => prepared.useWebSocketAdapter(new WsAdapter(prepared)),
     });

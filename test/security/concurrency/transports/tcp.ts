@@ -85,7 +85,7 @@ class CallsController {
   }
 }
 
-/** Messages with the tokens of several users, several at once, over each connection. */
+/** Concurrent messages with the tokens of several users over each connection. */
 export const tcp: TransportUnderLoad = {
   names: ['TCP'],
   connectionsPerUser: 1,

@@ -6,11 +6,11 @@ import { anything, defiant, json, text } from '../arbitraries.js';
 import { startService } from '../service.js';
 import { must, outcomeOf, type Target } from '../target.js';
 
-/** What is refused is refused for one reason: most inputs have none. */
+/** An input has at most one reason for a refusal; most have none. */
 const rarely = (arbitrary: fc.Arbitrary<unknown>) => ({ weight: 1, arbitrary });
 const mostly = (arbitrary: fc.Arbitrary<unknown>) => ({ weight: 9, arbitrary });
 
-/** So long that no token is refused for it. */
+/** So high that no token is refused for its length. */
 const NO_LIMIT = 64 * 1024 * 1024;
 
 interface Input {
@@ -18,7 +18,7 @@ interface Input {
   options: unknown;
 }
 
-/** `sign` refuses claims and options, or makes of them a token that says all of them, and what was asked to be added. */
+/** `sign` refuses the claims and options, or returns a token with exactly these claims and those of the options. */
 export async function claims(): Promise<Target<Input>> {
   const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
   const client = localKms.client();
@@ -40,7 +40,7 @@ export async function claims(): Promise<Target<Input>> {
       jwt.sign(input.payload as object, input.options as SignOptions),
     );
     if (error) return verdict;
-    // The times of the token are of the one or of the other.
+    // If the second changed during the call, the times of the token can be of either: try again.
     if (secondNow() !== second) return judge(input);
     await checkToken(value, input.payload as JwtClaims, input.options ?? {}, second);
     return verdict;
@@ -70,7 +70,7 @@ export async function claims(): Promise<Target<Input>> {
 
 const secondNow = () => Math.floor(Date.now() / 1000);
 
-/** The members that there are in JSON. */
+/** The members that JSON would have. */
 function definedIn(given: object): Record<string, unknown> {
   return JSON.parse(JSON.stringify(given)) as Record<string, unknown>;
 }

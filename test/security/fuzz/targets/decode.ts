@@ -6,7 +6,7 @@ import { areSameJson, must, outcomeOf, type Target } from '../target.js';
 import { contentsOf } from '../token-verdict.js';
 import { hostileTokens } from './tokens.js';
 
-/** `decode` gives header and claims as they were sent, or says that there are none. */
+/** `decode` returns the header and the claims as they were sent, or throws. */
 export async function decode(): Promise<Target> {
   const keys = newKeys();
   const { jwt, close } = await startService({ jwks: jwksOf(keys) });

@@ -7,7 +7,7 @@ export function integersIn(good: Buffer): [r: bigint, s: bigint] {
   return [integerOf(body.subarray(2, sStart)), integerOf(body.subarray(sStart + 2))];
 }
 
-/** The content of a SEQUENCE whose length has its shortest form. */
+/** The content of a SEQUENCE whose length is in the shortest form. */
 function bodyOf(good: Buffer): Buffer {
   return good.subarray((good[1] ?? 0) < 0x80 ? 2 : 3);
 }
@@ -32,7 +32,7 @@ export function sequence(body: Buffer): Buffer {
 const tagged = (length: readonly number[], ...rest: Buffer[]) =>
   Buffer.concat([Buffer.from([0x30, ...length]), ...rest]);
 
-/** The same two integers in BER, and what else somebody may take for them (X.690, sections 8.1, 8.3 and 10.1). */
+/** The same two integers in BER, and other encodings that lax parsers accept (X.690, sections 8.1, 8.3 and 10.1). */
 export const REENCODINGS: readonly ((good: Buffer, order: bigint) => Buffer)[] = [
   (good) => tagged([bodyOf(good).length & 0x7f], bodyOf(good)),
   (good) => tagged([0x81, bodyOf(good).length], bodyOf(good)),

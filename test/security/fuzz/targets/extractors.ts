@@ -19,7 +19,7 @@ const EXTRACTORS = [
   fromBody('token'),
 ];
 
-/** An extractor finds one string that is not empty, or nothing, or too much, in whatever a framework hands it. */
+/** An extractor returns one non-empty string or undefined, or throws TokenAmbiguousError, for any input. */
 export async function extractors(): Promise<Target<TokenCarrier>> {
   return {
     inputs: carriers,

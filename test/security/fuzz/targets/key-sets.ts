@@ -19,11 +19,11 @@ import { identityOf, verdictOnJwk } from '../key-verdict.js';
 import { type Service, startService } from '../service.js';
 import { must, outcomeOf, type Target } from '../target.js';
 
-/** More keys of one set are not looked at. */
+/** The number of keys of a set that are read. */
 const MAX_KEYS = 100;
-/** Of one set, the keys whose tokens are verified: more would take longer than an input may. */
+/** The number of keys of a set whose tokens are verified: more would take too long for one input. */
 const MAX_CHECKED = 4;
-/** No two of them fit one key. */
+/** Algorithms of which no two fit the same key. */
 const ALGORITHMS: readonly AlgorithmName[] = [
   'ES256',
   'ES384',
@@ -36,7 +36,7 @@ const ALGORITHMS: readonly AlgorithmName[] = [
   'ML-DSA-87',
 ];
 
-/** A service that fetches a hostile key set trusts the keys for its algorithms in it, each under its name, and nothing else. */
+/** A service that fetches a hostile key set trusts only the keys for its algorithms, each under its kid. */
 export async function keySets(): Promise<Target<Buffer>> {
   let answer: Buffer = Buffer.alloc(0);
   const server = createServer((_, response) => response.end(answer)).listen(0, '127.0.0.1');
@@ -102,7 +102,7 @@ async function checkTokensOf(
   const options = { issuer: ISSUER, audience: AUDIENCE };
   const { alg, kid } = key;
   for (const keys of known.filter((one) => one.alg === alg)) {
-    // ML-DSA takes long to sign; most keys have the names that they were given.
+    // ML-DSA takes long to sign.
     const isRenamed = !kid.startsWith(nameOf(keys, ''));
     if (isRenamed && alg.startsWith('ML-DSA')) continue;
     const isKeys = identityOf(keys.trusted.jwk) === identityOf(key);
@@ -115,7 +115,7 @@ async function checkTokensOf(
   }
 }
 
-/** Of a key in a set with keys of all algorithms. */
+/** A key in a set with keys for all algorithms. */
 const nameOf = ({ alg }: AlgorithmKeys, kid: unknown) => `${alg} ${String(kid)}`;
 
 const ownTokens = new WeakMap<AlgorithmKeys, Map<string, string>>();
@@ -174,7 +174,7 @@ function keySetDocuments(known: readonly AlgorithmKeys[]): fc.Arbitrary<Buffer> 
   return spelled(set);
 }
 
-/** Keys that have none of the algorithms, under names as good as any. */
+/** Keys for other algorithms, with valid kids. */
 function otherKinds(): object[] {
   const pairs = [
     generateKeyPairSync('ed448'),

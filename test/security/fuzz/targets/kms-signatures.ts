@@ -10,7 +10,7 @@ import { type Service, startService } from '../service.js';
 import { must, outcomeOf, type Target } from '../target.js';
 import { encoded, integersIn, REENCODINGS, sequence } from './der.js';
 
-/** One for each encoding and length of KMS. */
+/** One algorithm for each encoding and length of KMS signatures. */
 const ALGORITHMS = [
   'ES256',
   'ES384',
@@ -33,12 +33,12 @@ interface Signer {
   readonly alg: AlgorithmName;
   readonly localKms: LocalKms;
   readonly service: Service;
-  /** For each content: the signatures of it that exist, as KMS encodes them. */
+  /** The existing signatures for each content, in the encoding of KMS. */
   readonly good: readonly (readonly Buffer[])[];
   readonly close: () => Promise<void>;
 }
 
-/** `sign` hands out a token for the signatures that KMS can answer, in their one encoding, and for no other bytes. */
+/** `sign` returns a token only for a valid signature of KMS in its one encoding. */
 export async function kmsSignatures(): Promise<Target<Input>> {
   const signers = await Promise.all(ALGORITHMS.map(start));
 
@@ -76,7 +76,7 @@ async function start(alg: AlgorithmName): Promise<Signer> {
   return { alg, localKms, service, good, close };
 }
 
-/** With the twin (r, n - s) that ECDSA has of each signature. */
+/** With (r, n - s), the second ECDSA signature for each one. */
 function asKmsEncodes(signature: Buffer, alg: AlgorithmName): Buffer[] {
   if (!isEcdsa(alg)) return [signature];
   const { length, order } = CURVES[alg];
@@ -108,7 +108,7 @@ function inputsOf({ alg, good }: Signer): fc.Arbitrary<Input> {
     .chain((n) => fc.record({ alg: fc.constant(alg), n: fc.constant(n), signature: nearly(good[n] ?? []) }));
 }
 
-/** The same integers in other encodings, and other integers in the right one. */
+/** The same integers in other encodings, and other integers in the right encoding. */
 function encodings(good: fc.Arbitrary<Buffer>, { length, order }: { length: number; order: bigint }) {
   const values = fc.oneof(
     fc.bigInt({ min: 0n, max: 2n ** BigInt(8 * length + 8) }),

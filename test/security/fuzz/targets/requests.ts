@@ -28,16 +28,16 @@ class GuardedController {
 
 interface Input {
   framework: 'express' | 'fastify';
-  /** Names and values in turn, as they are sent. */
+  /** Header names and values, alternating, as they are sent. */
   headers: string[];
   query: string;
-  /** How many tokens there are, each where it should be. */
+  /** The number of tokens in valid places. */
   tokens: number;
 }
 
 const ANSWERS: Record<number, string> = { 200: 'accepted', 400: '400', 401: '401', 431: '431' };
 
-/** A guarded route opens for one good token in its place; whatever else is sent gets a 400 or a 401, and never a 500. */
+/** A guarded route accepts one valid token in a valid place; anything else gets a 400 or a 401, never a 500. */
 export async function requests(): Promise<Target<Input>> {
   const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
   const client = localKms.client();
@@ -145,14 +145,14 @@ function inputsWith(token: string): fc.Arbitrary<Input> {
   );
 }
 
-/** RFC 9110, section 5.5: what Node sends in a header. */
+/** The characters that Node.js sends in a header (RFC 9110, section 5.5). */
 const headerText = fc.string({
   unit: fc
     .integer({ min: 0x20, max: 0xff })
     .filter((code) => code !== 0x7f)
     .map((code) => String.fromCharCode(code)),
 });
-/** What Node sends in a request line. */
+/** The characters that Node.js sends in a request line. */
 const queryText = fc.string({
   unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)),
 });

@@ -10,7 +10,7 @@ import { must, outcomeOf, type Target } from '../target.js';
 
 const DAY = 86_400_000;
 
-/** Whatever a ring store holds, the service starts, trusts the keys in it that are some and not distrusted, and signs by its own. */
+/** With any content of a ring store, the service starts, trusts only its valid keys that are not distrusted, and signs with its own. */
 export async function rings(): Promise<Target> {
   const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
   const client = localKms.client({ maxAttempts: 1 });

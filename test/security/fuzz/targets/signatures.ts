@@ -13,7 +13,7 @@ const CONTENTS = 2;
 
 interface Signed {
   readonly input: string;
-  /** All signatures of the input that exist, as far as anybody can know. */
+  /** All known signatures of the input. */
   readonly good: readonly Buffer[];
 }
 
@@ -31,12 +31,12 @@ interface Input {
   readonly signature: Buffer;
 }
 
-/** `verify` accepts, for each algorithm, the signatures that the key made over a token, and no other bytes. */
+/** For each algorithm, `verify` accepts only the signatures that the key made over a token. */
 export async function signatures(): Promise<Target<Input>> {
   const algorithms = await Promise.all(NAMES.map(start));
 
   return {
-    // Where node:crypto has no ML-DSA, it takes a hundred times as long as the others.
+    // Without ML-DSA in node:crypto, it takes a hundred times as long as the others.
     inputs: fc.oneof(
       ...algorithms.map((own) => ({
         weight: own.alg.startsWith('ML-DSA') ? 1 : 4,
@@ -50,7 +50,7 @@ export async function signatures(): Promise<Target<Input>> {
       );
       const token = `${input}.${signature.toString('base64url')}`;
       const verdicts: string[] = [];
-      // A token is kept when it comes for the second time, so that the third is answered from the cache.
+      // A token is cached at its second verification, so the third is answered from the cache.
       for (const { jwt } of [cached, cached, cached, uncached]) {
         const options = { issuer: ISSUER, audience: AUDIENCE };
         const { verdict, error } = await outcomeOf(TokenError, () => jwt.verify(token, options));

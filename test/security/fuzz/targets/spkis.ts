@@ -17,11 +17,11 @@ const KEY_ID = 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56e
 interface Input {
   readonly algorithm: AlgorithmName;
   readonly spki: Buffer;
-  /** The key that has to be published, if these bytes are one of the algorithm. */
+  /** The key that must be published if these bytes are a key for the algorithm. */
   readonly jwk?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** Whatever GetPublicKey answers, the service starts with a sound key of the right algorithm, or not at all. */
+/** With any answer of GetPublicKey, the service starts only with a valid key for the right algorithm. */
 export async function spkis(): Promise<Target<Input>> {
   let answer: Buffer = Buffer.alloc(0);
   const server = createServer((request, response) => {
@@ -108,7 +108,7 @@ function inputs(): fc.Arbitrary<Input> {
     },
     {
       weight: 2,
-      // The name of one algorithm, and the key of another.
+      // The identifier of one algorithm with a key for another.
       arbitrary: fc.tuple(algorithm, one, one).map(([alg, { spki: head }, { spki: tail }]) => ({
         algorithm: alg,
         spki: reassembled(head, tail),
@@ -130,13 +130,13 @@ function keyFor(alg: AlgorithmName): Key {
   return { spki: spkiOf(jwk, alg), jwk, algorithms };
 }
 
-/** Algorithms of one kind fit the same keys. */
+/** Algorithms that fit the same keys. */
 function kindOf(alg: AlgorithmName): string {
   if (/^[RP]S/.test(alg)) return 'RSA';
   return alg === 'EdDSA' ? 'Ed25519' : alg;
 }
 
-/** What precedes a key in its SubjectPublicKeyInfo (RFC 9881, section 4). */
+/** The bytes before the key in its SubjectPublicKeyInfo (RFC 9881, section 4). */
 const ML_DSA_PREFIXES: Record<string, string> = {
   'ML-DSA-44': '30820532300b06096086480165030403110382052100',
   'ML-DSA-65': '308207b2300b0609608648016503040312038207a100',
@@ -152,7 +152,7 @@ function spkiOf(jwk: Readonly<Record<string, unknown>>, alg: AlgorithmName): Buf
 
 const spkiOfKey = (key: KeyObject) => key.export({ format: 'der', type: 'spki' });
 
-/** Keys that no algorithm has. */
+/** Keys for none of the algorithms. */
 function otherKinds(): Key[] {
   const keys = [
     generateKeyPairSync('ec', { namedCurve: 'brainpoolP256r1' }).publicKey,

@@ -19,7 +19,7 @@ import { type Service, startService } from '../service.js';
 import { areSameJson, must, outcomeOf, type Target } from '../target.js';
 import { contentsOf, isGood } from '../token-verdict.js';
 
-/** `verify` accepts what another reader of the RFCs does, gives the claims as they were sent, and refuses all else. */
+/** `verify` accepts exactly the tokens that an independent implementation accepts, and returns their claims unchanged. */
 export async function tokens(): Promise<Target> {
   const keys = newKeys();
   const cached = await startService({ jwks: jwksOf(keys) });
@@ -38,7 +38,7 @@ export async function tokens(): Promise<Target> {
       const isToPass = isGood(token, keys);
       must(!error === isToPass, `It had to be ${isToPass ? 'accepted' : 'refused'}: ${verdict}`);
       if (!error) must(areSameJson(value, contentsOf(token)?.payload), 'It changed the claims');
-      // A token is kept when it comes for the second time, and the third is answered from the cache.
+      // A token is cached at its second verification, so the third is answered from the cache.
       for (const service of [cached, cached, uncached]) {
         const again = await verifyBy(service);
         must(
@@ -51,7 +51,7 @@ export async function tokens(): Promise<Target> {
   };
 }
 
-/** Whatever may come where a token should. */
+/** Inputs instead of a token: mutants, valid signatures over hostile contents, and other values. */
 export function hostileTokens(keys: Keys): fc.Arbitrary<unknown> {
   return fc.oneof(
     { weight: 6, arbitrary: signedContents(keys) },
@@ -64,7 +64,7 @@ export function hostileTokens(keys: Keys): fc.Arbitrary<unknown> {
   );
 }
 
-/** Signatures as they should be, over contents that somebody else may have got signed; and such that nearly are. */
+/** Valid signatures over hostile contents, and slightly wrong ones. */
 function signedContents(keys: Keys): fc.Arbitrary<string> {
   const header = spelled(disturbed(goodHeader(keys)));
   const payload = spelled(disturbed({ ...goodClaims(keys), nbf: keys.now, roles: [{ name: 'admin' }] }));
@@ -86,7 +86,7 @@ const otherSignature: fc.Arbitrary<(good: Buffer) => Buffer> = fc.oneof(
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 66 }).map((octets) => () => Buffer.from(octets)) },
 );
 
-/** (r, n - s) is as good a signature as (r, s). */
+/** (r, n - s) is as valid a signature as (r, s). */
 export function twin(good: Buffer): Buffer {
   return Buffer.concat([good.subarray(0, 32), toBytes(ORDER - toInteger(good.subarray(32)))]);
 }
