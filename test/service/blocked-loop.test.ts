@@ -11,7 +11,7 @@ const TIMEOUT = 500;
 const BLOCK = 3 * TIMEOUT;
 const ANSWERED_AFTER = TIMEOUT / 5;
 
-/** Answers in a thread of its own, while the event loop of this one is blocked. */
+/** Answers in a separate thread, while the event loop of this one is blocked. */
 const SERVER = `
 const { createServer } = require('node:http');
 const { parentPort, workerData } = require('node:worker_threads');
@@ -34,7 +34,7 @@ afterAll(() => server.terminate());
 
 const isRevoked = async () => !(await fetch(url)).ok;
 
-/** Blocks the event loop when the request is on its way. */
+/** Blocks the event loop once the request has been sent. */
 async function block(): Promise<void> {
   for (let turn = 0; turn < 10; turn += 1) await nextTurn();
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BLOCK);

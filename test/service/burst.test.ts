@@ -15,7 +15,7 @@ import {
 } from '../security/support.js';
 
 const CALLS = 3000;
-/** How many tokens are read, and how many known ones answered, in a turn of the event loop (src/jwt/signature-checks.ts). */
+/** The limits on tokens that are read, and on known ones that are answered, per turn of the event loop (src/jwt/signature-checks.ts). */
 const READ_IN_TURN = 64;
 const KNOWN_IN_TURN = 1000;
 
@@ -30,7 +30,7 @@ const foreign: KmsJwtModuleOptions = {
   issuers: [{ issuer: ISSUER, audience: AUDIENCE, algorithms: 'ES256', keys: { jwks: jwksOf(keys) } }],
 };
 
-/** The turns of the event loop until all of these are verified, and how many were accepted. */
+/** The number of turns of the event loop until all tokens are verified, and the number of accepted ones. */
 async function turnsFor(jwt: KmsJwtService, tokens: readonly string[]) {
   const state = { isDone: false };
   const all = Promise.allSettled(tokens.map((token) => jwt.verify(token))).finally(() => {
@@ -42,11 +42,11 @@ async function turnsFor(jwt: KmsJwtService, tokens: readonly string[]) {
   return { turns, accepted };
 }
 
-/** bench/ measures for how long a turn holds the event loop. */
+/** The benchmarks measure how long a turn blocks the event loop. */
 describe.each([
-  ['of the own issuer', own],
-  ['of one among several issuers', foreign],
-])('3,000 calls of verify at once, for tokens %s, leave the event loop free in between:', (_, options) => {
+  ['of the service itself', own],
+  ['of one of several issuers', foreign],
+])('3,000 concurrent calls of verify for tokens %s do not block the event loop:', (_, options) => {
   let jwt: KmsJwtService;
   let close: () => Promise<void>;
   beforeAll(async () => {
@@ -59,7 +59,7 @@ describe.each([
 
   const [one] = distinct as [string];
   const bursts: [string, readonly string[], number, number][] = [
-    ['as many tokens', distinct, CALLS, READ_IN_TURN],
+    ['3,000 tokens', distinct, CALLS, READ_IN_TURN],
     ['one token', distinct.map(() => one), CALLS, KNOWN_IN_TURN],
     ['forged tokens', distinct.map((token) => token.slice(0, -10) + 'A'.repeat(10)), 0, READ_IN_TURN],
     [

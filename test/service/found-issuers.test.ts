@@ -9,7 +9,7 @@ const IDLE = 330 * SECOND;
 
 const recordOf = (iss: string, name = iss) => ({ issuer: iss, name }) as IssuerSettings;
 
-/** Issuers that a test gives and takes away, on clocks that it moves. */
+/** Issuers and clocks that the test controls. */
 function startWith(settings: Partial<typeof SETTINGS> = {}) {
   const state = {
     asked: [] as string[],
@@ -17,11 +17,11 @@ function startWith(settings: Partial<typeof SETTINGS> = {}) {
     opened: [] as string[],
     failures: [] as string[],
     unknown: new Set<string>(),
-    /** Of all issuers, where it is not that of the issuer. */
+    /** One name for all issuers; undefined for separate names. */
     name: undefined as string | undefined,
     error: undefined as Error | undefined,
     openError: undefined as Error | undefined,
-    /** Resolves the look-ups that are held. */
+    /** Resolves the held look-ups. */
     release: undefined as (() => void) | undefined,
     held: undefined as Promise<void> | undefined,
   };
@@ -58,13 +58,13 @@ function startWith(settings: Partial<typeof SETTINGS> = {}) {
   return { found, state, time, pass, hold };
 }
 
-/** Lets what is in progress settle that does not wait for a timer. */
+/** Waits until pending work that needs no timer has settled. */
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 const select = (found: FoundIssuers, iss: string) =>
   errorOf(Promise.resolve(iss).then((one) => found.select(one)));
 
 describe('a known issuer', () => {
-  test('is used without a wait until 300 seconds after it was asked for', async () => {
+  test('is used without a wait for 300 seconds after its look-up', async () => {
     const { found, state, pass } = startWith();
     await found.select('a');
     pass(300 * SECOND - 1);
@@ -72,7 +72,7 @@ describe('a known issuer', () => {
     expect(state.asked).toEqual(['a']);
   });
 
-  test('is then asked for in the background, once for all', async () => {
+  test('is then looked up in the background, once for all calls', async () => {
     const { found, state, pass } = startWith();
     await found.select('a');
     pass(300 * SECOND);
@@ -82,7 +82,7 @@ describe('a known issuer', () => {
     expect([state.asked, state.opened]).toEqual([['a', 'a'], ['a']]);
   });
 
-  test('that is not returned any more is refused at once, and unknown for 30 seconds', async () => {
+  test('that is no longer returned is refused at once', async () => {
     const { found, state, pass } = startWith();
     await found.select('a');
     state.unknown.add('a');
@@ -95,7 +95,7 @@ describe('a known issuer', () => {
     expect(found.sources).toEqual([]);
   });
 
-  test('that was not used for 330 seconds has its next token wait for the answer', async () => {
+  test('that was not used for 330 seconds is looked up before its next token is accepted', async () => {
     const { found, state, pass, hold } = startWith();
     await found.select('a');
     state.unknown.add('a');
@@ -109,9 +109,9 @@ describe('a known issuer', () => {
   });
 
   test.each<[string, Partial<Record<'wall' | 'monotonic' | 'uptime', number>>]>([
-    ['both the wall clock and uptime show', { wall: IDLE, uptime: IDLE }],
-    ['the wall clock alone shows', { wall: IDLE }],
-  ])('is asked for again first after a suspension that %s', async (_, jump) => {
+    ['the wall clock and uptime show', { wall: IDLE, uptime: IDLE }],
+    ['only the wall clock shows', { wall: IDLE }],
+  ])('is looked up first after a suspension that %s', async (_, jump) => {
     const { found, state, time } = startWith();
     await found.select('a');
     state.unknown.add('a');
@@ -121,7 +121,7 @@ describe('a known issuer', () => {
   });
 });
 
-test('two new issuers with one name, at the same time: one of them is accepted', async () => {
+test('one of two new issuers with the same name is accepted when both are looked up at the same time', async () => {
   const { found, state } = startWith();
   state.name = 'tenant';
   const errors = await Promise.all([select(found, 'a'), select(found, 'b')]);
@@ -135,7 +135,7 @@ test('two new issuers with one name, at the same time: one of them is accepted',
   expect([state.opened, found.sources.length]).toEqual([['a'], 1]);
 });
 
-test('a name is free again where its issuer could not be opened', async () => {
+test('a name is free again if its issuer could not be opened', async () => {
   const { found, state } = startWith();
   state.name = 'tenant';
   state.openError = new Error('no algorithm');
@@ -144,7 +144,7 @@ test('a name is free again where its issuer could not be opened', async () => {
   expect(await select(found, 'b')).toBeUndefined();
 });
 
-test('after shutdown the function is not asked again', async () => {
+test('the function is not called after shutdown', async () => {
   const { found, state, pass } = startWith();
   await found.select('a');
   await found.stop();
@@ -154,7 +154,7 @@ test('after shutdown the function is not asked again', async () => {
 });
 
 describe('while the function fails', () => {
-  test('a known issuer is accepted, asked for every 30 seconds and without a wait', async () => {
+  test('a known issuer is accepted without a wait, and looked up every 30 seconds', async () => {
     const { found, state, pass } = startWith();
     await found.select('a');
     state.error = new Error('down');
@@ -177,7 +177,7 @@ describe('while the function fails', () => {
     expect([state.opened, state.ended]).toEqual([['a'], []]);
   });
 
-  test('it is accepted for rotation.maxStale, and not for a token longer', async () => {
+  test('a known issuer is accepted for exactly rotation.maxStale', async () => {
     const { found, state, pass } = startWith({ maxStale: 400 });
     await found.select('a');
     state.error = new Error('down');
@@ -194,7 +194,7 @@ describe('while the function fails', () => {
     expect(state.opened).toEqual(['a', 'a']);
   });
 
-  test('an issuer that has not been used for longer than that is not accepted', async () => {
+  test('an issuer that was not used for longer than rotation.maxStale is not accepted', async () => {
     const { found, state, pass } = startWith();
     await found.select('a');
     state.error = new Error('down');
@@ -204,8 +204,8 @@ describe('while the function fails', () => {
   });
 });
 
-describe('at most ten look-ups run at a time', () => {
-  test('of known issuers, others wait for their turn', async () => {
+describe('with at most ten concurrent look-ups', () => {
+  test('further look-ups of known issuers wait', async () => {
     const { found, state, pass, hold } = startWith();
     const all = Array.from({ length: 30 }, (_, n) => `${n}`);
     for (const iss of all) await found.select(iss);
@@ -219,7 +219,7 @@ describe('at most ten look-ups run at a time', () => {
     expect(state.asked).toHaveLength(60);
   });
 
-  test('random iss that keep the function busy do not keep a known issuer from its end', async () => {
+  test('random iss that occupy the function do not delay the removal of a known issuer', async () => {
     const { found, state, pass, hold } = startWith();
     await found.select('a');
     pass(IDLE);
@@ -229,13 +229,13 @@ describe('at most ten look-ups run at a time', () => {
     expect(await select(found, 'random-10')).toMatchObject({ name: 'IssuerUnavailableError' });
     state.unknown.add('a');
     state.release?.();
-    // One that ends gives its place to the known issuer, before a new one can take it.
+    // The known issuer gets the slot of a finished look-up before a new one does.
     await Promise.race(random);
     expect(await waiting).toMatchObject(mismatch('iss'));
     expect(state.asked.slice(-1)).toEqual(['a']);
   });
 
-  test('one that gets no turn within the time limit counts as one that failed', async () => {
+  test('a look-up that gets no slot within the time limit counts as failed', async () => {
     const { found, state, pass, hold } = startWith();
     await found.select('a');
     pass(IDLE);
@@ -246,14 +246,14 @@ describe('at most ten look-ups run at a time', () => {
     expect(found.select('a')).toMatchObject({ name: 'a' });
     state.release?.();
     await Promise.all(random);
-    // Its place is free again.
+    // Its slot is free again.
     await expect(
       Promise.all(Array.from({ length: 10 }, (_, n) => select(found, `new-${n}`))),
     ).resolves.toEqual(Array.from({ length: 10 }));
   });
 });
 
-test('an issuer that is displaced while it is asked for again is opened again', async () => {
+test('an issuer that is displaced during its look-up is opened again', async () => {
   const { found, state, pass, hold } = startWith({ maxIssuers: 1 });
   await found.select('a');
   pass(IDLE);

@@ -11,21 +11,21 @@ const SOURCE = {
   verifier: { verifyReceived: () => VERIFIED } as unknown as TokenVerifier,
 } as TrustSource;
 
-/** A verifier, and the checks of a process that is under load. */
+/** A verifier, and the signature checks of a process under load. */
 function underLoad(select: () => TrustSource | Promise<TrustSource> = () => SOURCE) {
   const checks = { mayRead: vi.fn(() => false), room: vi.fn(async () => {}) };
   const verifier = new IssuerVerifier({ select }, { maxTokenLength: 1000 }, checks);
   return { checks, verify: (token: unknown) => verifier.verify(token, {}, () => NOW) };
 }
 
-test('while too many tokens were read in this turn of the event loop, a token waits before it is read', async () => {
+test('a token waits before it is read if too many were read in this turn of the event loop', async () => {
   const { checks, verify } = underLoad();
   const verifying = verify('not a token');
   expect(checks.room).toHaveBeenCalledOnce();
   await expect(verifying).rejects.toBeInstanceOf(TokenMalformedError);
 });
 
-test('otherwise it is read at once', () => {
+test('a token is read at once otherwise', () => {
   const { checks, verify } = underLoad();
   checks.mayRead.mockReturnValue(true);
   expect(verify(tokenOf())).toEqual({ ...VERIFIED, source: SOURCE });
@@ -33,7 +33,7 @@ test('otherwise it is read at once', () => {
   expect(checks.room).not.toHaveBeenCalled();
 });
 
-test('a token whose issuer was looked up waits again, as many may have waited for it', async () => {
+test('a token waits again after the look-up of its issuer, for which many may have waited', async () => {
   const { checks, verify } = underLoad(async () => SOURCE);
   checks.mayRead.mockReturnValueOnce(true);
   await expect(verify(tokenOf())).resolves.toEqual({ ...VERIFIED, source: SOURCE });

@@ -8,9 +8,9 @@ import { KEY, NOW, tokenOf } from './token-verifier.support.js';
 const TOKEN = tokenOf({ aud: 'orders', exp: NOW - 1 });
 const JWS = parseCompact(TOKEN, 1000);
 
-const away = () => Promise.reject(new JwksUnavailableError('away'));
+const outage = () => Promise.reject(new JwksUnavailableError('outage'));
 
-/** Asks again about a token that an issuer's key and record accepted before. */
+/** Rechecks a token that was accepted before with the key and the record of its issuer. */
 function recheck({
   find = async () => KEY,
   audience = 'orders',
@@ -24,20 +24,20 @@ function recheck({
   return { verifier, answer: verifierOfAll.recheck(TOKEN, JWS, {}, () => NOW) };
 }
 
-test('a token is asked about by its own issuer; that it has expired is for the watch to say', async () => {
+test('recheck uses the issuer of the token, and does not check the expiry, which the watch does', async () => {
   const { verifier, answer } = recheck();
   await expect(answer).resolves.toBeUndefined();
   expect(verifier.recheck).toHaveBeenCalledOnce();
 });
 
-test('a key that its issuer has removed ends it', async () => {
+test('recheck refuses a token whose key the issuer has removed', async () => {
   await expect(recheck({ find: async () => undefined }).answer).rejects.toBeInstanceOf(TokenKeyUnknownError);
 });
 
-test('a record that has changed ends it', async () => {
+test('recheck refuses a token that a changed record does not accept', async () => {
   await expect(recheck({ audience: 'payroll' }).answer).rejects.toBeInstanceOf(TokenClaimError);
 });
 
-test('an issuer that cannot be reached says nothing about it', async () => {
-  await expect(recheck({ find: away }).answer).rejects.toBeInstanceOf(JwksUnavailableError);
+test('recheck fails with JwksUnavailableError if the issuer is unavailable', async () => {
+  await expect(recheck({ find: outage }).answer).rejects.toBeInstanceOf(JwksUnavailableError);
 });

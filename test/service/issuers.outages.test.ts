@@ -7,14 +7,14 @@ const health = (issuer: TestIssuer, { refresh }: { refresh: string }) =>
   expect.objectContaining({ [issuer.url]: expect.objectContaining({ refresh }) as object });
 
 describe('an issuer', () => {
-  test('is fetched from once at start, and not again for its first tokens', async () => {
+  test('has its keys fetched once at start, and not for its first tokens', async () => {
     const corp = await startIssuer();
     const { jwt } = await startService({ issuers: [corp.record()] });
     await Promise.all(Array.from({ length: 20 }, () => jwt.verify(corp.token())));
     expect(corp.fetches).toBe(1);
   });
 
-  test('is fetched from by the first token with lazy, once for all that wait', async () => {
+  test('has its keys fetched for the first tokens with lazy, once for all of them', async () => {
     const corp = await startIssuer();
     const { jwt } = await startService({ issuers: [corp.record()], lazy: true });
     expect(corp.fetches).toBe(0);
@@ -22,7 +22,7 @@ describe('an issuer', () => {
     expect(corp.fetches).toBe(1);
   });
 
-  test('has a new key looked up at most once in 30 seconds, and no other issuer with it', async () => {
+  test('has its keys fetched for an unknown kid at most once in 30 seconds, and no other issuer has', async () => {
     const [corp, partner] = [await startIssuer(), await startIssuer()];
     const { jwt } = await startService({ issuers: [corp.record(), partner.record()] });
     await Promise.all([jwt.verify(corp.token()), jwt.verify(partner.token())]);
@@ -40,7 +40,7 @@ describe('an issuer', () => {
     expect([corp.fetches, partner.fetches]).toEqual([2, 2]);
   });
 
-  test('that is down does not keep the app from starting, and is reported until it is back', async () => {
+  test('that is unavailable does not prevent the start of the app, and is reported until it recovers', async () => {
     const corp = await startIssuer();
     corp.fault = (_, response) => void response.writeHead(500).end();
     const { jwt, events, lines } = await startService({ issuers: [corp.record({ name: 'corp' })] });
@@ -58,7 +58,7 @@ describe('an issuer', () => {
 
 describe('while one issuer', () => {
   test.each(FAULTS)(
-    '%s, its unknown kids are a 503, its known keys verify, and others notice nothing',
+    '%s, its known keys verify, its unknown kids are a 503, and other issuers are not affected',
     async (_, fault) => {
       const [dead, corp] = [await startIssuer(), await startIssuer()];
       const { jwt } = await startService({ issuers: [dead.record(), corp.record()] });
@@ -83,7 +83,7 @@ describe('while one issuer', () => {
   );
 
   test.each(FAULTS)(
-    '%s from the start, the p99 of the verifications of others is unchanged',
+    '%s from the start, the p99 of the verifications for other issuers is unchanged',
     async (_, fault) => {
       const [dead, corp] = [await startIssuer(), await startIssuer()];
       dead.fault = fault;
@@ -104,7 +104,7 @@ describe('while one issuer', () => {
         }
         return times.toSorted((one, other) => one - other)[Math.floor(tokens.length * 0.99) - 1] ?? Infinity;
       };
-      // Other processes may take the core: only the quickest of several runs says something about this one.
+      // Other processes may use the core: only the fastest of several runs is conclusive.
       const [alone, beside] = [[] as number[], [] as number[]];
       for (let run = 0; run < 5; run += 1) {
         alone.push(await p99((token) => jwt.verify(token)));
@@ -112,7 +112,7 @@ describe('while one issuer', () => {
         beside.push(await p99((token) => besideDead.verify(token)));
         await outage;
       }
-      // Within the noise of a busy machine; a fetch that is waited for takes 500 ms.
+      // Within the noise of a busy machine; waiting for a fetch would take 500 ms.
       expect(Math.min(...beside)).toBeLessThan(Math.min(...alone) * 2 + 2);
     },
   );

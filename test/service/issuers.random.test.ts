@@ -12,7 +12,7 @@ const MEGABYTE = 1024 * 1024;
 const payload = (n: number) =>
   Buffer.from(`{"iss":"https://${n}.${Math.random()}.example","aud":"orders"}`).toString('base64url');
 
-/** What is in use after garbage was collected, and V8 has returned the free pages to the system, which it does a moment later. */
+/** The memory in use after garbage collection, and after V8 has returned free pages to the system, which it does with a delay. */
 async function memory() {
   gc();
   await setTimeout(200);
@@ -21,7 +21,7 @@ async function memory() {
   return { rss, heapUsed };
 }
 
-/** The names of the errors of so many tokens, each with another `iss`, ten at a time. */
+/** The names of the errors for so many tokens, each with another `iss`, ten at a time. */
 async function flood(verify: (token: string) => Promise<unknown>, token: string, count: number) {
   const [header, , signature] = token.split('.');
   const names = new Set<string | undefined>();
@@ -34,10 +34,10 @@ async function flood(verify: (token: string) => Promise<unknown>, token: string,
 }
 
 test.each<[string, boolean]>([
-  ['a list of issuers', false],
+  ['an array of issuers', false],
   ['a function that finds issuers', true],
 ])(
-  '100,000 tokens with random iss make no fetch, and need no memory, with %s',
+  '100,000 tokens with random iss cause no fetch and retain no memory, with %s',
   { timeout: 60_000 },
   async (_, isLookUp) => {
     const corp = await startIssuer();
@@ -46,9 +46,9 @@ test.each<[string, boolean]>([
     await jwt.verify(corp.token());
     const verify = (token: string) => jwt.verify(token);
 
-    // Until the caches have their size.
+    // Fills the caches.
     await flood(verify, corp.token(), 50_000);
-    // V8 enlarges its young generation, to 128 MB in Node 24, in some of the rounds. What a token leaves behind shows in all.
+    // In some rounds V8 enlarges its young generation, to 128 MB in Node.js 24. A leak would show in all rounds.
     const grown = { heapUsed: [] as number[], rss: [] as number[] };
     for (let round = 0; round < 5 && !grown.rss.some((bytes) => bytes < 5 * MEGABYTE); round += 1) {
       const before = await memory();
@@ -67,7 +67,7 @@ test.each<[string, boolean]>([
   },
 );
 
-test('issuers that were displaced need no memory', { timeout: 60_000 }, async () => {
+test('displaced issuers retain no memory', { timeout: 60_000 }, async () => {
   const server = await startIssuer();
   const keys = { jwks: server.keySet };
   const issuers = async (issuer: string) => server.record({ issuer, keys });

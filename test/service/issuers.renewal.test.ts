@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { startIssuer, type TestIssuer } from '../support/issuer.js';
 import { errorOf, mismatch, startService } from './issuers.support.js';
 
-/** A service whose function returns what the test sets, and is asked again after a second. */
+/** A service whose function returns what the test sets, and is called again after a second. */
 async function startWith(first: IssuerOptions, options: Partial<KmsJwtModuleOptions> = {}) {
   const app = { answer: first as IssuerOptions | undefined, isDown: false, asked: 0 };
   const issuers = async () => {
@@ -20,7 +20,7 @@ const outcome = (started: Awaited<ReturnType<typeof startWith>>, token: string) 
 const eventually = (poll: () => unknown) => expect.poll(poll, { timeout: 10_000 });
 
 describe('an issuer that a function has returned', () => {
-  test('is not accepted any more once the function does not, and events say that its keys are gone', async () => {
+  test('is refused once the function no longer returns it, and events report the removal of its keys', async () => {
     const corp = await startIssuer();
     const started = await startWith(corp.record({ name: 'corp' }));
     const { app, jwt, events } = started;
@@ -41,7 +41,7 @@ describe('an issuer that a function has returned', () => {
     expect(corp.fetches).toBe(fetches);
   });
 
-  test('is asked about once for all tokens that come meanwhile, which do not fetch its keys again', async () => {
+  test('is looked up once for all tokens of an interval, without a fetch of its keys', async () => {
     const corp = await startIssuer();
     const started = await startWith(corp.record({ keys: { jwks: corp.keySet } }));
     const { app, jwt } = started;
@@ -69,12 +69,12 @@ describe('an issuer that a function has returned', () => {
       false,
     ],
     [
-      'a key set in place of its URL',
+      'a key set instead of its URL',
       (corp, other) => corp.record({ keys: { jwks: other.keySet } }),
       'TokenSignatureError',
       false,
     ],
-  ])('has its new record take effect: %s', async (_, changed, expected, keepsKeys) => {
+  ])('is verified with its new record: %s', async (_, changed, expected, keepsKeys) => {
     const [corp, other] = [await startIssuer(), await startIssuer()];
     const started = await startWith(corp.record());
     const { app, jwt, events } = started;
@@ -85,7 +85,7 @@ describe('an issuer that a function has returned', () => {
     expect(removed).toEqual(keepsKeys ? [] : [{ type: 'key_removed', kid: 'a', issuer: corp.url }]);
   });
 
-  test('keeps its keys while its record says the same, whatever functions it has', async () => {
+  test('keeps its keys while its record is equal, even with new functions', async () => {
     const corp = await startIssuer();
     const started = await startWith(corp.record());
     const { app, jwt, events } = started;
@@ -101,7 +101,7 @@ describe('an issuer that a function has returned', () => {
     ]);
   });
 
-  test('is accepted while the function fails, which the log says without quoting it', async () => {
+  test('is accepted while the function fails, and the log reports that without quoting the error', async () => {
     const corp = await startIssuer();
     const started = await startWith(corp.record());
     const { app, jwt, lines } = started;
@@ -115,13 +115,13 @@ describe('an issuer that a function has returned', () => {
       /Could not look up an issuer again; .* until rotation\.maxStale: The function issuers failed$/m,
     );
     expect(lines.join('\n')).not.toContain('s3cret');
-    // It is not asked for each token.
+    // The function is not called for each token.
     const { asked } = app;
     for (let n = 0; n < 20; n += 1) await jwt.verify(corp.token());
     expect(app.asked).toBe(asked);
   });
 
-  test('is a 503 once the function has failed for rotation.maxStale', async () => {
+  test('is unavailable once the function has failed for rotation.maxStale', async () => {
     const corp = await startIssuer();
     const rotation = { refreshInterval: 1, maxStale: 3 };
     const started = await startWith(corp.record({ keys: { jwks: corp.keySet } }), { rotation });

@@ -9,7 +9,7 @@ const HOUR_MS = 3_600_000;
 const silent = () => {};
 const UNAVAILABLE = { name: 'JwksUnavailableError' };
 
-/** Writes a snapshot of the key set that is as old as that, in hours; negative: in the future. */
+/** Writes a snapshot of the key set with this age in hours; negative for the future. */
 function snapshotOf(issuer: TestIssuer, hours: number): string {
   const directory = mkdtempSync(join(tmpdir(), 'snapshot-'));
   onTestFinished(() => rmSync(directory, { recursive: true }));
@@ -31,7 +31,7 @@ const staleIn = (jwt: Awaited<ReturnType<typeof start>>['jwt']) =>
 
 describe('a snapshot', () => {
   test.each([false, true])(
-    'verifies from the first moment, and is refreshed behind: lazy %j',
+    'verifies from the start, and is refreshed in the background: lazy %j',
     async (lazy) => {
       const corp = await startIssuer();
       const answers: (() => void)[] = [];
@@ -46,7 +46,7 @@ describe('a snapshot', () => {
     },
   );
 
-  test('counts as that old for maxStale', async () => {
+  test('keeps its age for maxStale', async () => {
     const corp = await startIssuer();
     corp.fault = silent;
     const { jwt } = await startWith(corp, 23);
@@ -55,7 +55,7 @@ describe('a snapshot', () => {
     expect(jwt.health().issuers?.['corp']).toMatchObject({ stale: true, keys: ['a'] });
   });
 
-  test('that is up to five minutes ahead of the clock counts as one of now', async () => {
+  test('that is up to five minutes in the future counts as current', async () => {
     const corp = await startIssuer();
     corp.fault = silent;
     const { jwt } = await startWith(corp, -4.9 / 60);
@@ -63,7 +63,7 @@ describe('a snapshot', () => {
     await expect(jwt.verify(corp.token())).resolves.toBeDefined();
   });
 
-  test('that is further ahead is not used: it would be one of now at each start', async () => {
+  test('that is further in the future is not used, because it would count as current at each start', async () => {
     const corp = await startIssuer();
     const { jwt, lines } = await startWith(corp, -5.1 / 60);
     expect(lines.join('\n')).toContain('The snapshot of the issuer corp has a fetchedAt in the future');
@@ -73,7 +73,7 @@ describe('a snapshot', () => {
     await expect(offline.verify(corp.token())).rejects.toMatchObject(UNAVAILABLE);
   });
 
-  test('that is too old is not used: tokens wait for the first fetch, as without one', async () => {
+  test('that is too old is not used: tokens wait for the first fetch', async () => {
     const corp = await startIssuer();
     const { jwt, lines } = await startWith(corp, 25);
     expect(lines.join('\n')).toContain('The snapshot of the issuer corp is older than rotation.maxStale');
@@ -83,7 +83,7 @@ describe('a snapshot', () => {
     await expect(offline.verify(corp.token())).rejects.toMatchObject(UNAVAILABLE);
   });
 
-  test('without the key of a token has the keys looked up, and an outage is a 503', async () => {
+  test('without the key of a token causes a fetch, and an outage is a JwksUnavailableError', async () => {
     const corp = await startIssuer();
     const { jwt } = await startWith(corp, 1);
     corp.add('b');
@@ -94,7 +94,7 @@ describe('a snapshot', () => {
     await expect(offline.verify(corp.token())).resolves.toBeDefined();
   });
 
-  test('has a key that its issuer has removed: it is dropped by two answers, like any other', async () => {
+  test('may have a removed key, which is dropped after two answers, like any other', async () => {
     const corp = await startIssuer('a', 'b');
     const path = snapshotOf(corp, 1);
     corp.remove('b');
@@ -105,7 +105,7 @@ describe('a snapshot', () => {
     expect(jwt.health().issuers?.['corp']?.keys).toEqual(['a', 'b']);
   });
 
-  test('that is missing stops the app, with the remedy', async () => {
+  test('that is missing stops the app with a remedy', async () => {
     const corp = await startIssuer();
     const keys = { jwksUri: corp.jwksUri, snapshot: './missing.json' };
     expect(await errorOf(start({ issuers: [corp.record({ keys })] }))).toMatchObject({

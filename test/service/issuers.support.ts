@@ -3,7 +3,7 @@ import { type KmsJwtEvent, KmsJwtModule, type KmsJwtModuleOptions, KmsJwtService
 import { LocalKms } from 'nestjs-kms-jwt/local';
 import { onTestFinished } from 'vitest';
 
-/** The `iss` of the own tokens. */
+/** The `iss` of own tokens. */
 export const OWN = 'https://api.example.com';
 
 /** A service with a key in KMS and the issuer `OWN`, until the end of the test. */
@@ -13,7 +13,7 @@ export function startService(options: Partial<KmsJwtModuleOptions>) {
   return start({ keyId: 'alias/auth', client, signOptions, limits: { timeout: 500 }, ...options });
 }
 
-/** A service without keys of its own. */
+/** A service without own keys. */
 export async function start(options: KmsJwtModuleOptions) {
   const lines: string[] = [];
   const write = (line: string) => void lines.push(line);
@@ -28,7 +28,7 @@ export async function start(options: KmsJwtModuleOptions) {
   return { jwt, events, lines, stop: () => module.close() };
 }
 
-/** The error that a promise rejects with. */
+/** The error with which a promise rejects. */
 export const errorOf = (promise: Promise<unknown>) =>
   promise.then(
     () => undefined,

@@ -7,7 +7,7 @@ import { errorOf, mismatch, startService } from './issuers.support.js';
 const UNAVAILABLE = { name: 'IssuerUnavailableError', code: 'issuer_unavailable', retryable: true };
 const MISTAKE = { name: 'KmsJwtOptionsError' };
 
-/** A service that finds its issuers by a function, which records what it is asked for. */
+/** A service with a function for its issuers, which records its arguments. */
 async function startWith(
   find: (iss: string) => unknown,
   { maxIssuers = 1000, ...options }: { maxIssuers?: number } & Record<string, unknown> = {},
@@ -20,12 +20,12 @@ async function startWith(
   return { asked, ...(await startService({ issuers, limits: { timeout: 500, maxIssuers }, ...options })) };
 }
 
-/** Tenants of one server: each has an iss of its own. */
+/** Tokens of tenants of one server, each with a separate iss. */
 const tenantOf = (server: TestIssuer) => (iss: string) =>
   iss.startsWith(`${server.url}/`) ? server.record({ issuer: iss }) : undefined;
 const tokenOf = (server: TestIssuer, n: number) => server.token({ iss: `${server.url}/${n}` });
 
-/** The times between two of the same issuer. */
+/** The intervals between two calls for the same issuer. */
 const pausesOf = (times: Map<string, number[]>) =>
   [...times.values()].flatMap((of) => of.slice(1).map((time, index) => time - (of[index] ?? 0)));
 
@@ -37,7 +37,7 @@ function held<Answer>(answer: Answer) {
 }
 
 describe('a function for issuers', () => {
-  test('is asked once for each, however many tokens come at once and later', async () => {
+  test('is called once per issuer, for any number of tokens', async () => {
     const corp = await startIssuer();
     const { asked, jwt } = await startWith((iss) => (iss === corp.url ? corp.record() : undefined));
     await Promise.all(Array.from({ length: 50 }, () => jwt.verify(corp.token())));
@@ -46,7 +46,7 @@ describe('a function for issuers', () => {
     expect(corp.fetches).toBe(1);
   });
 
-  test('is not asked for the own issuer, nor for what can be none', async () => {
+  test('is not called for the own issuer, nor for invalid iss', async () => {
     const corp = await startIssuer();
     const { asked, jwt } = await startWith(() => undefined);
     await jwt.verify(await jwt.sign({}));
@@ -56,7 +56,7 @@ describe('a function for issuers', () => {
     expect(asked).toEqual([]);
   });
 
-  test('is asked for an unknown one once in 30 seconds', async () => {
+  test('is called for an unknown issuer once in 30 seconds', async () => {
     const time = vi.spyOn(performance, 'now');
     onTestFinished(() => time.mockRestore());
     const corp = await startIssuer();
@@ -66,7 +66,7 @@ describe('a function for issuers', () => {
     expect(asked).toHaveLength(1);
     const later = performance.now() + 30_100;
     time.mockReturnValue(later);
-    // The cache reads the clock once in a millisecond.
+    // The cache reads the clock at most once per millisecond.
     const ask = async () => {
       await refused();
       return asked.length;
@@ -77,16 +77,16 @@ describe('a function for issuers', () => {
   test.each<[string, unknown, object]>([
     ['null', null, mismatch('iss')],
     ['undefined', undefined, mismatch('iss')],
-    ['what is no record', 'https://login.example', MISTAKE],
+    ['a string', 'https://login.example', MISTAKE],
     ['false', false, MISTAKE],
     ['a record without algorithms', { issuer: 'https://a.example' }, MISTAKE],
-  ])('that returns %s', async (_, answer, expected) => {
+  ])('that returns %s has the token refused', async (_, answer, expected) => {
     const corp = await startIssuer();
     const { jwt } = await startWith(() => answer);
     await expect(jwt.verify(corp.token())).rejects.toMatchObject(expected);
   });
 
-  test('that returns the record of another issuer has its tokens refused, and one line says why', async () => {
+  test('that returns the record of another issuer has the token refused, which is logged once', async () => {
     const [corp, other] = [await startIssuer(), await startIssuer()];
     const { asked, jwt, lines } = await startWith(() => other.record());
     await expect(jwt.verify(corp.token())).rejects.toMatchObject(mismatch('iss'));
@@ -95,7 +95,7 @@ describe('a function for issuers', () => {
     expect(lines.filter((line) => line.includes('compare iss exactly'))).toHaveLength(1);
   });
 
-  test('whose database does not tell upper from lower case accepts the exact issuer alone', async () => {
+  test('that ignores case accepts only the exact issuer', async () => {
     const corp = await startIssuer();
     const { jwt } = await startWith((iss) => (iss.toLowerCase() === corp.url ? corp.record() : undefined));
     await expect(jwt.verify(corp.token({ iss: corp.url.toUpperCase() }))).rejects.toMatchObject(
@@ -104,7 +104,7 @@ describe('a function for issuers', () => {
     await expect(jwt.verify(corp.token())).resolves.toMatchObject({ iss: corp.url });
   });
 
-  test.each(['own', 'tenant'])('cannot give two issuers one name, such as %s', async (name) => {
+  test.each(['own', 'tenant'])('cannot give two issuers the name %s', async (name) => {
     const [one, other] = [await startIssuer(), await startIssuer()];
     const { jwt } = await startWith((iss) => [one, other].find(({ url }) => url === iss)?.record({ name }));
     const first = await errorOf(jwt.verify(one.token()));
@@ -112,7 +112,7 @@ describe('a function for issuers', () => {
     await expect(jwt.verify(other.token())).rejects.toMatchObject(MISTAKE);
   });
 
-  test('that throws makes tokens of new issuers a 503, quotes nothing, and is asked again', async () => {
+  test('that throws makes new issuers unavailable without quoting the error, and is called again', async () => {
     const [corp, late] = [await startIssuer(), await startIssuer()];
     let isDown = false;
     const { jwt } = await startWith((iss) => {
@@ -129,7 +129,7 @@ describe('a function for issuers', () => {
     await expect(jwt.verify(late.token())).resolves.toBeDefined();
   });
 
-  test('that hangs makes them a 503 within limits.timeout', async () => {
+  test('that hangs makes new issuers unavailable within limits.timeout', async () => {
     const corp = await startIssuer();
     const { jwt } = await startWith(() => new Promise(() => {}), { limits: { timeout: 100 } });
     await expect(jwt.verify(corp.token())).rejects.toMatchObject({
@@ -138,7 +138,7 @@ describe('a function for issuers', () => {
     });
   });
 
-  test('runs for ten issuers at a time: for more, unknown ones are a 503 at once', async () => {
+  test('runs for ten issuers at a time: further unknown ones are unavailable at once', async () => {
     const corp = await startIssuer();
     const { find, release } = held(undefined);
     const known = await startIssuer();
@@ -146,7 +146,7 @@ describe('a function for issuers', () => {
     await jwt.verify(known.token());
     const ten = Array.from({ length: 10 }, (_, n) => errorOf(jwt.verify(tokenOf(corp, n))));
     await expect(jwt.verify(tokenOf(corp, 10))).rejects.toMatchObject(UNAVAILABLE);
-    // One that is being looked up may be waited for, and one that is known needs no look-up.
+    // A token of an issuer in a look-up waits for it, and a known issuer needs no look-up.
     const again = errorOf(jwt.verify(tokenOf(corp, 0)));
     await expect(jwt.verify(known.token())).resolves.toBeDefined();
     release();
@@ -156,8 +156,8 @@ describe('a function for issuers', () => {
   });
 });
 
-describe('of the issuers that were found', () => {
-  test('maxIssuers are kept, and the least recently used goes first', async () => {
+describe('of the found issuers', () => {
+  test('maxIssuers are kept, and the least recently used is displaced first', async () => {
     const server = await startIssuer();
     const { asked, jwt } = await startWith(tenantOf(server), { maxIssuers: 2 });
     for (const n of [1, 2, 1, 3, 1, 2]) await jwt.verify(tokenOf(server, n));
@@ -175,14 +175,14 @@ describe('of the issuers that were found', () => {
     expect(asked.filter((iss) => iss === `${server.url}/1`)).toHaveLength(1);
   });
 
-  test('one that is displaced while its token is verified still verifies it', async () => {
+  test('one that is displaced during the verification of its token still verifies it', async () => {
     const server = await startIssuer();
     const { jwt } = await startWith(tenantOf(server), { maxIssuers: 1 });
     const all = Array.from({ length: 5 }, (_, n) => jwt.verify(tokenOf(server, n)));
     await expect(Promise.all(all)).resolves.toHaveLength(5);
   });
 
-  test('one that is displaced is not fetched from any more', async () => {
+  test('a displaced one is no longer fetched', async () => {
     const [gone, kept] = [await startIssuer(), await startIssuer()];
     const records = [gone, kept].map((one) => one.record());
     const { jwt } = await startWith((iss) => records.find(({ issuer }) => issuer === iss), {
@@ -196,7 +196,7 @@ describe('of the issuers that were found', () => {
   });
 
   test(
-    '1,000 are asked for and fetched from once each, and once each per refresh',
+    '1,000 are looked up and fetched once each, and once each per refresh',
     { timeout: 60_000 },
     async () => {
       const server = await startIssuer();
@@ -236,7 +236,7 @@ describe('of the issuers that were found', () => {
 });
 
 describe('at shutdown', () => {
-  test('a look-up in progress still serves its caller, and nothing is fetched afterwards', async () => {
+  test('a look-up in progress is completed, and nothing is fetched afterwards', async () => {
     const corp = await startIssuer();
     const { find, release } = held(corp.record());
     const rotation = { refreshInterval: 1, maxStale: 4 };

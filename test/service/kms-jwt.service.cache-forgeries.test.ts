@@ -6,7 +6,7 @@ import { close, headerOf, jwt, partsOf, setUp } from './kms-jwt.service.support.
 beforeEach(() => setUp());
 afterEach(() => close());
 
-/** A token that the cache has. */
+/** A token in the cache. */
 async function knownToken(): Promise<string> {
   const token = await jwt.sign({ sub: 'user-42' });
   await jwt.verify(token);
@@ -19,25 +19,25 @@ const refusal = (token: string) =>
     (error: unknown) => error,
   );
 
-describe('a forged token is not taken for one that is known', () => {
+describe('the cache does not accept a forged token', () => {
   const forgeries: [string, (token: string) => string | Promise<string>][] = [
     ['with another signature', (token) => `${token.slice(0, -86)}${'A'.repeat(86)}`],
-    ['with one other bit in its signature', (token) => withOtherBit(token, -20)],
+    ['with one flipped bit in its signature', (token) => withOtherBit(token, -20)],
     ['with the signature of another token', async (token) => replaced(token, 2, await jwt.sign({ n: 1 }))],
     ['with other claims', (token) => replaced(token, 1, `.${part({ sub: 'root' })}.`)],
     ['with another header', (token) => replaced(token, 0, `${part({ ...headerOf(), typ: 'jwt' })}..`)],
     ['with alg none', (token) => replaced(token, 0, `${part({ ...headerOf(), alg: 'none' })}..`)],
     ['with alg none, without a signature', (token) => `${part({ alg: 'none' })}.${partsOf(token)[1]}.`],
     ['signed by another key', () => forge(headerOf(), { sub: 'user-42' }, newKeyPair().privateKey)],
-    ['that goes on', (token) => `${token}A`],
-    ['that goes on with a part', (token) => `${token}.`],
-    ['that ends early', (token) => token.slice(0, -1)],
+    ['with a further character', (token) => `${token}A`],
+    ['with a further part', (token) => `${token}.`],
+    ['without its last character', (token) => token.slice(0, -1)],
     ['with padding', (token) => `${token}==`],
-    ['with white space before it', (token) => ` ${token}`],
-    ['with a line break behind it', (token) => `${token}\n`],
-    ['with a NUL behind it', (token) => `${token}\0`],
-    ['in other letters', (token) => token.toLowerCase()],
-    ['in characters of 16 bits with the same low bytes', (token) => withHighBytes(token)],
+    ['with leading white space', (token) => ` ${token}`],
+    ['with a trailing line break', (token) => `${token}\n`],
+    ['with a trailing NUL', (token) => `${token}\0`],
+    ['in lower case', (token) => token.toLowerCase()],
+    ['in 16-bit characters with the same low bytes', (token) => withHighBytes(token)],
   ];
   test.each(forgeries)('%s', async (_, make) => {
     const token = await knownToken();
@@ -48,10 +48,13 @@ describe('a forged token is not taken for one that is known', () => {
   });
 
   test.each([
-    ['a String object', (token: string) => Object(token) as unknown],
-    ['an array', (token: string) => [token]],
-    ['a Buffer', (token: string) => Buffer.from(token)],
-    ['an object that converts to it', (token: string) => ({ toString: () => token, length: token.length })],
+    ['in a String object', (token: string) => Object(token) as unknown],
+    ['in an array', (token: string) => [token]],
+    ['in a Buffer', (token: string) => Buffer.from(token)],
+    [
+      'in an object that converts to it',
+      (token: string) => ({ toString: () => token, length: token.length }),
+    ],
   ])('%s', async (_, wrap) => {
     const token = await knownToken();
     expect(await refusal(wrap(token) as string)).toMatchObject({ name: 'TokenMalformedError' });

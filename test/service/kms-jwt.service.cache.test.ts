@@ -17,7 +17,7 @@ afterEach(async () => {
   await close();
 });
 
-/** A token that was verified twice, after which it is known. */
+/** A token that was verified twice, after which it is cached. */
 async function knownToken(claims: object = { sub: 'user-42' }, options?: VerifyOptions): Promise<string> {
   const token = await jwt.sign(claims);
   await jwt.verify(token, options);
@@ -32,25 +32,25 @@ const refusal = (token: string, options?: VerifyOptions) =>
     (error: unknown) => error,
   );
 
-/** How many signatures are checked for these, one after the other. */
+/** The number of signature checks for these tokens, verified in order. */
 const checksOf = async (...tokens: string[]) => {
   check.mockClear();
   for (const token of tokens) await jwt.verify(token);
   return check.mock.calls.length;
 };
 
-test('a token that comes again and again has its signature verified twice', async () => {
+test('the signature of a repeated token is verified only twice', async () => {
   const token = await knownToken();
   expect(await jwt.verify(token)).toMatchObject({ sub: 'user-42' });
   expect(check).not.toHaveBeenCalled();
-  // The same characters in another string.
+  // An equal string in another object.
   expect(await jwt.verify(Buffer.from(`Bearer ${token}`).toString().slice(7))).toMatchObject({
     sub: 'user-42',
   });
   expect(check).not.toHaveBeenCalled();
 });
 
-describe('each time is checked', () => {
+describe('each verification of a cached token checks', () => {
   test('whether the token has expired', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     const token = await knownToken({ exp: Math.floor(Date.now() / 1000) + 60 });
@@ -78,7 +78,7 @@ describe('each time is checked', () => {
     ['nonce', { nonce: 'a' }, { nonce: 'b' }, { claim: 'nonce' }],
     ['required claims', { requiredClaims: ['sub'] }, { requiredClaims: ['scope'] }, { claim: 'scope' }],
     ['typ', { typ: 'JWT' }, { typ: 'at+jwt' }, { name: 'TokenMalformedError' }],
-  ])('what this call asks of it: %s', async (_, first, second, expected) => {
+  ])('the options of the call: %s', async (_, first, second, expected) => {
     const claims = { aud: 'orders', iss: 'auth', sub: 'user-42', jti: 'a', nonce: 'a' };
     const token = await knownToken(claims, first);
     expect(await refusal(token, second)).toMatchObject(expected);
@@ -86,7 +86,7 @@ describe('each time is checked', () => {
     expect(check).not.toHaveBeenCalled();
   });
 
-  test('a token that was refused for its claims alone', async () => {
+  test('a token again that was refused only for its claims', async () => {
     const token = await jwt.sign({ aud: 'orders' });
     for (let time = 0; time < 2; time += 1) {
       expect(await refusal(token, { audience: 'bills' })).toMatchObject({ claim: 'aud' });
@@ -94,7 +94,7 @@ describe('each time is checked', () => {
     expect(await refusal(token, { audience: 'orders' })).toBe('accepted');
   });
 
-  test('isRevoked, with claims and a header that are its own', async () => {
+  test('isRevoked, with new copies of the claims and the header', async () => {
     const revoked = new Set<unknown>();
     const asked: unknown[] = [];
     await restart({
@@ -115,7 +115,7 @@ describe('each time is checked', () => {
     expect(check).not.toHaveBeenCalled();
   });
 
-  test('the schema of this call, with claims of its own', async () => {
+  test('the schema of the call, with a new copy of the claims', async () => {
     const seen: unknown[] = [];
     const schema: StandardSchemaV1<unknown, object> = {
       '~standard': {
@@ -138,7 +138,7 @@ describe('each time is checked', () => {
 });
 
 describe('each caller', () => {
-  test('has claims of its own', async () => {
+  test('has its own copy of the claims', async () => {
     const token = await knownToken({ roles: ['user'], of: { tenant: { id: 1 } } });
     for (let time = 0; time < 2; time += 1) {
       const claims = await jwt.verify<{ roles: string[]; of: { tenant: { id: number } } }>(token);
@@ -150,7 +150,7 @@ describe('each caller', () => {
     expect(await jwt.verify(token)).not.toHaveProperty('sub');
   });
 
-  test('has a header of its own with complete, and the same signature', async () => {
+  test('has its own copy of the header with complete, and the same signature', async () => {
     const token = await knownToken();
     for (let time = 0; time < 3; time += 1) {
       const { header, payload, signature } = await jwt.verify(token, { complete: true });
@@ -164,25 +164,25 @@ describe('each caller', () => {
 });
 
 describe('the cache', () => {
-  test('keeps no token of over 4,096 characters', async () => {
+  test('does not keep a token of over 4,096 characters', async () => {
     const token = await jwt.sign({ text: 'x'.repeat(3100) });
     expect(token.length).toBeGreaterThan(4096);
     expect(await checksOf(token, token)).toBe(2);
   });
 
-  test('that is false keeps none', async () => {
+  test('is disabled with false', async () => {
     await restart({ cache: false });
     const token = await jwt.sign({});
     expect(await checksOf(token, token)).toBe(2);
   });
 
-  test('of one token keeps the last', async () => {
+  test('with max: 1 keeps the last token', async () => {
     await restart({ cache: { max: 1 } });
     const [one, two] = [await jwt.sign({ n: 1 }), await jwt.sign({ n: 2 })];
     expect(await checksOf(one, one, one, two, two, two, one)).toBe(5);
   });
 
-  test('has 1,000 by default, and does not grow', async () => {
+  test('keeps at most 1,000 tokens by default', async () => {
     const { privateKey, publicKey } = newKeyPair();
     const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'a' };
     await restart({ rotation: { verificationKeys: [jwk as never] } });
@@ -200,7 +200,7 @@ describe('the cache', () => {
     expect(await checksOf(token)).toBe(1);
   });
 
-  test('keeps no token that did not verify', async () => {
+  test('does not keep a token that did not verify', async () => {
     const forged = forge(headerOf(), {}, newKeyPair().privateKey);
     for (let time = 0; time < 2; time += 1) await refusal(forged);
     expect(check).toHaveBeenCalledTimes(2);
@@ -210,7 +210,7 @@ describe('the cache', () => {
     [true, 'cache', 'must be an object, or false'],
     [{ max: 0 }, 'cache.max', 'must be a positive whole number of tokens, at most 100000'],
     [{ size: 1 }, 'cache.size', 'is unknown: the known options are max'],
-  ])('%o stops the app', async (cache, option, problem) => {
+  ])('cannot be %o', async (cache, option, problem) => {
     await expect(restart({ cache: cache as never })).rejects.toMatchObject({
       name: 'KmsJwtOptionsError',
       option,
@@ -220,7 +220,7 @@ describe('the cache', () => {
 });
 
 describe('options of a call', () => {
-  test('that are frozen are read each time, as a list or a getter of them may change', async () => {
+  test('that are frozen are read each time, because an array or a getter in them may change', async () => {
     const token = await knownToken({ aud: 'orders' });
     const audience = ['orders'];
     const listed = Object.freeze({ audience });
@@ -243,7 +243,7 @@ describe('in an app that has replaced the global Promise', () => {
   class OtherPromise<T> extends Promise<T> {}
   afterEach(() => vi.unstubAllGlobals());
 
-  test('a token that isRevoked ends is refused', async () => {
+  test('a token that isRevoked revokes is refused', async () => {
     await restart({ isRevoked: async () => true });
     const token = await jwt.sign({});
     vi.stubGlobal('Promise', OtherPromise);

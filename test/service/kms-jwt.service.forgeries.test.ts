@@ -10,7 +10,7 @@ afterEach(() => close());
 const hmac = (input: string, secret: string | Buffer) =>
   `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`;
 
-describe('a token that was not signed by the key is refused:', () => {
+describe('a token that the key did not sign is refused:', () => {
   const stranger = newKeyPair().privateKey;
 
   test.each<[string, string, () => string | Promise<string>]>([
@@ -71,7 +71,7 @@ describe('a token that was not signed by the key is refused:', () => {
   });
 });
 
-describe('a claim of the wrong type in a token that the key did sign is refused:', () => {
+describe('a claim of the wrong type in a signed token is refused:', () => {
   test.each<[string, string]>([
     ['exp', '"9999999999"'],
     ['exp', '1e400'],

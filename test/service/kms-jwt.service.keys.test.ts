@@ -7,7 +7,7 @@ beforeEach(() => setUp());
 afterEach(() => close());
 
 describe('requestAlias', () => {
-  test('sends the alias, and signs once more where another key signed behind it, under its own name', async () => {
+  test('sends the alias, and signs again with the right kid if another key has signed', async () => {
     await restart({ requestAlias: true });
     const before = await jwt.sign({});
 
@@ -22,7 +22,7 @@ describe('requestAlias', () => {
   });
 });
 
-test('an old key that was disabled too early costs no signature: all who sign at once go over to the next', async () => {
+test('concurrent calls of sign change to the next key when the old one is disabled too early', async () => {
   const { DisableKeyCommand } = await import('@aws-sdk/client-kms');
   await restart({ rotation: { refreshInterval: 1, activationDelay: 3600 } });
   const [old, next] = localKms.keys.map((key) => key.keyId);
@@ -40,10 +40,14 @@ test('an old key that was disabled too early costs no signature: all who sign at
 describe('kid', () => {
   test.each<[string, KmsJwtModuleOptions['kid'], () => unknown]>([
     ['is the last part of the ARN by default', undefined, keyId],
-    ['is that for key-id', 'key-id', keyId],
-    ['is 43 characters of RFC 7638 for thumbprint', 'thumbprint', () => expect.stringMatching(/^[\w-]{43}$/)],
+    ['is the last part of the ARN for key-id', 'key-id', keyId],
     [
-      'is what a function says',
+      'is the 43 characters of RFC 7638 for thumbprint',
+      'thumbprint',
+      () => expect.stringMatching(/^[\w-]{43}$/),
+    ],
+    [
+      'is the result of a function',
       ({ keyArn: arn, jwk }) => `${arn.split(':')[3]}-${jwk.alg}`,
       () => 'us-east-1-ES256',
     ],
@@ -64,7 +68,7 @@ describe('kid', () => {
 });
 
 describe('jwks', () => {
-  test('holds the public key with what verifiers ask for, and nothing private', async () => {
+  test('contains the public key with kid, alg and use, and no private members', async () => {
     expect(await jwt.jwks()).toEqual({
       keys: [
         {
@@ -80,7 +84,7 @@ describe('jwks', () => {
     });
   });
 
-  test('is made anew for each caller', async () => {
+  test('returns a new object to each caller', async () => {
     const first = await jwt.jwks();
     first.keys.length = 0;
     expect((await jwt.jwks()).keys).toHaveLength(1);

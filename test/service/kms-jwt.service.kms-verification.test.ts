@@ -35,24 +35,24 @@ const refusal = (token: string, options?: VerifyOptions) =>
   );
 const disable = (KeyId: string) => localKms.client().send(new DisableKeyCommand({ KeyId }));
 
-describe('with verification: kms, KMS is asked', () => {
-  test('about each of 1,000 tokens, also about those that come again and are in the cache', async () => {
+describe("with verification: 'kms', Verify is called", () => {
+  test('for each of 1,000 tokens, even if they are in the cache', async () => {
     const tokens = await Promise.all(Array.from({ length: 100 }, (_, n) => jwt.sign({ sub: `user-${n}` })));
     for (let round = 0; round < 10; round += 1) {
       const claims = await Promise.all(tokens.map((token) => jwt.verify(token)));
       expect(claims.map(({ sub }) => sub)).toEqual(tokens.map((_, n) => `user-${n}`));
     }
     expect(verifyCalls()).toBe(1000);
-    // LocalKms verifies in JavaScript.
+    // LocalKms verifies in JavaScript, which takes long.
   }, 60_000);
 
-  test('for each of many calls that verify one token at once', async () => {
+  test('for each concurrent call with one token', async () => {
     const token = await jwt.sign({});
     await Promise.all(Array.from({ length: 100 }, () => jwt.verify(token)));
     expect(verifyCalls()).toBe(100);
   });
 
-  test('by the client that the module makes, too', async () => {
+  test('with the client that the module creates', async () => {
     const server = await localKms.listen();
     onTestFinished(() => server.close());
     const credentials = { accessKeyId: 'x', secretAccessKey: 'x' };
@@ -64,7 +64,7 @@ describe('with verification: kms, KMS is asked', () => {
     expect(await refusal(token)).toMatchObject({ name: 'TokenKeyDisabledError' });
   });
 
-  test('if one call asks for it, and not if one call asks for local', async () => {
+  test('if the call has this option, and not if the call has local', async () => {
     const token = await jwt.sign({});
     await jwt.verify(token, { verification: 'local' });
     expect(verifyCalls()).toBe(0);
@@ -75,13 +75,13 @@ describe('with verification: kms, KMS is asked', () => {
     expect(verifyCalls()).toBe(1);
   });
 
-  test.each(['DIGEST', 'RAW'] as const)('as sign is, with messageType: %s', async (messageType) => {
+  test.each(['DIGEST', 'RAW'] as const)('with the same messageType as Sign: %s', async (messageType) => {
     await restart({ ...KMS, messageType });
     expect(await jwt.verify(await jwt.sign({ sub: 'user-42' }))).toMatchObject({ sub: 'user-42' });
     expect(verifyCalls()).toBe(1);
   });
 
-  test('by the ARN of the key, also with requestAlias', async () => {
+  test('with the ARN of the key, even with requestAlias', async () => {
     await restart({ ...KMS, requestAlias: true });
     const token = await jwt.sign({});
     await localKms
@@ -91,7 +91,7 @@ describe('with verification: kms, KMS is asked', () => {
   });
 });
 
-test('a token that is too long for RAW is refused by the option, as sign does', async () => {
+test('a token that is too long for RAW is an error of the option messageType, as for sign', async () => {
   await restart({ messageType: 'DIGEST' });
   const token = await jwt.sign({ text: 'x'.repeat(4000) });
   await restart({ ...KMS, messageType: 'RAW' });
@@ -100,7 +100,7 @@ test('a token that is too long for RAW is refused by the option, as sign does', 
 });
 
 describe('a key that is disabled meanwhile', () => {
-  test('refuses the next token, also one that is in the cache, and verifies again once it is enabled', async () => {
+  test('refuses the next token, even a cached one, and verifies again once it is enabled', async () => {
     const token = await jwt.sign({});
     await jwt.verify(token);
     await disable(keyId());
@@ -114,7 +114,7 @@ describe('a key that is disabled meanwhile', () => {
     expect(await refusal(token)).toBe('accepted');
   });
 
-  test('refuses its tokens alone: a retired key that KMS still has verifies', async () => {
+  test('refuses only its own tokens: an enabled retired key verifies', async () => {
     await restart({ ...KMS, requestAlias: true });
     const old = await jwt.sign({ key: 'old' });
     const TargetKeyId = localKms.keys[1]?.keyId ?? '';
@@ -138,14 +138,14 @@ describe('no call is made for', () => {
   const { privateKey } = newKeyPair();
 
   test.each<[string, () => string | Promise<string>, VerifyOptions]>([
-    ['what is no token', () => 'a.b.c', {}],
+    ['a string that is not a token', () => 'a.b.c', {}],
     ['a forged token', () => forge(headerOf(), {}, privateKey), {}],
     ['a changed token', async () => changed(await jwt.sign({})), {}],
     ['an unknown key', () => forge({ ...headerOf(), kid: 'x' }, {}, privateKey), {}],
     ['another algorithm', () => forge({ ...headerOf(), alg: 'none' }, {}, privateKey), {}],
     ['another typ', () => jwt.sign({}, { header: { typ: 'at+jwt' } }), {}],
     ['an expired token', () => jwt.sign({ exp: 1_700_000_000 }), {}],
-    ['one that is not active yet', () => jwt.sign({}, { notBefore: '1h' }), {}],
+    ['a token that is not active yet', () => jwt.sign({}, { notBefore: '1h' }), {}],
     ['another audience', () => jwt.sign({ aud: 'bills' }), { audience: 'orders' }],
     ['a missing claim', () => jwt.sign({}), { requiredClaims: ['jti'] }],
     ['a schema that does not match', () => jwt.sign({}), { schema: refusing() }],
@@ -161,7 +161,7 @@ describe('no call is made for', () => {
     expect(verifyCalls()).toBe(0);
   });
 
-  test('a token that expires while isRevoked is at work', async () => {
+  test('a token that expires while isRevoked runs', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     await restart({
       ...KMS,
@@ -179,7 +179,7 @@ const refusing = () => ({
   '~standard': { version: 1 as const, vendor: 'test', validate: () => ({ issues: [{ message: 'no' }] }) },
 });
 
-test('a token that expires while KMS is asked is refused', async () => {
+test('a token that expires during the call of Verify is refused', async () => {
   vi.useFakeTimers({ toFake: ['Date'] });
   const token = await jwt.sign({}, { expiresIn: 60 });
   const held = localKms.inject({ kind: 'hang', operation: 'Verify' });
@@ -190,7 +190,7 @@ test('a token that expires while KMS is asked is refused', async () => {
   expect(await verifying).toMatchObject({ name: 'TokenExpiredError' });
 });
 
-describe('a key without an ARN refuses its tokens, without a call', () => {
+describe('tokens of a key without an ARN are refused without a call:', () => {
   const { publicKey, privateKey } = newKeyPair();
   const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'partner' };
   const token = forge({ alg: 'ES256', typ: 'JWT', kid: 'partner' }, {}, privateKey);
@@ -203,18 +203,18 @@ describe('a key without an ARN refuses its tokens, without a call', () => {
     expect(verifyCalls()).toBe(0);
   });
 
-  test('a JWK that says that it has one', async () => {
+  test('a JWK with a member keyArn', async () => {
     await restart({ rotation: { verificationKeys: [{ ...jwk, keyArn: keyArn() } as never] } });
     expect(await refusal(token, KMS)).toMatchObject(expected);
   });
 
-  test('one of jwks', async () => {
+  test('a key of jwks', async () => {
     await restart({ keyId: undefined, client: undefined, jwks: { keys: [jwk] } });
     expect(await refusal(token)).toBe('accepted');
     expect(await refusal(token, KMS)).toMatchObject(expected);
   });
 
-  test('but a key in KMS that verificationKeys names has one', async () => {
+  test('but a key in KMS in verificationKeys verifies', async () => {
     await restart({ keyId: 'alias/other' });
     const ofOther = await jwt.sign({ sub: 'user-42' });
     await restart({ ...KMS, rotation: { verificationKeys: ['alias/other'] } });
@@ -229,11 +229,11 @@ describe('while Verify fails', () => {
     ['silent', { kind: 'hang' }, { name: 'KmsUnavailableError', reason: 'timeout' }],
     ['slow', { kind: 'delay', milliseconds: 5000 }, { name: 'KmsUnavailableError', reason: 'timeout' }],
     ['cut off', { kind: 'drop' }, { name: 'KmsUnavailableError', reason: 'network' }],
-    ['a page of a proxy', { kind: 'html' }, { name: 'KmsUnavailableError', reason: 'failure' }],
+    ['a proxy page', { kind: 'html' }, { name: 'KmsUnavailableError', reason: 'failure' }],
     ['forbidden', { kind: 'error', name: 'AccessDeniedException' }, { name: 'KmsAccessDeniedError' }],
     ['without the key', { kind: 'error', name: 'NotFoundException' }, { name: 'KmsKeyError' }],
   ])(
-    '(%s) the token is refused in bounded time, and local verification and sign go on',
+    '(%s) the call fails in bounded time, and local verification and sign still work',
     async (_, fault, expected) => {
       await restart({ ...KMS, limits: { timeout: 200 } });
       const token = await jwt.sign({ sub: 'user-42' });
@@ -254,7 +254,7 @@ describe('while Verify fails', () => {
     },
   );
 
-  test('the circuit opens with an event that names Verify, and sign is sent', async () => {
+  test('the circuit of Verify opens with an event, and sign still works', async () => {
     const events: unknown[] = [];
     jwt.events.subscribe((event) => events.push(event));
     const token = await jwt.sign({});
@@ -267,7 +267,7 @@ describe('while Verify fails', () => {
     await expect(jwt.sign({})).resolves.toBeTypeOf('string');
   });
 
-  test('silent calls of it take no connection of sign, by the client that the module makes', async () => {
+  test('unanswered calls of Verify use no connections of sign, with the client that the module creates', async () => {
     const server = await localKms.listen();
     onTestFinished(() => server.close());
     const credentials = { accessKeyId: 'x', secretAccessKey: 'x' };
@@ -284,7 +284,7 @@ describe('while Verify fails', () => {
   });
 });
 
-test('after shutdown a token is refused as unavailable, and verifies locally', async () => {
+test('after shutdown a token verifies only locally', async () => {
   const token = await jwt.sign({});
   await jwt.onApplicationShutdown();
   expect(await refusal(token)).toMatchObject({ name: 'KmsUnavailableError', reason: 'shutdown' });

@@ -8,7 +8,7 @@ beforeEach(() => setUp());
 afterEach(() => close());
 
 describe('calls of KMS', () => {
-  test('200 sign calls at once on a cold service make 1 GetPublicKey and 200 Sign calls; 10,000 verify calls none', async () => {
+  test('200 concurrent calls of sign on a cold service make 1 GetPublicKey and 200 Sign calls; 10,000 calls of verify make none', async () => {
     localKms.resetCalls();
     await restart({ lazy: true });
     expect(localKms.calls.GetPublicKey).toBe(0);
@@ -24,7 +24,7 @@ describe('calls of KMS', () => {
     expect(Object.values(localKms.calls).reduce((sum, count) => sum + count)).toBe(0);
   });
 
-  test('a first fetch that failed fails those who waited, and is tried again by the next', async () => {
+  test('a failed first fetch fails all waiting calls, and the next call tries again', async () => {
     await close();
     localKms.inject({ kind: 'throttle', operation: 'GetPublicKey', times: 1 });
     localKms.resetCalls();
@@ -44,8 +44,8 @@ describe('calls of KMS', () => {
   });
 });
 
-describe('while KMS is away', () => {
-  test('calls are refused at once, tokens verify, and health and events say so until it answers again', async () => {
+describe('while KMS is unavailable', () => {
+  test('sign fails at once, tokens verify, and health and events report it until KMS answers again', async () => {
     const told: KmsJwtEvent['type'][] = [];
     jwt.events.subscribe(({ type }) => told.push(type));
     const token = await jwt.sign({});
@@ -68,7 +68,7 @@ describe('while KMS is away', () => {
     expect(told).toEqual(['circuit_opened', 'circuit_closed']);
   });
 
-  test('more calls than maxConcurrency and maxQueue are refused at once', async () => {
+  test('calls beyond maxConcurrency and maxQueue fail at once', async () => {
     await restart({ limits: { maxConcurrency: 1, maxQueue: 0 } });
     const held = localKms.inject({ kind: 'hang' });
     const first = jwt.sign({});
@@ -79,8 +79,8 @@ describe('while KMS is away', () => {
   });
 });
 
-describe('one deadline stands over sign', () => {
-  test('though the key has to be fetched first', async () => {
+describe('one deadline covers sign', () => {
+  test('even if the key has to be fetched first', async () => {
     await restart({ lazy: true, limits: { timeout: 400 } });
     localKms.inject({ kind: 'delay', milliseconds: 300 });
     const started = performance.now();
@@ -88,7 +88,7 @@ describe('one deadline stands over sign', () => {
     expect(performance.now() - started).toBeLessThan(550);
   });
 
-  test('though the alias has moved, so that it takes two signatures', async () => {
+  test('even if the alias has moved and two signatures are needed', async () => {
     await restart({ requestAlias: true, limits: { timeout: 400 } });
     const move = new UpdateAliasCommand({
       AliasName: 'alias/auth',
@@ -103,7 +103,7 @@ describe('one deadline stands over sign', () => {
 });
 
 describe('at shutdown', () => {
-  test('what is being signed is finished, what comes then is refused, and tokens still verify', async () => {
+  test('signatures in progress are completed, new calls are refused, and tokens still verify', async () => {
     let completed = false;
     jwt.events.subscribe({ complete: () => (completed = true) });
     const held = localKms.inject({ kind: 'hang' });
@@ -119,7 +119,7 @@ describe('at shutdown', () => {
     expect(completed).toBe(true);
   });
 
-  test('what waits for the key is finished, too, and the key set is none without keys', async () => {
+  test('sign() and jwks() calls that wait for the key are completed', async () => {
     await restart({ lazy: true });
     const held = localKms.inject({ kind: 'hang', operation: 'GetPublicKey' });
     const signing = jwt.sign({ sub: 'user-42' });
@@ -133,7 +133,7 @@ describe('at shutdown', () => {
     expect(await jwt.verify(token)).toMatchObject({ sub: 'user-42' });
   });
 
-  test('a service that never had its key says that it is going, not that it has none', async () => {
+  test('a service without its key refuses with the reason shutdown', async () => {
     await restart({ lazy: true });
     await close();
     await expect(jwt.jwks()).rejects.toMatchObject({ reason: 'shutdown' });

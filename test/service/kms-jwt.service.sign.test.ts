@@ -10,7 +10,7 @@ beforeEach(() => setUp());
 afterEach(() => close());
 
 describe('sign', () => {
-  test('gives a JWS whose header names algorithm, type and key, in this order', async () => {
+  test('returns a JWS whose header has alg, typ and kid, in this order', async () => {
     const [header, payload] = partsOf(await jwt.sign({ sub: 'user-42' }));
     expect(Buffer.from(header, 'base64url').toString()).toBe(
       `{"alg":"ES256","typ":"JWT","kid":"${keyId()}"}`,
@@ -18,7 +18,7 @@ describe('sign', () => {
     expect(json(payload)).toEqual({ sub: 'user-42', iat: expect.any(Number) });
   });
 
-  test('gives a signature that node:crypto verifies by the published key', async () => {
+  test('returns a signature that node:crypto verifies with the published key', async () => {
     const [header, payload, signature] = partsOf(await jwt.sign({ sub: 'user-42' }));
     const { keys } = await jwt.jwks();
     const key = createPublicKey({ key: keys[0] as never, format: 'jwk' });
@@ -28,13 +28,13 @@ describe('sign', () => {
     ).toBe(true);
   });
 
-  test('sets what the options say, those of the call before those of the module', async () => {
+  test('applies the options, and prefers those of the call to those of the module', async () => {
     await restart({ signOptions: { issuer: 'auth', audience: 'orders', expiresIn: '15m' } });
     const claims = jwt.decode(await jwt.sign({ iat: 1000 }, { audience: 'bills', subject: 's', jwtid: 'j' }));
     expect(claims).toEqual({ iat: 1000, exp: 1900, iss: 'auth', aud: 'bills', sub: 's', jti: 'j' });
   });
 
-  test('prefers the claims of the payload to the options of the module, not to those of the call', async () => {
+  test('prefers the claims of the payload to the options of the module, but not to those of the call', async () => {
     await restart({ signOptions: { issuer: 'auth', audience: 'orders', expiresIn: '15m' } });
     const payload = { iat: 1000, exp: 2000, aud: 'bills' };
     expect(jwt.decode(await jwt.sign(payload))).toEqual({ ...payload, iss: 'auth' });
@@ -46,7 +46,7 @@ describe('sign', () => {
     await expect(jwt.sign(payload, { expiresIn: '15m' })).rejects.toMatchObject({ option: 'expiresIn' });
   });
 
-  test('adds header parameters, but not in the place of the key’s', async () => {
+  test('adds header parameters, but does not replace alg and kid', async () => {
     const { header } = jwt.decode(await jwt.sign({}, { header: { typ: 'at+jwt', 'x-tenant': 'a' } }), {
       complete: true,
     });
@@ -56,13 +56,13 @@ describe('sign', () => {
     });
   });
 
-  test('adds header parameters that a Proxy holds', async () => {
+  test('adds the header parameters of a Proxy', async () => {
     const header = new Proxy({ 'x-tenant': new Proxy({ id: 1 }, {}) }, {});
     const token = await jwt.sign({}, { header });
     expect(jwt.decode(token, { complete: true }).header['x-tenant']).toEqual({ id: 1 });
   });
 
-  test('says in the header what the key says, whatever becomes of the options afterwards', async () => {
+  test('ignores later changes of the header that the options gave', async () => {
     const given: Record<string, unknown> = { 'x-tenant': { id: 1 } };
     await restart({ signOptions: { header: given } });
     Object.assign(given, { alg: 'none', 'x-tenant': { id: 2 } });
@@ -70,13 +70,13 @@ describe('sign', () => {
     expect(header).toEqual({ alg: 'ES256', typ: 'JWT', 'x-tenant': { id: 1 }, kid: keyId() });
   });
 
-  test('makes one Sign call a token, to the ARN and with a digest', async () => {
+  test('makes one Sign call per token, with the ARN and a digest', async () => {
     localKms.resetCalls();
     await jwt.sign({});
     expect(localKms.calls).toMatchObject({ Sign: 1, GetPublicKey: 0 });
   });
 
-  test('signs a claim set of 100 KB, as KMS gets a digest', async () => {
+  test('signs a claims set of 100 KB, because KMS receives a digest', async () => {
     const token = await jwt.sign({ blob: 'x'.repeat(100_000) });
     await restart({ limits: { maxTokenLength: 200_000 } });
     expect((await jwt.verify(token))['blob']).toHaveLength(100_000);
@@ -101,30 +101,30 @@ describe('sign', () => {
     ['of another key', { kind: 'otherKey' }],
     ['that is missing', { kind: 'omitSignature' }],
     [
-      'with bytes behind it',
+      'with trailing bytes',
       { kind: 'signature', signature: Uint8Array.from([0x30, 6, 2, 1, 1, 2, 1, 1, 0]) },
     ],
     [
-      'in good DER, of nothing',
+      'whose r and s are 1, in valid DER',
       { kind: 'signature', signature: Uint8Array.from([0x30, 6, 2, 1, 1, 2, 1, 1]) },
     ],
-  ])('hands out no token with a signature %s', async (_, fault) => {
+  ])('returns no token with a signature %s', async (_, fault) => {
     localKms.inject(fault);
-    const told: KmsJwtEvent['type'][] = [];
-    jwt.events.subscribe(({ type }) => told.push(type));
+    const events: KmsJwtEvent['type'][] = [];
+    jwt.events.subscribe(({ type }) => events.push(type));
     await expect(jwt.sign({})).rejects.toMatchObject({ name: 'KmsSignatureError' });
     expect(jwt.health().refusedSignatures).toBe(1);
-    expect(told).toEqual(['signature_refused']);
+    expect(events).toEqual(['signature_refused']);
   });
 
-  test('passes on what KMS cannot do now, and signs again when it can', async () => {
+  test('rejects while KMS is unavailable, and signs again afterwards', async () => {
     const throttled = localKms.inject({ kind: 'throttle' });
     await expect(jwt.sign({})).rejects.toMatchObject({ name: 'KmsUnavailableError', reason: 'throttled' });
     throttled.stop();
     await expect(jwt.sign({})).resolves.toBeTypeOf('string');
   });
 
-  test('ends at once when its signal aborts, with the reason', async () => {
+  test('rejects at once with the reason when its signal aborts', async () => {
     localKms.inject({ kind: 'hang' });
     const controller = new AbortController();
     const signing = jwt.sign({}, { signal: controller.signal });
@@ -132,7 +132,7 @@ describe('sign', () => {
     await expect(signing).rejects.toThrow('gone');
   });
 
-  test('goes on signing with the key that it has when the alias moves', async () => {
+  test('still signs with the old key right after the alias has moved', async () => {
     await localKms
       .client()
       .send(new UpdateAliasCommand({ AliasName: 'alias/auth', TargetKeyId: localKms.keys[1]?.keyId }));
@@ -151,7 +151,7 @@ describe('messageType RAW', () => {
     await expect(jwt.verify(await jwt.sign({ sub: 'user-42' }))).resolves.toMatchObject({ sub: 'user-42' });
   });
 
-  test('takes up to 4,096 bytes before the signature, and says so beyond', async () => {
+  test('accepts up to 4,096 bytes before the signature, and names the limit otherwise', async () => {
     const overhead = partsOf(await jwt.sign({ blob: '' }, { noTimestamp: true }))
       .slice(0, 2)
       .join('.').length;
@@ -164,7 +164,7 @@ describe('messageType RAW', () => {
   });
 });
 
-test('one signal may stand over many signatures: nothing is warned of, nothing stays behind', async () => {
+test('one signal for many signatures causes no warning and no leak', async () => {
   const warnings: Error[] = [];
   const note = (warning: Error) => warnings.push(warning);
   process.on('warning', note);

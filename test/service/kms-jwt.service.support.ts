@@ -2,7 +2,7 @@ import { Test, type TestingModule } from '@nestjs/testing';
 import { KmsJwtModule, type KmsJwtModuleOptions, KmsJwtService } from 'nestjs-kms-jwt';
 import { LocalKms } from 'nestjs-kms-jwt/local';
 
-/** The service under test, and the KMS that signs for it: new ones for each test. */
+/** The service under test and its KMS, both new for each test. */
 export let jwt: KmsJwtService;
 export let localKms: LocalKms;
 let module: TestingModule | undefined;
@@ -12,7 +12,7 @@ export async function setUp(): Promise<void> {
   await restart();
 }
 
-/** Ends the service, and starts another with other options over the same KMS. */
+/** Closes the service, and starts another one with other options and the same KMS. */
 export async function restart(options: Partial<KmsJwtModuleOptions> = {}): Promise<void> {
   await close();
   module = await Test.createTestingModule({

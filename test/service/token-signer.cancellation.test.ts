@@ -6,7 +6,7 @@ import { A, B, forEver, isSignedBy, newSigner } from './token-signer.support.js'
 describe('a signal', () => {
   const reason = new Error('gone');
 
-  test('that has aborted before ends the call before anybody is asked, but after the claims were looked at', async () => {
+  test('that has already aborted ends the call after the check of the claims and before the key is fetched', async () => {
     const { sign, ring } = newSigner();
     const signal = AbortSignal.abort(reason);
     await expect(sign({}, { signal })).rejects.toBe(reason);
@@ -14,7 +14,7 @@ describe('a signal', () => {
     expect(ring.active).not.toHaveBeenCalled();
   });
 
-  test('may end any number of calls, and Node warns of no leak', async () => {
+  test('may end any number of calls without a warning of Node.js about a leak', async () => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const { signal } = new AbortController();
     await Promise.all(Array.from({ length: 20 }, () => newSigner().sign({}, { signal })));
@@ -22,7 +22,7 @@ describe('a signal', () => {
     warn.mockRestore();
   });
 
-  test('reaches KMS', async () => {
+  test('is passed to the KMS call', async () => {
     const { sign, requests } = newSigner([forEver]);
     const controller = new AbortController();
     const signing = sign({}, { signal: controller.signal });
@@ -32,7 +32,7 @@ describe('a signal', () => {
     expect(requests[0]?.signal?.reason).toBe(reason);
   });
 
-  test('may be of another make than Node’s', async () => {
+  test('may be a foreign AbortSignal', async () => {
     const signal = { throwIfAborted() {}, addEventListener() {}, removeEventListener() {} };
     await newSigner().sign({}, { signal: signal as unknown as AbortSignal });
   });
@@ -40,7 +40,7 @@ describe('a signal', () => {
   test.each<[string, (ring: ReturnType<typeof newSigner>['ring']) => void]>([
     ['the key', (ring) => ring.active.mockImplementation(forEver)],
     ['the refresh', (ring) => ring.refresh.mockImplementation(forEver)],
-    ['the key after that', (ring) => ring.active.mockResolvedValueOnce(A).mockImplementation(forEver)],
+    ['the key after the refresh', (ring) => ring.active.mockResolvedValueOnce(A).mockImplementation(forEver)],
   ])('ends the wait for %s', async (_, hang) => {
     const { sign, ring } = newSigner([B.answer], { requestAlias: true });
     hang(ring);
@@ -55,8 +55,8 @@ describe('the deadline', () => {
   test.each<[string, (ring: ReturnType<typeof newSigner>['ring']) => void]>([
     ['the key', (ring) => ring.active.mockImplementation(forEver)],
     ['the refresh', (ring) => ring.refresh.mockImplementation(forEver)],
-    ['the key after that', (ring) => ring.active.mockResolvedValueOnce(A).mockImplementation(forEver)],
-  ])('stands over the wait for %s', async (_, hang) => {
+    ['the key after the refresh', (ring) => ring.active.mockResolvedValueOnce(A).mockImplementation(forEver)],
+  ])('covers the wait for %s', async (_, hang) => {
     const { sign, ring } = newSigner([B.answer], { requestAlias: true, timeout: 20 });
     hang(ring);
     await expect(sign()).rejects.toThrow(
@@ -66,7 +66,7 @@ describe('the deadline', () => {
 });
 
 describe('close', () => {
-  test('waits for what is being signed, and refuses what comes then', async () => {
+  test('waits for signatures in progress, and refuses new calls', async () => {
     let answer!: (signature: KmsSignature) => void;
     const { sign, signer, requests } = newSigner([() => new Promise((resolve) => (answer = resolve))]);
     const signing = sign();
@@ -83,7 +83,7 @@ describe('close', () => {
     await closed;
   });
 
-  test('is told what is wrong with the claims all the same', async () => {
+  test('does not prevent the check of the claims', async () => {
     const { sign, signer } = newSigner();
     await signer.close();
     await expect(sign({ exp: 'soon' })).rejects.toBeInstanceOf(KmsJwtOptionsError);

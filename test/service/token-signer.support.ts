@@ -21,7 +21,7 @@ export function newKey(kid: string, keyArn = ARN + kid) {
   const { publicKey, privateKey } = newKeyPair();
   const key: SigningKey = { ...verificationKey(kid, publicKey), keyArn };
   const secret = Buffer.from(privateKey.export({ format: 'jwk' }).d ?? '', 'base64url');
-  /** What KMS answers when this key signs. */
+  /** The answer of KMS when this key signs. */
   const answer = ({ messageType, message }: KmsSignRequest): KmsSignature => {
     const digest = messageType === 'DIGEST' ? message : createHash('sha256').update(message).digest();
     // node:crypto cannot sign a digest with an EC key.
@@ -33,7 +33,7 @@ export function newKey(kid: string, keyArn = ARN + kid) {
 type Key = ReturnType<typeof newKey>;
 export const [A, B] = [newKey('a'), newKey('b')];
 
-/** A signer whose ring has one active key after the other, and whose KMS gives one answer after the other. */
+/** A signer whose ring has these active keys in order, and whose KMS gives these answers in order. */
 export function newSigner(
   answers: ((request: KmsSignRequest) => KmsSignature | Promise<KmsSignature>)[] = [A.answer],
   settings: Partial<SignerSettings & AliasSignerSettings> = {},
@@ -66,7 +66,7 @@ export function newSigner(
   } as const;
   const events: KmsJwtEvent[] = [];
   const emit = (event: KmsJwtEvent) => void events.push(event);
-  // The alias was looked up a moment ago.
+  // The alias has just been looked up.
   const keys = {
     maySign: true,
     needsLookup: false,

@@ -23,7 +23,7 @@ import {
   same,
 } from './token-signer.support.js';
 
-test('a token says algorithm, type and key, then the claims, and is signed by the key', async () => {
+test('a token has alg, typ and kid, the claims, and a signature of the key', async () => {
   const token = await newSigner().sign({ sub: 'user-42' }, { expiresIn: 60 });
   const [header = '', claims = ''] = token.split('.').map((text) => decodeBase64url(text).toString());
   expect(header).toBe('{"alg":"ES256","typ":"JWT","kid":"a"}');
@@ -31,14 +31,14 @@ test('a token says algorithm, type and key, then the claims, and is signed by th
   expect(isSignedBy(A, token)).toBe(true);
 });
 
-test('the header says what the options say, but not in the place of the key', async () => {
+test('the header has the parameters of the options, which do not replace those of the key', async () => {
   const header = { typ: 'at+jwt', 'x-tenant': 7, alg: 'none', kid: 'b' };
   const token = await newSigner().sign({}, { header });
   expect(partsOf(token).header).toEqual({ typ: 'at+jwt', 'x-tenant': 7, alg: 'ES256', kid: 'a' });
 });
 
-describe('KMS is asked', () => {
-  test('once, with the digest, for the key and not for the alias, which may move', async () => {
+describe('Sign is called', () => {
+  test('once, with the digest and the ARN of the key, not with the alias, which may move', async () => {
     const { sign, requests } = newSigner();
     const { signingInput } = partsOf(await sign());
     expect(requests).toEqual([
@@ -52,7 +52,7 @@ describe('KMS is asked', () => {
     ]);
   });
 
-  test('by its alias with requestAlias', async () => {
+  test('with the alias with requestAlias', async () => {
     const { sign, requests } = newSigner([A.answer], { requestAlias: true });
     await sign();
     expect(requests.map(({ keyId }) => keyId)).toEqual(['alias/auth']);
@@ -67,7 +67,7 @@ describe('KMS is asked', () => {
     expect(isSignedBy(A, token)).toBe(true);
   });
 
-  test('for up to 4,096 bytes with RAW, as it takes no more', async () => {
+  test('for up to 4,096 bytes with RAW, the limit of KMS', async () => {
     const { sign, requests } = newSigner([A.answer], { messageType: 'RAW' });
     const blob = 'x'.repeat(3021);
     const options = { noTimestamp: true, header: { typ: 'x+jwt' } };
@@ -81,7 +81,7 @@ describe('KMS is asked', () => {
     expect(requests.map(({ message }) => message.length)).toEqual([4096]);
   });
 
-  test('for nothing where the claims are wrong', async () => {
+  test('not at all if the claims are invalid', async () => {
     const { sign, requests, ring } = newSigner();
     await expect(sign({ exp: 'soon' })).rejects.toBeInstanceOf(KmsJwtOptionsError);
     await expect(sign({ custom: new Map() })).rejects.toBeInstanceOf(KmsJwtOptionsError);
@@ -90,18 +90,18 @@ describe('KMS is asked', () => {
   });
 });
 
-describe('the ring is told how long the token lives', () => {
+describe('the ring records the lifetime of a token:', () => {
   test.each([
-    ['60 seconds from now', { exp: NOW + 60 }, 60],
-    ['for ever', {}, undefined],
+    ['60 seconds', { exp: NOW + 60 }, 60],
+    ['unlimited', {}, undefined],
   ])('%s', async (_, payload, seconds) => {
     const { sign, ring } = newSigner();
     await sign(payload);
     expect(ring.recordLifetime.mock.calls).toEqual([[seconds]]);
   });
 
-  test('but not of one that was never signed', async () => {
-    const { sign, ring } = newSigner([fail(new KmsUnavailableError('network', 'away'))]);
+  test('but not that of a token that was not signed', async () => {
+    const { sign, ring } = newSigner([fail(new KmsUnavailableError('network', 'outage'))]);
     await sign().catch(() => undefined);
     expect(ring.recordLifetime).not.toHaveBeenCalled();
   });
@@ -111,8 +111,8 @@ const refusal = (answer: (request: KmsSignRequest) => KmsSignature) => newSigner
 
 const signSomethingElse = (request: KmsSignRequest) => A.answer({ ...request, message: Buffer.alloc(32) });
 
-describe('no token is handed out', () => {
-  test('with a signature over something else', async () => {
+describe('no token is returned', () => {
+  test('with a signature over another message', async () => {
     expect(await refusal(signSomethingElse)).toEqual(
       new KmsSignatureError(
         `KMS returned a signature that does not verify with the public key of ${A.keyArn}`,
@@ -126,7 +126,7 @@ describe('no token is handed out', () => {
     );
   });
 
-  test('with the signature of a key that says it is another', async () => {
+  test('with the signature of another key', async () => {
     expect(await refusal(B.answer)).toMatchObject({
       name: 'KmsSignatureError',
       code: 'kms_signature_invalid',
@@ -135,8 +135,8 @@ describe('no token is handed out', () => {
   });
 });
 
-describe('of the tokens that were withheld', () => {
-  test('each is counted and told', async () => {
+describe('withheld tokens', () => {
+  test('are each counted and reported as an event', async () => {
     const { sign, signer, events } = newSigner([B.answer, B.answer, A.answer]);
     const errors = [await sign().catch(same), await sign().catch(same)];
     await sign();
@@ -144,86 +144,90 @@ describe('of the tokens that were withheld', () => {
     expect(events).toEqual(errors.map((error) => ({ type: 'signature_refused', error })));
   });
 
-  test('none is, where another key signs after all', async () => {
+  test('do not count if another key signs then', async () => {
     const { sign, signer, events } = newSigner([B.answer, B.answer], { requestAlias: true }, [A, B]);
     await sign();
     expect([signer.refusedSignatures, events]).toEqual([0, []]);
   });
 
-  test('none is, where KMS gave no signature', async () => {
-    const { sign, signer, events } = newSigner([fail(new KmsUnavailableError('network', 'away'))]);
+  test('do not count without a signature of KMS', async () => {
+    const { sign, signer, events } = newSigner([fail(new KmsUnavailableError('network', 'outage'))]);
     await expect(sign()).rejects.toBeInstanceOf(KmsUnavailableError);
     expect([signer.refusedSignatures, events]).toEqual([0, []]);
   });
 });
 
-describe('the key that signed', () => {
+describe('the KeyId in the answer of Sign', () => {
   const MRK = 'arn:aws:kms:eu-central-1:000000000000:key/mrk-1';
 
   test.each([
-    ['is known by its ARN', `${ARN}1`, `${ARN}1`],
-    ['may be told by its bare id, as emulators do', `${ARN}1`, '1'],
-    ['may be known by its bare id, as emulators told it', '1', `${ARN}1`],
-    ['may be a replica of a Multi-Region key', MRK, MRK.replace('eu-central-1', 'us-east-1')],
-  ])('%s: %s and %s', async (_, known, told) => {
+    ['may be the ARN of the key', `${ARN}1`, `${ARN}1`],
+    ['may be the bare id of a key known by its ARN, as with emulators', `${ARN}1`, '1'],
+    ['may be the ARN of a key known by its bare id', '1', `${ARN}1`],
+    ['may be that of a replica of a Multi-Region key', MRK, MRK.replace('eu-central-1', 'us-east-1')],
+  ])('%s: %s and %s', async (_, known, answered) => {
     const key = newKey('k', known);
-    const answer = (request: KmsSignRequest) => ({ ...key.answer(request), keyArn: told });
+    const answer = (request: KmsSignRequest) => ({ ...key.answer(request), keyArn: answered });
     await expect(newSigner([answer], {}, [key]).sign()).resolves.toBeDefined();
   });
 
   test.each([
     ['another key', `${ARN}1`, `${ARN}2`],
-    ['a key of the same id in another account', `${ARN}1`, `${ARN}1`.replace('000', '111')],
+    ['a key with the same id in another account', `${ARN}1`, `${ARN}1`.replace('000', '111')],
     ['another bare id', `${ARN}1`, '2'],
     ['another Multi-Region key', MRK, MRK.replace('mrk-1', 'mrk-2')],
-    ['a key whose id ends like it', `${ARN}1`, '11'],
-  ])('may not be %s: %s and %s', async (_, known, told) => {
+    ['a key whose id has the same ending', `${ARN}1`, '11'],
+  ])('must not be that of %s: %s and %s', async (_, known, answered) => {
     const key = newKey('k', known);
-    const answer = (request: KmsSignRequest) => ({ ...key.answer(request), keyArn: told });
+    const answer = (request: KmsSignRequest) => ({ ...key.answer(request), keyArn: answered });
     await expect(newSigner([answer], {}, [key]).sign()).rejects.toBeInstanceOf(KmsSignatureError);
   });
 });
 
-describe('in the middle of a rotation', () => {
+describe('during a rotation', () => {
   const disabled = new KmsKeyError('disabled');
 
-  test('a key that was put away too early is skipped, and the next signs', async () => {
+  test('a key that was disabled too early is skipped, and the next one signs', async () => {
     const { sign, ring } = newSigner([fail(disabled), B.answer], {}, [A, B]);
     expect(isSignedBy(B, await sign())).toBe(true);
     expect(ring.retireEarly.mock.calls).toEqual([[A]]);
   });
 
-  test('a key that was put away before the alias was seen to move makes the ring look, and the next signs', async () => {
+  test('a key that was disabled before the move was seen causes a refresh, and the next one signs', async () => {
     const { sign, ring } = newSigner([fail(disabled), B.answer], {}, [A, B]);
     ring.retireEarly.mockReturnValueOnce(false);
     expect(isSignedBy(B, await sign())).toBe(true);
     expect(ring.retry).toHaveBeenCalledTimes(1);
   });
 
-  test('a key that was put away with none to follow fails the call', async () => {
+  test('a disabled key without a next one fails the call', async () => {
     const { sign, ring } = newSigner([fail(disabled)]);
     await expect(sign()).rejects.toBe(disabled);
     expect(ring.active).toHaveBeenCalledTimes(1);
   });
 
-  test('an alias that was sent and has moved makes the ring look, and its new key signs', async () => {
+  test('an alias that has moved causes a refresh, and its new key signs', async () => {
     const { sign, ring, requests } = newSigner([B.answer, B.answer], { requestAlias: true }, [A, B]);
     expect(isSignedBy(B, await sign())).toBe(true);
     expect(ring.refresh).toHaveBeenCalledTimes(1);
     expect(requests.map(({ keyId }) => keyId)).toEqual(['alias/auth', 'alias/auth']);
   });
 
-  test('a second failure is the answer', async () => {
-    const { sign, requests } = newSigner([fail(disabled), fail(new Error('away'))], {}, [A, B]);
-    await expect(sign()).rejects.toThrow('away');
+  test('a second failure fails the call', async () => {
+    const { sign, requests } = newSigner([fail(disabled), fail(new Error('outage'))], {}, [A, B]);
+    await expect(sign()).rejects.toThrow('outage');
     expect(requests).toHaveLength(2);
   });
 
   test.each<[string, (request: KmsSignRequest) => KmsSignature | Promise<KmsSignature>, boolean]>([
-    ['the wrong key where an ARN was sent', B.answer, false],
-    ['a bad signature of the right key', () => ({ keyArn: A.keyArn, signature: new Uint8Array(64) }), true],
-    ['KMS that is away', fail(new KmsUnavailableError('network', 'away')), true],
-  ])('nothing is signed again for %s', async (_, answer, requestAlias) => {
+    ['an answer of another key to a request with an ARN', B.answer, false],
+    [
+      'an invalid signature of the right key',
+      () => ({ keyArn: A.keyArn, signature: new Uint8Array(64) }),
+      true,
+    ],
+    ['an outage of KMS', fail(new KmsUnavailableError('network', 'outage')), true],
+  ])('Sign is not repeated after %s', async (_, answer, requestAlias) => {
     const { sign, ring, requests } = newSigner([answer], { requestAlias }, [A, B]);
     await expect(sign()).rejects.toMatchObject({ code: expect.stringMatching(/^kms_/) });
     expect(requests).toHaveLength(1);

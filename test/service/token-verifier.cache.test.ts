@@ -10,13 +10,13 @@ import { verificationKey } from '../support/verification-key.js';
 import { NO_KMS, NOW } from './token-verifier.support.js';
 
 const { publicKey, privateKey } = newKeyPair();
-/** A fetch makes new objects of the same keys. */
+/** A fetch creates new objects for the same keys. */
 const fetched = (kid: string, key = publicKey) =>
   verificationKeyFrom(verificationKey(kid, key).jwk) as VerificationKey;
 const tokenOf = (kid: string, claims: object = {}) =>
   forge({ alg: 'ES256', typ: 'JWT', kid }, claims, privateKey);
 
-/** A verifier whose key set is each of these in turn, at each refresh, and the checks of signatures that it asked for. */
+/** A verifier with these key sets, one per refresh, and its signature checks. */
 async function newVerifier(
   answers: VerificationKey[][],
   {
@@ -34,7 +34,7 @@ async function newVerifier(
     checks,
   );
   const verify = async (token: unknown) => verifier.verify(token, {}, () => NOW);
-  /** After the second time it is kept. */
+  /** Verifies the token twice, after which it is cached. */
   const know = async (token: string) => {
     await verify(token);
     await verify(token);
@@ -53,7 +53,7 @@ describe('a token that was verified', () => {
     expect(check).not.toHaveBeenCalled();
   });
 
-  test('is still known when the same keys have been fetched again', async () => {
+  test('is still cached when the same keys have been fetched again', async () => {
     const { check, ring, verify, know } = await newVerifier([[fetched('a')], [fetched('a')]]);
     const token = tokenOf('a');
     await know(token);
@@ -65,7 +65,7 @@ describe('a token that was verified', () => {
 
   test.each([
     ['has left the ring', [fetched('b')]],
-    ['has given its kid to another', [fetched('a', newKeyPair().publicKey)]],
+    ['was replaced by another with its kid', [fetched('a', newKeyPair().publicKey)]],
   ])('is refused when its key %s', async (_, next) => {
     const { ring, verify, know } = await newVerifier([[fetched('a')], next]);
     const token = tokenOf('a');
@@ -74,7 +74,7 @@ describe('a token that was verified', () => {
     await expect(verify(token)).rejects.toThrow();
   });
 
-  test('is checked anew when its key has been away meanwhile', async () => {
+  test('is checked again when its key was removed for a while', async () => {
     const { check, ring, verify, know } = await newVerifier([[fetched('a')], [fetched('b')], [fetched('a')]]);
     const token = tokenOf('a');
     await know(token);
@@ -87,7 +87,7 @@ describe('a token that was verified', () => {
   });
 });
 
-describe('a key that is removed while a signature is checked on the pool', () => {
+describe('a key that is removed during a signature check in the pool', () => {
   test('verifies no token, then or later', async () => {
     const { checks, inPool, trial } = await quickChecks();
     const { ring, verify, know } = await newVerifier([[fetched('a'), fetched('b')], [fetched('b')]], {
@@ -99,7 +99,7 @@ describe('a key that is removed while a signature is checked on the pool', () =>
 
     const verdicts = [verify(tokenOf('b', { n: 2 })), verify(token)];
     await ring.refresh();
-    // Another call has seen by now that the key has gone.
+    // By now another call has noticed the removal of the key.
     await verdicts[0];
     await verify(known);
     for (const job of inPool) job.answer(true);
@@ -108,7 +108,7 @@ describe('a key that is removed while a signature is checked on the pool', () =>
   });
 });
 
-describe('on the pool as on the main thread', () => {
+describe('in the pool and on the main thread', () => {
   test('a forged token is refused with the same error', async () => {
     const { checks, inPool } = await quickChecks();
     const { verify } = await newVerifier([[fetched('a')]], { checks });
@@ -121,7 +121,7 @@ describe('on the pool as on the main thread', () => {
   });
 });
 
-describe('many calls that wait for one fetch of the keys', () => {
+describe('many calls that wait for a fetch of the keys', () => {
   test('do not check their signatures in one turn of the event loop', async () => {
     const { ring } = newRing([{ others: [fetched('a')], freshFor: 300 }]);
     const checks = new SignatureChecks();

@@ -18,7 +18,7 @@ import { KEY, newVerifier, NOW, tokenOf } from './token-verifier.support.js';
 const KMS = { verification: 'kms' } as const;
 const IN_KMS = { ...KEY, keyArn: 'arn:aws:kms:us-east-1:1:key/1' };
 
-/** A verifier whose key is in KMS, and the calls of Verify. */
+/** A verifier with a key in KMS, and its calls of Verify. */
 function withKms(settings: Parameters<typeof newVerifier>[0] = {}) {
   const verify = vi.fn<KmsVerifier['verify']>(async () => {});
   const { ring, verifier } = newVerifier(settings, undefined, { verify });
@@ -28,7 +28,7 @@ function withKms(settings: Parameters<typeof newVerifier>[0] = {}) {
 }
 
 describe('with verification: kms', () => {
-  test('KMS verifies the token by its key, each time', async () => {
+  test('KMS verifies the token with its key each time', async () => {
     const { verifier, verify } = withKms();
     const token = tokenOf({ sub: 'user-42' });
     for (let time = 0; time < 3; time += 1) {
@@ -44,7 +44,7 @@ describe('with verification: kms', () => {
     expect(verify).not.toHaveBeenCalled();
   });
 
-  test('what KMS says is what verify says', async () => {
+  test('verify rejects with the error of KMS', async () => {
     const { verifier, verify } = withKms();
     for (const error of [new TokenKeyDisabledError(), new KmsUnavailableError('timeout', 'no answer')]) {
       verify.mockRejectedValueOnce(error);
@@ -52,13 +52,13 @@ describe('with verification: kms', () => {
     }
   });
 
-  test('isRevoked is asked first, and a revoked token is not sent', async () => {
+  test('isRevoked runs first, and a revoked token is not sent', async () => {
     const { verifier, verify } = withKms({ isRevoked: async () => true });
     await expect(verifier.verify(tokenOf(), KMS, () => NOW)).rejects.toBeInstanceOf(TokenRevokedError);
     expect(verify).not.toHaveBeenCalled();
   });
 
-  test('a token that expires, or whose key is distrusted, while isRevoked is at work is not sent', async () => {
+  test('a token that expires, or whose key is distrusted, while isRevoked runs is not sent', async () => {
     let now = NOW;
     const { ring, verifier, verify } = withKms({ isRevoked: () => ((now += 60), false) });
     const verifying = verifier.verify(tokenOf({ exp: NOW + 60 }), KMS, () => now);
@@ -68,7 +68,7 @@ describe('with verification: kms', () => {
     expect(verify).not.toHaveBeenCalled();
   });
 
-  test('a token that expires, or whose key is distrusted, while KMS is asked is refused', async () => {
+  test('a token that expires, or whose key is distrusted, during the call of Verify is refused', async () => {
     let now = NOW;
     const { ring, verifier, verify } = withKms();
     verify.mockImplementationOnce(async () => void (now += 60));
@@ -79,11 +79,11 @@ describe('with verification: kms', () => {
   });
 });
 
-describe('recheck of a token that was verified before', () => {
+describe('recheck of a verified token', () => {
   const token = tokenOf();
   const jws = parseCompact(token, 1000);
 
-  test('asks isRevoked, and KMS only with verification: kms', async () => {
+  test("calls isRevoked, and KMS only with verification: 'kms'", async () => {
     let isRevoked = false;
     const { verifier, verify } = withKms({ isRevoked: () => isRevoked });
     await verifier.recheck(token, jws, {});
@@ -95,7 +95,7 @@ describe('recheck of a token that was verified before', () => {
     expect(verify).toHaveBeenCalledOnce();
   });
 
-  test('refuses a key that has left the ring, or while there are no keys', async () => {
+  test('refuses a key that is no longer trusted, and fails while there are no keys', async () => {
     const { ring, verifier, verify } = withKms();
     for (const known of [new Map(), undefined]) {
       ring.known = known as typeof ring.known;
@@ -126,7 +126,7 @@ describe('KmsVerifier', () => {
     },
   );
 
-  test('takes 4,096 bytes with RAW, and no more', async () => {
+  test('accepts at most 4,096 bytes with RAW', async () => {
     const verify = vi.fn<KmsGateway['verify']>(async () => {});
     const raw = new KmsVerifier({ verify }, { messageType: 'RAW' });
     await raw.verify(`${'a'.repeat(4096)}.${signature}`, IN_KMS);
@@ -148,7 +148,7 @@ describe('KmsVerifier', () => {
     expect(verify).not.toHaveBeenCalled();
   });
 
-  test('sends no signature that cannot be one', async () => {
+  test('does not send a malformed signature', async () => {
     const verify = vi.fn<KmsGateway['verify']>(async () => {});
     const sending = new KmsVerifier({ verify }, { messageType: 'DIGEST' }).verify('a.b.c2ln', IN_KMS);
     await expect(sending).rejects.toBeInstanceOf(TokenSignatureError);

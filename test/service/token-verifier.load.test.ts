@@ -7,7 +7,7 @@ import { HEADER, KEY, NO_KMS, NOW, tokenOf } from './token-verifier.support.js';
 
 const SETTINGS = { maxTokenLength: 1000, timeout: 1000, isRevoked: undefined, cache: { max: 10 } } as const;
 
-/** A verifier, and the checks of a process that is under load. */
+/** A verifier, and the signature checks of a process under load. */
 function underLoad({ known = true, mayRead = false } = {}) {
   const checks = {
     mayRead: vi.fn(() => mayRead),
@@ -24,7 +24,7 @@ function underLoad({ known = true, mayRead = false } = {}) {
   return { checks, ring, verify: (token: unknown) => verifier.verify(token, {}, () => NOW) };
 }
 
-describe('while too many tokens were read in this turn of the event loop', () => {
+describe('if too many tokens were read in this turn of the event loop', () => {
   test('a token waits for room before it is read', async () => {
     const { checks, verify } = underLoad();
     const verifying = verify('not a token');
@@ -33,7 +33,7 @@ describe('while too many tokens were read in this turn of the event loop', () =>
     await expect(verify(tokenOf({ sub: 'user-42' }))).resolves.toMatchObject({ claims: { sub: 'user-42' } });
   });
 
-  test('a token that has verified before is answered at once, unless too many were', async () => {
+  test('a cached token is answered at once, unless too many were', async () => {
     const { checks, verify } = underLoad();
     const token = tokenOf({ sub: 'user-42' });
     await verify(token);
@@ -47,7 +47,7 @@ describe('while too many tokens were read in this turn of the event loop', () =>
     expect(checks.check).toHaveBeenCalledTimes(2);
   });
 
-  test('a token whose key had to be fetched waits for room again, and its key has to be trusted still', async () => {
+  test('a token whose key was fetched waits for room again, and its key must still be trusted', async () => {
     const { checks, ring, verify } = underLoad({ known: false });
     await verify(tokenOf());
     expect(checks.room).toHaveBeenCalledTimes(2);
@@ -56,7 +56,7 @@ describe('while too many tokens were read in this turn of the event loop', () =>
   });
 });
 
-test('otherwise a token waits for its key alone', async () => {
+test('otherwise a token waits only for its key', async () => {
   const { checks, ring, verify } = underLoad({ known: false, mayRead: true });
   ring.trusts.mockReturnValue(false);
   await expect(verify(tokenOf({ sub: 'user-42' }))).resolves.toMatchObject({ claims: { sub: 'user-42' } });

@@ -13,27 +13,27 @@ const ask = (isRevoked: unknown, token = tokenOf({ jti: 'a' })) =>
   verify(token, {}, { isRevoked: isRevoked as never, timeout: 200 });
 
 describe('isRevoked', () => {
-  test('is asked by claims and header', async () => {
+  test('receives the claims and the header', async () => {
     const isRevoked = vi.fn(() => false);
     await ask(isRevoked);
     expect(isRevoked.mock.calls).toEqual([[{ jti: 'a' }, HEADER]]);
   });
 
   test.each([
-    ['answers', () => false],
+    ['returns', () => false],
     ['resolves to', async () => false],
-  ])('that %s false lets the token pass', async (_, isRevoked) => {
+  ])('that %s false accepts the token', async (_, isRevoked) => {
     await expect(ask(isRevoked)).resolves.toMatchObject({ claims: { jti: 'a' } });
   });
 
   test.each([
-    ['answers', () => true],
+    ['returns', () => true],
     ['resolves to', async () => true],
-  ])('that %s true ends the token', async (_, isRevoked) => {
+  ])('that %s true revokes the token', async (_, isRevoked) => {
     await expect(ask(isRevoked)).rejects.toThrow(new TokenRevokedError());
   });
 
-  test.each([[undefined], [0], ['false'], [null]])('that answers %o cannot tell', async (answer) => {
+  test.each([[undefined], [0], ['false'], [null]])('that returns %o is unavailable', async (answer) => {
     await expect(ask(() => answer)).rejects.toThrow(
       new RevocationUnavailableError('isRevoked must return true or false'),
     );
@@ -47,9 +47,9 @@ describe('isRevoked', () => {
       },
     ],
     ['rejects', (cause: Error) => Promise.reject(cause)],
-  ])('that %s cannot tell, and the cause says no more than the kind of its error', async (_, fail) => {
-    const away = Object.assign(new TypeError('SISMEMBER revoked token-1'), { code: 'ECONNREFUSED' });
-    const refusal = await ask(() => fail(away)).catch((error: unknown) => error);
+  ])('that %s is unavailable, and the cause has only the name and the code of the error', async (_, fail) => {
+    const outage = Object.assign(new TypeError('SISMEMBER revoked token-1'), { code: 'ECONNREFUSED' });
+    const refusal = await ask(() => fail(outage)).catch((error: unknown) => error);
     expect(refusal).toBeInstanceOf(RevocationUnavailableError);
     expect(refusal).toMatchObject({
       message: 'isRevoked failed',
@@ -61,18 +61,18 @@ describe('isRevoked', () => {
     });
   });
 
-  test('may say by itself why it cannot tell', async () => {
+  test('may throw RevocationUnavailableError itself', async () => {
     const own = new RevocationUnavailableError('the list is being rebuilt');
     await expect(ask(() => Promise.reject(own))).rejects.toBe(own);
   });
 
-  test('has as long as timeout says', async () => {
+  test('has the time limit limits.timeout', async () => {
     await expect(ask(() => new Promise(() => {}))).rejects.toThrow(
       new RevocationUnavailableError('isRevoked did not answer within 200 ms'),
     );
   });
 
-  test('is not asked about a token that is bad anyway', async () => {
+  test('is not called for an invalid token', async () => {
     const isRevoked = vi.fn(() => true);
     await expect(ask(isRevoked, tokenOf({ exp: 1 }))).rejects.toBeInstanceOf(TokenExpiredError);
     await expect(ask(isRevoked, `${part(HEADER)}.${part({})}.`)).rejects.toBeInstanceOf(TokenSignatureError);
@@ -80,7 +80,7 @@ describe('isRevoked', () => {
   });
 });
 
-describe('while isRevoked is asked', () => {
+describe('while isRevoked runs', () => {
   test('the token may expire', async () => {
     let now = NOW;
     const { verifier } = newVerifier({
@@ -103,7 +103,7 @@ describe('while isRevoked is asked', () => {
     await expect(verifier.verify(tokenOf(), {}, () => NOW)).rejects.toThrow(TokenKeyUnknownError);
   });
 
-  test('neither is asked again where nothing took time', async () => {
+  test('neither is checked again if isRevoked was synchronous', async () => {
     const { ring, verifier } = newVerifier();
     await verifier.verify(tokenOf(), {}, () => NOW);
     expect(ring.trusts).not.toHaveBeenCalled();

@@ -13,13 +13,13 @@ const refuse = (validate: (claims: unknown) => unknown) =>
   );
 
 describe('a schema', () => {
-  test('gives the claims another form', async () => {
+  test('may transform the claims', async () => {
     const schema = schemaOf((claims) => ({ value: [claims] }));
     const { claims } = await verify(tokenOf({ sub: 'user-42' }), { schema });
     expect(claims).toEqual([{ sub: 'user-42' }]);
   });
 
-  test('may take its time', async () => {
+  test('may be asynchronous', async () => {
     const schema = schemaOf(async () => ({ value: 'late' }));
     expect((await verify(tokenOf(), { schema })).claims).toBe('late');
   });
@@ -30,7 +30,7 @@ describe('a schema', () => {
     ['sub', [{ key: 'sub' }]],
     ['https://app.example/roles_1-2', ['https://app.example/roles_1-2']],
     ['x'.repeat(100), ['x'.repeat(100)]],
-  ])('names the claim %s that does not fit', async (claim, path) => {
+  ])('names the claim %s that does not match', async (claim, path) => {
     expect(
       await refuse(() => ({
         issues: [
@@ -42,30 +42,30 @@ describe('a schema', () => {
   });
 
   test.each([
-    ['tells no issue', () => ({ issues: [] })],
-    ['tells no path', () => ({ issues: [{ message: 'user-42' }] })],
-    ['tells an empty path', () => ({ issues: [{ message: 'user-42', path: [] }] })],
-    ['tells an index', () => ({ issues: [{ message: 'user-42', path: [7] }] })],
-    ['tells a symbol', () => ({ issues: [{ message: 'user-42', path: [Symbol('sub')] }] })],
-    ['tells nothing', () => ({ issues: [{ message: 'user-42', path: [null] }] })],
-    ['tells an empty name', () => ({ issues: [{ message: 'user-42', path: [''] }] })],
-    ['tells a name of more than one line', () => ({ issues: [{ message: '', path: ['a\nb'] }] })],
-    ['tells a name that begins with a space', () => ({ issues: [{ message: '', path: [' a'] }] })],
-    ['tells a name of 101 characters', () => ({ issues: [{ message: '', path: ['x'.repeat(101)] }] })],
+    ['reports no issue', () => ({ issues: [] })],
+    ['reports no path', () => ({ issues: [{ message: 'user-42' }] })],
+    ['reports an empty path', () => ({ issues: [{ message: 'user-42', path: [] }] })],
+    ['reports an index', () => ({ issues: [{ message: 'user-42', path: [7] }] })],
+    ['reports a symbol', () => ({ issues: [{ message: 'user-42', path: [Symbol('sub')] }] })],
+    ['reports null in the path', () => ({ issues: [{ message: 'user-42', path: [null] }] })],
+    ['reports an empty name', () => ({ issues: [{ message: 'user-42', path: [''] }] })],
+    ['reports a name with a line break', () => ({ issues: [{ message: '', path: ['a\nb'] }] })],
+    ['reports a name that begins with a space', () => ({ issues: [{ message: '', path: [' a'] }] })],
+    ['reports a name of 101 characters', () => ({ issues: [{ message: '', path: ['x'.repeat(101)] }] })],
     ['throws', () => JSON.parse('"user-42') as unknown],
-    ['answers nothing', () => undefined],
-    ['answers null', () => null],
-    ['resolves to nothing', async () => undefined],
+    ['returns undefined', () => undefined],
+    ['returns null', () => null],
+    ['resolves to undefined', async () => undefined],
     ['resolves to an issue', async () => ({ issues: [{ message: 'user-42' }] })],
     [
-      'answers a getter that throws',
+      'returns a getter that throws',
       () => ({
         get issues() {
           throw new Error('user-42');
         },
       }),
     ],
-  ])('that %s names no claim, and nothing of what it says is passed on', async (_, validate) => {
+  ])('that %s names no claim, and is not quoted', async (_, validate) => {
     expect(await refuse(validate)).toEqual(
       new TokenClaimError('(all)', 'schema', 'The claims do not match the schema'),
     );
@@ -84,7 +84,7 @@ describe('a schema', () => {
       'rejects with a promise of another realm',
       runInNewContext('(cause) => Promise.reject(cause)') as (cause: Error) => Promise<never>,
     ],
-  ])('that %s cannot tell, and the cause says no more than the kind of its error', async (_, fail) => {
+  ])('that %s is unavailable, and the cause has only the name and the code of the error', async (_, fail) => {
     const away = Object.assign(new TypeError('SELECT user-42'), { code: 'ECONNREFUSED' });
     const refusal = await refuse(() => fail(away));
     expect(refusal).toBeInstanceOf(SchemaUnavailableError);
@@ -100,18 +100,18 @@ describe('a schema', () => {
     });
   });
 
-  test('may say by itself why it cannot tell', async () => {
+  test('may throw SchemaUnavailableError itself', async () => {
     const own = new SchemaUnavailableError('the tenants are being loaded');
     expect(await refuse(() => Promise.reject(own))).toBe(own);
   });
 
-  test('has as long as timeout says', async () => {
+  test('has the time limit limits.timeout', async () => {
     expect(await refuse(() => new Promise(() => {}))).toEqual(
       new SchemaUnavailableError('The schema did not answer within 50 ms'),
     );
   });
 
-  test('is not asked about claims that are refused anyway', async () => {
+  test('is not called for claims that are refused before', async () => {
     const validate = vi.fn(() => ({ value: {} }));
     await expect(verify(tokenOf({ exp: 1 }), { schema: schemaOf(validate) })).rejects.toBeInstanceOf(
       TokenExpiredError,

@@ -14,10 +14,10 @@ export const HEADER = { alg: 'ES256', typ: 'JWT', kid: 'a' };
 export const tokenOf = (claims: object = {}, header: object = {}) =>
   forge({ ...HEADER, ...header }, claims, privateKey);
 
-/** Of a service without a key in KMS. */
+/** The KMS verifier of a service without a key in KMS. */
 export const NO_KMS = new KmsVerifier(undefined, { messageType: 'DIGEST' });
 
-/** A verifier that trusts one key, and what it tells its ring. */
+/** A verifier that trusts one key, and its mocked ring. */
 export function newVerifier(
   settings: Partial<VerifierSettings> = {},
   checks?: SignatureChecks,

@@ -10,13 +10,13 @@ import type { VerifySettings } from '../../src/options/settings.js';
 import { forge, newKeyPair } from '../support/forge.js';
 import { HEADER, newVerifier, NOW, tokenOf, verify } from './token-verifier.support.js';
 
-test('a token that verifies gives its header and its claims', async () => {
+test('a valid token yields its header and its claims', async () => {
   const { header, claims } = await verify(tokenOf({ sub: 'user-42' }));
   expect(JSON.parse(header.text)).toEqual(HEADER);
   expect(claims).toEqual({ sub: 'user-42' });
 });
 
-test('a token may be as long as maxTokenLength says', async () => {
+test('a token may have maxTokenLength characters, and no more', async () => {
   const token = tokenOf();
   await expect(verify(token, {}, { maxTokenLength: token.length })).resolves.toBeDefined();
   await expect(verify(token, {}, { maxTokenLength: token.length - 1 })).rejects.toBeInstanceOf(
@@ -25,11 +25,11 @@ test('a token may be as long as maxTokenLength says', async () => {
 });
 
 describe('the key', () => {
-  test('is the one that kid names', async () => {
+  test('is the one with the kid', async () => {
     await expect(verify(tokenOf({}, { kid: 'b' }))).rejects.toThrow(new TokenKeyUnknownError());
   });
 
-  test('is looked for under a kid as long as that of a key may be', async () => {
+  test('is looked up by a kid of the maximum length', async () => {
     const { ring, verifier } = newVerifier();
     const kid = 'k'.repeat(256);
     await expect(verifier.verify(tokenOf({}, { kid }), {}, () => NOW)).rejects.toThrow(
@@ -39,7 +39,7 @@ describe('the key', () => {
   });
 
   test.each([[undefined], [1], [['a']], [''], ['k'.repeat(257)]])(
-    'is not looked for under a kid of %o',
+    'is not looked up by the kid %o',
     async (kid) => {
       const { ring, verifier } = newVerifier();
       await expect(verifier.verify(tokenOf({}, { kid }), {}, () => NOW)).rejects.toThrow(
@@ -50,7 +50,7 @@ describe('the key', () => {
   );
 
   test.each([['none'], ['ES384'], ['HS256'], ['es256'], [undefined], [['ES256']]])(
-    'decides on the algorithm: %o is refused, though the signature is good (RFC 8725, section 3.1)',
+    'determines the algorithm: %o is refused, even with a valid signature (RFC 8725, section 3.1)',
     async (alg) => {
       await expect(verify(tokenOf({}, { alg }))).rejects.toThrow(
         new TokenSignatureError('The algorithm of the token is not that of the key'),
@@ -58,7 +58,7 @@ describe('the key', () => {
     },
   );
 
-  test('refuses the signature of another', async () => {
+  test('refuses the signature of another key', async () => {
     await expect(verify(forge(HEADER, {}, newKeyPair().privateKey))).rejects.toThrow(
       new TokenSignatureError('The signature of the token does not verify'),
     );
@@ -82,7 +82,7 @@ test.each([['A256GCM'], [null]])('a token with enc %o is refused (RFC 7516, sect
   );
 });
 
-describe('a token of typ', () => {
+describe('a token with the typ', () => {
   test.each<[typ: unknown, expected: string | undefined, accepted: boolean]>([
     ['JWT', undefined, true],
     ['jwt', undefined, true],
@@ -96,7 +96,7 @@ describe('a token of typ', () => {
     ['JWT', 'at+jwt', false],
     [undefined, 'at+jwt', false],
     [['at+jwt'], 'at+jwt', false],
-  ])('%o where %o is expected: %o', async (typ, expected, accepted) => {
+  ])('%o is accepted when %o is expected: %o', async (typ, expected, accepted) => {
     const verified = verify(tokenOf({}, { typ }), expected === undefined ? {} : { typ: expected });
     if (accepted) await expect(verified).resolves.toBeDefined();
     else
@@ -105,24 +105,24 @@ describe('a token of typ', () => {
 });
 
 describe('claims', () => {
-  test('are held against what the options ask', async () => {
+  test('are checked against the options', async () => {
     await expect(verify(tokenOf({ aud: 'users' }), { audience: ['orders'] })).rejects.toThrow(
       new TokenClaimError('aud', 'mismatch', 'The aud claim does not match the expected audience'),
     );
   });
 
-  test('are held against the time, or clockTimestamp where it is given', async () => {
+  test('are checked against the time, or clockTimestamp if given', async () => {
     await expect(verify(tokenOf({ exp: NOW }))).rejects.toBeInstanceOf(TokenExpiredError);
     await expect(verify(tokenOf({ exp: NOW }), { clockTimestamp: NOW - 1 })).resolves.toBeDefined();
     await expect(verify(tokenOf({ exp: 1 }), { clockTimestamp: 0 })).resolves.toBeDefined();
   });
 });
 
-describe('the ring is told nothing of how long a token lives that is only verified:', () => {
+describe('the ring does not record the lifetime of a verified token:', () => {
   test.each<[string, string, VerifySettings]>([
-    ['one of ten years', tokenOf({ exp: NOW + 315_360_000 }), {}],
-    ['one with a second left', tokenOf({ exp: NOW + 1 }), {}],
-    ['one read with ignoreExpiration', tokenOf({ exp: NOW - 60 }), { ignoreExpiration: true }],
+    ['one that is valid for ten years', tokenOf({ exp: NOW + 315_360_000 }), {}],
+    ['one that is valid for one more second', tokenOf({ exp: NOW + 1 }), {}],
+    ['one verified with ignoreExpiration', tokenOf({ exp: NOW - 60 }), { ignoreExpiration: true }],
     ['one without exp', tokenOf(), {}],
     ['one that has expired', tokenOf({ exp: NOW }), {}],
     ['one of another key', forge(HEADER, { exp: NOW + 60 }, newKeyPair().privateKey), {}],

@@ -17,7 +17,7 @@ import {
   type WatchedToken,
 } from '../../src/service/token-watcher.js';
 
-/** A clock that moves only when it is told to, and fires what is due. */
+/** A clock that the test advances, and that runs due timers. */
 class TestClock {
   time = 1_000_000;
   draw = 0.5;
@@ -79,7 +79,7 @@ function watcherWith(settings: Partial<TokenWatcherSettings> = {}) {
 const inSeconds = (seconds: number) => token({ expiresAt: clock.time / 1000 + seconds });
 
 describe('the expiry of a token', () => {
-  test('is reported when it comes, once', async () => {
+  test('is reported once, at that time', async () => {
     watcherWith().watch(inSeconds(60), ({ code }) => invalid.push(code));
     await clock.advance(59_999);
     expect(invalid).toEqual([]);
@@ -89,14 +89,14 @@ describe('the expiry of a token', () => {
     expect(clock.pending).toBe(0);
   });
 
-  test('is reported with the time of it', async () => {
+  test('is reported with its time', async () => {
     const expiries: unknown[] = [];
     watcherWith().watch(inSeconds(60), (error) => expiries.push(Reflect.get(error, 'expiredAt')));
     await clock.advance(60_000);
     expect(expiries).toEqual([new Date(clock.time)]);
   });
 
-  test('of a token that does not expire, or whose exp is no number, is never reported', async () => {
+  test('of a token that does not expire, or whose exp is not a number, is never reported', async () => {
     for (const expiresAt of [Infinity, NaN]) {
       watcherWith().watch(token({ expiresAt }), ({ code }) => invalid.push(code));
     }
@@ -105,7 +105,7 @@ describe('the expiry of a token', () => {
     expect(invalid).toEqual([]);
   });
 
-  test('is reported at once after a step of the wall clock, or a suspension, of many days', async () => {
+  test('is reported at once after a step of the wall clock or a suspension of many days', async () => {
     watcherWith().watch(inSeconds(60 * DAY_SECONDS), ({ code }) => invalid.push(code));
     clock.time += (60 * DAY_SECONDS - 10) * 1000;
     await clock.advance(9000);
@@ -126,7 +126,7 @@ describe('the expiry of a token', () => {
     expect(clock.pending).toBe(0);
   });
 
-  test('waits when the wall clock is set back meanwhile', async () => {
+  test('is later when the wall clock is set back', async () => {
     watcherWith().watch(inSeconds(60), ({ code }) => invalid.push(code));
     const due = clock.time + 60_000;
     clock.now = () => clock.time - 30_000;
@@ -158,7 +158,7 @@ describe('a key that is no longer trusted', () => {
     expect(invalid).toEqual(['key-1 token_key_unknown']);
   });
 
-  test('ends nothing with endAtExpiry: false, and no other event does', () => {
+  test('ends no watch with endAtExpiry: false; nor does any other event', () => {
     watcherWith({ endAtExpiry: false }).watch(token(), ({ code }) => invalid.push(code));
     events.next({ type: 'key_removed', kid: 'key-1' });
     watcherWith().watch(token(), ({ code }) => invalid.push(code));
@@ -170,20 +170,20 @@ describe('a key that is no longer trusted', () => {
 const watch = (watcher: TokenWatcher, watched: WatchedToken) => () =>
   watcher.watch(watched, ({ code }) => invalid.push(code));
 
-test('keys that are too old to verify end all watches, as an outage', () => {
+test('keys that are too old end all watches as an outage', () => {
   const watcher = watcherWith();
   watcher.watch(token(), ({ code }) => invalid.push(code));
   watcher.watch(token({ kid: undefined }), ({ code }) => invalid.push(code));
-  const error = new Error('away');
+  const error = new Error('outage');
   events.next({ type: 'keys_stale', staleIn: 60, error });
   expect(invalid).toEqual([]);
   events.next({ type: 'keys_stale', staleIn: 0, error });
   expect(invalid).toEqual(['jwks_unavailable', 'jwks_unavailable']);
 });
 
-test('keys that are too old to verify end nothing with endAtExpiry: false', () => {
+test('keys that are too old end no watch with endAtExpiry: false', () => {
   watcherWith({ endAtExpiry: false }).watch(token(), ({ code }) => invalid.push(code));
-  events.next({ type: 'keys_stale', staleIn: 0, error: new Error('away') });
+  events.next({ type: 'keys_stale', staleIn: 0, error: new Error('outage') });
   expect(invalid).toEqual([]);
 });
 
@@ -193,7 +193,7 @@ describe('a watch of a token that is no longer valid', () => {
     expect(clock.pending).toBe(0);
   });
 
-  test('is refused when its key was removed while it was verified, unless the key has come back', () => {
+  test('is refused when its key was removed during verification, unless the key is trusted again', () => {
     const watcher = watcherWith();
     events.next({ type: 'key_removed', kid: 'key-1' });
     expect(watch(watcher, token())).toThrow(TokenKeyUnknownError);
@@ -202,7 +202,7 @@ describe('a watch of a token that is no longer valid', () => {
     expect(watch(watcher, token({ kid: undefined }))).not.toThrow();
   });
 
-  test('is refused for the last 2,000 keys alone: their number is bounded', () => {
+  test('is refused only for the last 2,000 removed keys', () => {
     const watcher = watcherWith();
     for (let index = 0; index <= 2000; index += 1) events.next({ type: 'key_removed', kid: `key-${index}` });
     expect(watch(watcher, token({ kid: 'key-0' }))).not.toThrow();
@@ -229,7 +229,7 @@ const answers = (...results: (Error | undefined)[]) => {
 };
 
 describe('recheckInterval', () => {
-  test('asks again each time, with jitter, and reports a revocation', async () => {
+  test('rechecks each time, with jitter, and reports a revocation', async () => {
     const { recheck, count } = answers(undefined, undefined, new TokenRevokedError());
     watcherWith({ recheckInterval: 60 }).watch(token({ recheck }), ({ code }) => invalid.push(code));
     await clock.advance(120_000);
@@ -251,13 +251,13 @@ describe('recheckInterval', () => {
     new RevocationUnavailableError('isRevoked failed'),
     new KmsUnavailableError('timeout', 'no answer'),
     new IssuerUnavailableError('The function issuers failed'),
-  ])('reports the third $name in a row alone', async (away) => {
-    const { recheck } = answers(away, away, undefined, away, away, away);
+  ])('reports only the third $name in a row', async (outage) => {
+    const { recheck } = answers(outage, outage, undefined, outage, outage, outage);
     watcherWith({ recheckInterval: 60 }).watch(token({ recheck }), ({ code }) => invalid.push(code));
     await clock.advance(5 * 60_000);
     expect(invalid).toEqual([]);
     await clock.advance(60_000);
-    expect(invalid).toEqual([away.code]);
+    expect(invalid).toEqual([outage.code]);
   });
 
   test.each([new TokenKeyDisabledError(), new KmsAccessDeniedError('no kms:Verify')])(
@@ -270,7 +270,7 @@ describe('recheckInterval', () => {
     },
   );
 
-  test('reports nothing that was asked before the watch ended', async () => {
+  test('does not report the result of a recheck that started before the watch ended', async () => {
     let answer!: (error: Error) => void;
     const recheck = () => new Promise<void>((_, reject) => (answer = reject));
     const stop = watcherWith({ recheckInterval: 60 }).watch(token({ recheck }), ({ code }) =>

@@ -15,7 +15,7 @@ const ringOf = (...keys: VerificationKey[]) => new Map(keys.map((key) => [key.ki
 const [A, B] = [newKey('a'), newKey('b')];
 const AGAIN = newKey('a', { publicKey: A.publicKey } as ReturnType<typeof newKeyPair>);
 
-/** Adds a token of that key as often as it has to be seen; its signature is only a name. */
+/** Adds a token of this key as often as needed for the cache. */
 function add(tokens: VerifiedTokens, name: string, key = A, header: object = { alg: 'ES256', kid: key.kid }) {
   const [encoded, payload] = [part(header), JSON.stringify({ name })];
   const token = `${encoded}.${part(payload)}.${name}`;
@@ -25,7 +25,7 @@ function add(tokens: VerifiedTokens, name: string, key = A, header: object = { a
 }
 
 describe('a token', () => {
-  test('is kept when it comes for the second time, whatever else comes in between', () => {
+  test('is kept when it comes for the second time, even with others in between', () => {
     const tokens = new VerifiedTokens(10);
     const encoded = part({ alg: 'ES256', kid: 'a' });
     const verified = { header: readHeader(encoded), payload: '{}', key: A };
@@ -37,7 +37,7 @@ describe('a token', () => {
     expect(tokens.get(token, ringOf(A))).toBeDefined();
   });
 
-  test('is known by its exact text', () => {
+  test('is found only by its exact text', () => {
     const tokens = new VerifiedTokens(10);
     const token = add(tokens, 'one');
     expect(tokens.get(token, ringOf(A))).toMatchObject({ payload: '{"name":"one"}', key: A });
@@ -46,20 +46,20 @@ describe('a token', () => {
     }
   });
 
-  test('is not known for those that share two of its parts', () => {
+  test('is not found for tokens that share two of its parts', () => {
     const tokens = new VerifiedTokens(10);
     const one = add(tokens, 'one').split('.');
     const two = add(tokens, 'two').split('.');
     for (let replaced = 0; replaced < 3; replaced += 1) {
       const mixed = one.map((text, index) => (index === replaced ? two[index] : text)).join('.');
       const isKnown = [one.join('.'), two.join('.')].includes(mixed);
-      // Both have the same header.
+      // Both tokens have the same header.
       expect(isKnown).toBe(replaced === 0);
       expect(tokens.get(mixed, ringOf(A)) !== undefined).toBe(isKnown);
     }
   });
 
-  test('is displaced by another with the same last characters, and not taken for it', () => {
+  test('is displaced by another with the same last characters, and not confused with it', () => {
     const tokens = new VerifiedTokens(10);
     const END = 'A'.repeat(64);
     const [one, two] = [`1${END}`, `2${END}`].map((name) => add(tokens, name));
@@ -68,8 +68,8 @@ describe('a token', () => {
   });
 
   test.each([
-    ['4096 characters is kept', 4096, true],
-    ['4097 characters is not', 4097, false],
+    ['4,096 characters is kept', 4096, true],
+    ['4,097 characters is not kept', 4097, false],
   ])('of %s', (_, length, isKept) => {
     const tokens = new VerifiedTokens(10);
     const encoded = part({ alg: 'ES256', kid: 'a' });
@@ -79,7 +79,7 @@ describe('a token', () => {
     expect(tokens.get(token, ringOf(A)) !== undefined).toBe(isKept);
   });
 
-  test('that was not used for the longest time goes first, above the maximum', () => {
+  test('that is the least recently used is dropped above the maximum', () => {
     const tokens = new VerifiedTokens(2);
     const [one, two] = [add(tokens, 'one'), add(tokens, 'two')];
     tokens.get(one, ringOf(A));
@@ -95,7 +95,7 @@ describe('a token', () => {
 });
 
 describe('the tokens of a key', () => {
-  test('go when the key goes, and those of others stay', () => {
+  test('are dropped with the key, and those of other keys stay', () => {
     const tokens = new VerifiedTokens(10);
     const [one, two] = [add(tokens, 'one', A), add(tokens, 'two', B)];
     const both = ringOf(A, B);
@@ -103,18 +103,18 @@ describe('the tokens of a key', () => {
     const left = ringOf(B);
     expect(tokens.get(one, left)).toBeUndefined();
     expect(tokens.get(two, left)).toBeDefined();
-    // They do not come back with it: it was not trusted meanwhile.
+    // They do not return with the key, which was not trusted in between.
     expect(tokens.get(one, ringOf(A, B))).toBeUndefined();
   });
 
-  test('stay when the same key was fetched again, and name the new object', () => {
+  test('stay when the same key was fetched again, and have the new key object', () => {
     const tokens = new VerifiedTokens(10);
     const token = add(tokens, 'one', A);
     tokens.get(token, ringOf(A));
     expect(tokens.get(token, ringOf(AGAIN))?.key).toBe(AGAIN);
   });
 
-  test('are not those of another key of the same kid', () => {
+  test('are not those of another key with the same kid', () => {
     const tokens = new VerifiedTokens(10);
     const token = add(tokens, 'one', A);
     expect(tokens.get(token, ringOf(newKey('a')))).toBeUndefined();
@@ -127,7 +127,7 @@ describe('the tokens of a key', () => {
     expect(tokens.get(token, ringOf(renamed))).toBeUndefined();
   });
 
-  test('are not given if the key had gone before they were added', () => {
+  test('are not returned if the key was removed before they were added', () => {
     const tokens = new VerifiedTokens(10);
     const left = ringOf(B);
     tokens.get('', left);
@@ -136,7 +136,7 @@ describe('the tokens of a key', () => {
 });
 
 describe('a header', () => {
-  test('is known after its token was added, also with a maximum of 0', () => {
+  test('is kept after its token was added, even with a maximum of 0', () => {
     const tokens = new VerifiedTokens(0);
     const [encoded = ''] = add(tokens, 'one').split('.');
     expect(tokens.header(encoded)).toMatchObject({
@@ -147,7 +147,7 @@ describe('a header', () => {
     expect(tokens.header(encoded.slice(0, -1))).toBeUndefined();
   });
 
-  test('is one of at most 100', () => {
+  test('is one of at most 100 that are kept', () => {
     const tokens = new VerifiedTokens(0);
     const headers = Array.from(
       { length: 150 },
@@ -156,14 +156,14 @@ describe('a header', () => {
     expect(headers.filter((header = '') => tokens.header(header))).toHaveLength(100);
   });
 
-  test('of a token that is too long is not kept', () => {
+  test('of a token above the maximum length is not kept', () => {
     const tokens = new VerifiedTokens(10);
     const [encoded = ''] = add(tokens, 'one', A, { kid: 'a', x: 'x'.repeat(4096) }).split('.');
     expect(tokens.header(encoded)).toBeUndefined();
   });
 });
 
-test('what is kept does not keep the text in memory that a token was cut out of', () => {
+test('cached tokens do not retain the string from which they were sliced', () => {
   setFlagsFromString('--expose-gc');
   const gc = runInNewContext('gc') as () => void;
   const memory = () => (gc(), process.memoryUsage().heapUsed / 1024 ** 2);
@@ -172,7 +172,7 @@ test('what is kept does not keep the text in memory that a token was cut out of'
   const before = memory();
   for (let n = 0; n < 100; n += 1) {
     const encoded = part({ alg: 'ES256', kid: 'a', n });
-    // As a token is cut out of an Authorization header, and its header out of the token.
+    // As a token is sliced from an Authorization header, and its header from the token.
     const token = `${'x'.repeat(1024 ** 2)}${n} ${encoded}.e30.AAAA`.slice(-encoded.length - 9);
     const header = token.slice(0, encoded.length);
     tokens.add(token, header, { header: readHeader(header), payload: '{}', key: A });
