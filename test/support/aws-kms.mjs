@@ -1,4 +1,4 @@
-// `aws kms <operation> --option value … [--query …] [--output text]`, as far as the documents use it.
+// `aws kms <operation> --option value … [--query …] [--output text]`, limited to what the documents use.
 import { parseArgs } from 'node:util';
 import jmespath from 'jmespath';
 

@@ -11,13 +11,13 @@ export const OAUTH = '/.well-known/oauth-authorization-server';
 
 export const inAnHour = () => Math.floor(Date.now() / 1000) + 3600;
 
-/** An issuer on a port of its own: it serves its key set and its metadata, and counts the requests for each path. */
+/** An issuer on a free port. It serves its key set and its metadata, and records the requests. */
 export class TestIssuer {
-  /** The paths that were asked for. */
+  /** The requested paths. */
   readonly requests: string[] = [];
-  /** Takes the place of the answers, if it is set: an issuer that is down. */
+  /** Replaces all answers while it is set. */
   fault: RequestListener | undefined;
-  /** What the metadata say besides, or instead. */
+  /** Members to add to the metadata, or to replace there. */
   metadata: object = {};
   private readonly pairs = new Map<string, { publicKey: KeyObject; privateKey: KeyObject }>();
   private readonly server: Server;
@@ -65,12 +65,12 @@ export class TestIssuer {
     return this.pairs.get(kid) ?? newKeyPair();
   }
 
-  /** How often the key set was fetched. */
+  /** The number of requests for the key set. */
   get fetches(): number {
     return this.requests.filter((path) => path === '/jwks.json').length;
   }
 
-  /** The record of this issuer, which asks for the audience `orders`. */
+  /** The record of this issuer, which requires the audience `orders`. */
   record(changes: Partial<IssuerOptions> = {}): IssuerOptions {
     return {
       issuer: this.url,
@@ -81,7 +81,7 @@ export class TestIssuer {
     };
   }
 
-  /** A token of this issuer that the record accepts, apart from what is given. */
+  /** A token that the record accepts, except for the changes that the arguments make. */
   token(claims: object = {}, { kid = 'a', header = {}, key = this.pair(kid).privateKey } = {}): string {
     const payload = { iss: this.url, aud: 'orders', sub: 'user-42', exp: inAnHour(), ...claims };
     return forge({ alg: 'ES256', typ: 'JWT', kid, ...header }, payload, key);
@@ -98,7 +98,7 @@ export class TestIssuer {
   }
 }
 
-/** An issuer with keys of these names, `a` by default, until the end of the test. */
+/** Starts an issuer that has a key for each `kid`, by default `a`, until the end of the test. */
 export async function startIssuer(...kids: string[]): Promise<TestIssuer> {
   const issuer = new TestIssuer(...(kids.length > 0 ? kids : ['a']));
   onAnyTestFinished(() => issuer.close());
@@ -106,16 +106,16 @@ export async function startIssuer(...kids: string[]): Promise<TestIssuer> {
   return issuer;
 }
 
-/** An RSA key pair, as Entra ID has them: its JWK has no `alg`. */
+/** An RSA key pair as Entra ID uses it, with a JWK without `alg`. */
 export const newRsaPair = () => generateKeyPairSync('rsa', { modulusLength: 2048 });
 
-/** What an issuer that is down may do. */
+/** How an issuer can fail. */
 export const FAULTS: [string, RequestListener][] = [
-  ['is silent', () => {}],
+  ['never answers', () => {}],
   ['resets its connections', ({ socket }) => void socket.resetAndDestroy()],
-  ['answers with garbage', (_, response) => void response.end('<html>')],
+  ['answers with HTML', (_, response) => void response.end('<html>')],
   [
-    'drips',
+    'sends one byte at a time',
     (_, response) => {
       const timer = setInterval(() => response.write(' '), 20);
       response.on('close', () => clearInterval(timer));

@@ -1,4 +1,4 @@
-/** Aligned as prettier aligns it. */
+/** A table with the alignment of prettier. */
 export function markdownTable([head = [], ...rows]: string[][]): string {
   const widths = head.map((_, column) =>
     Math.max(3, ...[head, ...rows].map((row) => row[column]?.length ?? 0)),

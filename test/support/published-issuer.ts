@@ -5,13 +5,13 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { forge } from './forge.js';
 
-/** The issuers of which `issuers/` has the published form. */
+/** The issuers whose published documents are in `issuers/`. */
 export type PublishedIssuerName =
   'auth0' | 'cognito' | 'entra-v1' | 'entra-v2' | 'github-actions' | 'google' | 'keycloak';
 
-/** The names and values are those that the issuer publishes; keys and times are made for the test. */
+/** Names and values are those that the issuer publishes; keys and times are generated for the test. */
 interface PublishedForm {
-  /** What the URL of the server stands for. */
+  /** The origins of the issuer, which the URL of the server replaces. */
   readonly origins: readonly string[];
   /** The metadata, by path. */
   readonly documents: Readonly<Record<string, object>>;
@@ -20,7 +20,7 @@ interface PublishedForm {
   readonly tokens: Readonly<Record<string, { readonly header: object; readonly claims: object }>>;
 }
 
-/** What a token has besides, or instead of, the claims of the published form; `undefined` takes a claim away. */
+/** Members to add to the header and claims of the published form, or to replace there; `undefined` removes a claim. */
 export interface TokenChanges {
   readonly token?: string;
   readonly header?: object;
@@ -29,9 +29,9 @@ export interface TokenChanges {
 
 const LIFETIME_SECONDS = 3600;
 
-/** A server on loopback that publishes metadata and keys in the form of a known issuer, and signs tokens as that does. */
+/** A server on loopback that publishes metadata and keys, and signs tokens, in the form of a well-known issuer. */
 export class PublishedIssuer {
-  /** The paths that were asked for. */
+  /** The requested paths. */
   readonly requests: string[] = [];
   private readonly signing = newKeyPair();
   private readonly other = newKeyPair();
@@ -59,21 +59,21 @@ export class PublishedIssuer {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
-  /** The same text with the URL of this server instead of the issuer's. */
+  /** The text with the origins of the issuer replaced by the URL of this server. */
   localized(text: string): string {
     return this.original.origins.reduce((changed, origin) => changed.replaceAll(origin, this.url), text);
   }
 
-  /** A token as the issuer makes it: by default, the first of the published form. */
+  /** A token in the form of the issuer, by default its first published one. */
   token({ token, header, claims }: TokenChanges = {}): string {
     const { tokens } = this.form;
-    const made = token === undefined ? Object.values(tokens)[0] : tokens[token];
-    if (!made) throw new Error(`There is no ${token} among the published tokens`);
+    const published = token === undefined ? Object.values(tokens)[0] : tokens[token];
+    if (!published) throw new Error(`The issuer has no published token ${token}`);
     const now = Math.floor(Date.now() / 1000);
     const times = { iat: now, nbf: now, exp: now + LIFETIME_SECONDS };
     return forge(
-      { ...made.header, ...header },
-      { ...times, ...made.claims, ...claims },
+      { ...published.header, ...header },
+      { ...times, ...published.claims, ...claims },
       this.signing.privateKey,
     );
   }

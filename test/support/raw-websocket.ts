@@ -3,12 +3,12 @@ import { request as httpRequest } from 'node:http';
 import type { Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 
-/** A text frame as a client sends it, masked with zeros (RFC 6455, section 5.2); of up to 125 bytes. */
+/** A text frame of a client, masked with zeros (RFC 6455, section 5.2), for messages of up to 125 bytes. */
 export function frameOf(message: string): Buffer {
   return Buffer.concat([Buffer.from([0x81, 0x80 | message.length, 0, 0, 0, 0]), Buffer.from(message)]);
 }
 
-/** Opens a WebSocket that answers no close frame, and sends frames in the same packet as the handshake. */
+/** Opens a WebSocket that never answers a close frame, and sends the frames in the packet of the handshake. */
 export async function connectRaw(
   url: string,
   headers: Record<string, string>,

@@ -1,4 +1,4 @@
-// An app that is closed while a signature is under way, and says how long after that nothing kept it alive any more.
+// Closes an app while a signature is in progress, and reports how long the process lives after that.
 import 'reflect-metadata';
 import { Test } from '@nestjs/testing';
 import { KmsJwtModule, KmsJwtService } from 'nestjs-kms-jwt';

@@ -1,4 +1,4 @@
-/** The encodings of the points whose order divides 8, those that are not canonical included. */
+/** The encodings of all points whose order divides 8, including the non-canonical encodings. */
 export const SMALL_ORDER_POINTS = [
   '0100000000000000000000000000000000000000000000000000000000000000',
   'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',

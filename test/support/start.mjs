@@ -1,4 +1,4 @@
-// An app that starts over a LocalKms in the way that the arguments say: the fault of it, and whether Nest is to throw.
+// Starts an app with a LocalKms. The argument sets the fault of the LocalKms, the module options and Nest's abortOnError.
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { KmsJwtModule } from 'nestjs-kms-jwt';
