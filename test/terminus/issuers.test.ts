@@ -8,7 +8,7 @@ const down = (_: unknown, response: { writeHead(status: number): { end(): unknow
 type Started = Awaited<ReturnType<typeof start>>;
 const reportOf = ({ jwt }: Started) => new KmsJwtHealthIndicator(jwt).isHealthy()['kms-jwt'];
 
-test('the indicator lists each issuer, by its name', async () => {
+test('lists each issuer by its name, or by its iss if it has no name', async () => {
   const [corp, partner] = [await startIssuer(), await startIssuer('b')];
   const service = await startService({ issuers: [corp.record({ name: 'corp' }), partner.record()] });
   await service.jwt.verify(corp.token());
@@ -23,7 +23,7 @@ test('the indicator lists each issuer, by its name', async () => {
   });
 });
 
-test('with one of them down, the service is up and degraded', async () => {
+test('reports up and degraded while one of two issuers is down', async () => {
   const [corp, dead] = [await startIssuer(), await startIssuer()];
   dead.fault = down;
   const service = await startService({
@@ -37,7 +37,7 @@ test('with one of them down, the service is up and degraded', async () => {
   });
 });
 
-test('without keys of its own, a service is up as soon as one issuer has keys, and down before', async () => {
+test('reports a service without its own key as down until one issuer has keys', async () => {
   const corp = await startIssuer();
   const service = await start({ issuers: [corp.record({ name: 'corp' })], lazy: true });
   expect(reportOf(service)).toMatchObject({ status: 'down', keys: [], issuers: { corp: { keys: [] } } });
@@ -45,7 +45,7 @@ test('without keys of its own, a service is up as soon as one issuer has keys, a
   expect(reportOf(service)).toMatchObject({ status: 'up', degraded: false });
 });
 
-test('with a function, a service without keys of its own is up before the first token, and reports no tenant', async () => {
+test('reports up and lists no issuers if a function finds them and the service has no key of its own', async () => {
   const [corp, dead] = [await startIssuer(), await startIssuer()];
   dead.fault = down;
   const records = [corp.record(), dead.record()];

@@ -23,7 +23,7 @@ async function start(lazy = false) {
   return { localKms, check, jwt: module.get(KmsJwtService), keyId: localKms.keys[0]?.keyId ?? '' };
 }
 
-test('a service with its key is up, and makes no call to say so', async () => {
+test('reports a service with its key as up, without a KMS call', async () => {
   const { localKms, check, keyId } = await start();
   localKms.resetCalls();
   expect(await check()).toMatchObject({
@@ -43,7 +43,7 @@ test('a service with its key is up, and makes no call to say so', async () => {
   expect(localKms.calls.GetPublicKey).toBe(0);
 });
 
-test('a service whose keys could not be refreshed is up all the same, and says so', async () => {
+test('reports up, and the failed refresh, if the keys could not be refreshed', async () => {
   const { localKms, check, jwt, keyId } = await start();
   localKms.inject({ kind: 'drop' });
   const ofUnknownKey = forge({ alg: 'ES256', kid: 'unknown' }, {}, newKeyPair().privateKey);
@@ -54,7 +54,7 @@ test('a service whose keys could not be refreshed is up all the same, and says s
   });
 });
 
-test('a service that has no key yet is down', async () => {
+test('reports a service without a key as down', async () => {
   const { check } = await start(true);
   await expect(check()).rejects.toMatchObject({
     response: { status: 'error', error: { tokens: { status: 'down', keys: [] } } },
@@ -62,25 +62,25 @@ test('a service that has no key yet is down', async () => {
 });
 
 test.each([
-  ['up while its key set can still be used', 1, 'up'],
-  ['down while its key set is too old, and every token is refused', 0, 'down'],
-])('a service that only verifies is %s', (_, staleIn, status) => {
+  ['up while its stale key set can still be used', 1, 'up'],
+  ['down once its key set is too old to be used', 0, 'down'],
+])('reports a verify-only service as %s', (_, staleIn, status) => {
   const health: KmsJwtHealth = { keys: ['a'], refresh: 'failed', stale: true, staleIn, refusedSignatures: 0 };
   const indicator = new KmsJwtHealthIndicator({ health: () => health } as KmsJwtService);
   expect(indicator.isHealthy()).toEqual({ 'kms-jwt': { status, degraded: true, ...health } });
 });
 
-test('a service for whose tokens KMS does not answer Verify is up and degraded, until it answers', async () => {
+test('reports up and degraded while KMS does not answer Verify', async () => {
   const { localKms, check, jwt } = await start();
   const token = await jwt.sign({});
   const verify = () => jwt.verify(token, { verification: 'kms' });
-  const away = localKms.inject({ kind: 'drop', operation: 'Verify' });
+  const outage = localKms.inject({ kind: 'drop', operation: 'Verify' });
   for (let call = 0; call < 10; call += 1) await verify().catch(() => {});
   expect(await check()).toMatchObject({
     status: 'ok',
     info: { tokens: { status: 'up', degraded: true, circuit: 'closed', verifyCircuit: 'open' } },
   });
-  away.stop();
+  outage.stop();
   await expect.poll(() => verify().catch(() => undefined), { timeout: 5000 }).toBeDefined();
   expect(await check()).toMatchObject({
     info: { tokens: { degraded: false, circuit: 'closed', verifyCircuit: 'closed' } },
@@ -101,7 +101,7 @@ class Report {
   }
 }
 
-test('a named indicator reports the instance of that name, beside that of the default instance', async () => {
+test('reports the instance of its name, next to an indicator of the default instance', async () => {
   const localKms = new LocalKms({ keys: [{ alias: 'auth' }, { alias: 'internal' }] });
   const module = await Test.createTestingModule({
     imports: [
@@ -120,7 +120,7 @@ test('a named indicator reports the instance of that name, beside that of the de
   });
 });
 
-test('a service whose look-ups are late is up, and degraded until it has looked again', async () => {
+test('reports up and degraded while the alias lookup is overdue', async () => {
   vi.useFakeTimers({ toFake: ['Date', 'performance'] });
   onTestFinished(() => void vi.useRealTimers());
   const { localKms, check, jwt, keyId } = await start();

@@ -34,7 +34,7 @@ async function start(builder: TestingModuleBuilder) {
   };
 }
 
-describe('an APP_GUARD that is registered by useExisting', () => {
+describe('with an APP_GUARD that is registered with useExisting', () => {
   @Controller()
   class OrdersController {
     @Get('me') me(@Claims() claims: JwtClaims, @TokenIssuer() issuer: string) {
@@ -61,12 +61,12 @@ describe('an APP_GUARD that is registered by useExisting', () => {
   class AppModule {}
   const builder = () => Test.createTestingModule({ imports: [AppModule] });
 
-  test('guards the app', async () => {
+  test('the app is guarded without an override', async () => {
     const get = await start(builder());
     expect(await get('/me')).toEqual([401, undefined]);
   });
 
-  test('is replaced by overrideProvider(KmsJwtGuard)', async () => {
+  test('overrideProvider(KmsJwtGuard) replaces the guard', async () => {
     const get = await start(
       builder()
         .overrideProvider(KmsJwtGuard)
@@ -79,7 +79,7 @@ describe('an APP_GUARD that is registered by useExisting', () => {
     expect(await get('/own')).toEqual([200, {}]);
   });
 
-  test('each call has its own copy of the claims as they are then', async () => {
+  test('each call gets its own copy of the current claims', async () => {
     const claims = { sub: 'user-42' };
     const get = await start(builder().overrideProvider(KmsJwtGuard).useValue(fakeClaims(claims)));
     expect(await get('/user')).toEqual([200, { sub: 'user-42' }]);
@@ -87,18 +87,18 @@ describe('an APP_GUARD that is registered by useExisting', () => {
     expect(await get('/user')).toEqual([200, { sub: 'user-43' }]);
   });
 
-  test('the name of the issuer and the property of the request can be others', async () => {
+  test('the issuer name and the request property can be set', async () => {
     const fake = fakeClaims({ sub: 'user-42' }, { issuer: 'corp', property: 'auth' });
     const get = await start(builder().overrideProvider(KmsJwtGuard).useValue(fake));
     expect(await get('/me')).toMatchObject([200, { issuer: 'corp' }]);
     expect(await get('/own')).toEqual([401, undefined]);
-    // Without `user` the handler returns nothing.
+    // Without `user` the handler returns undefined, which is not JSON.
     await expect(get('/user')).rejects.toThrow(SyntaxError);
   });
 });
 
 function controllerGuardedBy(guard: typeof KmsJwtGuard) {
-  // Beside the guard, it does not open the route.
+  // Next to a guard on the same class, @Public() does not open the route.
   @Public()
   @UseGuards(guard)
   @Controller()
@@ -110,19 +110,19 @@ function controllerGuardedBy(guard: typeof KmsJwtGuard) {
   return OrdersController;
 }
 
-describe('guards of @UseGuards()', () => {
+describe('with @UseGuards()', () => {
   const InternalGuard = KmsJwtGuard.named('internal');
   @Injectable()
   class UserGuard extends KmsJwtGuard {
     protected override async authenticate(): Promise<JwtClaims> {
-      throw new TypeError('It has no users here');
+      throw new TypeError('This test has no user database');
     }
   }
   test.each([
     ['KmsJwtGuard', KmsJwtGuard],
-    ['a named one', InternalGuard],
+    ['a named guard', InternalGuard],
     ['a subclass', UserGuard],
-  ])('%s is replaced by overrideGuard, and decorators count as with it', async (_, guard) => {
+  ])('overrideGuard replaces %s, and decorators have the same effect as with it', async (_, guard) => {
     @Module({
       imports: [
         kmsJwt(),
@@ -146,7 +146,7 @@ describe('guards of @UseGuards()', () => {
   });
 });
 
-describe('mistakes', () => {
+describe('fakeClaims', () => {
   afterEach(() => {
     vi.unstubAllEnvs();
     vi.restoreAllMocks();
@@ -156,19 +156,19 @@ describe('mistakes', () => {
     ['test', 0],
     ['', 1],
     ['staging', 1],
-  ])('NODE_ENV %j has %i lines of warning', (env, count) => {
+  ])('warns with NODE_ENV %j this many times: %i', (env, count) => {
     vi.stubEnv('NODE_ENV', env);
     const warn = vi.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
     fakeClaims({ sub: 'user-42' });
     expect(warn).toHaveBeenCalledTimes(count);
   });
 
-  test.each(['production', 'Production', 'prod', ' prod '])('NODE_ENV %s is refused', (env) => {
+  test.each(['production', 'Production', 'prod', ' prod '])('throws with NODE_ENV %j', (env) => {
     vi.stubEnv('NODE_ENV', env);
     expect(() => fakeClaims({ sub: 'user-42' })).toThrow('is for tests only');
   });
 
-  test('NODE_ENV=production is refused at a call too, if it is set later', async () => {
+  test('answers 500 if NODE_ENV is set to production later', async () => {
     @Controller()
     class MeController {
       @UseGuards(KmsJwtGuard) @Get('me') me(@Claims() claims: JwtClaims) {
@@ -182,7 +182,7 @@ describe('mistakes', () => {
     expect(await get('/me')).toEqual([500, undefined]);
   });
 
-  test.each([[['user-42']], ['user-42'], [42], [null]])('claims %j are refused', (claims) => {
+  test.each([[['user-42']], ['user-42'], [42], [null]])('refuses claims %j', (claims) => {
     expect(() => fakeClaims(claims as never)).toThrow('fakeClaims needs the claims as a plain object');
   });
 });

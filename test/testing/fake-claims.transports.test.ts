@@ -16,9 +16,9 @@ import { socketIoConnections, wsClient, wsConnections, wsMessages } from '../tra
 
 const CLAIMS = { sub: 'user-42', aud: 'orders', scope: SCOPE };
 
-/** Those whose gateways have the guard injected; in the others `@UseGuards()` names it. */
+/** The families whose gateways inject the guard; the others use `@UseGuards()`. */
 const INJECTED = new Set<EndpointFamily>([socketIoConnections, wsConnections, handshakes, namespaces]);
-/** Its gateway has the guard in both ways, and Nest can override it in one: see the last test. */
+/** Without `wsMessages`: its gateway uses the guard in both ways, and Nest can override only one. See the last test. */
 const TESTED = FAMILIES.filter((family) => family !== wsMessages);
 
 type Override = 'overrideProvider' | 'overrideGuard';
@@ -28,7 +28,7 @@ function compileWith(claims: JwtClaims, module: unknown, override: Override): Pr
   return builder[override](KmsJwtGuard).useValue(fakeClaims(claims)).compile();
 }
 
-/** Has the apps of test/transports made by Nest's testing module. */
+/** Makes the apps of test/transports start through Nest's testing module, with fake claims. */
 function fakeIn(family: EndpointFamily, claims: JwtClaims): void {
   const override = INJECTED.has(family) ? 'overrideProvider' : 'overrideGuard';
   vi.spyOn(NestFactory, 'create').mockImplementation(async (module: unknown, ...args: unknown[]) => {
@@ -44,23 +44,26 @@ function fakeIn(family: EndpointFamily, claims: JwtClaims): void {
 afterEach(() => vi.restoreAllMocks());
 
 async function callWithoutToken(endpoint: Endpoint, { options }: EndpointFamily): Promise<unknown> {
-  // Without a key: nothing is verified.
+  // No key is needed, because no token is verified.
   const running = await endpoint.start(kmsJwtOver(new LocalKms(), options));
   onTestFinished(async () => void (await running.close()));
   return running.call();
 }
 
 describe.each(TESTED.map((family) => ({ ...family, family })))('over $name', ({ family, endpoints }) => {
-  test.each(endpoints)('a call has the claims as with a real token: $name', async (endpoint) => {
-    fakeIn(family, CLAIMS);
-    expect(await callWithoutToken(endpoint, family)).toEqual(
-      family.admitted({ sub: 'user-42', audience: 'orders', scope: SCOPE }),
-    );
-  });
+  test.each(endpoints)(
+    'gives a call the fake claims, as those of a verified token: $name',
+    async (endpoint) => {
+      fakeIn(family, CLAIMS);
+      expect(await callWithoutToken(endpoint, family)).toEqual(
+        family.admitted({ sub: 'user-42', audience: 'orders', scope: SCOPE }),
+      );
+    },
+  );
 
   const ofScopes = family.asksNoScope ? [] : endpoints;
   test.each(ofScopes)(
-    'a scope that is not in the claims is refused as by the guard: $name',
+    'refuses a scope that the fake claims lack, in the form of the guard: $name',
     async (endpoint) => {
       fakeIn(family, { ...CLAIMS, scope: 'orders:write' });
       expect(await callWithoutToken(endpoint, family)).toEqual(
@@ -75,7 +78,7 @@ describe.each(TESTED.map((family) => ({ ...family, family })))('over $name', ({ 
   );
 });
 
-test('a gateway whose guards are injected and the APP_GUARD needs one override, of the provider', async () => {
+test('overrideProvider is enough for a gateway with an injected guard and the APP_GUARD', async () => {
   @WebSocketGateway()
   class OrdersGateway implements OnGatewayConnection {
     constructor(@Inject(KmsJwtGuard) private readonly guard: KmsJwtGuard) {}

@@ -17,8 +17,8 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 const NOW = new Date('2026-01-01T12:00:00Z');
 const SECONDS = NOW.getTime() / 1000;
 
-const ofApp = vi.fn(() => {
-  throw new Error('The factory of the app is called');
+const appFactory = vi.fn(() => {
+  throw new Error('The factory of the app was called');
 });
 
 @Controller()
@@ -31,7 +31,7 @@ class EventsController {
 }
 
 @Module({
-  imports: [KmsJwtModule.forRootAsync({ useFactory: ofApp, isGlobal: true })],
+  imports: [KmsJwtModule.forRootAsync({ useFactory: appFactory, isGlobal: true })],
   controllers: [EventsController],
 })
 class AppModule {}
@@ -46,7 +46,7 @@ async function start({ options = {} }: { options?: object } = {}) {
 }
 
 describe('createKmsJwtTesting', () => {
-  test('the app signs and verifies at the time of the clock', async () => {
+  test('makes the app sign and verify at the time of the clock', async () => {
     const { jwt, clock } = await start();
     const token = await jwt.sign({ sub: 'user-42' }, { expiresIn: '15m' });
     expect(await jwt.verify(token)).toEqual({ sub: 'user-42', iat: SECONDS, exp: SECONDS + 900 });
@@ -57,7 +57,7 @@ describe('createKmsJwtTesting', () => {
     expect(clock.now()).toBe(NOW.getTime() + 900_000);
   });
 
-  test('options of the app that belong beside useFactory are ignored', async () => {
+  test('ignores options of the app that belong next to useFactory', async () => {
     const options = {
       isGlobal: true,
       name: 'default',
@@ -72,7 +72,7 @@ describe('createKmsJwtTesting', () => {
     ['test', 0],
     ['', 1],
     ['staging', 1],
-  ])('NODE_ENV %j has %i lines of warning', (env, count) => {
+  ])('warns with NODE_ENV %j this many times: %i', (env, count) => {
     vi.stubEnv('NODE_ENV', env);
     onTestFinished(() => void vi.unstubAllEnvs());
     const warn = vi.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
@@ -81,7 +81,7 @@ describe('createKmsJwtTesting', () => {
     expect(warn).toHaveBeenCalledTimes(count);
   });
 
-  test('a token that begins later is refused until then', async () => {
+  test('refuses a token until the clock reaches its nbf', async () => {
     const { jwt, clock } = await start();
     const token = await jwt.sign({}, { notBefore: '1h' });
     await expect(jwt.verify(token)).rejects.toThrow(TokenNotActiveError);
@@ -89,13 +89,13 @@ describe('createKmsJwtTesting', () => {
     expect(await jwt.verify(token)).toMatchObject({ nbf: SECONDS + 3600 });
   });
 
-  test('the options of the app are replaced, and its factory is not called', async () => {
+  test('replaces the options of the app, without calling their factory', async () => {
     const { jwt } = await start({ options: { keyId: 'alias/other', signOptions: { audience: 'orders' } } });
     expect(jwt.decode(await jwt.sign({}))).toMatchObject({ aud: 'orders' });
-    expect(ofApp).not.toHaveBeenCalled();
+    expect(appFactory).not.toHaveBeenCalled();
   });
 
-  test('a stream ends when the clock reaches the end of its token', async () => {
+  test('ends a stream when the clock reaches the exp of its token', async () => {
     const { jwt, clock, url } = await start();
     const token = await jwt.sign({}, { expiresIn: '15m' });
     const response = await fetch(`${url}/events`, { headers: { authorization: `Bearer ${token}` } });
@@ -111,7 +111,7 @@ describe('createKmsJwtTesting', () => {
     expect(await ended).toBe(true);
   });
 
-  test('a key rotates as the clock advances', async () => {
+  test('rotates the key as the clock advances', async () => {
     const { jwt, clock, localKms, options } = await start();
     const [first] = localKms.keys;
     const { CreateKeyCommand } = await import('@aws-sdk/client-kms');
@@ -129,7 +129,7 @@ describe('createKmsJwtTesting', () => {
     expect(header.kid).toBe(second);
   });
 
-  test('another algorithm has its key spec', async () => {
+  test('supports another algorithm through keySpec', async () => {
     const kms = createKmsJwtTesting({ keySpec: 'ECC_NIST_P384' });
     const module = await Test.createTestingModule({
       imports: [KmsJwtModule.forRoot({ ...kms.options, algorithm: 'ES384' })],
@@ -140,18 +140,18 @@ describe('createKmsJwtTesting', () => {
     expect(module.get(KmsJwtService).decode(token, { complete: true }).header.alg).toBe('ES384');
   });
 
-  test('by default its clock starts now', () => {
+  test('starts the clock at the current time by default', () => {
     const before = Date.now();
     const now = createKmsJwtTesting().clock.now();
     expect(now).toBeGreaterThanOrEqual(before);
     expect(now).toBeLessThanOrEqual(Date.now());
   });
 
-  test.each([[new Date(Number.NaN)], [42], ['2026-01-01']])('now: %j is refused', (now) => {
+  test.each([[new Date(Number.NaN)], [42], ['2026-01-01']])('refuses now: %j', (now) => {
     expect(() => createKmsJwtTesting({ now: now as Date })).toThrow('now must be a valid Date');
   });
 
-  test.each([0, -1, '15', 'soon', undefined])('advance(%j) is refused', (duration) => {
+  test.each([0, -1, '15', 'soon', undefined])('refuses advance(%j)', (duration) => {
     expect(() => createKmsJwtTesting().clock.advance(duration as string)).toThrow(
       'advance must be a positive number of whole seconds',
     );
@@ -160,12 +160,12 @@ describe('createKmsJwtTesting', () => {
 
 const audienceOf = async (jwt: KmsJwtService) => jwt.decode(await jwt.sign({})).aud;
 
-test('getKmsJwtOptionsToken(name) is that of the options of one instance', async () => {
+test('getKmsJwtOptionsToken(name) overrides the options of that instance only', async () => {
   const { options } = createKmsJwtTesting();
   const module = await Test.createTestingModule({
     imports: [
       KmsJwtModule.forRoot({ ...options, signOptions: { audience: 'orders' } }),
-      KmsJwtModule.forRootAsync({ name: 'internal', useFactory: ofApp }),
+      KmsJwtModule.forRootAsync({ name: 'internal', useFactory: appFactory }),
     ],
   })
     .overrideProvider(getKmsJwtOptionsToken('internal'))
