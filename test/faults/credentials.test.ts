@@ -48,7 +48,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true });
 });
 
-test('logins are answered 503 in time when credentials have expired and STS is silent, and 200 once STS answers', async () => {
+test('logins are answered 503 in time while credentials have expired and STS does not answer, and 200 once it does', async () => {
   const goodTokens = [tokenOf(await login(service.url, 0)), tokenOf(await login(service.url, 1))];
 
   const loading = load(service.url, goodTokens, RATE, SECONDS);

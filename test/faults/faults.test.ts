@@ -162,7 +162,7 @@ describe('during a fault, tokens verify, and logins are answered 200 or 503 in t
 describe('SIGTERM under load', () => {
   test.for([
     ['while KMS answers', undefined],
-    ['while KMS is silent', 'silent'],
+    ['while KMS does not answer', 'silent'],
   ] as const)(
     '%s, ends the service in time with code 0, and earlier requests are answered',
     async ([, fault]) => {

@@ -217,7 +217,7 @@ describe('the time limit for metadata and key set together', () => {
     expect(server.requests).toEqual([OPENID, '/jwks.json']);
   });
 
-  test('leaves time to fetch a known key set when the metadata URL is silent', async () => {
+  test('leaves time to fetch a known key set when the metadata URL does not answer', async () => {
     const server = await startIssuer();
     const { time, kids } = sourceOf(server);
     await kids();

@@ -34,7 +34,7 @@ test('app.close() waits for the signature in flight, and leaves no timer and no 
   expect(aliveAfter).toBeLessThan(250);
 });
 
-test('app.close() waits until the deadline if KMS is silent, and leaves no timer and no socket', async () => {
+test('app.close() waits until the deadline if KMS does not answer, and leaves no timer and no socket', async () => {
   localKms.inject({ kind: 'hang', operation: 'Sign' });
   const { outcome, closedAfter, aliveAfter } = await shutDown();
   expect(outcome).toBe('timeout');
