@@ -61,7 +61,7 @@ describe.each(TESTED.map((family) => ({ ...family, family })))('over $name', ({ 
     },
   );
 
-  const ofScopes = family.asksNoScope ? [] : endpoints;
+  const ofScopes = family.ignoresScopes ? [] : endpoints;
   test.each(ofScopes)(
     'refuses a scope that the fake claims lack, in the form of the guard: $name',
     async (endpoint) => {

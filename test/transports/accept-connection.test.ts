@@ -18,7 +18,7 @@ import type { WebSocket } from 'ws';
 import { watchRejections } from './rejections.js';
 import { startSockets, visitSocketIo, visitWs } from './sockets.support.js';
 
-/** Greets those whom the guard lets in. */
+/** A gateway that sends `welcome` to every client that the guard accepts. */
 function gatewayWith(kind: typeof KmsJwtGuard, decorate: ClassDecorator = () => {}) {
   @decorate
   @WebSocketGateway()
@@ -57,7 +57,7 @@ describe('acceptConnection', () => {
   }
 
   test.each(['ws', 'socket.io'] as const)(
-    'runs what a subclass overrides, and what stands on the gateway: %s',
+    'calls the methods that a subclass overrides, and applies the decorators of the gateway: %s',
     async (kind) => {
       const decorate: ClassDecorator = (target) => {
         VerifyWith({ audience: 'sockets' })(target);
@@ -81,7 +81,7 @@ describe('acceptConnection', () => {
     },
   );
 
-  test('asks for a token, although the gateway has a guard of another instance', async () => {
+  test('requires a token of its own instance, even if the gateway has a guard of another instance', async () => {
     const gateway = gatewayWith(KmsJwtGuard, UseGuards(KmsJwtGuard.named('internal')));
     const { url } = await startSockets('ws', [gateway]);
     expect(await visitWs(url, {}).next()).toMatchObject({ data: { errorCode: 'token_missing' } });
@@ -90,7 +90,7 @@ describe('acceptConnection', () => {
   test.each<[string, TokenExtractor]>([
     ['fromQuery', fromQuery('access_token')],
     ['fromUrlQueryParameter of passport-jwt', ExtractJwt.fromUrlQueryParameter('access_token')],
-  ])('finds the token in the URL of a connection of ws: %s', async (_, tokenFrom) => {
+  ])('finds the token in the URL of a ws connection: %s', async (_, tokenFrom) => {
     const { url, jwt } = await startSockets('ws', [gatewayWith(KmsJwtGuard)], { guard: { tokenFrom } });
     const token = await jwt.sign({});
     expect(await visitWs(`${url}/?access_token=${token}`, {}).next()).toEqual(WELCOME);
@@ -98,7 +98,7 @@ describe('acceptConnection', () => {
     expect(await twice.next()).toMatchObject({ data: { errorCode: 'token_ambiguous' } });
   });
 
-  test('refuses a connection of ws with two lines Authorization, of which Node keeps one', async () => {
+  test('refuses a ws connection with two Authorization headers, although Node.js keeps only the first', async () => {
     const { url, jwt } = await startSockets('ws', [gatewayWith(KmsJwtGuard)]);
     const authorization = `Bearer ${await jwt.sign({})}`;
     expect(await visitWs(url, { authorization }).next()).toEqual(WELCOME);
@@ -106,7 +106,7 @@ describe('acceptConnection', () => {
     expect(await twice.next()).toMatchObject({ data: { errorCode: 'token_ambiguous' } });
   });
 
-  test('logs once what is not the fault of its client', async () => {
+  test('logs an error once that the client did not cause', async () => {
     const lines: unknown[] = [];
     const { url, jwt } = await startSockets('ws', [gatewayWith(KmsJwtGuard)], {
       isRevoked: () => 'no' as never,
@@ -122,18 +122,18 @@ describe('acceptConnection', () => {
     expect(lines).toEqual([expect.stringContaining('RevocationUnavailableError')]);
   });
 
-  /** Fails in a way that the guard knows nothing of. */
+  /** Throws an error that is not of the library. */
   @Injectable()
   class BrokenGuard extends KmsJwtGuard {
     protected override authenticate(): never {
-      throw new RangeError('the user database is away');
+      throw new RangeError('the user database is unavailable');
     }
   }
 
   @Injectable()
   class ThrowingGuard extends KmsJwtGuard {
     protected override handleError(): never {
-      throw new RangeError('the metrics are away');
+      throw new RangeError('the metrics are unavailable');
     }
   }
 
@@ -146,9 +146,14 @@ describe('acceptConnection', () => {
     ],
     [1008, 'token_revoked', { isRevoked: () => true }, KmsJwtGuard],
     [1008, 'token_revoked', { isRevoked: () => true }, ThrowingGuard],
-    [1013, 'revocation_unavailable', { isRevoked: () => Promise.reject(new Error('away')) }, KmsJwtGuard],
+    [
+      1013,
+      'revocation_unavailable',
+      { isRevoked: () => Promise.reject(new Error('unavailable')) },
+      KmsJwtGuard,
+    ],
     [1011, 'internal_error', {}, BrokenGuard],
-  ])('closes a connection of ws with %i for %s, and never rejects', async (code, reason, options, guard) => {
+  ])('closes a ws connection with %i for %s, and never rejects', async (code, reason, options, guard) => {
     const rejections = watchRejections();
     const { url, jwt } = await startSockets('ws', [gatewayWith(guard), guard], options);
     const token = await jwt.sign({});
@@ -158,7 +163,7 @@ describe('acceptConnection', () => {
     expect(rejections).toEqual([]);
   });
 
-  test('disconnects a client of socket.io where a subclass fails, and never rejects', async () => {
+  test('disconnects a socket.io client if a subclass throws, and never rejects', async () => {
     const rejections = watchRejections();
     const { url, jwt } = await startSockets('socket.io', [gatewayWith(BrokenGuard), BrokenGuard]);
     const client = visitSocketIo(url, { auth: { token: await jwt.sign({}) } });

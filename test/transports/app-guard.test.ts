@@ -36,7 +36,7 @@ describe('APP_GUARD', () => {
     }
   }
 
-  test(`guards gateways ${NEST < 12 ? 'only from Nest 12 on' : ''}`, async () => {
+  test(NEST < 12 ? 'does not guard gateways before Nest 12' : 'guards gateways', async () => {
     const { url, jwt } = await start({
       providers: [PlainGateway, appGuard],
       newAdapter: (app) => new IoAdapter(app),
@@ -64,7 +64,7 @@ describe('APP_GUARD', () => {
     [true, { errorCode: 'token_missing' }],
     [false, 'orders'],
   ])(
-    'guards a microservice of a hybrid app with inheritAppConfig: %s',
+    'guards a microservice of a hybrid app only with inheritAppConfig: %s',
     async (inheritAppConfig, expected) => {
       const options = { host: '127.0.0.1', port: await freePort() };
       await start({

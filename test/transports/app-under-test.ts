@@ -3,43 +3,43 @@ import { type JwtClaims, KmsJwtModule, type KmsJwtModuleOptions } from 'nestjs-k
 import type { LocalKms } from 'nestjs-kms-jwt/local';
 import type { Refusal } from './cases.js';
 
-/** An app that listens on one transport, and a client of the matching kind. */
+/** An app on one transport, and a client for it. */
 export interface Endpoint {
   /** Such as `Express` or `socket.io, token in a cookie`. */
   name: string;
   start(kmsJwt: DynamicModule): Promise<RunningEndpoint>;
 }
 
-/** An app that listens, and its client. */
+/** A listening app and its client. */
 export interface RunningEndpoint {
-  /** @returns all that the client received, but what no transport can leave out, such as the date */
+  /** @returns all that the client received, except what every response of the transport has, such as the date */
   call(token?: string): Promise<unknown>;
   close(): Promise<unknown>;
 }
 
-/** Endpoints whose clients receive the same. */
+/** Endpoints whose clients receive the same responses. */
 export interface EndpointFamily {
   name: string;
-  /** For the document: what its reader would ask. */
+  /** An explanation for docs/refusals.md. */
   about?: string;
   endpoints: Endpoint[];
-  /** What the client of a valid token receives. */
+  /** What a client with a valid token receives. */
   admitted(answer: Answer): unknown;
-  /** What the client of any other receives. */
+  /** What a client with any other token receives. */
   refused(refusal: Refusal): unknown;
   options?: Partial<KmsJwtModuleOptions>;
-  /** Where the token is looked at before anybody asks for a scope. */
-  asksNoScope?: boolean;
+  /** True if the token is verified before a scope is required. */
+  ignoresScopes?: boolean;
 }
 
-/** What every handler says of the claims that it got. */
+/** What every handler returns: the claims that it received. */
 export interface Answer {
   sub: string;
   audience: string;
   scope: string;
 }
 
-/** @param sub by `@Claims('sub')`, all others by `@Claims()` */
+/** @param sub the value of `@Claims('sub')`; the other claims are those of `@Claims()` */
 export function answerTo({ aud, scope }: JwtClaims, sub: string): Answer {
   return { sub, audience: String(aud), scope: typeof scope === 'string' ? scope : '' };
 }

@@ -3,28 +3,28 @@ import type { LocalKmsFault } from 'nestjs-kms-jwt/local';
 import { part } from '../support/forge.js';
 import { REVOKED_ID, SCOPE } from './app-under-test.js';
 
-/** What a refused client is told, whatever it is told by. */
+/** The content of a refusal, independent of the transport. */
 export interface Refusal {
   statusCode: 400 | 401 | 403 | 503;
   message: string;
   errorCode: string;
-  /** `WWW-Authenticate`, where the transport is HTTP. */
+  /** The `WWW-Authenticate` header, which only HTTP has. */
   challenge?: string;
 }
 
 export interface Case {
   name: string;
-  /** @returns the token of the call; undefined: none */
+  /** @returns the token of the call, or undefined for a call without a token */
   makeToken: (jwt: KmsJwtService) => Promise<string | undefined>;
-  /** What is wrong with KMS meanwhile. */
-  faultOfKms?: LocalKmsFault;
-  /** Options of the module. Default: those of the family alone. */
+  /** The fault of KMS during the call. */
+  kmsFault?: LocalKmsFault;
+  /** Module options in addition to those of the family. */
   options?: Partial<KmsJwtModuleOptions>;
-  /** Undefined: the client is let in. */
+  /** Undefined if the client is admitted. */
   refusal?: Refusal;
 }
 
-// Nothing that differs from run to run: the answers stand in the documentation.
+// No value may differ between runs, because docs/refusals.md contains the answers.
 const CLAIMS = { sub: 'user-42', aud: 'orders', scope: `openid ${SCOPE}`, iat: 1_700_000_000 };
 
 const invalid = (errorCode: string, message: string): Refusal => ({
@@ -80,7 +80,7 @@ export const CASES: Case[] = [
   {
     name: 'KMS unavailable at first use',
     makeToken: (jwt) => jwt.sign(CLAIMS),
-    faultOfKms: { kind: 'drop', operation: 'GetPublicKey' },
+    kmsFault: { kind: 'drop', operation: 'GetPublicKey' },
     refusal: { statusCode: 503, message: 'Service Unavailable', errorCode: 'kms_unavailable' },
   },
   {
@@ -92,7 +92,7 @@ export const CASES: Case[] = [
     name: "key disabled, with verification: 'kms'",
     makeToken: (jwt) => jwt.sign(CLAIMS),
     options: { verification: 'kms' },
-    faultOfKms: { kind: 'error', name: 'DisabledException', operation: 'Verify' },
+    kmsFault: { kind: 'error', name: 'DisabledException', operation: 'Verify' },
     refusal: invalid('token_key_disabled', 'The key of the token is disabled or pending deletion'),
   },
 ];

@@ -9,10 +9,10 @@ import { WebSocket } from 'ws';
 import { socketIoClient, wsClient } from './websocket.js';
 import { start } from './support.js';
 
-describe('a socket of ws', () => {
+describe('a ws socket', () => {
   @UseGuards(KmsJwtGuard)
   @WebSocketGateway()
-  class ForgetfulGateway {
+  class UnacceptingGateway {
     @SubscribeMessage('guarded') read() {
       return { event: 'answer' };
     }
@@ -21,9 +21,9 @@ describe('a socket of ws', () => {
     }
   }
 
-  test('that acceptConnection never saw has no token to its messages, and hears so once each', async () => {
+  test('has no token without acceptConnection: each message receives one refusal', async () => {
     const { url, jwt } = await start({
-      providers: [ForgetfulGateway],
+      providers: [UnacceptingGateway],
       newAdapter: (app) => new WsAdapter(app),
     });
     const client = wsClient(url, { authorization: `Bearer ${await jwt.sign({})}` });
@@ -63,7 +63,7 @@ describe('a connection', () => {
     }
   }
 
-  test('whose token is revoked meanwhile gets no further message through', async () => {
+  test('is refused its messages once its token is revoked', async () => {
     revoked = false;
     const { url, jwt } = await start({
       providers: [WsGateway],
@@ -91,7 +91,7 @@ describe('a connection', () => {
     }
   }
 
-  test('of socket.io keeps the claims at socket.data.user, and not for what is public', async () => {
+  test('of socket.io has its claims at socket.data.user, but gives none to public messages', async () => {
     const { url, jwt } = await start({
       providers: [SocketIoGateway],
       newAdapter: (app) => new IoAdapter(app),
@@ -101,7 +101,7 @@ describe('a connection', () => {
     client.send('orders');
     expect(await client.next()).toEqual({ event: 'answer', data: 'user-42' });
 
-    // What is public asks for no token, so that nobody knows whether the one of the last message still holds.
+    // A public message verifies no token, so the claims of an earlier message may no longer be valid.
     client.send('open');
     expect(await client.next()).toEqual({ event: 'answer', data: 'nobody' });
   });
@@ -113,7 +113,7 @@ describe('a connection', () => {
     ],
     ['twice in auth', (token) => ({ auth: { token, authorization: `Bearer ${token}` } })],
     ['in auth and in the query', (token) => ({ auth: { token }, query: { access_token: token } })],
-  ])('with tokens %s is refused', async (_, optionsWith) => {
+  ])('is refused with tokens %s', async (_, optionsWith) => {
     const { url, jwt } = await start({
       providers: [SocketIoGateway],
       options: { guard: { tokenFrom: [fromAuthHeader(), fromQuery('access_token')] } },

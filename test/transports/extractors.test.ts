@@ -26,7 +26,7 @@ const malformed: Refusal = {
 
 const EXTRACTORS: [name: string, extract: TokenExtractor, inHeader: Refusal | 'admitted'][] = [
   ['fromAuthHeaderAsBearerToken', ExtractJwt.fromAuthHeaderAsBearerToken(), 'admitted'],
-  // It takes all of the header, and the word Bearer with it.
+  // It returns the whole header, including the word Bearer.
   ['fromHeader', ExtractJwt.fromHeader('authorization'), malformed],
   ['fromUrlQueryParameter', ExtractJwt.fromUrlQueryParameter('access_token'), missing],
   ['fromBodyField', ExtractJwt.fromBodyField('authorization'), missing],
@@ -37,14 +37,14 @@ describe.each(FAMILIES)('$name', (family) => {
 
   describe.each(endpoints)('$name', (endpoint) => {
     test.each(EXTRACTORS)(
-      '%s of passport-jwt finds the token or none, and never fails',
+      '%s of passport-jwt finds the token or none, and never throws',
       async (_, tokenFrom, inHeader) => {
         const rejections = watchRejections();
         const localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
         const issuer = await NestFactory.createApplicationContext(kmsJwtOver(localKms), { logger: false });
         const app = await endpoint.start(kmsJwtOver(localKms, { guard: { tokenFrom } }));
         try {
-          // Messages of TCP have no headers.
+          // TCP messages have no headers.
           const expected = family === tcp ? missing : inHeader;
           expect(await app.call(await issuer.get(KmsJwtService).sign(CLAIMS))).toEqual(
             expected === 'admitted'

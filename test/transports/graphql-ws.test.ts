@@ -13,7 +13,7 @@ function graphqlWsClient(url: string, connectionParams: Record<string, string>) 
     connectionParams,
     webSocketImpl: WebSocket,
     retryAttempts: 0,
-    // One connection for all operations.
+    // Keeps one connection for all operations.
     lazyCloseTimeout: 60_000,
   });
   onTestFinished(() => client.dispose());
@@ -26,10 +26,10 @@ async function subscribe(url: string, connectionParams: Record<string, string> =
   return value as object;
 }
 
-const parametersWithoutUse = (count: number) =>
+const unusedParameters = (count: number) =>
   Object.fromEntries(Array.from({ length: count }, (_, index) => [`x-${index}`, '']));
 
-describe('a connection of graphql-ws', () => {
+describe('a graphql-ws connection', () => {
   @Resolver()
   @UseGuards(KmsJwtGuard)
   class TicksResolver {
@@ -46,7 +46,7 @@ describe('a connection of graphql-ws', () => {
   test.each<[string, TokenExtractor]>([
     ['fromQuery', fromQuery('access_token')],
     ['fromUrlQueryParameter of passport-jwt', ExtractJwt.fromUrlQueryParameter('access_token')],
-  ])('may have its token in its URL: %s', async (_, tokenFrom) => {
+  ])('can have its token in its URL: %s', async (_, tokenFrom) => {
     const { url, jwt } = await start({
       providers: [TicksResolver],
       imports: [graphqlModule()],
@@ -57,16 +57,16 @@ describe('a connection of graphql-ws', () => {
     expect(await subscribe(`${url}/graphql`, { access_token: token })).toMatchObject(REFUSED);
   });
 
-  test('has none of its parameters where they are more than anybody needs', async () => {
+  test('is treated as one without parameters if it has more than 100', async () => {
     const { url, jwt } = await start({ providers: [TicksResolver], imports: [graphqlModule()] });
     const authorization = `Bearer ${await jwt.sign({ sub: 'user-42' })}`;
-    const few = await subscribe(`${url}/graphql`, { ...parametersWithoutUse(99), authorization });
+    const few = await subscribe(`${url}/graphql`, { ...unusedParameters(99), authorization });
     expect(few).toEqual({ data: { ticks: 'user-42' } });
-    const many = await subscribe(`${url}/graphql`, { ...parametersWithoutUse(100), authorization });
+    const many = await subscribe(`${url}/graphql`, { ...unusedParameters(100), authorization });
     expect(many).toMatchObject(REFUSED);
   });
 
-  test('has no token any more once the app deleted it from the parameters', async () => {
+  test('has no token after the app has deleted it from the parameters', async () => {
     let parameters: Record<string, unknown> = {};
     const onConnect = ({ connectionParams = {} }: { connectionParams?: Record<string, unknown> }) => {
       parameters = connectionParams;
@@ -80,7 +80,7 @@ describe('a connection of graphql-ws', () => {
     expect(await ask()).toMatchObject(REFUSED);
   });
 
-  test('reads a flood of parameters once, however many operations follow', async () => {
+  test('reads too many parameters only once, regardless of the number of operations', async () => {
     let reads = 0;
     const onConnect = ({ connectionParams = {} }: { connectionParams?: object }) => {
       Object.defineProperty(connectionParams, 'authorization', {
@@ -90,7 +90,7 @@ describe('a connection of graphql-ws', () => {
     };
     const subscriptions = { 'graphql-ws': { onConnect } };
     const { url } = await start({ providers: [TicksResolver], imports: [graphqlModule(subscriptions)] });
-    const client = graphqlWsClient(`${url}/graphql`, parametersWithoutUse(100));
+    const client = graphqlWsClient(`${url}/graphql`, unusedParameters(100));
     for (let operation = 0; operation < 5; operation += 1) {
       const { value } = await client.iterate({ query: '{ a: hello b: hello c: hello }' }).next();
       expect(value).toMatchObject(REFUSED);

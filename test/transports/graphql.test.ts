@@ -4,7 +4,7 @@ import { Claims, InjectKmsJwt, KmsJwtGuard, KmsJwtService, OptionalAuth, Public 
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ask, graphqlModule, start } from './support.js';
 
-describe('a request of GraphQL', () => {
+describe('a GraphQL request', () => {
   @UseGuards(KmsJwtGuard)
   @Resolver()
   class FieldsResolver {
@@ -29,7 +29,7 @@ describe('a request of GraphQL', () => {
     }
   }
 
-  test('is refused field by field: what is open is answered', async () => {
+  test('is refused field by field, and public fields are answered', async () => {
     const { url } = await start({ providers: [FieldsResolver], imports: [graphqlModule()] });
     expect(await ask(url, '{ open closed optional }')).toEqual({
       data: { open: 'open', closed: null, optional: 'nobody' },
@@ -56,7 +56,7 @@ describe('a request of GraphQL', () => {
     ]);
   });
 
-  test('is told of no line of the program, in development either', async () => {
+  test('never receives a stack trace of the library, not even in development', async () => {
     const { NODE_ENV } = process.env;
     onTestFinished(() => void (process.env.NODE_ENV = NODE_ENV));
     delete process.env.NODE_ENV;
@@ -85,7 +85,7 @@ describe('a request of GraphQL', () => {
     }
   }
 
-  test('gives a @ResolveField() that no guard is asked for the claims of its root, and of no other', async () => {
+  test('gives a @ResolveField() without a guard the claims of its root field only', async () => {
     const { url, jwt } = await start({
       providers: [ProfileResolver, FieldsResolver],
       imports: [graphqlModule()],

@@ -82,7 +82,7 @@ const WEB_SOCKET_CLIENTS: Record<string, Client> = {
   'token in connectionParams': overWebSocket((token) => ({
     connectionParams: { authorization: `Bearer ${token}` },
   })),
-  'token in the header of the upgrade': overWebSocket((token) => ({
+  'token in a header of the upgrade request': overWebSocket((token) => ({
     headers: { authorization: `Bearer ${token}` },
   })),
 };
@@ -114,14 +114,14 @@ const endpointsOf = (
       await app.listen(0, '127.0.0.1');
       const url = `${await app.getUrl()}/graphql`;
       return {
-        call: async (token) => withoutPlace(await client(url, token)),
+        call: async (token) => withoutPosition(await client(url, token)),
         close: () => app.close(),
       };
     },
   }));
 
-/** Where in the query an error happened is told by graphql-js; what is left is what the guard says. */
-function withoutPlace({ data, errors }: GraphqlAnswer) {
+/** Removes the position in the query, which graphql-js adds to the error of the guard. */
+function withoutPosition({ data, errors }: GraphqlAnswer) {
   return {
     ...(data !== undefined && { data: data && Object.values(data)[0] }),
     ...(errors && { errors: errors.map((error) => omit(error, ['locations', 'path'])) }),

@@ -6,17 +6,17 @@ import { kmsJwtOver } from './app-under-test.js';
 import { endpointsGuardedBy } from './grpc.js';
 import { watchRejections } from './rejections.js';
 
-describe('a call of gRPC', () => {
+describe('a gRPC call', () => {
   @Injectable()
   class BrokenGuard extends KmsJwtGuard {
     protected override authenticate(): never {
-      throw new RangeError('the user database is away');
+      throw new RangeError('the user database is unavailable');
     }
   }
   @Injectable()
   class ThrowingGuard extends KmsJwtGuard {
     protected override handleError(): never {
-      throw new RangeError('the metrics are away');
+      throw new RangeError('the metrics are unavailable');
     }
   }
 
@@ -24,16 +24,19 @@ describe('a call of gRPC', () => {
     [BrokenGuard, ThrowingGuard].flatMap((guard) =>
       endpointsGuardedBy(guard).map((endpoint) => [endpoint.name, guard.name, endpoint] as const),
     ),
-  )('ends, and the process does not, where a subclass fails: %s, %s', async (name, guard, endpoint) => {
-    const rejections = watchRejections();
-    const app = await endpoint.start(kmsJwtOver(new LocalKms({ keys: [{ alias: 'auth' }] })));
-    onTestFinished(async () => void (await app.close()));
-    const received = await app.call(guard === 'BrokenGuard' ? 'any' : undefined);
-    // Where Nest hands the call on whole, nobody but the guard can end it; else Nest's filter does, with UNKNOWN.
-    expect(received).toMatchObject(
-      name.includes('@GrpcStreamCall()') ? { code: 13, details: 'Internal Server Error' } : { code: 2 },
-    );
-    expect(JSON.stringify(received)).not.toContain('away');
-    expect(rejections).toEqual([]);
-  });
+  )(
+    'ends, without ending the process, if a subclass of the guard throws: %s, %s',
+    async (name, guard, endpoint) => {
+      const rejections = watchRejections();
+      const app = await endpoint.start(kmsJwtOver(new LocalKms({ keys: [{ alias: 'auth' }] })));
+      onTestFinished(async () => void (await app.close()));
+      const received = await app.call(guard === 'BrokenGuard' ? 'any' : undefined);
+      // With @GrpcStreamCall() only the guard can end the call; otherwise Nest's filter ends it with UNKNOWN.
+      expect(received).toMatchObject(
+        name.includes('@GrpcStreamCall()') ? { code: 13, details: 'Internal Server Error' } : { code: 2 },
+      );
+      expect(JSON.stringify(received)).not.toContain('unavailable');
+      expect(rejections).toEqual([]);
+    },
+  );
 });

@@ -58,7 +58,7 @@ function controllerGuardedBy(guard: typeof KmsJwtGuard): Type {
   return OrdersController;
 }
 
-/** As grpc-js makes it of the file. */
+/** The client that grpc-js generates from orders.proto. */
 interface OrdersClient extends Client {
   read: Unary;
   watch: ServerStream;
@@ -88,7 +88,7 @@ function firstOf(stream: NodeJS.ReadableStream, callback: Callback): void {
   stream.on('data', (answer: Answer) => callback(null, answer)).on('error', callback);
 }
 
-/** One for each kind of method. */
+/** One endpoint for each kind of method. */
 export const endpointsGuardedBy = (guard: typeof KmsJwtGuard): Endpoint[] =>
   Object.entries(METHODS).map(([name, callMethod]) => ({
     name,

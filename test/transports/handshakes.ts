@@ -53,12 +53,12 @@ const ofAdapter = platforms.flatMap((platform) =>
 );
 
 export const handshakes: EndpointFamily = {
-  name: 'Handshakes of ws and socket.io, by guardHandshakes',
+  name: 'Handshakes of ws and socket.io, with guardHandshakes',
   about:
     'A refused handshake gets an HTTP response, and no connection is opened. A scope is required only with the option `gateway`.',
   endpoints: ofAdapter,
   options,
-  asksNoScope: true,
+  ignoresScopes: true,
   admitted: () => ({ status: 'admitted' }),
   refused: (refusal) => http.refused(refusal),
 };
@@ -71,7 +71,7 @@ class NamespaceGateway {
   }
 }
 
-/** What tells a client whether it is connected. */
+/** The event that tells a client whether it is connected. */
 async function connect(url: string, clientOptions: Partial<ManagerOptions & SocketOptions>) {
   const socket = io(url, { ...clientOptions, reconnection: false, forceNew: true });
   try {
@@ -107,11 +107,11 @@ const ofMiddleware = platforms.flatMap((platform) =>
 );
 
 export const namespaces: EndpointFamily = {
-  name: 'Namespaces of socket.io, by handshakeMiddleware',
+  name: 'Namespaces of socket.io, with handshakeMiddleware',
   about: 'A refused client is never connected. A scope is required only with the option `gateway`.',
   endpoints: ofMiddleware,
   options,
-  asksNoScope: true,
+  ignoresScopes: true,
   admitted: () => ({ event: 'connect' }),
   refused: ({ statusCode, message, errorCode }) => ({
     event: 'connect_error',

@@ -19,11 +19,11 @@ export const PLATFORMS: Record<string, () => AbstractHttpAdapter> = {
   Fastify: () => new FastifyAdapter(),
 };
 
-/** Headers that say nothing of the guard, and differ from platform to platform. */
-const OWN_TO_HTTP = /^(date|connection|keep-alive|etag|x-powered-by|content-(type|length))$/;
+/** Headers that do not come from the guard, and that differ between platforms. */
+const PLATFORM_HEADERS = /^(date|connection|keep-alive|etag|x-powered-by|content-(type|length))$/;
 
 async function receivedFrom(response: Response) {
-  const headers = [...response.headers].filter(([name]) => !OWN_TO_HTTP.test(name));
+  const headers = [...response.headers].filter(([name]) => !PLATFORM_HEADERS.test(name));
   return {
     status: response.status,
     ...Object.fromEntries(headers),

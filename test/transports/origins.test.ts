@@ -32,7 +32,7 @@ class SocketsGateway {
   }
 }
 
-/** Without acceptConnection: its messages are asked one by one. */
+/** Does not call acceptConnection, so that each message is verified. */
 @WebSocketGateway()
 @UseGuards(KmsJwtGuard)
 class MessagesGateway {
@@ -41,18 +41,18 @@ class MessagesGateway {
   }
 }
 
-/** The events that a client received, and how it was closed, if it was. */
+/** @returns `welcome`, or the refusal and how the connection was closed */
 async function visit(kind: 'ws' | 'socket.io', url: string, headers: Record<string, string>) {
   const client = kind === 'ws' ? visitWs(url, headers) : visitSocketIo(url, { extraHeaders: headers });
   const message = await client.next();
   return message.event === 'welcome' ? 'welcome' : { data: message.data, closed: await client.closed() };
 }
 
-describe.each(['ws', 'socket.io'] as const)('a connection of %s', (kind) => {
+describe.each(['ws', 'socket.io'] as const)('a %s connection', (kind) => {
   const closedWith = (code: number, reason: string) =>
     kind === 'ws' ? { code, reason } : 'io server disconnect';
 
-  test('whose token is in a cookie is refused without guard.allowedOrigins, as a mistake in the options', async () => {
+  test('with its token in a cookie is refused with options_invalid without guard.allowedOrigins', async () => {
     const { url, jwt } = await startSockets(kind, [SocketsGateway], { guard: { tokenFrom } });
     const lines = collectErrors();
     const cookie = `token=${await jwt.sign({})}`;
@@ -60,13 +60,13 @@ describe.each(['ws', 'socket.io'] as const)('a connection of %s', (kind) => {
       data: { ...OPTIONS_INVALID, errorCode: 'options_invalid' },
       closed: closedWith(1011, 'options_invalid'),
     });
-    // One line in ten seconds, which the first kind of connection has written.
+    // The error is logged once in ten seconds, so only the first kind of connection logs it.
     if (kind === 'ws') expect(lines).toEqual([expect.stringMatching(/guard\.allowedOrigins is missing: /)]);
-    // No browser sends it.
+    // Without an Origin, the request does not come from a browser.
     expect(await visit(kind, url, { cookie })).toBe('welcome');
   });
 
-  test('whose token is in a cookie needs an Origin of guard.allowedOrigins', async () => {
+  test('with its token in a cookie needs an Origin that guard.allowedOrigins lists', async () => {
     const { url, jwt } = await startSockets(kind, [SocketsGateway], {
       guard: { tokenFrom, allowedOrigins: [APP, 'http://localhost:3000', 'capacitor://localhost'] },
     });
@@ -98,7 +98,7 @@ describe.each(['ws', 'socket.io'] as const)('a connection of %s', (kind) => {
     for (const origin of others) expect(await visit(kind, url, { cookie, origin })).toEqual(refusal);
   });
 
-  test("takes the origin 'null' where it is listed", async () => {
+  test("may have the origin 'null' if it is listed", async () => {
     const { url, jwt } = await startSockets(kind, [SocketsGateway], {
       guard: { tokenFrom, allowedOrigins: ['null'] },
     });
@@ -109,7 +109,7 @@ describe.each(['ws', 'socket.io'] as const)('a connection of %s', (kind) => {
     });
   });
 
-  test('whose token is not in a cookie may come from any origin', async () => {
+  test('with its token outside cookies may have any origin', async () => {
     const { url, jwt } = await startSockets(kind, [SocketsGateway], { guard: { tokenFrom } });
     const token = await jwt.sign({});
     const authorization = `Bearer ${token}`;
@@ -120,9 +120,9 @@ describe.each(['ws', 'socket.io'] as const)('a connection of %s', (kind) => {
   });
 
   test.each<[string, TokenExtractor]>([
-    ['calls it', (request) => fromAuthHeader()(request) ?? fromCookie('token')(request)],
-    ['calls it with a part of the request', ({ headers }) => fromCookie('token')({ headers })],
-  ])('is refused where an extractor of the app %s, instead of being it', async (_, extractor) => {
+    ['inside another extractor', (request) => fromAuthHeader()(request) ?? fromCookie('token')(request)],
+    ['with a part of the request', ({ headers }) => fromCookie('token')({ headers })],
+  ])('is refused by its Origin also if the app calls fromCookie %s', async (_, extractor) => {
     const { url, jwt } = await startSockets(kind, [SocketsGateway], {
       guard: { tokenFrom: extractor, allowedOrigins: [APP] },
     });
@@ -132,7 +132,7 @@ describe.each(['ws', 'socket.io'] as const)('a connection of %s', (kind) => {
   });
 });
 
-test('a message of socket.io is refused by the Origin of its handshake', async () => {
+test('a socket.io message is refused by the Origin of its handshake', async () => {
   const { url, jwt } = await startSockets('socket.io', [MessagesGateway], {
     guard: { tokenFrom, allowedOrigins: [APP] },
   });
@@ -166,7 +166,7 @@ async function subscribe(url: string, headers: Record<string, string>, connectio
 const TICK = { data: { ticks: 'tick' } };
 const errorOf = (code: string, errorCode: string) => ({ errors: [{ extensions: { code, errorCode } }] });
 
-describe('a connection of graphql-ws', () => {
+describe('a graphql-ws connection', () => {
   @Resolver()
   @UseGuards(KmsJwtGuard)
   class TicksResolver {
@@ -187,12 +187,12 @@ describe('a connection of graphql-ws', () => {
   }
 
   test.each<[string, Parameters<typeof graphqlModule>[1]]>([
-    ['with the context that Nest makes', undefined],
+    ['with the context of Nest', undefined],
     [
       'with a context of the app',
       ({ req, extra }: { req: object; extra?: { request: object } }) => ({ req: extra?.request ?? req }),
     ],
-  ])('whose token is in a cookie needs an allowed Origin: %s', async (_, context) => {
+  ])('with its token in a cookie needs an allowed Origin: %s', async (_, context) => {
     const parts = { providers: [TicksResolver], imports: [graphqlModule(undefined, context)] };
     const allowing = await start({ ...parts, options: { guard: { tokenFrom, allowedOrigins: [APP] } } });
     const token = await allowing.jwt.sign({});
@@ -206,7 +206,7 @@ describe('a connection of graphql-ws', () => {
     if (!context) expect(await subscribe(allowing.url, { origin: FOREIGN }, { authorization })).toEqual(TICK);
   });
 
-  test('is refused if a context of the app hides its Origin', async () => {
+  test('is refused if a context of the app omits the Origin header', async () => {
     const { url, jwt } = await start({
       providers: [TicksResolver],
       imports: [
@@ -222,7 +222,7 @@ describe('a connection of graphql-ws', () => {
     );
   });
 
-  test('is refused without guard.allowedOrigins, and requests of HTTP are not affected', async () => {
+  test('is refused without guard.allowedOrigins, while HTTP requests are not affected', async () => {
     const { url, jwt } = await start({
       providers: [TicksResolver],
       controllers: [OrdersController],

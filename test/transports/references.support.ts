@@ -21,8 +21,8 @@ const typeDefs = `
 `;
 
 /**
- * The field by which a gateway of Apollo Federation asks, as the package @apollo/subgraph resolves it: each reference by the
- * `__resolveReference` of its type, with three arguments.
+ * A resolver for the field that an Apollo Federation gateway queries. Like @apollo/subgraph, it calls the `__resolveReference`
+ * of the type with three arguments for each reference.
  */
 function entitiesBy(resolvers: () => Resolvers) {
   return (
@@ -38,7 +38,7 @@ function entitiesBy(resolvers: () => Resolvers) {
     });
 }
 
-/** Starts a subgraph with the resolvers of its entities, and asks it as a gateway does. */
+/** Starts a subgraph. `resolve` queries its entities like an Apollo Federation gateway. */
 export async function startSubgraph(
   resolvers: Type[],
   fieldResolverEnhancers: 'guards'[] = [],
@@ -55,7 +55,7 @@ export async function startSubgraph(
           Query: { _entities: entitiesBy(() => explored) },
           _Entity: { __resolveType: ({ __typename }: Reference) => __typename },
         },
-        // Nest gives a list, or an object of the shape of one.
+        // Nest passes an array, or an object with the indexes as keys.
         transformResolvers: (given) => {
           explored = Object.assign({}, ...Object.values(given)) as Resolvers;
           return given;

@@ -30,7 +30,7 @@ interface GraphqlContext {
 
 const Internal = KmsJwtGuard.named('internal');
 
-/** What is verified here is not what is verified of `Order`. */
+/** Its decorators open the resolver, but do not affect verifyReference. */
 @Public()
 @OptionalAuth()
 @Resolver('User')
@@ -64,7 +64,7 @@ const refusal = (code: string, errorCode: string, index = 0) => ({
 });
 
 describe('verifyReference', () => {
-  test('verifies the token of the request, and records its claims for the fields of the entity', async () => {
+  test('verifies the token of the request, and gives its claims to the fields of the entity', async () => {
     const { resolve, jwt } = await startSubgraph([UserResolver, OpenOrderResolver]);
     const token = await jwt.sign({ sub: 'user-42' });
     expect(await resolve(['User', 'User'], bearer(token))).toEqual({
@@ -77,7 +77,7 @@ describe('verifyReference', () => {
     });
   });
 
-  test('refuses as the guard does, whatever decorators open, and the other entities are answered', async () => {
+  test('refuses like the guard, regardless of @Public() and @OptionalAuth(), and other entities are answered', async () => {
     const { resolve, jwt } = await startSubgraph([UserResolver, OpenOrderResolver]);
     const open = { id: '1', owner: 'nobody' };
     const nobody = await resolve(['User', 'Order']);
@@ -92,9 +92,9 @@ describe('verifyReference', () => {
     });
   });
 
-  test('answers 503 in the form of the transport where nobody can say', async () => {
+  test('answers SERVICE_UNAVAILABLE if isRevoked fails', async () => {
     const { resolve, jwt } = await startSubgraph([UserResolver], [], {
-      isRevoked: () => Promise.reject(new Error('away')),
+      isRevoked: () => Promise.reject(new Error('unavailable')),
     });
     const answer = await resolve(['User'], bearer(await jwt.sign({})));
     expect(answer).toMatchObject({
@@ -104,7 +104,7 @@ describe('verifyReference', () => {
     });
   });
 
-  test('takes @Scopes() and @VerifyWith() of the class of its resolver, where it is given', async () => {
+  test('applies @Scopes() and @VerifyWith() of the class of the resolver that it is given', async () => {
     @Scopes('users:read')
     @VerifyWith({ audience: 'users' })
     @Resolver('User')
@@ -128,7 +128,7 @@ describe('verifyReference', () => {
     });
   });
 
-  test('runs what a subclass overrides, with the context of the operation', async () => {
+  test('calls the methods that a subclass overrides, with the context of the operation', async () => {
     const calls: unknown[] = [];
     @Injectable()
     class CountingGuard extends KmsJwtGuard {
@@ -164,7 +164,7 @@ describe('verifyReference', () => {
     expect(calls).toEqual(['graphql', '_entities', 'graphql', '_entities', 'token_missing']);
   });
 
-  test('gives no field the claims of another token where the references of one field have several', async () => {
+  test('gives no field the claims of another token if the references of one field have different tokens', async () => {
     @Resolver('Order')
     class InternalOrderResolver {
       constructor(@Inject(Internal) private readonly guard: KmsJwtGuard) {}
@@ -190,7 +190,7 @@ describe('verifyReference', () => {
       const owners = data.entities.map(
         (entity) => (entity as { owner: string | null } | null)?.owner ?? null,
       );
-      // Refused or right: the fields of one entity may be resolved before another entity is verified.
+      // Null or correct: fields of one entity may be resolved before another entity is verified.
       expect(owners).toEqual([
         expect.toBeOneOf(['user-42', null]),
         expect.toBeOneOf(['s', null]),
@@ -202,7 +202,7 @@ describe('verifyReference', () => {
     }
   });
 
-  test('fails for arguments that are not those of a __resolveReference', async () => {
+  test('throws for arguments that are not those of a __resolveReference', async () => {
     const { app } = await startSubgraph([UserResolver]);
     const guard = app.get(KmsJwtGuard);
     for (const args of [[], [{}], [{ req: {} }, {}], [{ id: '1' }, { req: {} }], [null, null]]) {
@@ -223,12 +223,12 @@ describe('a @ResolveReference()', () => {
     }
   }
 
-  test('is asked for no token by the guards of Nest', async () => {
+  test('is not guarded by @UseGuards() by default', async () => {
     const { resolve } = await startSubgraph([GuardedResolver]);
     expect(await resolve(['User'])).toEqual({ data: { entities: [{ id: null, owner: 'nobody' }] } });
   });
 
-  test("is asked for one with fieldResolverEnhancers: ['guards'], and has the claims of its own call", async () => {
+  test("is guarded, and receives its claims, with fieldResolverEnhancers: ['guards']", async () => {
     const { resolve, jwt } = await startSubgraph([GuardedResolver, OpenOrderResolver], ['guards']);
     expect(await resolve(['User'])).toMatchObject({ errors: [refusal('UNAUTHENTICATED', 'token_missing')] });
     const token = await jwt.sign({ sub: 'user-42' });

@@ -9,7 +9,7 @@ export class Refusals {
 
   constructor(private readonly families: readonly EndpointFamily[]) {}
 
-  /** All endpoints of a family answer alike, or their tests have failed. */
+  /** One entry per family is enough: if its endpoints differed, their tests would have failed. */
   add(family: EndpointFamily, caseName: string, received: unknown): void {
     this.received.set(`${family.name}: ${caseName}`, received);
   }
@@ -21,7 +21,7 @@ export class Refusals {
 
   private section(family: EndpointFamily): string {
     const rows = CASES.map(({ name }) => [name, this.received.get(`${family.name}: ${name}`) ?? {}] as const);
-    // What an answer consists of: the same for all that are refused, something else for those that are let in.
+    // The columns are the members of all responses. Refusals have the same members; the response to a valid token has others.
     const parts = new Set(rows.toReversed().flatMap(([, received]) => Object.keys(received)));
     const table = rows.map(([name, received]) => [
       name,

@@ -1,9 +1,9 @@
 import { onTestFinished as onAnyTestFinished } from 'vitest';
 
 /**
- * Rejections that nobody handled, which would have ended an app.
+ * Collects unhandled rejections, each of which would end an app.
  *
- * @param onTestFinished that of the context, if tests run concurrently
+ * @param onTestFinished the hook of the test context, if tests run concurrently
  */
 export function watchRejections(onTestFinished = onAnyTestFinished): unknown[] {
   const rejections: unknown[] = [];

@@ -12,11 +12,13 @@ import { startSockets, visitSocketIo } from './sockets.support.js';
 import { graphqlModule } from './support.js';
 
 const AMBIGUOUS = { statusCode: 400, errorCode: 'token_ambiguous' };
-/** Node sends one line for each; the types of socket.io-client know of one value alone. */
-const twoLines = (first: string, second: string) => ({ authorization: [first, second] as unknown as string });
+/** Node.js sends one header line per value; the types of socket.io-client allow a single value only. */
+const twoHeaders = (first: string, second: string) => ({
+  authorization: [first, second] as unknown as string,
+});
 
-// Node keeps the first of two lines; a proxy in front may have believed the second.
-describe('two lines Authorization', () => {
+// Node.js keeps the first of two header lines; a proxy in front of the app may have checked the second.
+describe('two Authorization headers', () => {
   @WebSocketGateway()
   @UseGuards(KmsJwtGuard)
   class OrdersGateway {
@@ -25,21 +27,18 @@ describe('two lines Authorization', () => {
     }
   }
 
-  test.each([['websocket'], ['polling']])(
-    'in a handshake of socket.io are refused: %s',
-    async (transport) => {
-      const { url, jwt } = await startSockets('socket.io', [OrdersGateway]);
-      const [user, admin] = [`Bearer ${await jwt.sign({})}`, `Bearer ${await jwt.sign({ sub: 'admin' })}`];
-      const visit = (extraHeaders: Record<string, string>) => {
-        const client = visitSocketIo(url, { extraHeaders }, [transport]);
-        client.send('orders');
-        return client.next();
-      };
-      expect(await visit({ authorization: user })).toMatchObject({ event: 'answer' });
-      expect(await visit(twoLines(user, admin))).toMatchObject({ event: 'exception', data: AMBIGUOUS });
-      expect(await visit(twoLines(user, 'Basic dXNlcjpwYXNz'))).toMatchObject({ data: AMBIGUOUS });
-    },
-  );
+  test.each([['websocket'], ['polling']])('are refused in a socket.io handshake: %s', async (transport) => {
+    const { url, jwt } = await startSockets('socket.io', [OrdersGateway]);
+    const [user, admin] = [`Bearer ${await jwt.sign({})}`, `Bearer ${await jwt.sign({ sub: 'admin' })}`];
+    const visit = (extraHeaders: Record<string, string>) => {
+      const client = visitSocketIo(url, { extraHeaders }, [transport]);
+      client.send('orders');
+      return client.next();
+    };
+    expect(await visit({ authorization: user })).toMatchObject({ event: 'answer' });
+    expect(await visit(twoHeaders(user, admin))).toMatchObject({ event: 'exception', data: AMBIGUOUS });
+    expect(await visit(twoHeaders(user, 'Basic dXNlcjpwYXNz'))).toMatchObject({ data: AMBIGUOUS });
+  });
 
   @WebSocketGateway()
   class WelcomingGateway {
@@ -49,10 +48,10 @@ describe('two lines Authorization', () => {
     }
   }
 
-  test('in a handshake of socket.io are refused by acceptConnection', async () => {
+  test('are refused by acceptConnection in a socket.io handshake', async () => {
     const { url, jwt } = await startSockets('socket.io', [WelcomingGateway]);
     const authorization = `Bearer ${await jwt.sign({})}`;
-    const client = visitSocketIo(url, { extraHeaders: twoLines(authorization, authorization) });
+    const client = visitSocketIo(url, { extraHeaders: twoHeaders(authorization, authorization) });
     expect(await client.next()).toMatchObject({ event: 'exception', data: AMBIGUOUS });
     expect(await client.closed()).toBe('io server disconnect');
   });
@@ -69,7 +68,7 @@ describe('two lines Authorization', () => {
   }
 
   test.each(Object.entries(PLATFORMS))(
-    'in the upgrade of graphql-ws are refused: %s',
+    'are refused in the upgrade request of graphql-ws: %s',
     async (_, newPlatform) => {
       const client = new LocalKms({ keys: [{ alias: 'auth' }] }).client();
       const module = {
@@ -97,7 +96,7 @@ describe('two lines Authorization', () => {
         return (await graphqlWs.iterate({ query: 'subscription { ticks }' }).next()).value as object;
       };
       expect(await subscribe({ authorization })).toEqual({ data: { ticks: 'tick' } });
-      expect(await subscribe(twoLines(authorization, authorization))).toMatchObject({
+      expect(await subscribe(twoHeaders(authorization, authorization))).toMatchObject({
         errors: [{ extensions: { code: 'BAD_REQUEST', errorCode: 'token_ambiguous' } }],
       });
     },

@@ -13,8 +13,8 @@ import {
 import { describe, expect, test } from 'vitest';
 import { startSockets, visitSocketIo } from './sockets.support.js';
 
-describe('a message of socket.io', () => {
-  /** Holds messages up between the guard and their handler. */
+describe('a socket.io message', () => {
+  /** Holds messages between the guard and their handler. */
   class Gate implements CanActivate {
     static held: Promise<void>;
     static open: () => void;
@@ -30,7 +30,6 @@ describe('a message of socket.io', () => {
     }
   }
 
-  // Zod is not asked for: a schema is whatever speaks Standard Schema.
   const schema: RouteVerifyOptions['schema'] = {
     '~standard': { version: 1, vendor: 'test', validate: () => ({ value: { sub: 'made by a schema' } }) },
   };
@@ -65,25 +64,28 @@ describe('a message of socket.io', () => {
     ['internal', { event: 'other', data: 'service' }],
     ['schema', { event: 'other', data: 'made by a schema' }],
     ['refused', { event: 'exception', data: expect.objectContaining({ statusCode: 401 }) }],
-  ])('has its own claims, although one that is %s comes between guard and handler', async (other, answer) => {
-    const { app, url, jwt } = await startSockets('socket.io', [InterleavingGateway, Gate]);
-    const internal = app.get<KmsJwtService>(getKmsJwtServiceToken('internal'), { strict: false });
-    const client = visitSocketIo(url, {
-      auth: {
-        token: await jwt.sign({ sub: 'user-42' }),
-        'x-internal': await internal.sign({ sub: 'service' }),
-      },
-    });
-    const arrived = Gate.close();
-    client.send('held');
-    await arrived;
-    client.send(other);
-    expect(await client.next()).toEqual(answer);
-    Gate.open();
-    expect(await client.next()).toEqual({ event: 'held', data: 'user-42' });
-  });
+  ])(
+    'has its own claims, even if another message (%s) arrives between its guard and its handler',
+    async (other, answer) => {
+      const { app, url, jwt } = await startSockets('socket.io', [InterleavingGateway, Gate]);
+      const internal = app.get<KmsJwtService>(getKmsJwtServiceToken('internal'), { strict: false });
+      const client = visitSocketIo(url, {
+        auth: {
+          token: await jwt.sign({ sub: 'user-42' }),
+          'x-internal': await internal.sign({ sub: 'service' }),
+        },
+      });
+      const arrived = Gate.close();
+      client.send('held');
+      await arrived;
+      client.send(other);
+      expect(await client.next()).toEqual(answer);
+      Gate.open();
+      expect(await client.next()).toEqual({ event: 'held', data: 'user-42' });
+    },
+  );
 
-  test('that is public has no claims, although those of the connection stay at socket.data', async () => {
+  test('has no claims if it is public, although socket.data keeps those of an earlier message', async () => {
     let isRevoked = false;
     const { url, jwt } = await startSockets('socket.io', [InterleavingGateway, Gate], {
       isRevoked: () => isRevoked,
@@ -99,7 +101,7 @@ describe('a message of socket.io', () => {
   });
 });
 
-describe('a handshake of socket.io with more parameters than anybody needs', () => {
+describe('a socket.io handshake with more than 100 parameters', () => {
   @WebSocketGateway()
   @UseGuards(KmsJwtGuard)
   class OrdersGateway {
@@ -107,16 +109,16 @@ describe('a handshake of socket.io with more parameters than anybody needs', () 
       return { event: 'answer', data: sub };
     }
   }
-  const flood = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`x-${index}`, '']));
+  const tooMany = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`x-${index}`, '']));
 
-  test('has none of them, but its token in auth.token', async () => {
+  test('is treated as one without parameters, except for auth.token', async () => {
     const { url, jwt } = await startSockets('socket.io', [OrdersGateway]);
     const token = await jwt.sign({ sub: 'user-42' });
-    const inHeader = visitSocketIo(url, { auth: { ...flood, authorization: `Bearer ${token}` } });
+    const inHeader = visitSocketIo(url, { auth: { ...tooMany, authorization: `Bearer ${token}` } });
     inHeader.send('orders');
     expect(await inHeader.next()).toMatchObject({ data: { errorCode: 'token_missing' } });
 
-    const inToken = visitSocketIo(url, { auth: { ...flood, 'x-100': '', token } });
+    const inToken = visitSocketIo(url, { auth: { ...tooMany, 'x-100': '', token } });
     inToken.send('orders');
     expect(await inToken.next()).toEqual({ event: 'answer', data: 'user-42' });
   });

@@ -78,7 +78,7 @@ const reference = (name: string) => [
   ),
 ];
 
-test('start logs the resolvers that no KmsJwtGuard covers', async () => {
+test('startup logs the resolvers that no KmsJwtGuard covers', async () => {
   const lines = await startAndRead({ providers: resolversOf, imports: [graphql()] });
   expect(lines).toEqual([
     uncovered('the GraphQL query OrdersResolver.hello'),
@@ -90,7 +90,7 @@ test('start logs the resolvers that no KmsJwtGuard covers', async () => {
   ]);
 });
 
-test('start logs fields and references alone where there is an APP_GUARD', async () => {
+test('startup logs only fields and references if there is an APP_GUARD', async () => {
   expect(await startAndRead({ providers: resolversAndAppGuard, imports: [graphql()] })).toEqual([
     reference('byReference'),
     reference('byGuardedReference'),
@@ -100,7 +100,7 @@ test('start logs fields and references alone where there is an APP_GUARD', async
   expect(await startAndRead({ providers: resolversAndAppGuard, imports: enhanced })).toEqual([]);
 });
 
-test("start logs the fields and references without a guard where fieldResolverEnhancers has 'guards'", async () => {
+test("startup logs only unguarded fields and references if fieldResolverEnhancers has 'guards'", async () => {
   const enhanced = [graphql({ fieldResolverEnhancers: ['guards'] })];
   const lines = await startAndRead({ providers: resolversOf, imports: enhanced });
   expect(lines.slice(3)).toEqual([
@@ -109,7 +109,7 @@ test("start logs the fields and references without a guard where fieldResolverEn
   ]);
 });
 
-test('start logs no resolver without GraphQLModule, or in a module that it leaves out', async () => {
+test('startup logs no resolver without GraphQLModule, or of a module that it does not include', async () => {
   expect(await startAndRead({ providers: resolversOf })).toEqual([]);
   @Resolver()
   class HelloResolver {

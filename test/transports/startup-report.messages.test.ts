@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { appGuard, startAndRead, uncovered } from './startup-report.support.js';
 import { NEST } from './support.js';
 
-const appGuardAlone = (guard: Type<KmsJwtGuard>) => [appGuard(guard)];
+const onlyAppGuard = (guard: Type<KmsJwtGuard>) => [appGuard(guard)];
 
 const gatewaysOf = (guard: Type<KmsJwtGuard>) => {
   @WebSocketGateway({ namespace: 'orders' })
@@ -45,11 +45,11 @@ const CONNECTION = [
 ];
 const MESSAGE = uncovered('the WebSocket message OrdersGateway.read');
 
-test('start logs the messages and connections of gateways that no KmsJwtGuard covers', async () => {
+test('startup logs the messages and connections of gateways that no KmsJwtGuard covers', async () => {
   expect(await startAndRead({ providers: gatewaysOf })).toEqual([CONNECTION, MESSAGE]);
 });
 
-test(`start logs ${NEST < 12 ? 'messages and ' : ''}connections of gateways where there is an APP_GUARD`, async () => {
+test(`startup logs ${NEST < 12 ? 'messages and connections' : 'only connections'} of gateways if there is an APP_GUARD`, async () => {
   expect(await startAndRead({ providers: gatewaysAndAppGuard })).toEqual([
     CONNECTION,
     ...(NEST < 12 ? [MESSAGE] : []),
@@ -75,7 +75,7 @@ const microservicesOf = (guard: Type<KmsJwtGuard>) => {
   return [OrdersService];
 };
 
-test('start logs the handlers of microservices that no KmsJwtGuard covers', async () => {
+test('startup logs the microservice handlers that no KmsJwtGuard covers', async () => {
   expect(await startAndRead({ controllers: microservicesOf })).toEqual([
     uncovered('the microservice handler OrdersService.read'),
     uncovered('the microservice handler OrdersService.placed'),
@@ -83,10 +83,10 @@ test('start logs the handlers of microservices that no KmsJwtGuard covers', asyn
   ]);
 });
 
-// In a hybrid app nothing says whether connectMicroservice() was called with inheritAppConfig.
+// A hybrid app does not reveal whether connectMicroservice() was called with inheritAppConfig.
 test.each(['http', 'context'] as const)(
-  'start logs no handler of a microservice where there is an APP_GUARD: %s',
+  'startup logs no microservice handler if there is an APP_GUARD: %s',
   async (kind) => {
-    expect(await startAndRead({ controllers: microservicesOf, providers: appGuardAlone, kind })).toEqual([]);
+    expect(await startAndRead({ controllers: microservicesOf, providers: onlyAppGuard, kind })).toEqual([]);
   },
 );

@@ -15,7 +15,7 @@ import { LocalKms } from 'nestjs-kms-jwt/local';
 import { expect, onTestFinished } from 'vitest';
 
 export interface Parts {
-  /** Made for the guard of the instance under test, whose log no other test shares. */
+  /** Functions, because each test has its own instance and guard, so that no two tests share a log. */
   controllers?: (guard: Type<KmsJwtGuard>) => Type[];
   providers?: (guard: Type<KmsJwtGuard>) => Provider[];
   imports?: DynamicModule[];
@@ -25,7 +25,7 @@ export interface Parts {
 
 let instances = 0;
 
-/** Starts an app, and gives what its instance logs at start, by level. */
+/** @returns the lines that the instance logs while the app starts, with their level */
 export async function startAndRead({
   controllers,
   providers,

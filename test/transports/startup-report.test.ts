@@ -66,8 +66,8 @@ const mixedAndOrders = (guard: Type<KmsJwtGuard>) => [guardedBy(guard).MixedCont
 const allGuarded = (guard: Type<KmsJwtGuard>) => Object.values(guardedBy(guard));
 const otherAppGuard = () => [{ provide: APP_GUARD, useClass: OtherGuard }];
 
-describe('start logs the routes that no KmsJwtGuard covers', () => {
-  test('where the app has one beside a handler', async () => {
+describe('startup logs the routes that no KmsJwtGuard covers', () => {
+  test('if the app has a KmsJwtGuard on a class or on a handler', async () => {
     const lines = await startAndRead({
       controllers: (guard) => [...Object.values(guardedBy(guard)), OrdersController, OpenController],
     });
@@ -82,31 +82,31 @@ describe('start logs the routes that no KmsJwtGuard covers', () => {
 
   test.each<[string, (guard: Type<KmsJwtGuard>) => Provider[]]>([
     ['a class', (guard) => [{ provide: APP_GUARD, useClass: guard }]],
-    ['an instance that others use', (guard) => [guard, { provide: APP_GUARD, useExisting: guard }]],
-    ['made per request', (guard) => [{ provide: APP_GUARD, useClass: guard, scope: Scope.REQUEST }]],
+    ['an existing provider', (guard) => [guard, { provide: APP_GUARD, useExisting: guard }]],
+    ['a request-scoped class', (guard) => [{ provide: APP_GUARD, useClass: guard, scope: Scope.REQUEST }]],
     [
-      'a factory per request',
+      'a request-scoped factory',
       (guard) => [
         guard,
         { provide: APP_GUARD, useFactory: (made: object) => made, inject: [guard], scope: Scope.REQUEST },
       ],
     ],
-  ])('and none with an APP_GUARD: %s', async (_, providers) => {
+  ])('except if the KmsJwtGuard is an APP_GUARD: %s', async (_, providers) => {
     expect(await startAndRead({ controllers: mixedAndOrders, providers })).toEqual([]);
   });
 
-  test('and none where the app uses no KmsJwtGuard', async () => {
+  test('except if the app uses no KmsJwtGuard', async () => {
     expect(await startAndRead({ controllers: () => [OrdersController], providers: otherAppGuard })).toEqual(
       [],
     );
   });
 
-  test('and none where the app serves no HTTP', async () => {
+  test('except if the app serves no HTTP', async () => {
     expect(await startAndRead({ controllers: allGuarded, kind: 'context' })).toEqual([]);
   });
 });
 
-test('start logs the handlers of an app with several instances once', async () => {
+test('startup logs each handler once, although the app has several instances', async () => {
   const second = KmsJwtModule.forRoot({
     name: 'the second',
     keyId: 'alias/auth',
@@ -120,7 +120,7 @@ test('start logs the handlers of an app with several instances once', async () =
   expect(lines).toEqual([uncovered('the HTTP route MixedController.unguarded')]);
 });
 
-describe('start warns of fromCookie without guard.allowedOrigins', () => {
+describe('a warning about fromCookie without guard.allowedOrigins at startup', () => {
   @Public()
   @WebSocketGateway()
   class OpenGateway {}
@@ -140,12 +140,20 @@ describe('start warns of fromCookie without guard.allowedOrigins', () => {
   const tokenFrom = [fromAuthHeader(), fromCookie('token')];
 
   test.each<[string, Partial<Parts>, object[]]>([
-    ['with a gateway', { providers: () => [OpenGateway] }, [WARNING]],
-    ['with GraphQL subscriptions', { providers: () => [TicksResolver], imports: [graphql()] }, [WARNING]],
-    ['not without either', { controllers: () => [OpenController] }, []],
-    ['not with the option', { providers: () => [OpenGateway], guard: { tokenFrom, allowedOrigins: [] } }, []],
+    ['is logged with a gateway', { providers: () => [OpenGateway] }, [WARNING]],
     [
-      'not without fromCookie',
+      'is logged with GraphQL subscriptions',
+      { providers: () => [TicksResolver], imports: [graphql()] },
+      [WARNING],
+    ],
+    ['is not logged without gateways and subscriptions', { controllers: () => [OpenController] }, []],
+    [
+      'is not logged with guard.allowedOrigins',
+      { providers: () => [OpenGateway], guard: { tokenFrom, allowedOrigins: [] } },
+      [],
+    ],
+    [
+      'is not logged without fromCookie',
       { providers: () => [OpenGateway], guard: { tokenFrom: fromAuthHeader() } },
       [],
     ],

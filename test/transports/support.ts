@@ -13,7 +13,7 @@ interface Parts {
   providers: Provider[];
   imports?: DynamicModule[];
   options?: Partial<KmsJwtModuleOptions>;
-  /** Those of the second instance. */
+  /** Options of the second instance. */
   internal?: Partial<KmsJwtModuleOptions>;
   controllers?: Type[];
   newAdapter?: (app: object) => IoAdapter | WsAdapter;

@@ -37,7 +37,7 @@ const OUTCOMES = [
 ];
 
 test.each(['ws', 'socket.io'] as const)(
-  'a connection of %s needs what @VerifyWith() requires on the gateway and on handleConnection',
+  'a %s connection must meet @VerifyWith() of the gateway and of handleConnection',
   async (kind) => {
     const { url, jwt } = await startSockets(kind, [ConnectionGateway]);
     for (const { claims, event } of OUTCOMES) {
@@ -49,7 +49,7 @@ test.each(['ws', 'socket.io'] as const)(
   },
 );
 
-test('a message needs what @VerifyWith() requires on the gateway and on its handler', async () => {
+test('a message must meet @VerifyWith() of the gateway and of its handler', async () => {
   const { url, jwt } = await startSockets('socket.io', [MessageGateway]);
   for (const { claims, event } of OUTCOMES) {
     const client = visitSocketIo(url, { auth: { token: await jwt.sign(claims) } });

@@ -11,13 +11,13 @@ import type { Refusal } from './cases.js';
 import { answerTo, type Endpoint, type EndpointFamily, SCOPE } from './app-under-test.js';
 import { PLATFORMS } from './http.js';
 
-/** A message as both kinds of client receive it. */
+/** A message that a client of either kind received. */
 interface Message {
   event: string;
   data: unknown;
 }
 
-/** What both kinds of client can do. */
+/** The common interface of both kinds of client. */
 interface Client {
   connected(): Promise<unknown>;
   next(): Promise<Message>;
@@ -64,7 +64,7 @@ class WsGateway implements OnGatewayConnection {
   }
 }
 
-/** Messages in the order of their arrival, whether somebody waits for them already or not. */
+/** A queue of messages in the order of their arrival; `next` can be called before or after a message arrives. */
 class Inbox {
   private readonly arrived: Message[] = [];
   private readonly waiting: ((message: Message) => void)[] = [];
@@ -136,7 +136,7 @@ const WS: Record<string, Connect> = {
   'token in a cookie': (url, token) => wsClient(url, { ...(token && inCookie(token)) }),
 };
 
-/** What a client does once it is connected, and what it receives by it. */
+/** What a client does once it is connected; resolves with what it receives in return. */
 type Visit = (client: Client) => Promise<unknown>;
 
 const sendMessage: Visit = async (client) => {
@@ -221,11 +221,11 @@ export const socketIoMessages: EndpointFamily = {
 };
 
 export const socketIoConnections: EndpointFamily = {
-  name: 'Connections of socket.io, by acceptConnection',
+  name: 'Connections of socket.io, with acceptConnection',
   endpoints: endpointsOf(SOCKET_IO_CONNECTIONS, SOCKET_IO, onlyConnect),
   options,
   about: NO_SCOPES,
-  asksNoScope: true,
+  ignoresScopes: true,
   admitted: (answer) => ({ event: 'welcome', data: answer }),
   refused: (refusal) => ({ ...exception(refusal), closed: 'io server disconnect' }),
 };
@@ -236,11 +236,11 @@ const exceptionAndClose = (refusal: Refusal) => ({
 });
 
 export const wsConnections: EndpointFamily = {
-  name: 'Connections of ws, by acceptConnection',
+  name: 'Connections of ws, with acceptConnection',
   endpoints: endpointsOf(WS_SERVER, WS, onlyConnect),
   options,
   about: NO_SCOPES,
-  asksNoScope: true,
+  ignoresScopes: true,
   admitted: (answer) => ({ event: 'welcome', data: answer }),
   refused: exceptionAndClose,
 };
@@ -252,6 +252,6 @@ export const wsMessages: EndpointFamily = {
   endpoints: endpointsOf(WS_SERVER, WS, connectAndSend),
   options,
   admitted: (answer) => ({ event: 'answer', data: answer }),
-  // A token without the scope is good enough to connect.
+  // A connection requires no scope: without it, only the message is refused, and the connection stays open.
   refused: (refusal) => (refusal.statusCode === 403 ? exception(refusal) : exceptionAndClose(refusal)),
 };

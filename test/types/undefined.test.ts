@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const source = fileURLToPath(new URL('undefined.source.ts', import.meta.url));
 
-/** Compiled on its own, as the rest of the tests is compiled without exactOptionalPropertyTypes. */
+/** Compiled separately, because the other tests are compiled without exactOptionalPropertyTypes. */
 const SOURCE = `
   import type {
     DecodeOptions,
@@ -25,7 +25,7 @@ const SOURCE = `
   }[keyof Options];
   type Same<One, Other> = [One, Other] extends [Other, One] ? true : [One, Other];
 
-  /** Undefined for one of these would switch a check off. */
+  /** An undefined value for one of these would disable a check. */
   type Check =
     'signOptions' | 'verifyOptions' | 'verification' | 'isRevoked' | 'distrustedKeys' | 'allowedOrigins';
 
@@ -41,11 +41,11 @@ const SOURCE = `
   ] = [true, true, true, true, true, true, true, true];
 `;
 
-test('the types accept undefined exactly where it counts as left out', () => {
+test('the types accept undefined for exactly the options that treat it as omitted', () => {
   const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), (file) => ts.sys.readFile(file)) as {
     config: { compilerOptions: object };
   };
-  // Without it, TypeScript accepts undefined for every optional member.
+  // Without this option, TypeScript accepts undefined for every optional property.
   const strict = { ...config.compilerOptions, exactOptionalPropertyTypes: true };
   const { options } = ts.convertCompilerOptionsFromJson(strict, root);
   const host = ts.createCompilerHost(options);
