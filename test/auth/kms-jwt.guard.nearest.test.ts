@@ -77,7 +77,7 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_, newAdapter) => {
     });
   });
 
-  test('KmsJwtGuard.named verifies with the named instance', async () => {
+  test('KmsJwtGuard.named verifies with the named registration', async () => {
     await start([InternalController, OpenController]);
     const token = await (await get('/internal/token')).text();
     expect(await (await get('/internal/guarded', `Bearer ${token}`)).json()).toEqual({ sub: 'service' });

@@ -31,7 +31,7 @@ function stubInstance(): object {
 
 const MOCKS: [string, object][] = [
   ['an object with two methods', { sign: async () => 'token', verify: async () => ({}) }],
-  ['a stub instance without its constructor', stubInstance()],
+  ['an instance made without the constructor', stubInstance()],
   ['a deep mock', deepMock()],
 ];
 

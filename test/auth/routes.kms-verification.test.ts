@@ -89,10 +89,10 @@ describe("@VerifyWith({ verification: 'kms' })", () => {
   });
 });
 
-const refusal = (place: string, instance = 'default') => ({
+const refusal = (place: string, registration = 'default') => ({
   name: 'KmsJwtOptionsError',
   option: 'VerifyWith.verification',
-  message: `KmsJwt: VerifyWith.verification is 'kms' for ${place}, but the registration '${instance}' has no keyId, and KMS does not have the keys of jwksUri or jwks: leave it out there to verify locally`,
+  message: `KmsJwt: VerifyWith.verification is 'kms' for ${place}, but the registration '${registration}' has no keyId, and KMS does not have the keys of jwksUri or jwks: leave it out there to verify locally`,
 });
 
 describe("at start, a route with verification: 'kms'", () => {
@@ -124,7 +124,7 @@ describe("at start, a route with verification: 'kms'", () => {
     }
   }
 
-  test('is refused behind an app guard of an instance with jwks', async () => {
+  test('is refused behind an app guard of a registration with jwks', async () => {
     const started = startApp({
       controllers: [PaymentsController],
       providers: [appGuard],
@@ -138,7 +138,7 @@ describe("at start, a route with verification: 'kms'", () => {
     await expect(started).rejects.toMatchObject(refusal('ReportsController.read'));
   });
 
-  test('is refused behind the guard of a named instance with jwks', async () => {
+  test('is refused behind the guard of a named registration with jwks', async () => {
     const partners = KmsJwtModule.forRoot({ name: 'partners', isGlobal: true, jwks });
     const started = startApp({
       controllers: [PartnersController],
@@ -148,7 +148,7 @@ describe("at start, a route with verification: 'kms'", () => {
     await expect(started).rejects.toMatchObject(refusal('PartnersController.read', 'partners'));
   });
 
-  test('is accepted if the deciding guard belongs to an instance with a key in KMS', async () => {
+  test('is accepted if the deciding guard belongs to a registration with a key in KMS', async () => {
     const partners = KmsJwtModule.forRoot({ name: 'partners', isGlobal: true, jwks });
     const parts = { controllers: [PaymentsController], providers: [appGuard], imports: [partners] };
     await expect(startApp(parts)).resolves.toBeDefined();

@@ -4,7 +4,7 @@ import { Public, Scopes, VerifyWith } from 'nestjs-kms-jwt';
 import type { Levels } from '../../src/auth/access.js';
 import { Routes } from '../../src/auth/routes.js';
 
-/** Stubs of guards: only their level and their instance matter. */
+/** Stubs of guards: only their level and their registration matter. */
 class Guard {
   static readonly kmsJwtRegistration: string = 'default';
   canActivate = () => true;
@@ -93,7 +93,7 @@ describe('a handler that two classes inherit', () => {
   });
 });
 
-describe('guards of two instances', () => {
+describe('guards of two registrations', () => {
   test('have separate routes: the nearer guard decides', () => {
     expect(route(new Guard(), Orders, 'internal').access).toBe('elsewhere');
     expect(route(new InternalGuard(), Orders, 'internal').access).toBe('required');

@@ -90,7 +90,7 @@ export function bearer(token: string): { authorization: string } {
   return { authorization: `Bearer ${token}` };
 }
 
-/** A second instance, named `internal`, whose tokens are in the header `X-Internal`. */
+/** A second registration, named `internal`, whose tokens are in the header `X-Internal`. */
 export function internalModule(): DynamicModule {
   return KmsJwtModule.forRoot({
     name: 'internal',

@@ -60,7 +60,7 @@ test('only the last 100 different lines are remembered', () => {
   expect(state.lines).toHaveLength(102);
 });
 
-describe('two instances', () => {
+describe('two registrations', () => {
   afterEach(() => Logger.overrideLogger(false));
 
   test('log under their names, and a line of one does not suppress the same line of the other', () => {

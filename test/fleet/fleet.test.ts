@@ -42,7 +42,7 @@ test(`valid tokens are accepted everywhere, in ${SCHEDULES} schedules of ${SIZE}
   if (SCHEDULES >= MANY) {
     expect(Object.keys(exceptions).toSorted()).toEqual([
       'a key that was active while an instance was away',
-      'a late look-up',
+      'a late lookup',
       'a pause that only the wall clock shows',
       'a start without a store',
       'activationDelay: 0',

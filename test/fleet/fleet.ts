@@ -81,7 +81,7 @@ class Fleet {
     return this.promises;
   }
 
-  /** A signature that waits for a look-up is recorded when it is made. */
+  /** A signature that waits for a lookup is recorded when it is made. */
   private async signEverywhere(): Promise<void> {
     for (const instance of this.instances.filter(({ isRunning }) => isRunning)) {
       instance.sign().then(

@@ -21,9 +21,9 @@ export interface Options {
 export interface Knowledge {
   /** Whether its first keys came from KMS or from the store. */
   readonly started: 'fresh' | 'resumed';
-  /** The number of look-ups answered before this start. */
+  /** The number of lookups answered before this start. */
   readonly lookupsBefore: number;
-  /** The number of look-ups answered before its last start without a store. */
+  /** The number of lookups answered before its last start without a store. */
   readonly lookupsForgotten: number;
   /** When KMS last returned each key that it has, in simulated time, by `kid`. */
   readonly seen: ReadonlyMap<string, number>;
@@ -35,7 +35,7 @@ export class Instance {
   keys!: TrustedKeys;
   isUp = false;
   knowledge: Knowledge = { started: 'fresh', lookupsBefore: 0, lookupsForgotten: 0, seen: new Map() };
-  /** The answered look-ups: when, in simulated time, with which key, and whether that key was known. */
+  /** The answered lookups: when, in simulated time, with which key, and whether that key was known. */
   readonly lookups: { readonly at: number; readonly kid: string; readonly isKnown: boolean }[] = [];
   /** When a clock was set, or the machine thawed, in simulated time. */
   readonly jumps: number[] = [];

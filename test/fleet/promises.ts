@@ -4,7 +4,7 @@ import type { Instance, Knowledge, Options } from './instance.js';
 import { PROPAGATION, type SimulatedKms, type Tenure } from './kms.js';
 
 const JITTER = 1.1;
-/** The time until a failed look-up is retried, in milliseconds. */
+/** The time until a failed lookup is retried, in milliseconds. */
 const RETRY = 35_000;
 /** How long every cache may keep a key set, in milliseconds. */
 const CACHED = 360_000;
@@ -12,7 +12,7 @@ const CACHED = 360_000;
 /** The cases that the documentation excludes from its promises. */
 export type Exception =
   | 'a start without a store'
-  | 'a late look-up'
+  | 'a late lookup'
   | 'a pause that only the wall clock shows'
   | 'an active key that is disabled or distrusted'
   | 'activationDelay: 0'
@@ -70,7 +70,7 @@ export class Promises {
     const { index, jumps, lookups } = instance;
     if (this.kms.disabled.size > 0 || this.distrusted.size > 0 || this.kms.isPartitioned(index, 'Sign', now))
       return;
-    // A failed look-up is retried within 30 seconds.
+    // A failed lookup is retried within 30 seconds.
     const couldNotLookUp = this.kms.isPartitioned(index, 'GetPublicKey', now - RETRY);
     const active = instance.keys.active?.kid;
     const seenAt = lookups.findLast(({ kid }) => kid === active)?.at ?? -Infinity;
@@ -90,7 +90,7 @@ export class Promises {
   }
 
   /**
-   * Presents each valid token everywhere. An answer may arrive later, after a look-up.
+   * Presents each valid token everywhere. An answer may arrive later, after a lookup.
    *
    * @param fail receives a broken promise
    */
@@ -206,7 +206,7 @@ export class Promises {
       const before = known[index - 1]?.at ?? -Infinity;
       return at >= from && at - before > this.options.refreshInterval * 1000;
     });
-    return isLate ? 'a late look-up' : undefined;
+    return isLate ? 'a late lookup' : undefined;
   }
 
   /** Whether the instance may have missed the whole tenure, because it did not look the alias up in time. */

@@ -34,7 +34,7 @@ beforeEach(() => {
 });
 afterEach(() => app.close());
 
-/** Serves the key set of an instance named like the adapter, and collects the logged errors. */
+/** Serves the key set of a registration named after the adapter, and collects the logged errors. */
 async function start(adapter: keyof typeof ADAPTERS, options: Partial<KmsJwtModuleOptions> = {}) {
   const kmsJwt = KmsJwtModule.forRoot({
     keyId: 'alias/auth',

@@ -16,7 +16,7 @@ let app: INestApplication;
 
 beforeEach(() => {
   localKms = new LocalKms({ keys: [{ alias: 'auth' }] });
-  // Timers and sockets use real time: only the clocks that measure the age of a look-up are simulated.
+  // Timers and sockets use real time: only the clocks that measure the age of a lookup are simulated.
   vi.useFakeTimers({ toFake: ['Date', 'performance'] });
 });
 afterEach(async () => {

@@ -27,7 +27,7 @@ function freeze(how: 'stopped' | 'suspended' | 'paused', milliseconds: number) {
   machine.thaw();
 }
 
-test('a look-up is fresh until its maximum age, counted from when it was sent', () => {
+test('a lookup is fresh until its maximum age, counted from when it was sent', () => {
   expect(lookups.isFresh(MAX_AGE)).toBe(true);
   pass(MAX_AGE);
   expect(lookups.isFresh(MAX_AGE)).toBe(true);
@@ -39,11 +39,11 @@ test('a look-up is fresh until its maximum age, counted from when it was sent', 
   expect(lookups.isFresh(MAX_AGE)).toBe(false);
 });
 
-test('no look-up is fresh before the first', () => {
+test('no lookup is fresh before the first', () => {
   expect(new AliasLookups(machine, () => {}).isFresh(MAX_AGE)).toBe(false);
 });
 
-test('of two look-ups, the one sent later counts, even if it is answered first', () => {
+test('of two lookups, the one sent later counts, even if it is answered first', () => {
   pass(2000);
   lookups.answered(start + 2000, true);
   lookups.answered(start + 1000, true);
@@ -57,7 +57,7 @@ describe('after Sign has shown an unknown key', () => {
     pass(1000);
   });
 
-  test('no look-up is fresh until the key is fetched', () => {
+  test('no lookup is fresh until the key is fetched', () => {
     expect(lookups.isFresh(MAX_AGE)).toBe(false);
     expect(lookups.unknownTarget).toBe(B.keyArn);
     lookups.answered(start + 2000, false);
@@ -77,7 +77,7 @@ describe('after a clock has jumped ahead', () => {
     ['because the wall clock was set', () => (machine.step = HOUR), 0],
     ['because of a suspension that uptime shows', () => freeze('suspended', HOUR), 3600],
     ['because of a suspension that only the wall clock shows', () => freeze('paused', HOUR), 0],
-  ])('%s, no earlier look-up is fresh', (_, jump, suspended) => {
+  ])('%s, no earlier lookup is fresh', (_, jump, suspended) => {
     pass(1000);
     jump();
     expect(lookups.isFresh(Infinity)).toBe(false);
@@ -88,7 +88,7 @@ describe('after a clock has jumped ahead', () => {
     expect(lookups.isFresh(MAX_AGE)).toBe(true);
   });
 
-  test('a look-up that was sent before the jump and answered after it is not fresh', () => {
+  test('a lookup that was sent before the jump and answered after it is not fresh', () => {
     pass(1000);
     const sentAt = lookups.now();
     pass(1000);
@@ -128,7 +128,7 @@ describe('after a clock has jumped ahead', () => {
   });
 });
 
-test('a look-up stays fresh when the clock is set back', () => {
+test('a lookup stays fresh when the clock is set back', () => {
   machine.step = -HOUR;
   expect(lookups.isFresh(MAX_AGE)).toBe(true);
   expect(lookups.takeJump()).toBe(false);

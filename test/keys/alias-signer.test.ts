@@ -5,7 +5,7 @@ import { A, B, newStore } from './support.js';
 
 const OUTAGE = new KmsUnavailableError('network', 'outage');
 const REFUSED = new KmsKeyError('refused');
-/** How long the old key may sign after the last look-up that shows it, in seconds. */
+/** How long the old key may sign after the last lookup that shows it, in seconds. */
 const LIMIT = 330 + 990;
 
 const mrkIn = (region: string) => ({
@@ -36,7 +36,7 @@ describe('while GetPublicKey fails', () => {
     kms.lookupError = OUTAGE;
     expect(await signFor(4 * 3600)).toEqual([[10, 'A']]);
     expect(kms.signed).toContain(ALIAS);
-    // Once whenever the last look-up has become too old.
+    // Once whenever the last lookup has become too old.
     expect(kms.signed.filter((name) => name === ALIAS).length).toBeLessThan((4 * 3600) / 300);
     expect(ring.health).toMatchObject({ signing: 'A', refresh: 'failed', stale: false });
   });
@@ -160,7 +160,7 @@ describe('a wrong clock', () => {
   });
 });
 
-test('look-ups are limited while sign is refused', async () => {
+test('lookups are limited while sign is refused', async () => {
   const { pass, machine, kms, sign } = await inRotation();
   machine.step += 3_600_000;
   await sign();
@@ -186,7 +186,7 @@ test('signing_resumed is emitted once a token has been signed', async () => {
 });
 
 describe('after a restart with a store', () => {
-  test('the last look-up by Sign counts', async () => {
+  test('the last lookup by Sign counts', async () => {
     const { store } = newStore();
     const before = await started({ store });
     before.kms.lookupError = OUTAGE;

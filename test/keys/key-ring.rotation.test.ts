@@ -64,7 +64,7 @@ describe('a rotation', () => {
   );
 });
 
-/** The number of seconds until the former key is removed; `show` may make look-ups after 660 seconds. */
+/** The number of seconds until the former key is removed; `show` may make lookups after 660 seconds. */
 const untilRemoval = async (show: (ring: ReturnType<typeof newRing>) => void) => {
   const started = newRing([alias(A), alias(B)]);
   await started.ring.active();

@@ -39,7 +39,7 @@ function fetchAll(from: RotationState, ...steps: [at: number, keys: Fetched][]):
   }, from);
 }
 const stateAfter = (...steps: [at: number, keys: Fetched][]) => fetchAll(EMPTY_STATE, ...steps);
-/** Look-ups that are frequent enough. */
+/** Lookups that are frequent enough. */
 const lookedUp = (from: number, to: number, ...keys: Parameters<typeof fetched>): [number, Fetched][] =>
   Array.from({ length: Math.ceil((to - from) / 30) + 1 }, (_, index) => [
     Math.min(from + index * 30, to),
@@ -64,7 +64,7 @@ test('after the active key was distrusted, retired keys stay for as long as afte
   });
 });
 
-describe('a look-up so late that the alias may have moved away and back', () => {
+describe('a lookup so late that the alias may have moved away and back', () => {
   const [moved, late] = [110, 200];
 
   test.each<[string, SigningKey, RotationState]>([
@@ -110,7 +110,7 @@ describe('after the alias has moved', () => {
     expect(partsOf(state)).toEqual({ active: 'A', next: 'B at 110', retired: [] });
   });
 
-  test('the new key is activated by a look-up that shows it, not by time alone', () => {
+  test('the new key is activated by a lookup that shows it, not by time alone', () => {
     expect(partsOf(afterTime(moved, TIMES, 10_000)).active).toBe('A');
     expect(partsOf(stateAfter(...steps, ...lookedUp(20, 110, B))).active).toBe('B');
   });
@@ -189,7 +189,7 @@ describe('after the alias has moved', () => {
 });
 
 describe('after a move of the alias that the instance sees late', () => {
-  test('the old key signs for no longer than if it had moved right after the last look-up', () => {
+  test('the old key signs for no longer than if it had moved right after the last lookup', () => {
     const state = stateAfter([0, fetched(A)], [80, fetched(B)]);
     expect(partsOf(state)).toEqual({ active: 'A', next: 'B at 130', retired: [] });
   });

@@ -133,7 +133,7 @@ describe('name', () => {
     ) {}
   }
 
-  test('distinguishes several instances in one app', async () => {
+  test('distinguishes several registrations in one app', async () => {
     const app = await Test.createTestingModule({
       imports: [
         KmsJwtModule.forRoot(options),

@@ -7,12 +7,12 @@ import { jwksOf, newKeys } from '../security/support.js';
 const client = new LocalKms({ keys: [{ alias: 'auth' }] }).client({ maxAttempts: 1 });
 const own: KmsJwtModuleOptions = { keyId: 'alias/auth', client };
 const foreign: KmsJwtModuleOptions = { jwks: jwksOf(newKeys()) };
-let instances = 0;
+let registrations = 0;
 
-/** Starts an instance, and returns its warnings. */
+/** Starts a registration, and returns its warnings. */
 async function warningsOf(options: KmsJwtModuleOptions): Promise<string[]> {
   const warnings: string[] = [];
-  const name = `instance-${(instances += 1)}`;
+  const name = `registration-${(registrations += 1)}`;
   const warn = (line: string, ...rest: string[]) => {
     if (rest.at(-1) === `KmsJwt:${name}`) warnings.push(line);
   };

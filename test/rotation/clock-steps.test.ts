@@ -51,7 +51,7 @@ test('the next key does not sign earlier when the wall clock is a day ahead', as
   expect(header.kid).toBe(kid(0));
 });
 
-test('a step ahead causes an event, a warning and a look-up of the alias', async () => {
+test('a step ahead causes an event, a warning and a lookup of the alias', async () => {
   const warn = vi.spyOn(Logger.prototype, 'warn').mockReturnValue();
   const instance = await simulation.start();
   await pass(1);
@@ -64,7 +64,7 @@ test('a step ahead causes an event, a warning and a look-up of the alias', async
   expect(warn.mock.calls.filter(([text]) => String(text).includes('clock'))).toEqual([[line]]);
 });
 
-test('a step back causes an event and a warning, and no look-up', async () => {
+test('a step back causes an event and a warning, and no lookup', async () => {
   const warn = vi.spyOn(Logger.prototype, 'warn').mockReturnValue();
   const instance = await simulation.start();
   await pass(1);

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { HOUR, type Instance, MINUTE, pass, Simulation } from './simulation.js';
 
-/** The longest time between two look-ups of an instance, in seconds. */
+/** The longest time between two lookups of an instance, in seconds. */
 const LOOKUP_INTERVAL = 330;
 /** The default of `rotation.activationDelay`. */
 const ACTIVATION = 990;
@@ -43,12 +43,12 @@ describe('while only GetPublicKey fails', () => {
     });
   });
 
-  test('a token is signed at once after a long pause, because failed look-ups do not open the circuit', async () => {
+  test('a token is signed at once after a long pause, because failed lookups do not open the circuit', async () => {
     const instance = await simulation.start();
     noPublicKeys();
     for (let round = 0; round < 60; round += 1) {
       await pass(30);
-      // Right after a failed look-up.
+      // Right after a failed lookup.
       if (round >= 20) expect(await signer(instance)).toBe(simulation.keyId(0));
     }
     await pass(2 * HOUR);
@@ -73,7 +73,7 @@ describe('while only GetPublicKey fails', () => {
     const outage = noPublicKeys();
     await pass(LOOKUP_INTERVAL + 1);
     await jwt.sign({});
-    // That call was a look-up: until the next one is due, Sign is sent by ARN.
+    // That call was a lookup: until the next one is due, Sign is sent by ARN.
     await simulation.moveAlias(1);
     for (let second = 0; second < LOOKUP_INTERVAL + ACTIVATION - 90; second += 90) {
       await pass(90);
@@ -104,7 +104,7 @@ describe('while only GetPublicKey fails', () => {
     expect(instance.jwt.health()).toMatchObject({ stale: false, signing: simulation.keyId(0) });
   });
 
-  test('each signature is a look-up with requestAlias', async () => {
+  test('each signature is a lookup with requestAlias', async () => {
     const instance = await simulation.start({ requestAlias: true });
     noPublicKeys();
     for (let minute = 0; minute < 60; minute += 1) {

@@ -103,7 +103,7 @@ describe('the configuration overrides the store:', () => {
 
     await pass(60);
     const after = await simulation.start({ rotation: { store, retireAfter: 60, refreshInterval: 30 } });
-    // The first look-up is late for the new refreshInterval: the alias may have moved away and back, so the retirement restarts.
+    // The first lookup is late for the new refreshInterval: the alias may have moved away and back, so the retirement restarts.
     await pass(1400);
     expect(await published(after)).toEqual([simulation.keyId(1)]);
     await expect(after.jwt.verify(stolen)).rejects.toMatchObject({ name: 'TokenKeyUnknownError' });

@@ -21,7 +21,7 @@ function startWith(settings: Partial<typeof SETTINGS> = {}) {
     name: undefined as string | undefined,
     error: undefined as Error | undefined,
     openError: undefined as Error | undefined,
-    /** Resolves the held look-ups. */
+    /** Resolves the held lookups. */
     release: undefined as (() => void) | undefined,
     held: undefined as Promise<void> | undefined,
   };
@@ -64,7 +64,7 @@ const select = (found: FoundIssuers, iss: string) =>
   errorOf(Promise.resolve(iss).then((one) => found.select(one)));
 
 describe('a known issuer', () => {
-  test('is used without a wait for 300 seconds after its look-up', async () => {
+  test('is used without a wait for 300 seconds after its lookup', async () => {
     const { found, state, pass } = startWith();
     await found.select('a');
     pass(300 * SECOND - 1);
@@ -204,8 +204,8 @@ describe('while the function fails', () => {
   });
 });
 
-describe('with at most ten concurrent look-ups', () => {
-  test('further look-ups of known issuers wait', async () => {
+describe('with at most ten concurrent lookups', () => {
+  test('further lookups of known issuers wait', async () => {
     const { found, state, pass, hold } = startWith();
     const all = Array.from({ length: 30 }, (_, n) => `${n}`);
     for (const iss of all) await found.select(iss);
@@ -229,13 +229,13 @@ describe('with at most ten concurrent look-ups', () => {
     expect(await select(found, 'random-10')).toMatchObject({ name: 'IssuerUnavailableError' });
     state.unknown.add('a');
     state.release?.();
-    // The known issuer gets the slot of a finished look-up before a new one does.
+    // The known issuer gets the slot of a finished lookup before a new one does.
     await Promise.race(random);
     expect(await waiting).toMatchObject(mismatch('iss'));
     expect(state.asked.slice(-1)).toEqual(['a']);
   });
 
-  test('a look-up that gets no slot within the time limit counts as failed', async () => {
+  test('a lookup that gets no slot within the time limit counts as failed', async () => {
     const { found, state, pass, hold } = startWith();
     await found.select('a');
     pass(IDLE);
@@ -253,7 +253,7 @@ describe('with at most ten concurrent look-ups', () => {
   });
 });
 
-test('an issuer that is displaced during its look-up is opened again', async () => {
+test('an issuer that is displaced during its lookup is opened again', async () => {
   const { found, state, pass, hold } = startWith({ maxIssuers: 1 });
   await found.select('a');
   pass(IDLE);

@@ -146,7 +146,7 @@ describe('a function for issuers', () => {
     await jwt.verify(known.token());
     const ten = Array.from({ length: 10 }, (_, n) => errorOf(jwt.verify(tokenOf(corp, n))));
     await expect(jwt.verify(tokenOf(corp, 10))).rejects.toMatchObject(UNAVAILABLE);
-    // A token of an issuer in a look-up waits for it, and a known issuer needs no look-up.
+    // A token of an issuer in a lookup waits for it, and a known issuer needs no lookup.
     const again = errorOf(jwt.verify(tokenOf(corp, 0)));
     await expect(jwt.verify(known.token())).resolves.toBeDefined();
     release();
@@ -236,7 +236,7 @@ describe('of the found issuers', () => {
 });
 
 describe('at shutdown', () => {
-  test('a look-up in progress is completed, and nothing is fetched afterwards', async () => {
+  test('a lookup in progress is completed, and nothing is fetched afterwards', async () => {
     const corp = await startIssuer();
     const { find, release } = held(corp.record());
     const rotation = { refreshInterval: 1, maxStale: 4 };

@@ -101,7 +101,7 @@ class Report {
   }
 }
 
-test('reports the instance of its name, next to an indicator of the default instance', async () => {
+test('reports the registration of its name, next to an indicator of the default registration', async () => {
   const localKms = new LocalKms({ keys: [{ alias: 'auth' }, { alias: 'internal' }] });
   const module = await Test.createTestingModule({
     imports: [

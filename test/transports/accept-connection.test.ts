@@ -81,7 +81,7 @@ describe('acceptConnection', () => {
     },
   );
 
-  test('requires a token of its own instance, even if the gateway has a guard of another instance', async () => {
+  test('requires a token of its own registration, even if the gateway has a guard of another one', async () => {
     const gateway = gatewayWith(KmsJwtGuard, UseGuards(KmsJwtGuard.named('internal')));
     const { url } = await startSockets('ws', [gateway]);
     expect(await visitWs(url, {}).next()).toMatchObject({ data: { errorCode: 'token_missing' } });

@@ -15,7 +15,7 @@ import { LocalKms } from 'nestjs-kms-jwt/local';
 import { expect, onTestFinished } from 'vitest';
 
 export interface Parts {
-  /** Functions, because each test has its own instance and guard, so that no two tests share a log. */
+  /** Functions, because each test has its own registration and guard, so that no two tests share a log. */
   controllers?: (guard: Type<KmsJwtGuard>) => Type[];
   providers?: (guard: Type<KmsJwtGuard>) => Provider[];
   imports?: DynamicModule[];
@@ -23,9 +23,9 @@ export interface Parts {
   kind?: 'http' | 'context';
 }
 
-let instances = 0;
+let registrations = 0;
 
-/** @returns the lines that the instance logs while the app starts, with their level */
+/** @returns the lines that the registration logs while the app starts, with their level */
 export async function startAndRead({
   controllers,
   providers,
@@ -33,7 +33,7 @@ export async function startAndRead({
   guard = {},
   kind = 'http',
 }: Parts) {
-  const name = `instance-${(instances += 1)}`;
+  const name = `registration-${(registrations += 1)}`;
   const lines: [level: string, line: string][] = [];
   const into =
     (level: string) =>

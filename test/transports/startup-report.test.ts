@@ -106,7 +106,7 @@ describe('startup logs the routes that no KmsJwtGuard covers', () => {
   });
 });
 
-test('startup logs each handler once, although the app has several instances', async () => {
+test('startup logs each handler once, although the app has several registrations', async () => {
   const second = KmsJwtModule.forRoot({
     name: 'the second',
     keyId: 'alias/auth',

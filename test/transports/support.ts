@@ -13,7 +13,7 @@ interface Parts {
   providers: Provider[];
   imports?: DynamicModule[];
   options?: Partial<KmsJwtModuleOptions>;
-  /** Options of the second instance. */
+  /** Options of the second registration. */
   internal?: Partial<KmsJwtModuleOptions>;
   controllers?: Type[];
   newAdapter?: (app: object) => IoAdapter | WsAdapter;

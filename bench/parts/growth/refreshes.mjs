@@ -21,7 +21,7 @@ export async function manyRefreshes(short) {
   }
   const { GetPublicKey: lookups } = localKms.calls;
   // Each comes up to 10 % earlier than after 300 seconds.
-  if (lookups < 12 * hours) throw new ContenderError(`${LIBRARY} made ${lookups} look-ups in ${hours} hours`);
+  if (lookups < 12 * hours) throw new ContenderError(`${LIBRARY} made ${lookups} lookups in ${hours} hours`);
   await library.close();
   clock.uninstall();
   return {

@@ -161,13 +161,13 @@ describe('fields of one operation', () => {
     },
   );
 
-  test('of two instances have their own claims, and request.user has neither', async () => {
+  test('of two registrations have their own claims, and request.user has neither', async () => {
     const { jwt, internal, ask } = await startGraphql();
     const headers = {
       ...bearer(await jwt.sign({ sub: 'user-42' })),
       'x-internal': await internal.sign({ sub: 'service', role: 'admin' }),
     };
-    // The app guard verifies the user; the claims of the other instance must not admit a guard that reads request.user.
+    // The app guard verifies the user; the claims of the other registration must not admit a guard that reads request.user.
     for (const query of ['{ settings internal }', '{ internal settings }', '{ reports internal }']) {
       const { data } = await ask(query, headers);
       expect(data['internal']).toBe('service');

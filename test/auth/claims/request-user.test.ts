@@ -43,16 +43,19 @@ class BothController {
 test.each([
   ['Express', () => new ExpressAdapter()],
   ['Fastify', () => new FastifyAdapter()],
-])('on %s, reading request.user throws when two instances verified the request', async (_, newAdapter) => {
-  const { app, get, jwt } = await startApp({
-    controllers: [BothController],
-    imports: [internalModule()],
-    adapter: newAdapter(),
-  });
-  const internal = app.get<KmsJwtService>(getKmsJwtServiceToken('internal'), { strict: false });
-  const tokens = { ...bearer(await jwt.sign({ sub: 'user-42' })), 'x-internal': await internal.sign({}) };
-  expect(await (await get('/both', tokens)).json()).toEqual([expect.stringContaining('is ambiguous')]);
-});
+])(
+  'on %s, reading request.user throws when two registrations verified the request',
+  async (_, newAdapter) => {
+    const { app, get, jwt } = await startApp({
+      controllers: [BothController],
+      imports: [internalModule()],
+      adapter: newAdapter(),
+    });
+    const internal = app.get<KmsJwtService>(getKmsJwtServiceToken('internal'), { strict: false });
+    const tokens = { ...bearer(await jwt.sign({ sub: 'user-42' })), 'x-internal': await internal.sign({}) };
+    expect(await (await get('/both', tokens)).json()).toEqual([expect.stringContaining('is ambiguous')]);
+  },
+);
 
 /** Reads the token from each message. */
 @Injectable()

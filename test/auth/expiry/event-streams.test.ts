@@ -83,7 +83,7 @@ describe.concurrent.each([
     expect(rejections).toEqual([]);
   });
 
-  test('events whose call two instances verified end with the token that expires first', async ({
+  test('events whose call two registrations verified end with the token that expires first', async ({
     expect,
     onTestFinished,
   }) => {

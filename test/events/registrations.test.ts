@@ -4,7 +4,7 @@ import { KmsJwtModule } from 'nestjs-kms-jwt';
 import { LocalKms } from 'nestjs-kms-jwt/local';
 import { expect, onTestFinished, test } from 'vitest';
 
-test('each instance logs its events under its own name', async () => {
+test('each registration logs its events under its own name', async () => {
   const written: string[] = [];
   const write = (line: string, ...rest: string[]) => void written.push(`[${rest.at(-1)}] ${line}`);
   onTestFinished(() => Logger.overrideLogger(false));
@@ -19,7 +19,7 @@ test('each instance logs its events under its own name', async () => {
   await module.init();
   await module.close();
 
-  // Both instances have one key, so the lines are equal: neither suppresses that of the other.
+  // Both registrations have the same key, so the lines are equal: neither suppresses that of the other.
   const line = `The key ${localKms.keys[0]?.keyId} is published and verifies tokens`;
   expect(written).toContain(`[KmsJwt] ${line}`);
   expect(written).toContain(`[KmsJwt:reports] ${line}`);
