@@ -41,7 +41,7 @@ test(`valid tokens are accepted everywhere, in ${SCHEDULES} schedules of ${SIZE}
   expect(totals.signed).toBeGreaterThan(0);
   if (SCHEDULES >= MANY) {
     expect(Object.keys(exceptions).toSorted()).toEqual([
-      'a key that was active while an instance was away',
+      'a key whose active time an instance missed',
       'a late lookup',
       'a pause that only the wall clock shows',
       'a start without a store',

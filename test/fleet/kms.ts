@@ -63,9 +63,9 @@ export class SimulatedKms {
   }
 
   getPublicKey(instance: number, machine: Machine): Promise<KmsPublicKey> {
-    const isAway = this.isPartitioned(instance, 'GetPublicKey', machine.time.now);
-    return machine.call(isAway ? TIMEOUT : LATENCY, () => {
-      if (isAway) throw away();
+    const isPartitioned = this.isPartitioned(instance, 'GetPublicKey', machine.time.now);
+    return machine.call(isPartitioned ? TIMEOUT : LATENCY, () => {
+      if (isPartitioned) throw unreachable();
       const kid = this.read(instance, machine.time.now);
       if (this.disabled.has(kid)) throw new KmsKeyError('disabled');
       return KEYS[Number(kid)] as KmsPublicKey;
@@ -74,7 +74,7 @@ export class SimulatedKms {
 
   /** @returns the ARN of the key that signed */
   async sign(instance: number, keyId: string, now: number): Promise<string> {
-    if (this.isPartitioned(instance, 'Sign', now)) throw away();
+    if (this.isPartitioned(instance, 'Sign', now)) throw unreachable();
     const keyArn = keyId === ALIAS ? (KEYS[Number(this.read(instance, now))] as KmsPublicKey).keyArn : keyId;
     if (this.disabled.has(kidOf(keyArn))) throw new KmsKeyError('disabled');
     return keyArn;
@@ -88,4 +88,4 @@ export class SimulatedKms {
 
 export const KEY_COUNT = KEYS.length;
 export const kidOf = (keyArn: string) => keyArn.slice(keyArn.lastIndexOf('/') + 1);
-const away = () => new KmsUnavailableError('network', 'partitioned');
+const unreachable = () => new KmsUnavailableError('network', 'partitioned');

@@ -17,7 +17,7 @@ export type Exception =
   | 'an active key that is disabled or distrusted'
   | 'activationDelay: 0'
   | 'requestAlias'
-  | 'a key that was active while an instance was away'
+  | 'a key whose active time an instance missed'
   | 'an alias that flaps'
   | 'two key sets in a row that may not be cached';
 
@@ -161,9 +161,7 @@ export class Promises {
     if (this.hasFlapped(tenure)) return 'an alias that flaps';
     // If it knows the key from an earlier tenure, it may drop it earlier than after this tenure.
     if ((seen.get(kid) ?? -Infinity) >= from) {
-      return this.hasMissedMove(instance, tenure)
-        ? 'a key that was active while an instance was away'
-        : undefined;
+      return this.hasMissedMove(instance, tenure) ? 'a key whose active time an instance missed' : undefined;
     }
     if (this.options.requestAlias) return 'requestAlias';
     if (this.options.activationDelay === 0) return 'activationDelay: 0';
@@ -172,7 +170,7 @@ export class Promises {
     // Other instances know the key from an earlier tenure, and sign with it again after the alias has moved back.
     const hasReturned = this.tenuresOf(kid).some((earlier) => earlier.until < startedAt);
     if (hasReturned && !seen.has(kid)) return 'a start without a store';
-    return this.wasAway(instance, tenure) ? 'a key that was active while an instance was away' : undefined;
+    return this.hasMissedTenure(instance, tenure) ? 'a key whose active time an instance missed' : undefined;
   }
 
   /** Why a cached answer may lack a key. If its instance was late, nothing is excepted: the answer must be no-store. */
@@ -210,7 +208,7 @@ export class Promises {
   }
 
   /** Whether the instance may have missed the whole tenure, because it did not look the alias up in time. */
-  private wasAway({ lookups, machine }: Instance, { from, until }: Tenure): boolean {
+  private hasMissedTenure({ lookups, machine }: Instance, { from, until }: Tenure): boolean {
     const during = lookups.filter(({ at, isKnown }) => isKnown && at >= from && at <= until + PROPAGATION);
     const times = [from, ...during.map(({ at }) => at), Math.min(until, machine.time.now)];
     return times.some((at, index) => at - (times[index - 1] ?? at) > this.options.refreshInterval * 1000);
@@ -224,7 +222,7 @@ export class Promises {
       const seen = instance.lookups.find(
         (lookup) => lookup.kid === kid && lookup.at >= from && lookup.at <= until + PROPAGATION,
       );
-      return this.wasAway(instance, { ...later, until: seen?.at ?? until });
+      return this.hasMissedTenure(instance, { ...later, until: seen?.at ?? until });
     });
   }
 
