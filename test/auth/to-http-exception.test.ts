@@ -31,7 +31,7 @@ import { startApp } from './support.js';
 const ERRORS: Record<string, () => Error> = {
   missing: () => new TokenMissingError(),
   scope: () => new InsufficientScopeError(['orders:read']),
-  away: () => new KmsUnavailableError('timeout', 'KMS did not answer'),
+  unavailable: () => new KmsUnavailableError('timeout', 'KMS did not answer'),
   options: () => new KmsJwtOptionsError('keyId', 'is missing'),
   foreign: () => new HttpException('I am a teapot', 418),
 };
@@ -98,10 +98,10 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_, newAdapter) => {
 
   test('of two filters, the one registered last runs first', async () => {
     const inOrder = await answersOf([teapot, ours]);
-    expect(await inOrder('away')).toMatchObject([503, null, '1', { errorCode: 'kms_unavailable' }]);
+    expect(await inOrder('unavailable')).toMatchObject([503, null, '1', { errorCode: 'kms_unavailable' }]);
     expect((await inOrder('foreign'))[0]).toBe(418);
     const reversed = await answersOf([ours, teapot]);
-    expect((await reversed('away'))[0]).toBe(418);
+    expect((await reversed('unavailable'))[0]).toBe(418);
   });
 
   test('a filter of useGlobalFilters runs before every APP_FILTER', async () => {
@@ -111,7 +111,7 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_, newAdapter) => {
       adapter: newAdapter() as never,
       prepare: (app) => app.useGlobalFilters(new TeapotFilter(app.get(HttpAdapterHost))),
     });
-    expect((await get('/away')).status).toBe(418);
+    expect((await get('/unavailable')).status).toBe(418);
   });
 });
 

@@ -6,7 +6,7 @@ import { load } from './load.js';
 
 @Controller()
 class FailingController {
-  @Get('away') away() {
+  @Get('unavailable') unavailable() {
     throw new KmsUnavailableError('timeout', 'KMS did not answer');
   }
   @Get('bug') bug() {
@@ -31,9 +31,9 @@ test.each(['src/filters.module.js', 'src/catch-all.filter.js'])(
     app = await NestFactory.create(AppModule, { logger });
     await app.listen(0, '127.0.0.1');
     const url = await app.getUrl();
-    const away = await fetch(`${url}/away`);
-    expect(away.headers.get('retry-after')).toBe('1');
-    expect(await away.json()).toMatchObject({ statusCode: 503, errorCode: 'kms_unavailable' });
+    const unavailable = await fetch(`${url}/unavailable`);
+    expect(unavailable.headers.get('retry-after')).toBe('1');
+    expect(await unavailable.json()).toMatchObject({ statusCode: 503, errorCode: 'kms_unavailable' });
     const bug = await fetch(`${url}/bug`);
     expect(bug.status).toBe(500);
     expect(await bug.text()).not.toContain('secret');

@@ -237,7 +237,7 @@ describe('while Verify fails', () => {
     async (_, fault, expected) => {
       await restart({ ...KMS, limits: { timeout: 200 } });
       const token = await jwt.sign({ sub: 'user-42' });
-      const away = localKms.inject({ ...fault, operation: 'Verify' } as LocalKmsFault);
+      const outage = localKms.inject({ ...fault, operation: 'Verify' } as LocalKmsFault);
       const started = performance.now();
       const error = await refusal(token);
       expect(performance.now() - started).toBeLessThan(1000);
@@ -249,7 +249,7 @@ describe('while Verify fails', () => {
       }
       expect(await refusal(token, { verification: 'local' })).toBe('accepted');
       await expect(jwt.sign({})).resolves.toBeTypeOf('string');
-      away.stop();
+      outage.stop();
       expect(await refusal(token)).toBe('accepted');
     },
   );
@@ -258,9 +258,9 @@ describe('while Verify fails', () => {
     const events: unknown[] = [];
     jwt.events.subscribe((event) => events.push(event));
     const token = await jwt.sign({});
-    const away = localKms.inject({ kind: 'drop', operation: 'Verify' });
+    const outage = localKms.inject({ kind: 'drop', operation: 'Verify' });
     for (let call = 0; call < 20; call += 1) await refusal(token);
-    expect(away.count).toBe(10);
+    expect(outage.count).toBe(10);
     expect(await refusal(token)).toMatchObject({ name: 'KmsUnavailableError', reason: 'circuit_open' });
     expect(events).toMatchObject([{ type: 'circuit_opened', operation: 'Verify' }]);
     expect(jwt.health()).toMatchObject({ circuit: 'closed', verifyCircuit: 'open' });

@@ -51,15 +51,15 @@ describe('while KMS is unavailable', () => {
     const token = await jwt.sign({});
     expect(jwt.health().circuit).toBe('closed');
 
-    const away = localKms.inject({ kind: 'html' });
+    const outage = localKms.inject({ kind: 'html' });
     for (let call = 0; call < 100; call += 1) {
       await expect(jwt.sign({})).rejects.toMatchObject({ name: 'KmsUnavailableError' });
     }
-    expect(away.count).toBe(10);
+    expect(outage.count).toBe(10);
     expect(jwt.health()).toMatchObject({ circuit: 'open', keys: [keyId()] });
     await expect(jwt.verify(token)).resolves.toBeTypeOf('object');
 
-    away.stop();
+    outage.stop();
     const later = performance.now() + 1000;
     const clock = vi.spyOn(performance, 'now').mockReturnValue(later);
     await jwt.sign({});

@@ -85,8 +85,8 @@ describe('a schema', () => {
       runInNewContext('(cause) => Promise.reject(cause)') as (cause: Error) => Promise<never>,
     ],
   ])('that %s is unavailable, and the cause has only the name and the code of the error', async (_, fail) => {
-    const away = Object.assign(new TypeError('SELECT user-42'), { code: 'ECONNREFUSED' });
-    const refusal = await refuse(() => fail(away));
+    const unreachable = Object.assign(new TypeError('SELECT user-42'), { code: 'ECONNREFUSED' });
+    const refusal = await refuse(() => fail(unreachable));
     expect(refusal).toBeInstanceOf(SchemaUnavailableError);
     expect(refusal).toMatchObject({
       code: 'schema_unavailable',

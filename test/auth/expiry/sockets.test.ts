@@ -174,18 +174,18 @@ describe.concurrent.each(KINDS)('a %s connection', (kind, newAdapter, connect, r
 
   test('ends when isRevoked has failed three times in a row', async (context) => {
     const { expect } = context;
-    let isAway = false;
+    let isUnavailable = false;
     let calls = 0;
     const isRevoked = async () => {
       calls += 1;
-      if (isAway) throw new Error('away');
+      if (isUnavailable) throw new Error('unavailable');
       return false;
     };
     const { url, jwt } = await start(context, { isRevoked, guard: { recheckInterval: 1 } });
     const client = await connect(context, url, await jwt.sign({}));
     // A client is connected before its token is verified.
     await vi.waitFor(() => expect(calls).toBe(1));
-    isAway = true;
+    isUnavailable = true;
     calls = 0;
     expect(await client.closed).toEqual({
       exceptions: ['revocation_unavailable'],

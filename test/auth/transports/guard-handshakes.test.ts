@@ -33,7 +33,7 @@ const COOKIES: Guarded = {
     },
   },
 };
-const unavailable: Guarded = { module: { isRevoked: () => Promise.reject(new Error('away')) } };
+const unavailable: Guarded = { module: { isRevoked: () => Promise.reject(new Error('unavailable')) } };
 const inCookie = async (jwt: KmsJwtService) => ({ cookie: `token=${await jwt.sign({})}` });
 
 interface Case {

@@ -142,7 +142,9 @@ describe.each(['websocket', 'polling'])('handshakeMiddleware, over %s', (transpo
   });
 
   test('answers 503 for an outage, and logs it once', async () => {
-    const { url, jwt } = await start({ module: { isRevoked: () => Promise.reject(new Error('away')) } });
+    const { url, jwt } = await start({
+      module: { isRevoked: () => Promise.reject(new Error('unavailable')) },
+    });
     const lines: unknown[] = [];
     class Lines extends ConsoleLogger {
       override error(line: unknown) {
