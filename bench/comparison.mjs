@@ -1,11 +1,11 @@
-// One comparison: contenders measured in rounds, as ratios to a reference.
+// A comparison: contenders measured in rounds, as ratios to a reference.
 import { controlTime } from './control.mjs';
 import { profileOf } from './profile.mjs';
 import { absoluteOf, ratioOf, runRounds } from './rounds.mjs';
 import { median } from './statistics.mjs';
 import { judge } from './targets.mjs';
 
-/** The metrics that comparisons have. */
+/** The metrics of comparisons. */
 export const RATE = { name: 'rate', title: 'rate', unit: '1/s', isHigherBetter: true };
 export const CPU = { name: 'cpu', title: 'CPU', unit: 'µs', isHigherBetter: false };
 export const P50 = { name: 'p50', title: 'p50', unit: 'ms', isHigherBetter: false };

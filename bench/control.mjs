@@ -1,4 +1,4 @@
-// A fixed amount of work, whose duration shows how busy the machine is with other things.
+// A fixed amount of work, whose duration shows whether the machine is busy with something else.
 import { pbkdf2 } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
@@ -6,12 +6,12 @@ import { promisify } from 'node:util';
 const derive = promisify(pbkdf2);
 /** The thread pool has four threads by default. */
 const THREADS = Math.min(availableParallelism(), 4);
-/** About 15 ms. */
+/** Takes about 15 ms. */
 const ITERATIONS = 20_000;
-/** One interruption of some milliseconds does not count. */
+/** More than one, so that an interruption of some milliseconds does not count. */
 const ATTEMPTS = 3;
 
-/** The shortest duration of a few attempts at the same work on each core at once, in milliseconds. */
+/** The shortest duration of the work, done on all cores at once, in milliseconds. */
 export async function controlTime() {
   const times = [];
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {

@@ -1,15 +1,15 @@
-// Requests over HTTP/1.1, at little cost for the client: its CPU is not what is measured.
+// A client for HTTP/1.1 that costs little CPU, because the server is measured, not the client.
 import { createConnection } from 'node:net';
 import { once } from 'node:events';
 import { percentiles, perSecond } from './timing.mjs';
 
 /**
- * Sends GET requests for some time, one after the other on each connection.
+ * Sends GET requests for the given time, one after the other on each connection.
  *
  * @param {object} options
  * @param {number} options.port
  * @param {string} options.path
- * @param {readonly string[]} options.tokens each request has the next one as its bearer token
+ * @param {readonly string[]} options.tokens the bearer tokens, of which each request has the next
  * @param {number} options.connections
  * @param {number} options.milliseconds
  * @throws Error (rejects with) at the first response that is not 200
@@ -34,7 +34,7 @@ export async function load({ port, path, tokens, connections, milliseconds }) {
   return { rate: perSecond(latencies.length, startedAt), ...percentiles(latencies) };
 }
 
-/** One connection that is kept, with one request at a time. Its responses need a Content-Length. */
+/** A persistent connection with one request at a time. Responses need a Content-Length. */
 export class HttpConnection {
   #socket;
   #received = '';

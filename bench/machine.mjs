@@ -1,6 +1,6 @@
 import { availableParallelism, cpus, totalmem } from 'node:os';
 
-/** On what the figures were measured. */
+/** The machine and the Node.js version that the figures come from. */
 export function describeMachine() {
   const [{ model }] = cpus();
   const memory = Math.round(totalmem() / 2 ** 30);

@@ -1,4 +1,4 @@
-// Runs the benchmarks, and writes what they measured: npm run bench -- [--short] [part …]
+// Runs the benchmarks and writes their results: npm run bench -- [--short] [part …]
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -19,7 +19,7 @@ for (const part of parts) {
   console.log(`== ${part}: ${seconds} s`);
   measured[part] = { ...describeMachine(), date: new Date().toISOString(), seconds, sections };
 }
-// The short version has too few figures to keep.
+// The figures of the short version are too imprecise to keep.
 if (!short) await writeReport(addParts(await readResults(), measured));
 
 /** @throws Error (rejects with) if a contender does not verify, or a part fails */
@@ -27,7 +27,7 @@ async function runPart(part, isShort) {
   const program = fileURLToPath(new URL('part.mjs', import.meta.url));
   const child = fork(program, [part, isShort ? 'short' : 'full'], {
     execArgv: ['--expose-gc'],
-    // Its advice to upgrade Node does not belong between the tables.
+    // Otherwise the SDK prints its advice to upgrade Node.js between the tables.
     env: { ...process.env, AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
   });
   let sections;

@@ -1,7 +1,7 @@
-// One part of the suite, in a process of its own: it begins with a clean heap and an idle thread pool.
+// One part of the suite, in a separate process, so that it begins with a clean heap and an idle thread pool.
 import { ContenderError } from './contenders/check.mjs';
 
-// Also where the suite was stopped.
+// Also if the suite was stopped.
 process.on('disconnect', () => process.exit());
 
 const [name, length] = process.argv.slice(2);
@@ -11,6 +11,6 @@ try {
   process.send({ sections }, () => process.disconnect());
 } catch (error) {
   console.error(error instanceof ContenderError ? error.message : error);
-  // At once: servers that the part has started end with it.
+  // Without closing the servers of the part: they end when this process does.
   process.exit(1);
 }

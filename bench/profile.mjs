@@ -1,11 +1,11 @@
-// What the time of a contender is spent on: a profile of its CPU, summed up by package.
+// A CPU profile of a contender, summed by package.
 import { Session } from 'node:inspector/promises';
 
 const INTERVAL_US = 200;
-/** The groups that make up the rest are left out. */
+/** The number of groups that are shown. */
 const SHOWN = 6;
 
-/** By the URL of a function's script, the first that matches. */
+/** The group of a function: the first whose pattern matches the URL of its script. */
 const GROUPS = [
   [/\/dist\/(?:esm|cjs)\//, 'nestjs-kms-jwt'],
   [/\/node_modules\/@(?:aws-sdk|smithy|aws-crypto)\//, 'AWS SDK'],
@@ -26,7 +26,7 @@ const SPECIAL = {
 
 /**
  * @param {() => Promise<unknown>} run
- * @returns {Promise<{ name: string, share: number }[]>} shares of the time in which the CPU was busy, the largest first
+ * @returns {Promise<{ name: string, share: number }[]>} shares of the CPU time, the largest first
  */
 export async function profileOf(run) {
   const stop = await startProfile();
@@ -34,7 +34,7 @@ export async function profileOf(run) {
   return stop();
 }
 
-/** @returns a function that ends the profile, and resolves to the shares, as `profileOf` */
+/** @returns a function that ends the profile, and resolves to the shares like `profileOf` */
 export async function startProfile() {
   const session = new Session();
   session.connect();
@@ -63,10 +63,10 @@ export function sharesOf({ nodes, samples, timeDeltas }) {
     .slice(0, SHOWN);
 }
 
-/** Undefined for the time in which nothing ran. */
+/** @returns undefined for idle time */
 function groupOf({ functionName, url }) {
   if (functionName === '(idle)' || functionName === '(root)') return undefined;
-  // Not `in`: functions may have the names of Object.prototype.
+  // Not `in`, because functions may have names of Object.prototype.
   if (Object.hasOwn(SPECIAL, functionName)) return SPECIAL[functionName];
   const known = GROUPS.find(([pattern]) => pattern.test(url));
   if (known === undefined) return SPECIAL['(program)'];

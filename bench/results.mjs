@@ -1,4 +1,4 @@
-// bench/results.json: what was measured last, by part.
+// bench/results.json: the last results of each part.
 import { readFile, writeFile } from 'node:fs/promises';
 import { formatted } from './report/formatted.mjs';
 import { PARTS } from './arguments.mjs';
@@ -14,14 +14,14 @@ export async function readResults() {
   }
 }
 
-/** Parts that were not measured now remain as they are. */
+/** Replaces the parts that were measured, and keeps the others. */
 export function addParts(results, measured) {
   const all = { ...results.parts, ...measured };
   const parts = Object.fromEntries(PARTS.filter((part) => part in all).map((part) => [part, all[part]]));
   return { ...results, parts };
 }
 
-/** Five significant digits are more than any figure has. */
+/** Five significant digits are more than the precision of any figure. */
 function shortened(_, value) {
   return typeof value === 'number' ? Number(value.toPrecision(5)) : value;
 }

@@ -1,4 +1,4 @@
-// Interleaved rounds: in each, every contender runs once. So what changes on the machine in the meantime changes all of them.
+// Interleaved rounds: every contender runs once in each, so that changes of the machine over time affect all of them.
 import { median, summary } from './statistics.mjs';
 
 /**
@@ -6,16 +6,16 @@ import { median, summary } from './statistics.mjs';
  * @typedef {object} Contender
  * @property {string} name
  * @property {() => Promise<Figures>} run
- * @property {() => Promise<{ name: string, share: number }[]>} [profile] what is run where it misses a target, if another process
+ * @property {() => Promise<{ name: string, share: number }[]>} [profile] makes the profile for a missed target, if another process
  *   does the work; by default `run`
  * @typedef {{ control: number, figures: Record<string, Figures> }} Round
  */
 
-/** How far a round may be from the median of all rounds. */
+/** By which share a round may differ from the median of all rounds. */
 export const TOLERANCE = 0.1;
 
 /**
- * Runs the contenders in rounds, and repeats the rounds that other work on the machine has disturbed.
+ * Runs the contenders in rounds, and repeats rounds that other work on the machine disturbed.
  *
  * @param {readonly Contender[]} contenders the first is the reference
  * @param {object} options
@@ -41,14 +41,14 @@ export async function runRounds(contenders, { rounds, steady, control, maxRepeat
   return { rounds: done, repeated, disturbed: disturbed.length };
 }
 
-/** Each round begins with another contender, so that none has the same predecessor each time. */
+/** Each round begins with a different contender, so that not always the same one is first. */
 async function runRound(contenders, index, control) {
   const start = index % contenders.length;
   const inTurn = [...contenders.slice(start), ...contenders.slice(0, start)];
   const before = await control();
   const figures = {};
   for (const { name, run } of inTurn) {
-    // What one contender leaves behind is not collected at the expense of the next.
+    // Collects the garbage of the previous contender, so that it does not slow down the next one.
     globalThis.gc?.();
     figures[name] = await run();
   }
@@ -56,7 +56,7 @@ async function runRound(contenders, index, control) {
 }
 
 /**
- * The indexes of the rounds in which the fixed work took longer than usual, or the reference was not as fast as usual.
+ * The indexes of the rounds in which the control took longer than usual, or the reference was not as fast as usual.
  *
  * @param {readonly Round[]} rounds
  * @param {string} reference
@@ -73,7 +73,7 @@ export function disturbedRounds(rounds, reference, steady) {
 }
 
 /**
- * The ratio of two contenders, round by round: its median and quartiles. A ratio of two medians would compare different rounds.
+ * The median and quartiles of the ratios of two contenders in each round. A ratio of two medians would compare different rounds.
  *
  * @param {readonly Round[]} rounds
  * @param {string} metric

@@ -1,4 +1,4 @@
-// Figures of several rounds in a few numbers.
+// Summaries of the figures of several rounds.
 
 /**
  * @param {readonly number[]} values

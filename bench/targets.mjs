@@ -1,4 +1,4 @@
-// Whether what was measured is what the project promises. A missed target fails no run: it stands in the tables.
+// The performance targets of the project. A missed target does not fail a run: the tables report it.
 import { absoluteOf, ratioOf } from './rounds.mjs';
 
 /**
@@ -7,8 +7,8 @@ import { absoluteOf, ratioOf } from './rounds.mjs';
  * @property {string} metric
  * @property {number} [atLeast]
  * @property {number} [atMost]
- * @property {readonly string[]} [to] the other contenders that it is compared with. Default: the reference
- * @property {string} [unit] for a target that is no ratio
+ * @property {readonly string[]} [to] the other contenders with which it is compared. Default: the reference
+ * @property {string} [unit] for an absolute target
  */
 
 /**
@@ -26,7 +26,7 @@ export function judge(rounds, reference, { contender, metric, atLeast, atMost, t
   return { contender, metric, bound, unit, to: to === undefined ? undefined : other, value, isMet };
 }
 
-/** The ratio to that of the other contenders which comes off best. */
+/** The least favorable ratio to one of the other contenders. */
 function worstRatio(rounds, metric, contender, others, isHigherBetter) {
   const ratios = others.map((other) => ({
     other,

@@ -1,12 +1,12 @@
-// Ways to run a task over tokens, and what they take.
+// Ways to run a task over tokens, and to time it.
 import { quantile } from './statistics.mjs';
 
 /**
- * One after the other, in whole passes over the tokens.
+ * Runs the task for one token after the other, in complete passes over the tokens.
  *
  * @param {readonly string[]} tokens
  * @param {(token: string) => unknown} task
- * @param {number} milliseconds for at least so long
+ * @param {number} milliseconds the minimum duration
  */
 export async function rateOneAtATime(tokens, task, milliseconds = 0) {
   const startedAt = performance.now();
@@ -14,7 +14,7 @@ export async function rateOneAtATime(tokens, task, milliseconds = 0) {
   do {
     for (const token of tokens) {
       const result = task(token);
-      // A peer without promises is not charged for one.
+      // A synchronous peer must not pay for a promise.
       if (result instanceof Promise) await result;
     }
     count += tokens.length;
@@ -23,7 +23,7 @@ export async function rateOneAtATime(tokens, task, milliseconds = 0) {
 }
 
 /**
- * A number of them at any time: as one ends, the next begins.
+ * Keeps a number of tasks running: when one ends, the next begins.
  *
  * @template Item
  * @param {number} concurrency
@@ -50,11 +50,11 @@ export async function rateInLanes(concurrency, tokens, task) {
 }
 
 /**
- * The longest time for which the event loop did not come round while a task ran, in milliseconds.
+ * The longest time for which a task blocked the event loop, in milliseconds.
  *
  * @param {() => Promise<unknown>} task
  */
-export async function longestHold(task) {
+export async function longestBlock(task) {
   let isOver = false;
   let longest = 0;
   let turnAt = performance.now();

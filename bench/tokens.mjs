@@ -3,7 +3,7 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 
 export const ISSUER = 'https://auth.example.com';
 export const AUDIENCE = 'orders';
-/** Of the claims, as JSON. */
+/** The size of the claims as JSON. */
 export const CLAIM_BYTES = 435;
 const LIFETIME_SECONDS = 4 * 3600;
 
@@ -15,10 +15,10 @@ export function makeKey(kid = 'bench-1') {
 }
 
 /**
- * Claims as of an access token, filled up to a size.
+ * Typical claims of an access token, padded to a size.
  *
- * @param {number} index another token for each
- * @param {number} bytes of the JSON: 300 or more, or about as many as there are without filling
+ * @param {number} index a different token for each index
+ * @param {number} bytes the size of the JSON; below 300, the claims are minimal and not padded
  */
 export function makeClaims(index, bytes = CLAIM_BYTES) {
   const iat = Math.floor(Date.now() / 1000);
@@ -57,7 +57,7 @@ export function makeTokens(key, count) {
 }
 
 /**
- * The same token with another signature, of the right form.
+ * The same token with an invalid signature of the right format.
  *
  * @param {string} token
  */

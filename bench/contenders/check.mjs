@@ -1,4 +1,4 @@
-// No contender is timed that does not verify.
+// Only contenders that verify correctly are timed.
 import { makeClaims, signToken, forge } from '../tokens.mjs';
 
 /** A contender accepts what it must refuse, or refuses what it must accept. */
@@ -6,7 +6,7 @@ export class ContenderError extends Error {}
 
 /**
  * @param {ReturnType<typeof import('../tokens.mjs').makeKey>} key
- * @returns a valid token, and others by why they must be refused
+ * @returns a valid token, and invalid tokens by the reason why they must be refused
  */
 export function makeExamples(key) {
   const valid = signToken(key, makeClaims(0));
@@ -24,9 +24,9 @@ export function makeExamples(key) {
 
 /**
  * @param {string} name
- * @param {(token: string) => unknown} verify gives `false`, throws or rejects for a token that it refuses
+ * @param {(token: string) => unknown} verify returns `false`, throws or rejects for a token that it refuses
  * @param {ReturnType<typeof makeExamples>} examples
- * @param {{ signatureOnly?: boolean }} [options] for a contender that looks at nothing but the signature
+ * @param {{ signatureOnly?: boolean }} [options] for a contender that checks only the signature
  * @throws ContenderError (rejects with)
  */
 export async function checkContender(name, verify, examples, { signatureOnly = false } = {}) {

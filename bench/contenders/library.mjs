@@ -1,4 +1,4 @@
-// This library as an app has it: a service of the Nest module.
+// This library as an app uses it: the service of the Nest module.
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { KmsJwtModule, KmsJwtService } from 'nestjs-kms-jwt';
@@ -8,7 +8,7 @@ export const LIBRARY = 'nestjs-kms-jwt';
 
 /**
  * @param {import('nestjs-kms-jwt').KmsJwtModuleOptions} options
- * @returns the service, and a function that ends it
+ * @returns the service, and a function that closes it
  */
 export async function startLibrary(options) {
   const module = KmsJwtModule.forRoot({

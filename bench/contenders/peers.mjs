@@ -1,4 +1,4 @@
-// The peers, each in its fastest set-up that checks the algorithm, the issuer and the audience.
+// The peers, each in its fastest configuration that checks the algorithm, the issuer and the audience.
 import { JwtService } from '@nestjs/jwt';
 import { JwtVerifier } from 'aws-jwt-verify';
 import { createVerifier } from 'fast-jwt';
@@ -9,7 +9,7 @@ import { AUDIENCE, ISSUER } from '../tokens.mjs';
 const EXPECTED = { algorithms: ['ES256'], issuer: ISSUER, audience: AUDIENCE };
 
 /**
- * By name: functions of a token that give the claims, throw or reject.
+ * Functions by name, which take a token and return the claims, throw or reject.
  *
  * @param {ReturnType<typeof import('../tokens.mjs').makeKey>} key
  */
@@ -25,10 +25,10 @@ export async function peerVerifiers(key) {
 
 /**
  * @param {ReturnType<typeof import('../tokens.mjs').makeKey>} key
- * @param {{ cache?: number | false }} [options] how many tokens it keeps
+ * @param {{ cache?: number | false }} [options] the number of tokens that it caches
  */
 export function fastJwt({ publicKey }, { cache = false } = {}) {
-  // It takes a PEM, and makes one KeyObject of it.
+  // It takes a PEM, from which it makes one KeyObject.
   const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
   return createVerifier({
     key: pem,
@@ -41,7 +41,7 @@ export function fastJwt({ publicKey }, { cache = false } = {}) {
 
 /** @param {ReturnType<typeof import('../tokens.mjs').makeKey>} key */
 export async function jose({ jwk }) {
-  // A CryptoKey: of a KeyObject it would make one, and look it up for each token.
+  // A CryptoKey, because jose converts a KeyObject into one and looks that up for each token.
   const cryptoKey = await importJWK(jwk, 'ES256');
   return (token) => jwtVerify(token, cryptoKey, EXPECTED);
 }

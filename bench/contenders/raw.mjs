@@ -1,8 +1,8 @@
-// The reference: the signature alone, by node:crypto. It reads neither header nor claims.
+// The reference: node:crypto verifies only the signature, and neither header nor claims are read.
 import { verify } from 'node:crypto';
 
 /**
- * On the main thread.
+ * Verifies on the main thread.
  *
  * @param {import('node:crypto').KeyObject} publicKey
  */
@@ -15,7 +15,7 @@ export function rawVerifier(publicKey) {
 }
 
 /**
- * On the thread pool.
+ * Verifies on the thread pool.
  *
  * @param {import('node:crypto').KeyObject} publicKey
  */

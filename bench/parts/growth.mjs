@@ -1,4 +1,4 @@
-// How the figures change as keys, claims, concurrent calls, distinct tokens and hours become more.
+// How the figures change with more keys, claims, concurrent calls, distinct tokens and hours.
 import { manyTokens } from './growth/memory.mjs';
 import { moreCalls } from './growth/calls.mjs';
 import { longerClaims, longerSignedClaims } from './growth/claims.mjs';

@@ -1,4 +1,4 @@
-// Requests to a Nest server in another process, whose routes differ by their guard.
+// Requests to a Nest server in another process, whose routes differ only in their guard.
 import { once } from 'node:events';
 import { compare, P99, RATE } from '../comparison.mjs';
 import { checkContender, ContenderError, makeExamples } from '../contenders/check.mjs';
@@ -65,7 +65,7 @@ async function isAdmitted(port, path, token) {
   return status === 200;
 }
 
-/** The routes share most of their code: without this, the first would pay for compiling it. */
+/** Without this, the first route would include the time to compile the code that all routes share. */
 async function warmUp({ port }, tokens, { milliseconds }) {
   for (const path of Object.values(PATHS)) {
     await load({ port, path, tokens, connections: CONNECTIONS, milliseconds: milliseconds / 2 });
@@ -75,7 +75,7 @@ async function warmUp({ port }, tokens, { milliseconds }) {
 function compareRoutes(server, tokens, { rounds, milliseconds }, section) {
   const contender = ([name, path]) => {
     const request = () => load({ port: server.port, path, tokens, connections: CONNECTIONS, milliseconds });
-    // Of the process in which the guard runs.
+    // The profile is that of the process in which the guard runs.
     return { name, run: request, profile: () => profileOfServer(server.process, request) };
   };
   return compare({

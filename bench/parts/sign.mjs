@@ -1,4 +1,4 @@
-// Signed tokens: what this library adds to Sign calls that an app makes by hand.
+// Signing tokens, compared with an app that calls Sign without a library.
 import { createHash, createPublicKey } from 'node:crypto';
 import { KMSClient, SignCommand } from '@aws-sdk/client-kms';
 import formatter from 'ecdsa-sig-formatter';
@@ -34,7 +34,7 @@ export async function run({ short }) {
     [GIVEN_CLIENT]: (claims) => given.jwt.sign(claims),
   };
   await checkAll(signers, createPublicKey({ key: kms.jwk, format: 'jwk' }));
-  // All share the code of the SDK: without this, the first would pay for compiling it.
+  // Without this, the first would include the time to compile the code of the SDK that all share.
   for (const sign of Object.values(signers)) await signInLanes(64, sign, scale.milliseconds / 2);
 
   const sections = [await sixtyFourAtATime(signers, scale), await oneAtATime(signers, scale)];
@@ -45,7 +45,7 @@ export async function run({ short }) {
   return sections;
 }
 
-/** What an app writes that has no library: it trusts the signature, and does not verify it. */
+/** What an app without a library does: it does not verify the signature. */
 function signerByHand(client) {
   const header = Buffer.from(JSON.stringify({ alg: 'ES256', typ: 'JWT', kid: KEY_ID })).toString('base64url');
   return async (claims) => {
@@ -106,7 +106,7 @@ function oneAtATime(signers, { rounds, milliseconds }) {
   });
 }
 
-/** The rate, the CPU of each token in microseconds, and the latencies. */
+/** @returns the rate, the CPU time for each token in microseconds, and the latencies */
 async function signInLanes(concurrency, sign, milliseconds) {
   const latencies = [];
   const startedAt = performance.now();

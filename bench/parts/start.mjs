@@ -1,4 +1,4 @@
-// What an app pays at its start, in fresh processes.
+// The duration of the steps of a start, in fresh processes.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -73,7 +73,7 @@ async function start(kind, app, ...flags) {
     steps = message;
   });
   const [code] = await once(child, 'exit');
-  // Its last step verifies a token.
+  // A token that does not verify makes the process fail, too.
   if (code !== 0 || steps === undefined) throw new ContenderError(`An app that is ${kind} did not start`);
   return steps;
 }

@@ -1,11 +1,11 @@
-// Verified tokens, by this library and its peers in one process.
+// Verifying tokens with this library and its peers, in one process.
 import { scrypt } from 'node:crypto';
 import { compare, HELD, P50, P99, RATE } from '../comparison.mjs';
 import { checkContender, makeExamples } from '../contenders/check.mjs';
 import { LIBRARY, startLibrary } from '../contenders/library.mjs';
 import { fastJwt, peerVerifiers } from '../contenders/peers.mjs';
 import { rawPoolVerifier, rawVerifier } from '../contenders/raw.mjs';
-import { inLanes, longestHold, percentiles, rateInLanes, rateOneAtATime } from '../timing.mjs';
+import { inLanes, longestBlock, percentiles, rateInLanes, rateOneAtATime } from '../timing.mjs';
 import { makeKey, makeTokens } from '../tokens.mjs';
 
 const RAW = 'crypto.verify, main thread';
@@ -33,14 +33,14 @@ export async function run({ short }) {
     'fast-jwt, cache: 1000': fastJwt(key, { cache: 1000 }),
   };
   await checkAll(key, verifiers);
-  // Before any is timed, the code of each is compiled.
+  // Compiles the code of each before any is timed.
   for (const verify of Object.values(verifiers)) await rateOneAtATime(tokens.slice(0, 1000), verify);
 
   const sections = [
     await oneAtATime(verifiers, tokens, scale),
     await sixtyFourAtATime(verifiers, tokens, scale),
     await repeatedTokens(verifiers, tokens.slice(0, 500), scale),
-    await besideScrypt(verifiers, tokens, scale),
+    await whileScryptRuns(verifiers, tokens, scale),
     await allAtOnce(verifiers, tokens, scale),
   ];
   await cached.close();
@@ -104,7 +104,7 @@ function repeatedTokens(verifiers, tokens, { rounds, milliseconds }) {
   });
 }
 
-function besideScrypt(verifiers, tokens, { rounds, milliseconds }) {
+function whileScryptRuns(verifiers, tokens, { rounds, milliseconds }) {
   return compare({
     id: 'verify-beside-scrypt',
     title: 'While scrypt runs',
@@ -113,7 +113,7 @@ function besideScrypt(verifiers, tokens, { rounds, milliseconds }) {
     rounds,
     contenders: [RAW, UNCACHED].map((name) => ({
       name,
-      run: () => latenciesBesideScrypt(tokens, verifiers[name], 5 * milliseconds),
+      run: () => latenciesWhileScryptRuns(tokens, verifiers[name], 5 * milliseconds),
     })),
     targets: [{ contender: UNCACHED, metric: 'p99', atMost: 1.1 }],
   });
@@ -128,13 +128,13 @@ function allAtOnce(verifiers, tokens, { rounds }) {
     rounds,
     contenders: [RAW, RAW_POOL, UNCACHED, 'jose'].map((name) => ({
       name,
-      run: () => holdAllAtOnce(tokens, verifiers[name]),
+      run: () => blockAllAtOnce(tokens, verifiers[name]),
     })),
     targets: [{ contender: UNCACHED, metric: 'held', atMost: 20, unit: 'ms' }],
   });
 }
 
-async function latenciesBesideScrypt(tokens, verify, milliseconds) {
+async function latenciesWhileScryptRuns(tokens, verify, milliseconds) {
   const startedAt = performance.now();
   let isOver = false;
   const scrypts = inLanes(
@@ -161,9 +161,9 @@ async function latenciesBesideScrypt(tokens, verify, milliseconds) {
   return percentiles(latencies);
 }
 
-async function holdAllAtOnce(tokens, verify) {
+async function blockAllAtOnce(tokens, verify) {
   const startedAt = performance.now();
-  const held = await longestHold(() => Promise.all(tokens.map(verify)));
+  const held = await longestBlock(() => Promise.all(tokens.map(verify)));
   return { held, rate: (tokens.length * 1000) / (performance.now() - startedAt) };
 }
 

@@ -1,4 +1,4 @@
-// SVG charts of sections, drawn without a browser.
+// SVG charts of sections.
 import * as echarts from 'echarts';
 import { ratio } from './figures.mjs';
 
@@ -11,7 +11,7 @@ const BASE = {
   textStyle: { fontFamily: 'sans-serif' },
 };
 
-/** @returns {string | undefined} undefined for a section that is a mere list */
+/** @returns {string | undefined} undefined for a list */
 export function chartOf(section) {
   if (section.kind === 'comparison')
     return draw(bars(section), 90 + 26 * section.rows.length * section.metrics.length);
@@ -19,9 +19,9 @@ export function chartOf(section) {
   return undefined;
 }
 
-/** The ratios to the reference, one colour for each metric. */
+/** The ratios to the reference, with one color for each metric. */
 function bars({ metrics, rows, reference }) {
-  // The axis begins below.
+  // The axis begins at the bottom.
   const upwards = rows.toReversed();
   return {
     ...BASE,
@@ -55,7 +55,7 @@ function lines({ x, y, series }) {
   };
 }
 
-/** A logarithmic axis has no 0, and would begin at a round number far below. */
+/** Otherwise a logarithmic axis would begin at a round number far below the first point. */
 function rangeOf({ log }, series) {
   const at = series.flatMap(({ points }) => points.map(([x]) => x));
   return log ? { min: Math.min(...at), max: Math.max(...at) } : {};

@@ -1,6 +1,6 @@
 import { tableOf } from './table.mjs';
 
-/** Prints what a section measured, in columns. */
+/** Prints the table of a section. */
 export function printSection(section) {
   const { columns, rows } = tableOf(section);
   const lines = [columns, ...rows];
@@ -17,7 +17,7 @@ export function printSection(section) {
   for (const note of [...profilesOf(section), disturbanceOf(section)]) if (note !== '') console.log(note);
 }
 
-/** What the control noticed; empty if nothing. */
+/** How many rounds were disturbed; empty if none was repeated. */
 export function disturbanceOf({ rounds, repeated = 0, disturbed = 0 }) {
   if (repeated === 0) return '';
   const left = disturbed === 0 ? 'none' : String(disturbed);
@@ -25,7 +25,7 @@ export function disturbanceOf({ rounds, repeated = 0, disturbed = 0 }) {
   return `Rounds repeated because the machine was busy: ${repeated}. Of the ${rounds} rounds that count, ${left} ${verb} disturbed.`;
 }
 
-/** What those that miss a target spend their CPU time on, a sentence for each. */
+/** The CPU profile of each contender that misses a target. */
 export function profilesOf({ profiles = [] }) {
   return profiles.map(({ name, shares }) => {
     const parts = shares.map((one) => `${one.name} ${Math.round(100 * one.share)} %`);

@@ -1,4 +1,4 @@
-// docs/benchmarks.md: what was measured, between text that explains how.
+// The text of docs/benchmarks.md.
 import { CLAIM_BYTES } from '../tokens.mjs';
 import { disturbanceOf, profilesOf } from './console.mjs';
 import { markdownTable, tableOf } from './table.mjs';
@@ -43,7 +43,7 @@ const PARTS = {
 };
 
 /**
- * @param {object} results those of bench/results.json
+ * @param {object} results the content of bench/results.json
  * @param {Record<string, string>} charts file names, by the id of their section
  */
 export function documentOf({ parts }, charts) {
@@ -77,7 +77,7 @@ function partText(name, { sections }, charts) {
 
 function sectionText(section, charts, part) {
   const chart = charts[section.id];
-  // The one section of a part needs no heading of the same name.
+  // A part with one section of the same name needs no second heading.
   return [
     section.title === part ? '' : `### ${part}: ${section.title}`,
     section.text,

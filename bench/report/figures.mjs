@@ -1,6 +1,6 @@
-// Numbers as people read them.
+// The format of numbers.
 
-/** With three significant digits, and no exponent. */
+/** Three significant digits, without an exponent. */
 export function figure(value) {
   if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString('en');
   if (value === 0) return '0';

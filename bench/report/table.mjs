@@ -12,7 +12,7 @@ const TABLES = {
   list: ({ columns, rows }) => ({ columns, rows: rows.map((row) => row.map(cell)) }),
 };
 
-/** Ratios first: they hold on other machines too. */
+/** Ratios come first, because they hold on other machines too. */
 function comparisonTable({ metrics, reference, rows }) {
   const hasTargets = rows.some(({ targets }) => targets.length > 0);
   const columns = [
@@ -49,7 +49,7 @@ function curveTable({ x, series }) {
 }
 
 /**
- * What a target promises, and whether it was met.
+ * A target, and whether it was met.
  *
  * @param {ReturnType<typeof import('../targets.mjs').judge>} target
  * @param {readonly { name: string, title: string }[]} metrics

@@ -1,4 +1,4 @@
-// ECDSA over a digest, as KMS signs with `MessageType: 'DIGEST'`. node:crypto hashes whatever it signs.
+// ECDSA over a digest, like KMS with `MessageType: 'DIGEST'`. node:crypto cannot sign a digest: it always hashes its input.
 import { createECDH } from 'node:crypto';
 import formatter from 'ecdsa-sig-formatter';
 
@@ -7,8 +7,8 @@ const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551
 const NONCES = 256;
 
 /**
- * Signs in a few microseconds, so that the server takes little from those that are measured. It uses each nonce many times,
- * which shows the private key to anybody who sees two signatures: for the throwaway key of a benchmark only.
+ * Signs in a few microseconds, so that the server takes little CPU from the contenders. It reuses its nonces,
+ * which reveals the private key to anyone with two signatures: for the throwaway key of a benchmark only.
  *
  * @param {import('node:crypto').KeyObject} privateKey
  * @returns {(digest: Buffer) => Buffer} a signature in DER
@@ -25,14 +25,14 @@ export function digestSigner(privateKey) {
   };
 }
 
-/** The x-coordinate of k times the base point, and the inverse of k. */
+/** For a random k: the x-coordinate of k times the base point, and the inverse of k. */
 function makeNonce() {
   const ecdh = createECDH('prime256v1');
   const point = ecdh.generateKeys();
   return { r: numberOf(point.subarray(1, 33)) % ORDER, inverse: inverseOf(numberOf(ecdh.getPrivateKey())) };
 }
 
-/** By the extended algorithm of Euclid. */
+/** The modular inverse, with the extended Euclidean algorithm. */
 function inverseOf(value) {
   let [a, b] = [value, ORDER];
   let [x, y] = [1n, 0n];

@@ -1,4 +1,4 @@
-// A Nest server whose routes differ by their guard alone: node bench/servers/guarded.mjs <JWK of the key>
+// A Nest server whose routes differ only in their guard: node bench/servers/guarded.mjs <JWK of the key>
 import 'reflect-metadata';
 import { createPublicKey } from 'node:crypto';
 import { Controller, Get, Module, UseGuards } from '@nestjs/common';
@@ -13,7 +13,7 @@ const jwk = JSON.parse(process.argv[2]);
 const publicKey = createPublicKey({ key: jwk, format: 'jwk' });
 const expected = { algorithms: ['ES256'], issuer: ISSUER, audience: AUDIENCE };
 
-/** The decorators by hand, as plain JavaScript has no syntax for them. */
+/** Calls the decorators as functions, because JavaScript has no syntax for them. */
 function routeWith(path, guard) {
   class Route {
     answer() {
@@ -27,7 +27,7 @@ function routeWith(path, guard) {
   return Route;
 }
 
-/** A class as well, and with nothing in it. */
+/** An empty class for the module, as a function. */
 function ServerModule() {}
 Module({
   imports: [
@@ -47,7 +47,7 @@ Module({
 const app = await NestFactory.create(ServerModule, { logger: false, abortOnError: false });
 await app.listen(0, '127.0.0.1');
 let stopProfile;
-async function obey(command) {
+async function run(command) {
   if (command === 'start profile') {
     stopProfile = await startProfile();
     process.send('started');
@@ -55,6 +55,6 @@ async function obey(command) {
     process.send(await stopProfile());
   }
 }
-process.on('message', (command) => void obey(command));
+process.on('message', (command) => void run(command));
 process.send({ port: app.getHttpServer().address().port });
 process.on('disconnect', () => process.exit());

@@ -1,4 +1,4 @@
-// The guards that the guard of this library is compared with.
+// The guards with which the guard of this library is compared.
 import { verify } from 'node:crypto';
 import { Inject, Injectable, UnauthorizedException } from '@nestjs/common';
 import { JwtService } from '@nestjs/jwt';
@@ -6,7 +6,7 @@ import { AuthGuard, PassportStrategy } from '@nestjs/passport';
 import { ExtractJwt, Strategy } from 'passport-jwt';
 import { AUDIENCE, ISSUER } from '../tokens.mjs';
 
-/** The reference: what Nest itself costs. */
+/** The reference, which measures Nest itself. */
 export class NoGuard {
   canActivate() {
     return true;
@@ -14,7 +14,7 @@ export class NoGuard {
 }
 Injectable()(NoGuard);
 
-/** The least that is correct: the algorithm, the signature, the issuer, the audience and `exp`. */
+/** The minimum of correct checks: algorithm, signature, issuer, audience and `exp`. */
 export class HandWrittenGuard {
   #key;
 
@@ -43,7 +43,7 @@ export class HandWrittenGuard {
   }
 }
 
-/** As in Nest's documentation, "Authentication". */
+/** From the chapter "Authentication" of Nest's documentation. */
 export class NestJwtGuard {
   constructor(jwtService) {
     this.jwtService = jwtService;
@@ -63,7 +63,7 @@ export class NestJwtGuard {
 Injectable()(NestJwtGuard);
 Inject(JwtService)(NestJwtGuard, undefined, 0);
 
-/** As in Nest's documentation, "Passport". */
+/** From the chapter "Passport" of Nest's documentation. */
 export const PassportGuard = AuthGuard('jwt');
 
 /** The strategy of `PassportGuard`. */

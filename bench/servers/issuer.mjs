@@ -1,5 +1,5 @@
-// Signs tokens in a process of its own, so that their making shows neither in the memory nor in the time of who verifies.
-// Of each two tokens, the second is forged.
+// Signs tokens in a separate process, so that signing affects neither the memory nor the time of the process that verifies.
+// Every second token is forged.
 import { forge, makeClaims, makeKey, signToken } from '../tokens.mjs';
 
 const key = makeKey();

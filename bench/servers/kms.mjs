@@ -1,4 +1,4 @@
-// A KMS of one key over HTTP, in a process of its own: node bench/servers/kms.mjs <milliseconds that Sign takes>
+// A KMS with one key over HTTP, in a separate process: node bench/servers/kms.mjs <milliseconds that Sign takes>
 import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';

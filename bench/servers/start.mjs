@@ -1,4 +1,4 @@
-// Servers of the benchmarks, each in a process of its own.
+// Starts the servers of the benchmarks, each in a separate process.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 /**
  * @param {string} file in this folder
  * @param {readonly string[]} argv
- * @returns what the server says once it listens, and a function that ends it
+ * @returns the first message of the server, which it sends once it listens, and a function that ends it
  */
 export async function startServer(file, argv = []) {
   const server = fork(fileURLToPath(new URL(file, import.meta.url)), argv, { execArgv: [] });

@@ -1,7 +1,7 @@
-// Which scripts this process has loaded, ES modules and CommonJS alike: the debugger is told of each.
+// The scripts that this process loads, as ES modules or CommonJS: the debugger reports each of them.
 import { Session } from 'node:inspector';
 
-/** Begins to watch. @returns {() => string[]} the scripts of the AWS SDK since then */
+/** @returns {() => string[]} the scripts of the AWS SDK that were loaded since this call */
 export function watchAwsScripts() {
   const urls = new Set();
   const session = new Session();

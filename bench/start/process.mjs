@@ -1,9 +1,9 @@
-// One start of an app, whose steps are timed: node bench/start/process.mjs <signing | verifying> <JSON> [--scripts | --profile]
-// With --scripts it counts the scripts of the AWS SDK instead, which takes time by itself; with --profile it ends after the import.
+// Times the steps of one start of an app: node bench/start/process.mjs <signing | verifying> <JSON> [--scripts | --profile]
+// With --scripts it also counts the scripts of the AWS SDK, which slows it down; with --profile it ends after the import.
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 
-// An app of Nest has all of it anyway: it is no part of the import that is timed.
+// Not part of the timed import, because every Nest app imports it.
 await import('@nestjs/common');
 
 const [kind, json, flag] = process.argv.slice(2);
@@ -11,7 +11,7 @@ const { options, token } = JSON.parse(json);
 const awsScripts = flag === '--scripts' ? (await import('./loaded.mjs')).watchAwsScripts() : () => [];
 const steps = {};
 
-/** What a step took, in milliseconds, and how many scripts of the AWS SDK there are after it. */
+/** Records the duration of a step in milliseconds, and the number of AWS SDK scripts that are loaded after it. */
 async function step(name, action) {
   const startedAt = performance.now();
   const result = await action();

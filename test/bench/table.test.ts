@@ -81,7 +81,7 @@ test('the table of curves has a row for each point', () => {
 test('the command line accepts parts in any order, and --short', () => {
   expect(readArguments([])).toEqual({ short: false, parts: ['verify', 'guard', 'sign', 'start', 'growth'] });
   expect(readArguments(['sign', '--short', 'verify'])).toEqual({ short: true, parts: ['verify', 'sign'] });
-  expect(() => readArguments(['verfy'])).toThrow('verfy is none of: --short, verify, guard');
+  expect(() => readArguments(['verfy'])).toThrow('verfy is not one of: --short, verify, guard');
 });
 
 function figuresOf(ratio: number, absolute: number) {

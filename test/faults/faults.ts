@@ -67,6 +67,6 @@ export function chosenFaults(names = process.env['FAULTS']): readonly Fault[] {
   return names.split(',').map((name) => {
     const fault = FAULTS.find((each) => each.name === name);
     if (fault) return fault;
-    throw new Error(`FAULTS: ${name} is none of ${FAULTS.map((each) => each.name).join(', ')}`);
+    throw new Error(`FAULTS: ${name} is not one of ${FAULTS.map((each) => each.name).join(', ')}`);
   });
 }

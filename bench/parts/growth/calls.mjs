@@ -1,7 +1,7 @@
 import { checkContender, makeExamples } from '../../contenders/check.mjs';
 import { LIBRARY, startLibrary } from '../../contenders/library.mjs';
 import { rawVerifier } from '../../contenders/raw.mjs';
-import { inLanes, longestHold, rateOneAtATime } from '../../timing.mjs';
+import { inLanes, longestBlock, rateOneAtATime } from '../../timing.mjs';
 import { makeKey, makeTokens } from '../../tokens.mjs';
 import { measurePoints } from './points.mjs';
 
@@ -18,7 +18,7 @@ export async function moreCalls(short) {
   const measure = async (count) => {
     const raw = await rateOneAtATime(tokens, verifyRaw);
     const startedAt = performance.now();
-    const held = await longestHold(() => inLanes(count, tokens, verify));
+    const held = await longestBlock(() => inLanes(count, tokens, verify));
     const rate = (tokens.length * 1000) / (performance.now() - startedAt);
     return { 'rate, ratio to crypto.verify one at a time': rate / raw.rate, 'longest block, ms': held };
   };

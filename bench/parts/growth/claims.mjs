@@ -6,12 +6,12 @@ import { rateOneAtATime } from '../../timing.mjs';
 import { makeClaims, makeKey, signToken } from '../../tokens.mjs';
 import { measurePoints } from './points.mjs';
 
-/** Of the claims. The longest of those that are verified makes a token of nearly 16,384 characters. */
+/** The sizes of the claims. The largest of these makes a token of nearly 16,384 characters, the default limit. */
 const VERIFIED_BYTES = [100, 300, 1000, 3000, 12_000];
 const SIGNED_BYTES = [100, 1000, 10_000, 100_000, 1_000_000];
 const KEY_ID = '0f8e3c52-6d1b-4c1a-9a57-000000000001';
 
-/** One token at a time, next to the signature alone. */
+/** One token at a time, compared with `crypto.verify`. */
 export async function longerClaims(short) {
   const key = makeKey();
   const library = await startLibrary({ jwks: { keys: [key.jwk] }, cache: false });
@@ -41,7 +41,7 @@ export async function longerClaims(short) {
   };
 }
 
-/** One token at a time, by a KMS without delay. */
+/** One token at a time, with a KMS that answers without delay. */
 export async function longerSignedClaims(short) {
   const kms = await startServer('kms.mjs', ['0']);
   const library = await startLibrary({

@@ -7,7 +7,7 @@ import { measurePoints } from './points.mjs';
 
 const COUNTS = [1, 3, 10, 30, 100];
 
-/** Tokens of all keys in turn, one at a time. */
+/** One token at a time, with tokens of all keys in turn. */
 export async function moreKeys(short) {
   const instances = [];
   for (const count of COUNTS) instances.push(await instanceWith(count, short ? 200 : 3000));

@@ -8,7 +8,7 @@ const BATCH = 10_000;
 const CONCURRENCY = 64;
 const MIB = 2 ** 20;
 
-/** Memory while distinct tokens come and go: what the library keeps has bounds. */
+/** The memory while distinct tokens are verified: the caches of the library are bounded. */
 export async function manyTokens(short) {
   const total = short ? 20_000 : 1_000_000;
   const issuer = await startServer('issuer.mjs');
@@ -17,7 +17,7 @@ export async function manyTokens(short) {
   let batch = nextBatch(issuer);
   for (let done = BATCH; done <= total; done += BATCH) {
     const tokens = await batch;
-    // The next ones are made in the meantime.
+    // The issuer makes the next tokens in the meantime.
     if (done < total) batch = nextBatch(issuer);
     await verifyAll(library.jwt, tokens);
     if (done % (total / 20) === 0) memory.push([done, ...memoryNow()]);

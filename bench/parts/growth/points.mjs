@@ -1,12 +1,12 @@
 import { median } from '../../statistics.mjs';
 
 /**
- * Measures points in interleaved rounds, and takes the median of each.
+ * Measures points in interleaved rounds, and returns the median of each.
  *
  * @template Point
  * @param {readonly Point[]} points
  * @param {number} rounds
- * @param {(point: Point) => Promise<Record<string, number>>} measure figures by the name of their curve
+ * @param {(point: Point) => Promise<Record<string, number>>} measure returns figures by the name of their curve
  * @param {(point: Point) => number} xOf
  * @returns series of `[x, y]`
  */

@@ -6,7 +6,7 @@ import { ContenderError } from '../../contenders/check.mjs';
 const MIB = 2 ** 20;
 const MINUTE_MS = 60_000;
 
-/** The refreshes of an alias over hours, in simulated time: an instance that does nothing else must not grow. */
+/** The refreshes of an alias over hours of simulated time: the heap of an otherwise idle instance must not grow. */
 export async function manyRefreshes(short) {
   const hours = short ? 2 : 24;
   const realNow = performance.now.bind(performance);
@@ -20,7 +20,7 @@ export async function manyRefreshes(short) {
     points.push([hour, heapNow(), realNow() - before]);
   }
   const { GetPublicKey: lookups } = localKms.calls;
-  // Each comes up to 10 % earlier than after 300 seconds.
+  // One every 300 seconds, each up to 10 % earlier.
   if (lookups < 12 * hours) throw new ContenderError(`${LIBRARY} made ${lookups} lookups in ${hours} hours`);
   await library.close();
   clock.uninstall();
