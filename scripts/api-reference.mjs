@@ -1,4 +1,4 @@
-// Generates docs/api from the docstrings of the entry points, with TypeDoc. With --check it compares, and writes nothing.
+// Generates docs/api from the docstrings of the entry points, with TypeDoc. With --check it only compares.
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,17 +35,17 @@ const OPTIONS = {
     notDocumented: true,
     unusedMergeModuleWith: true,
   },
-  // Not every property: the names of some, such as those of a JWK, say enough.
+  // Not every property: some names, such as those of a JWK, are self-explanatory.
   requiredToBeDocumented: ['Module', 'Class', 'Interface', 'TypeAlias', 'Function', 'Method', 'Accessor'],
-  // TestClock implements it. It is not exported because an app has no option for a clock (ARCHITECTURE.md).
+  // TestClock implements it. It is not exported, because an app has no option for a clock (ARCHITECTURE.md).
   intentionallyNotExported: ['Clock'],
 
-  // The output depends on the source alone: no commit, line number or absolute path.
+  // The output depends only on the source: it has no commit, line number or absolute path.
   disableSources: true,
   sort: ['source-order'],
   groupOrder: [...GROUPS, ...MEMBERS],
 
-  // One page for each entry point: few files in the tarball, and a page that can be searched.
+  // One page for each entry point keeps the tarball small and the page searchable.
   router: 'api-reference',
   hideBreadcrumbs: true,
   hidePageHeader: true,
@@ -56,7 +56,7 @@ const OPTIONS = {
   typeAliasPropertiesFormat: 'table',
   typeDeclarationFormat: 'table',
   tableColumnSettings: { hideDefaults: true, hideInherited: true, hideOverrides: true, hideModifiers: true },
-  // `prettier --check .` covers docs/api, as every other document.
+  // `prettier --check .` covers docs/api, too.
   formatWithPrettier: true,
   prettierConfigFile: `${ROOT}.prettierrc`,
 };

@@ -1,4 +1,4 @@
-// What docs/api looks like, beyond the options of TypeDoc and typedoc-plugin-markdown.
+// The parts of the layout of docs/api for which TypeDoc and typedoc-plugin-markdown have no options.
 import {
   Comment,
   CommentTag,
@@ -16,16 +16,16 @@ export function load(app) {
   app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {
     for (const reflection of exportsOf(project)) setGroup(reflection);
   });
-  // Before TypeDoc groups the members of a class.
+  // The priority runs it before TypeDoc groups the members of a class.
   app.converter.on(Converter.EVENT_RESOLVE_END, ({ project }) => prepare(project), 1000);
-  // After it has grouped them, and looked for what has no docstring.
+  // After TypeDoc has grouped them and reported missing docstrings.
   app.renderer.on(Renderer.EVENT_BEGIN, ({ project }) => shorten(project));
 }
 
 const exportsOf = ({ children: modules }) => modules.flatMap(({ children }) => children);
 const commentOf = (reflection) => (reflection.signatures?.[0] ?? reflection).comment;
 
-/** TypeDoc groups by kind; errors and decorators are groups that a reader looks for. */
+/** TypeDoc groups by kind. Readers also look for errors and decorators, so these are separate groups. */
 function setGroup(reflection) {
   const isDecorator = reflection.kindOf(ReflectionKind.Function) && /^[A-Z]/.test(reflection.name);
   const isError = reflection.kindOf(ReflectionKind.Class) && reflection.name.endsWith('Error');
@@ -37,7 +37,7 @@ function setGroup(reflection) {
 function prepare(project) {
   const exported = new Map(exportsOf(project).map((reflection) => [reflection.name, reflection]));
   for (const reflection of exported.values()) {
-    // That of most errors is the one of their base class.
+    // Most errors inherit it from their base class.
     const [constructor] = reflection.getChildrenByKind(ReflectionKind.Constructor);
     if (constructor?.inheritedFrom) project.removeReflection(constructor);
     // Nest's `ConfigurableModuleClass` has `[key: string]: any`.
@@ -46,7 +46,7 @@ function prepare(project) {
   for (const { comment } of Object.values(project.reflections)) listThrows(comment, exported);
 }
 
-/** All `@throws` of a docstring as one list, with links to the errors. */
+/** Makes one list of all `@throws` of a docstring, with links to the errors. */
 function listThrows(comment, exported) {
   const [first, ...others] = comment?.getTags('@throws') ?? [];
   if (!first) return;
@@ -59,7 +59,7 @@ function listThrows(comment, exported) {
 }
 
 function withLinks(text, exported) {
-  // What follows the first line belongs to the same item of the list.
+  // The indent keeps further lines in the same list item.
   const words = text.replaceAll('\n', '\n  ').split(/\b([A-Z]\w+Error)(?=s?\b)/);
   return words.map((word) => {
     const target = exported.get(word);
@@ -73,7 +73,7 @@ const summaryOf = ({ comment }) => Comment.combineDisplayParts(comment?.summary)
 const byName = (one, other) => one.name.localeCompare(other.name, 'en');
 
 function shorten(project) {
-  // Only exports are sorted: their members stay as they are in the source.
+  // Only exports are sorted. Members keep the order of the source.
   for (const { groups } of project.children) for (const { children } of groups) children.sort(byName);
   // TypeDoc repeats the docstring of a method for each of its overloads.
   for (const { signatures: [first, ...overloads] = [] } of Object.values(project.reflections)) {
@@ -82,8 +82,8 @@ function shorten(project) {
 }
 
 /**
- * Anchors as GitHub and npm make them of headings. Of several headings with one anchor all but the first get a number, which a new
- * option would change: properties have no heading, so that an export is found by its name.
+ * Anchors as GitHub and npm make them from headings: repeated headings get a number, which a new member would change. Properties
+ * have no heading, so that their names do not take the anchors of exports.
  */
 class Router extends ModuleRouter {
   buildAnchors(target, parent) {
@@ -117,25 +117,25 @@ class Context extends MarkdownThemeContext {
       unionType,
     } = this.partials;
     Object.assign(this.partials, {
-      // A property of an interface begins with its type, in bold.
+      // A property of an interface begins with its type, in bold, instead of a heading.
       memberContainer: (model, given) =>
         model.kindOf(ReflectionKind.Property) ? member(model, given) : memberContainer(model, given),
       memberTitle: (model) => memberTitle(model).replace(/^`abstract` /, ''),
-      // A code block has no links, and the type of an option is often another one of the library.
+      // Outside a code block, because that cannot link the types of the library that options often have.
       declarationTitle: (model) =>
         model.kindOf(ReflectionKind.Property)
           ? this.outsideCode(() => declarationTitle(model))
           : declarationTitle(model),
       declaration: (model, given) => [declaration(model, given), this.unionIn(model, given)].join('\n\n'),
       typeDeclarationUnionContainer: ({ type }) => this.unionMembers(type),
-      // In one line, as Prettier formats code blocks.
+      // Outside a code block, so that Prettier does not reformat it.
       unionType: (model) => this.outsideCode(() => unionType(model)),
       // A table has no room for an example.
       propertiesTable: (model, given) =>
         model.some(({ comment }) => comment?.getTag('@example'))
           ? this.partials.members(model, { headingLevel: 5 })
           : propertiesTable(model, given),
-      // Which class a member comes from does not change how it is used.
+      // The class that defines a member does not matter to its user.
       inheritance: () => '',
     });
   }
@@ -151,7 +151,7 @@ class Context extends MarkdownThemeContext {
     return result;
   }
 
-  /** The members of a union that is part of an intersection, which the plugin leaves out. */
+  /** The members of a union that is part of an intersection: the plugin omits these. */
   unionIn({ type }, { headingLevel }) {
     const union = type instanceof IntersectionType && type.types.find((part) => part instanceof UnionType);
     return union ? `${'#'.repeat(headingLevel)} Union Members\n\n${this.unionMembers(union)}` : '';

@@ -1,5 +1,5 @@
-// Bundles what tsc has compiled to dist/esm, for both builds: Node loads a hundred files in several times the time of one. The
-// code is not minified, so that it can be read and debugged. Its comments are in the types, which stay as tsc has written them.
+// Bundles the output of tsc in dist/esm for both builds, because Node.js loads one file several times faster than a hundred. The
+// code is not minified, so that it can be read and debugged. Comments remain only in the declarations, which tsc writes.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { dirname } from 'node:path';
@@ -8,12 +8,12 @@ import { rolldown } from 'rolldown';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const ENTRIES = ['index', 'local/index', 'local/cli', 'terminus/index', 'testing/index'];
-/** The command of package.json's `bin`, which needs one build only. */
+/** The command of `bin` in package.json, which needs only the ESM build. */
 const COMMAND = 'local/cli.js';
-/** Bundled into LocalKms, so that production installs do not carry it for that alone. Elsewhere it is a peer. */
+/** Bundled into LocalKms, so that it is not a dependency of production installs. Elsewhere it is a peer dependency. */
 const BUNDLED = /^@noble\/(?:curves|hashes|post-quantum)(?:\/|$)/;
 const BUNDLED_INTO = /[\\/](?:dist[\\/]esm[\\/]local|node_modules[\\/]@noble)[\\/]/;
-/** What several entries need is one file. LocalKms is not in it, which `testing` needs too: apps in production would load it. */
+/** The code that several entries share, without LocalKms: `testing` uses it too, but production apps must not load it. */
 const SHARED = {
   groups: [{ name: 'shared', minShareCount: 2, test: (id) => !BUNDLED_INTO.test(id) }],
 };
@@ -21,7 +21,7 @@ const SHARED = {
 const { dependencies, peerDependencies } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8'));
 const installed = new Set(Object.keys({ ...dependencies, ...peerDependencies }));
 
-// The ESM build is the input of both, as unused code can be removed from ES modules only.
+// The input of both formats is ESM, because unused code can be removed only from ES modules.
 const bundle = await rolldown({
   cwd: ROOT,
   input: Object.fromEntries(ENTRIES.map((entry) => [entry, `dist/esm/${entry}.js`])),
@@ -50,14 +50,14 @@ for (const { format, chunks } of builds) {
     if (fileName === COMMAND && format === 'cjs') continue;
     refuseMissing(fileName, imports, chunks);
     write(`${folder}${fileName}`, code);
-    const licences = licencesOf(moduleIds);
-    if (licences !== '') write(`${folder}${fileName}.LICENSE.txt`, licences);
+    const licenses = licensesOf(moduleIds);
+    if (licenses !== '') write(`${folder}${fileName}.LICENSE.txt`, licenses);
   }
 }
-// Node and TypeScript read the nearest package.json to tell CommonJS from ESM; the package itself is ESM.
+// The nearest package.json tells Node.js and TypeScript that these files are CommonJS; the package itself is ESM.
 write(`${ROOT}dist/cjs/package.json`, '{ "type": "commonjs" }\n');
 
-/** What tsc has compiled is in the bundles now. */
+/** Removes the scripts that tsc wrote, because the bundles replace them. */
 function removeScripts(folder) {
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' });
   for (const file of files) if (file.endsWith('.js')) rmSync(`${folder}${file}`);
@@ -68,7 +68,7 @@ function write(file, text) {
   writeFileSync(file, text);
 }
 
-/** @throws Error if a file imports what package.json does not install */
+/** @throws Error if a file imports a package that package.json does not install */
 function refuseMissing(fileName, imports, chunks) {
   const isThere = (name) =>
     isBuiltin(name) || chunks.some((chunk) => chunk.fileName === name) || installed.has(packageOf(name));
@@ -81,8 +81,8 @@ function packageOf(name) {
   return parts.slice(0, name.startsWith('@') ? 2 : 1).join('/');
 }
 
-/** The name, version and licence text of each package that the modules belong to. */
-function licencesOf(moduleIds) {
+/** The name, version and license text of each package that the modules belong to. */
+function licensesOf(moduleIds) {
   const folders = moduleIds.map(
     (id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(id.replaceAll('\\', '/'))?.[0],
   );

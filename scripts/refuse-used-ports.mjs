@@ -1,10 +1,10 @@
-// Says at once that a port is in use, instead of after the build: node scripts/refuse-used-ports.mjs PORT=3000
+// Fails before the build if a port is in use: node scripts/refuse-used-ports.mjs PORT=3000
 import { createServer } from 'node:net';
 
 for (const argument of process.argv.slice(2)) {
   const [name, standard] = argument.split('=');
   const port = Number(process.env[name] ?? standard);
-  // The example refuses what is not a port.
+  // The example itself refuses an invalid port.
   if (!(port > 0 && port <= 65_535) || (await isFree(port))) continue;
   console.error(`port ${port} is in use: set ${name} to another`);
   process.exit(1);
