@@ -28,7 +28,7 @@ describe('with token-service', () => {
   test('prints its URL, the key set that it trusts, and a command to try', async () => {
     const server = await startServer(issuer);
     expect(server.output()).toMatch(/Listening on http:\/\/127\.0\.0\.1:\d+/);
-    expect(server.output()).toContain(`Verifying by the key set ${issuer.url}${PATH}`);
+    expect(server.output()).toContain(`Verifying with the key set ${issuer.url}${PATH}`);
     expect(server.output()).toContain(
       `Try: curl -s ${server.url}/orders -H 'authorization: Bearer <access_token>'`,
     );

@@ -10,7 +10,7 @@ const HIGHEST_PORT = 65_535;
 async function bootstrap(): Promise<void> {
   if (!/^\d{1,5}$/.test(PORT) || Number(PORT) > HIGHEST_PORT)
     throw new Error(`PORT must be 0 to ${HIGHEST_PORT}`);
-  // Logs are held back until the app stands, so that what stops it is said in one line.
+  // Logs are buffered until the app has started, so that a failed start prints a single line.
   const app = await NestFactory.create<NestExpressApplication>(AppModule, {
     abortOnError: false,
     bufferLogs: true,
@@ -24,12 +24,12 @@ async function bootstrap(): Promise<void> {
   const url = await app.getUrl();
   const logger = new Logger('resource-server');
   logger.log(`Listening on ${url}`);
-  logger.log(`Verifying by the key set ${JWKS_URI}`);
+  logger.log(`Verifying with the key set ${JWKS_URI}`);
   for (const { issuer } of issuers ?? []) logger.log(`Verifying tokens of ${issuer}, too`);
   logger.log(`Try: curl -s ${url}/orders -H 'authorization: Bearer <access_token>'`);
 }
 
-// Nest's own shutdown hooks stop listening before the process ends, and under npm Ctrl-C arrives twice.
+// Not Nest's shutdown hooks: they stop listening for signals before the process ends, and under npm Ctrl-C arrives twice.
 function endWith(app: NestExpressApplication, signal: NodeJS.Signals): void {
   process.on(signal, () => {
     app.close().then(

@@ -6,7 +6,7 @@ interface Credentials {
   password?: unknown;
 }
 
-// A demonstration needs somebody to log in; an application asks its own user store, and keeps hashes.
+// For demonstration only. An application has a user store, with hashes of passwords.
 const USERS = [
   { username: 'ada', password: 'lovelace', roles: ['user', 'admin'] },
   { username: 'bob', password: 'builder', roles: ['user'] },

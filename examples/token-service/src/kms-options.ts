@@ -7,8 +7,8 @@ const EMULATOR_REGION = 'us-east-1';
 type KmsOptions = Pick<KmsJwtModuleOptions, 'keyId' | 'client' | 'messageType'>;
 
 /**
- * Where the key is: in AWS with `KMS_KEY_ID`, in an emulator with `AWS_ENDPOINT_URL_KMS` too, otherwise in this process, but
- * only if `NODE_ENV` is `development`: anywhere else a missing variable must not end in tokens of a key that nobody guards.
+ * With `KMS_KEY_ID`, the key is in AWS, or in an emulator if `AWS_ENDPOINT_URL_KMS` is set. Without it, LocalKms has the key, but
+ * only if `NODE_ENV` is `development`: elsewhere, a missing variable must not lead to tokens of an unprotected key.
  * `KMS_MESSAGE_TYPE` is `DIGEST`, the default, or `RAW`, for an emulator such as moto.
  */
 export function kmsOptions(env: NodeJS.ProcessEnv): KmsOptions {
@@ -24,15 +24,16 @@ function messageTypeOf(value: string | undefined): KmsOptions['messageType'] {
 function keyOptions(env: NodeJS.ProcessEnv): KmsOptions {
   const { KMS_KEY_ID: keyId, AWS_ENDPOINT_URL_KMS: endpoint, AWS_REGION: region } = env;
   if (keyId) return { keyId, client: endpoint ? { region: region ?? EMULATOR_REGION } : {} };
-  if (endpoint) throw new Error('KMS_KEY_ID is missing: say which key behind AWS_ENDPOINT_URL_KMS signs');
+  if (endpoint)
+    throw new Error('KMS_KEY_ID is missing: set it to the key in the emulator of AWS_ENDPOINT_URL_KMS');
   if (env['NODE_ENV'] !== 'development') {
     throw new Error(
-      'KMS_KEY_ID is missing: set it to the key that signs. Only with NODE_ENV=development does LocalKms sign instead, a KMS inside this process that is not for production',
+      'KMS_KEY_ID is missing: set it to the key that signs. For development, set NODE_ENV=development to sign with LocalKms, a KMS in this process',
     );
   }
 
   new Logger('KMS').warn(
-    'KMS_KEY_ID is not set: signing with LocalKms, a KMS inside this process. For development only: the key, and with it every token, is gone when the process ends.',
+    'KMS_KEY_ID is not set: signing with LocalKms, a KMS in this process. For development only: its tokens stop verifying when the process ends, because the key is lost.',
   );
   const localKms = new LocalKms({ keys: [{ alias: 'token-service' }] });
   return { keyId: 'alias/token-service', client: localKms.client() };

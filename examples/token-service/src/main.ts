@@ -13,7 +13,7 @@ const HIGHEST_PORT = 65_535;
 async function bootstrap(): Promise<void> {
   checkPort('PORT', PORT);
   checkPort('GRPC_PORT', GRPC_PORT);
-  // Logs are held back until the app stands, so that what stops it is said in one line.
+  // Logs are buffered until the app has started, so that a failed start prints a single line.
   const app = await NestFactory.create<NestExpressApplication>(AppModule, {
     abortOnError: false,
     bufferLogs: true,
@@ -50,7 +50,7 @@ function checkPort(name: string, port: string): void {
   throw new Error(`${name} must be 0 to ${HIGHEST_PORT}`);
 }
 
-// Nest's own shutdown hooks stop listening before the process ends, and under npm Ctrl-C arrives twice.
+// Not Nest's shutdown hooks: they stop listening for signals before the process ends, and under npm Ctrl-C arrives twice.
 function endWith(app: NestExpressApplication, signal: NodeJS.Signals): void {
   process.on(signal, () => {
     app.close().then(

@@ -2,7 +2,7 @@ import { UseGuards } from '@nestjs/common';
 import { type OnGatewayConnection, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { Claims, KmsJwtGuard } from 'nestjs-kms-jwt';
 
-/** socket.io: the token is in the handshake, `io(url, { auth: { token } })`; a refusal is an event `exception`. */
+/** socket.io: the token is in the handshake, `io(url, { auth: { token } })`. A refusal is an `exception` event. */
 @WebSocketGateway()
 export class ProfileGateway implements OnGatewayConnection {
   constructor(private readonly guard: KmsJwtGuard) {}

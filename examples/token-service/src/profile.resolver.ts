@@ -11,7 +11,7 @@ export class Profile {
   roles!: string[];
 }
 
-/** GraphQL: the token is in the same header; a refusal is an error with `extensions.code`. */
+/** GraphQL: the token is in the same header as with HTTP. A refusal is an error with `extensions.code`. */
 @Resolver()
 export class ProfileResolver {
   @UseGuards(KmsJwtGuard)
