@@ -3,31 +3,31 @@ import { defineConfig } from 'vitest/config';
 
 const source = (file: string) => fileURLToPath(new URL(`./src/${file}`, import.meta.url));
 
-/** Limits on elapsed time that a second busy core would break. */
+/** Tests with limits on elapsed time, which parallel tests would break. They run alone. */
 const TIMED = [
   'test/kms/{multi-region-gateway,multi-region-gateway.verify,single-region-gateway}.test.ts',
   'test/security/{corpus,time}.test.ts',
   'test/service/{blocked-loop,issuers.outages,kms-jwt.service.outage}.test.ts',
 ];
-/** Fast: what `npm run check` runs. */
+/** Fast tests, which `npm run check` runs. */
 const UNITS = [
   'test/{async,errors,events,jwt,keys,layout,options}/**/*.test.ts',
   'test/kms/**/*.test.ts',
   'test/service/token-*.test.ts',
 ];
-/** Apps of Nest inside the process of the test. */
+/** Tests that start Nest apps in their own process. */
 const APPS = ['test/{auth,jwks,module,service,terminus,testing,transports}/**/*.test.ts'];
-/** Count the sockets of their process, or sign and verify at full speed within fixed times. */
+/** Tests that count the sockets of their process, or sign and verify at full speed within fixed times. */
 const ISOLATED = ['test/rotation/rotation.test.ts', 'test/security/concurrency/**/*.test.ts'];
-/** What `npm run test:long` runs, and `npm test` leaves out: it takes as long as the rest. */
+/** Tests of `npm run test:long`. `npm test` skips them, because they take as long as the others. */
 const LONG = [
-  // Processes that run the built package: the examples, the commands of the documents, apps that fail to start.
+  // Tests that run the built package in separate processes: examples, commands of the documents, apps that fail to start.
   'test/{documents,examples,types}/**/*.test.ts',
   'test/jwks/verify-without-sdk.test.ts',
   'test/kms/{blocked-loop,sdk-load-error}.test.ts',
   'test/local/cli.test.ts',
   'test/module/{failed-start,shutdown}.test.ts',
-  // Every algorithm, every verifier of AWS, random input and simulated fleets.
+  // Tests of every algorithm, every verifier of AWS, random input and simulated fleets.
   'test/{algorithms,fleet,interop}/**/*.test.ts',
   'test/jwks/aws-verifiers.test.ts',
   'test/security/{each-algorithm,properties}.test.ts',
@@ -55,12 +55,12 @@ export default defineConfig({
     setupFiles: ['reflect-metadata'],
     testTimeout: 20_000,
     hookTimeout: 20_000,
-    // By default Vitest leaves one core idle, which on two cores is half of the machine.
+    // By default, Vitest leaves one core idle, which is half of a machine with two cores.
     maxWorkers: '100%',
-    // Concurrent tests wait for real time to pass: none of them should wait for another.
+    // Concurrent tests mostly wait for real time to pass, so all of them can run at once.
     maxConcurrency: 20,
     projects: [
-      // Without isolation Nest and the AWS SDK load once per worker, not once per file: half of the time.
+      // Without isolation, Nest and the AWS SDK load once per worker instead of once per file, which halves the duration.
       {
         extends: true,
         test: { name: 'units', include: UNITS, exclude: [...TIMED, ...LONG], isolate: false },
@@ -69,7 +69,7 @@ export default defineConfig({
         extends: true,
         test: { name: 'apps', include: APPS, exclude: [...TIMED, ...LONG, ...UNITS], isolate: false },
       },
-      // Vitest starts the projects in the order of their names: the longest file of these must not be among the last.
+      // Vitest starts projects in the order of their names. The longest file is in this one, because it must not be among the last.
       {
         extends: true,
         test: { name: 'isolated', include: ISOLATED },

@@ -1,4 +1,4 @@
-// The closing line, for whoever reads the log without knowing vitest: node count.mjs FOLDER_OF_REPORTS EXIT_STATUS
+// Prints the last line of the log, with the totals of all steps: node count.mjs FOLDER_OF_REPORTS EXIT_STATUS
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -8,7 +8,7 @@ const reports = readdirSync(folder)
   .map((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')));
 
 const passed = sum(reports.map((report) => report.numPassedTests));
-// A test file that cannot be loaded, or whose beforeAll fails, fails without a failed test.
+// A test file that cannot be loaded, or whose beforeAll fails, has no failed test.
 const failedFiles = reports
   .flatMap((report) => report.testResults)
   .filter(
@@ -16,7 +16,7 @@ const failedFiles = reports
   );
 const failed = sum(reports.map((report) => report.numFailedTests)) + failedFiles.length;
 
-// So does a step that is no test.
+// A step without tests can fail, too.
 console.log(`${passed} passed, ${status === '0' ? failed : Math.max(failed, 1)} failed`);
 if (passed === 0) process.exitCode = 1;
 

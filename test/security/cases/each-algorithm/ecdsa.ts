@@ -147,6 +147,6 @@ function otherKinds(alg: EcdsaName): AlgorithmCase[] {
 }
 
 function privateKeyOf({ privateKey }: { privateKey?: KeyObject }): KeyObject {
-  if (!privateKey) throw new Error('The key is none of node:crypto');
+  if (!privateKey) throw new Error('The key is not a KeyObject of node:crypto');
   return privateKey;
 }

@@ -19,7 +19,7 @@ export const hashOf = (alg: RsaName) => `sha${alg.slice(2)}`;
 export const isPss = (alg: RsaName) => alg.startsWith('PS');
 
 export function privateKeyOf({ privateKey }: { privateKey?: KeyObject }): KeyObject {
-  if (!privateKey) throw new Error('The key is none of node:crypto');
+  if (!privateKey) throw new Error('The key is not a KeyObject of node:crypto');
   return privateKey;
 }
 
