@@ -57,7 +57,7 @@ function curveTable({ x, series }) {
 export function verdict({ metric, bound, unit, to, value, isMet }, metrics) {
   const { title } = metrics.find(({ name }) => name === metric);
   const shown = unit === undefined ? ratio(value) : `${figure(value)} ${unit}`;
-  // A value just beside the bound would look equal to it.
+  // Otherwise a value that narrowly misses the bound would be rounded to it.
   const looksMet = !isMet && bound.endsWith(` ${shown}`);
   const wanted = `${title} ${bound}${unit === undefined ? '' : ` ${unit}`}`;
   const compared = to === undefined ? '' : ` of ${to}`;

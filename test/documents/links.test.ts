@@ -54,7 +54,7 @@ test.each(documents)('every relative link in %s points to a file of the package'
   expect(broken).toEqual([]);
 });
 
-test('every document is linked from another one', async () => {
+test('every document is linked from another document', async () => {
   const linked = new Set<string>();
   for (const document of documents)
     for (const path of await linksIn(document)) if (path !== document) linked.add(path);

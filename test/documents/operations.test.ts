@@ -140,7 +140,7 @@ describe('docs/operations.md', () => {
     expect(await sourceText()).toContain(remedy);
   });
 
-  test('says in every row of both tables what to do', () => {
+  test('says what to do in every row of both tables', () => {
     for (const row of [...events, ...errors]) expect(row.at(-1)).toMatch(/^[A-Z].*\.$/);
     expect(events.every((row) => row.length === 4) && errors.every((row) => row.length === 3)).toBe(true);
   });

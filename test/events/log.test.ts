@@ -50,7 +50,7 @@ test('a warning that repeats is logged once', () => {
   expect(state.lines).toHaveLength(1);
 });
 
-test('only the last 100 different lines are remembered', () => {
+test('a repeated line is logged again after 100 other lines', () => {
   const { state, log } = newLog();
   for (let line = 0; line < 101; line += 1) log.error(`line ${line}`);
   log.error('line 100');

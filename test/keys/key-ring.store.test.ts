@@ -54,7 +54,7 @@ describe('a ring store', () => {
     expect(await third.kids()).toEqual(['B']);
   });
 
-  test('remembers since when a key has been published', async () => {
+  test('stores the time at which a key was published', async () => {
     const { store, saved } = newStore();
     const first = newRing([alias(A, B)], { store });
     await first.ring.active();
@@ -174,7 +174,7 @@ describe('a ring store', () => {
     expect(await kids()).toEqual(['B', 'A']);
   });
 
-  test('remembers the longest lifetime of a token', async () => {
+  test('stores the longest lifetime of a token', async () => {
     const { store, saved } = newStore();
     const first = newRing([alias(A)], { store, retireAfter: undefined });
     await first.ring.active();

@@ -31,7 +31,7 @@ describe('a failed first fetch', () => {
     expect(state.loads).toBe(2);
   });
 
-  test('is remembered by find for 250 ms, so that many tokens cause at most four fetches a second', async () => {
+  test('makes find reject for 250 ms, so that many tokens cause at most four fetches a second', async () => {
     const { ring, state } = newRing([OUTAGE]);
     for (let token = 0; token < 100; token += 1) await expect(ring.find('x')).rejects.toThrow('outage');
     expect(state.loads).toBe(1);
@@ -40,7 +40,7 @@ describe('a failed first fetch', () => {
     expect(state.loads).toBe(2);
   });
 
-  test('is forgotten as soon as a call has fetched the signing key', async () => {
+  test('no longer affects find as soon as a call has fetched the signing key', async () => {
     const { ring } = newRing([OUTAGE, alias(A)]);
     await expect(ring.find('A')).rejects.toThrow('outage');
     await ring.active();

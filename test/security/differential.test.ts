@@ -190,7 +190,7 @@ const ONLY_CRYPTO: Record<string, string> = {
   'a size of': 'the signature is valid: length, claims and crit are not checked',
 };
 
-describe('against node:crypto alone', () => {
+describe('against node:crypto', () => {
   const cases = Object.entries(hostile).flatMap(([group, all]) =>
     all.map((one) => [group, one.name, one] as const),
   );

@@ -133,7 +133,7 @@ export function withClaims(keys: Keys, claims: object): string {
   return signed(keys, goodHeader(keys), { ...goodClaims(keys), ...claims });
 }
 
-/** The same, for values that only JSON can spell: the member stands behind all others. */
+/** The same, for values that only JSON can spell: the member is the last one. */
 export function withRawClaim(keys: Keys, claim: string, json: string): string {
   const { [claim]: _, ...rest } = goodClaims(keys) as Record<string, unknown>;
   return signed(keys, goodHeader(keys), appendMember(rest, `${JSON.stringify(claim)}:${json}`));
@@ -149,13 +149,13 @@ export function forged(keys: Keys, header: object): string {
   return seal(encode({ ...goodHeader(keys), ...header }), encode(goodClaims(keys)), keys.attacker.privateKey);
 }
 
-/** A token whose "signature" is an HMAC, as a verifier would compute it that takes the public key for a secret. */
+/** A token whose "signature" is an HMAC, with the public key as the secret. */
 export function hmacToken(keys: Keys, bits: 256 | 384 | 512, secret: string | Buffer): string {
   const signingInput = `${encode({ ...goodHeader(keys), alg: `HS${bits}` })}.${encode(goodClaims(keys))}`;
   return `${signingInput}.${createHmac(`sha${bits}`, secret).update(signingInput).digest('base64url')}`;
 }
 
-/** A good token with something else in the place of its signature. */
+/** A valid token with a changed signature part. */
 export function withSignature(keys: Keys, change: (good: Buffer) => Buffer | string): string {
   const signingInput = `${encode(goodHeader(keys))}.${encode(goodClaims(keys))}`;
   const changed = change(signature(signingInput, keys.privateKey));

@@ -33,7 +33,7 @@ test('a token is read at once otherwise', () => {
   expect(checks.room).not.toHaveBeenCalled();
 });
 
-test('a token waits again after the lookup of its issuer, for which many may have waited', async () => {
+test('a token waits its turn again after the lookup of its issuer, because many may have waited for that', async () => {
   const { checks, verify } = underLoad(async () => SOURCE);
   checks.mayRead.mockReturnValueOnce(true);
   await expect(verify(tokenOf())).resolves.toEqual({ ...VERIFIED, source: SOURCE });

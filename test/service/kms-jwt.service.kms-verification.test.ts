@@ -99,7 +99,7 @@ test('a token that is too long for RAW is an error of the option messageType, as
   expect(verifyCalls()).toBe(0);
 });
 
-describe('a key that is disabled meanwhile', () => {
+describe('a key that is disabled after it signed', () => {
   test('refuses the next token, even a cached one, and verifies again once it is enabled', async () => {
     const token = await jwt.sign({});
     await jwt.verify(token);

@@ -149,14 +149,14 @@ async function startGraphql(graphql: Partial<ApolloDriverConfig> = {}) {
 describe('fields of one operation', () => {
   test.each(['admin', 'open', 'others'])(
     'keep their claims and request.user next to the field %s',
-    async (beside) => {
+    async (other) => {
       const { jwt, ask } = await startGraphql();
       const headers = bearer(await jwt.sign({ sub: 'user-42' }));
-      for (const query of [`{ orders ${beside} }`, `{ ${beside} orders }`]) {
+      for (const query of [`{ orders ${other} }`, `{ ${other} orders }`]) {
         const { data } = await ask(query, headers);
         expect(data['orders']).toBe('user-42 by @Claims, user-42 at the request');
-        if (beside === 'open') expect(data['open']).toBe('nobody');
-        else expect(data[beside]).toBeNull();
+        if (other === 'open') expect(data['open']).toBe('nobody');
+        else expect(data[other]).toBeNull();
       }
     },
   );

@@ -144,7 +144,7 @@ const besideExpressions: Case[] = [
 ];
 
 const missing = (claim: string, options: VerifyOptions): Case => ({
-  name: `no ${claim}, where ${Object.keys(options).join(' and ')} asks for it`,
+  name: `no ${claim}, which ${Object.keys(options).join(' and ')} requires`,
   source: sourceOf(claim),
   make: (keys) => withClaims(keys, { [claim]: undefined }),
   options,

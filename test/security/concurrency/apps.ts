@@ -72,7 +72,7 @@ export async function startApp(parts: Parts): Promise<{ app: INestApplication; u
   return { app, url: await app.getUrl() };
 }
 
-/** Signs the tokens of users, and of the services that the second instance knows. */
+/** Signs the tokens of users, and of the services, for which the second registration signs. */
 export async function signCallers(): Promise<Callers> {
   @Module({ imports: instances({}) })
   class SignerModule {}

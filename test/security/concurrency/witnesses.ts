@@ -74,7 +74,7 @@ export async function answer(
 ): Promise<Answer> {
   ledger.observe(call, 'handler', claims);
   if (claims?.sub !== sub)
-    ledger.report('claims of another call', `@Claims('sub') ${sub} beside ${claims?.sub}`);
+    ledger.report('claims of another call', `@Claims('sub') ${sub}, but @Claims() ${claims?.sub}`);
   await random.nap();
   return { call, sub: claims?.sub ?? null, jti: claims?.jti ?? null };
 }

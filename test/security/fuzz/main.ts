@@ -26,7 +26,7 @@ console.log(`FUZZ_SEED=${seed}`);
 
 async function fuzz(name: string): Promise<Run> {
   const open = TARGETS[name];
-  if (!open) throw new Error(`There is no target ${name}: there are ${Object.keys(TARGETS).join(', ')}`);
+  if (!open) throw new Error(`Unknown target ${name}: the targets are ${Object.keys(TARGETS).join(', ')}`);
   console.log(name);
   const target = await open();
   try {

@@ -118,7 +118,7 @@ function ranges(alg: EcdsaName): AlgorithmCase[] {
   );
   // Only in P-521 does every integer plus n fit into the length.
   const beyond = [0, 1].map((place) =>
-    changedSignature(`with ${'RS'[place]} plus n, or all ones if there is no room`, RANGE, (good) => {
+    changedSignature(`with ${'RS'[place]} plus n, or all ones if the sum does not fit`, RANGE, (good) => {
       const sum = integerOf(halves(good)[place] ?? good) + order;
       return Buffer.concat(halves(good).with(place, bytesOf(sum > highest ? highest : sum, length)));
     }),

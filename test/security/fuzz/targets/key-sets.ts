@@ -83,7 +83,7 @@ async function checkTrust(
         identityOf(jwk) === identityOf(key) &&
         verdictOnJwk(jwk, ALGORITHMS) !== 'refuse',
     );
-    must(isGiven && verdictOnJwk(key, ALGORITHMS) === 'trust', `It trusts ${key.kid}, which is no key`);
+    must(isGiven && verdictOnJwk(key, ALGORITHMS) === 'trust', `It trusts ${key.kid}, which is not a key`);
   }
   for (const key of service ? trusted.slice(0, MAX_CHECKED) : [])
     await checkTokensOf(key, service as Service, known);

@@ -52,7 +52,10 @@ export async function spkis(): Promise<Target<Input>> {
       if (error) return verdict;
       try {
         const [key] = (await service.jwt.jwks()).keys;
-        must(verdictOnJwk(key, [algorithm]) === 'trust', `It trusts what is no key for ${algorithm}`);
+        must(
+          verdictOnJwk(key, [algorithm]) === 'trust',
+          `It trusts a value that is not a key for ${algorithm}`,
+        );
         must(key?.alg === algorithm, 'It published another algorithm');
         if (jwk) must(identityOf(key) === identityOf(jwk), 'It published another key');
         return verdict;

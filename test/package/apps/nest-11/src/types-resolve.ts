@@ -6,6 +6,6 @@ import type { LocalKmsOptions } from 'nestjs-kms-jwt/local';
 export const claims: JwtClaims = 1;
 // @ts-expect-error a number is not options
 export const options: LocalKmsOptions = 1;
-// The types of the SDK, which is installed in this app.
+// The same for the types of the AWS SDK, which this app has installed.
 // @ts-expect-error a number is not a Region
 export const client: KmsJwtModuleOptions['client'] = { region: 1 };
