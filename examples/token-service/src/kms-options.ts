@@ -28,7 +28,7 @@ function keyOptions(env: NodeJS.ProcessEnv): KmsOptions {
     throw new Error('KMS_KEY_ID is missing: set it to the key in the emulator of AWS_ENDPOINT_URL_KMS');
   if (env['NODE_ENV'] !== 'development') {
     throw new Error(
-      'KMS_KEY_ID is missing: set it to the key that signs. For development, set NODE_ENV=development to sign with LocalKms, a KMS in this process',
+      'KMS_KEY_ID is missing: set it to the key that signs. For development, set NODE_ENV=development to sign with LocalKms, a KMS in this process that is not for production',
     );
   }
 
