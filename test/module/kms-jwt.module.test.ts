@@ -157,9 +157,14 @@ describe('name', () => {
   test('must be unique', async () => {
     const twice = () => KmsJwtModule.forRoot({ ...options, name: 'internal' });
     await expect(start(twice(), twice())).rejects.toMatchObject(refusal('name'));
-    await expect(
-      start(KmsJwtModule.forRoot(options), KmsJwtModule.forRoot({ ...options, lazy: true })),
-    ).rejects.toMatchObject(refusal('name'));
+    const withoutName = start(
+      KmsJwtModule.forRoot(options),
+      KmsJwtModule.forRoot({ ...options, lazy: true }),
+    );
+    await expect(withoutName).rejects.toMatchObject({
+      ...refusal('name'),
+      stack: expect.stringMatching(/^KmsJwtOptionsError: KmsJwt: name .* 2 registrations have no name: .*$/),
+    });
   });
 
   test('may be the same in two apps, and one module may be imported twice', async () => {
