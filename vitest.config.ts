@@ -33,6 +33,10 @@ const LONG = [
   'test/security/{each-algorithm,properties}.test.ts',
   'test/security/secrets/hostile-tokens.test.ts',
   'test/service/issuers.random.test.ts',
+  // Tests that wait for real time to pass.
+  'test/auth/issuers.connections.test.ts',
+  'test/rotation/compromised-key.test.ts',
+  'test/service/issuers.renewal.test.ts',
 ];
 const LONG_TIMED = [
   'test/examples/silent-dns.test.ts',
