@@ -6,9 +6,9 @@ import { reportRefusal, reportUnsent } from './refusal.js';
 import { findTransport } from './transports/index.js';
 
 /**
- * Responds as the guard does to an error of `sign` or `verify` that a handler does not catch: 503 with `Retry-After` while KMS
- * is unavailable, 401 for an invalid token. Without it, the response to both is 500. A response that has begun is cut off, so
- * that the client does not take it for complete, and the error is logged.
+ * Responds as the guard does to an error of `sign` or `verify` that a handler does not catch: 503 with `Retry-After` while KMS is
+ * unavailable, 401 for an invalid token. Without it, the response to both is 500. A response that has begun is cut off, so that
+ * the client does not mistake it for a complete one, and the error is logged.
  *
  * Nest tries the filters of the app from the last registered to the first: register this one after a filter that catches
  * everything, which would otherwise handle its errors. `toHttpException` is for such a filter.
