@@ -80,7 +80,7 @@ export interface RotationOptions {
    */
   activationDelay?: Duration | undefined;
   /**
-   * How long a key verifies after the last time that any instance can have signed with it. That time is `activationDelay` plus
+   * How long a key verifies after the last time that any instance may have signed with it. That time is `activationDelay` plus
    * 630 seconds (`refreshInterval` plus 10 %, and 300 seconds) after the alias was seen to move away. A value below 630 seconds
    * counts as 630 seconds. `verifyOptions.clockTolerance` is added. Default: `signOptions.expiresIn`, or 24 hours without it;
    * longer if this instance has signed a token that lives longer (24 hours for a token without `exp`). Tokens that were only
