@@ -202,7 +202,8 @@ export class AuthenticationTimeoutError extends KmsJwtError {
  * - `overloaded`: no call was made, because `limits.maxConcurrency` and `limits.maxQueue` were exhausted;
  * - `blocked`: the event loop of this process was blocked for too long, whether or not KMS answered;
  * - `circuit_open`, `shutdown`: no call was made, because the circuit was open or the app was shutting down;
- * - `alias_moved`: the alias has moved to a key that may not sign yet, and others may already refuse tokens of the old key.
+ * - `alias_moved`: the alias has moved to a key that may not sign yet, and other instances may already refuse tokens of the old
+ * key.
  */
 export type KmsUnavailableReason =
   | 'throttled'

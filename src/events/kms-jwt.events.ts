@@ -5,7 +5,7 @@ const SECONDS_PER_MINUTE = 60;
 
 /**
  * A change of the keys of a service, or of its connection to KMS, as emitted by `KmsJwtService.events`. What to do about each
- * is in docs/operations.md. A `kid` is unchanged: in a foreign key set, it may contain any characters.
+ * is in docs/operations.md. A `kid` is passed on unchanged: in a foreign key set, it may contain any characters.
  */
 export type KmsJwtEvent = {
   /** The name, from the module's `issuers`, of the issuer whose keys the event is about; absent for the module's own keys. */

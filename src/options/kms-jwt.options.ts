@@ -152,9 +152,9 @@ export interface GuardOptions {
    */
   property?: string | undefined;
   /**
-   * Ends WebSocket connections, GraphQL subscriptions, `@Sse()` events and gRPC streams within a second once their token
-   * has expired (`exp` plus `clockTolerance`, or `iat` plus `maxAge`) or its key is no longer trusted. Observables over
-   * TCP, Redis or NATS need the `KmsJwtExpiryInterceptor`. Default: true.
+   * Ends WebSocket connections, GraphQL subscriptions, `@Sse()` events and gRPC streams within a second after their token has
+   * expired (`exp` plus `clockTolerance`, or `iat` plus `maxAge`) or its key is no longer trusted. Observables over TCP, Redis or
+   * NATS need the `KmsJwtExpiryInterceptor`. Default: true.
    */
   endAtExpiry?: boolean | undefined;
   /**

@@ -20,8 +20,11 @@ export interface StoredRing {
   next?: { keyArn: string; jwk: JsonWebKey; seenAt: number; activatesAt: number };
   /** Former keys: `leftAt` is when the alias was seen to point to another key. */
   retired: { keyArn: string; jwk: JsonWebKey; leftAt: number }[];
-  /** Since when each further key has been published. That a key is listed here does not make it trusted. */
-  published: { jwk: JsonWebKey; publishedAt: number }[];
+  /** Since when each key of `rotation.verificationKeys` has been
+  published without a gap. That a key is listed here does not make it trusted. */ published: {
+    jwk: JsonWebKey;
+    publishedAt: number;
+  }[];
   /** The kids and thumbprints of the keys that are never trusted again: see `rotation.distrustedKeys`. */
   distrusted: string[];
 }
@@ -112,8 +115,8 @@ export interface RotationOptions {
   distrustedKeys?: string[];
   /**
    * How long the keys of `jwksUri`, or of an issuer, are used without a successful fetch. Then their tokens are refused with a
-   * `JwksUnavailableError`, a 503, until the key set can be fetched; warnings in the log, in `events` and in `health()`
-   * begin at a quarter of this time. The key set is fetched at least four times in it, whatever its `max-age`. Also how long an
+   * `JwksUnavailableError`, a 503, until the key set can be fetched; warnings in the log, in `events` and in `health()` begin at
+   * a quarter of this time. The key set is fetched at least four times within this time, whatever its `max-age`. Also how long an
    * issuer that the function `issuers` has returned stays accepted while the function fails. Needs `jwksUri` or `issuers`: keys
    * in KMS do not become stale. Default: 24 hours.
    */

@@ -12,7 +12,7 @@ import { refuseInProduction, warnOutsideTests } from './tests-only.js';
 export interface KmsJwtTestingOptions {
   /** The time at which the clock starts. Default: the time of the call. */
   now?: Date;
-  /** The key spec of the key, for another `algorithm` than ES256. Default: `'ECC_NIST_P256'`. */
+  /** The key spec of the key, for an `algorithm` other than ES256. Default: `'ECC_NIST_P256'`. */
   keySpec?: LocalKmsKeySpec;
 }
 

@@ -11,7 +11,7 @@ import { requestAborted } from './connection-error.js';
  * | `throttle` | ThrottlingException "Rate exceeded", HTTP 400; the SDK retries |
  * | `error` | the exception `name`, with `message` (default: empty) and `status` (default: 400) |
  * | `delay` | the response, `milliseconds` later |
- * | `hang` | no response until its `abortSignal` is aborted, the server is closed or the fault is stopped |
+ * | `hang` | no response until the `abortSignal` of the request is aborted, the server is closed or the fault is stopped |
  * | `drop` | a connection reset (ECONNRESET) |
  * | `html` | HTTP 503 with an HTML page, as from a proxy |
  * | `corruptSignature` | Sign: an invalid signature in valid DER |
