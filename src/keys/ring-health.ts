@@ -13,7 +13,7 @@ export interface RingHealth {
   stale: boolean;
   /**
    * With `jwksUri`, and for other issuers: in how many seconds all tokens of these keys will be refused with a 503 unless the key
-   * set is fetched again; 0 while they are. See `rotation.maxStale`.
+   * set is fetched again; 0 while they are refused. See `rotation.maxStale`.
    */
   staleIn?: number;
 }

@@ -18,8 +18,9 @@ export type KmsJwtHealthResult<Key extends string> = Record<
  * Reports to `@nestjs/terminus` whether tokens can be verified. The status is `up` as long as there are keys, even if they could
  * not be refreshed or KMS is unavailable: the last known keys still verify, and an outage of KMS should not take all instances
  * out of service. `degraded` is true while the keys are stale, no key may sign, a circuit is open, or a listed issuer has stale
- * or no keys. The status is `down` without keys, and while the key set of `jwksUri` is older than `rotation.maxStale`. It makes
- * no call to KMS. Issuers that a function `issuers` finds do not count, and are not in the result. See docs/operations.md.
+ * or no keys. The status is `down` only if no key, the module's own or that of a listed issuer, can verify: there is none, or its
+ * key set is older than `rotation.maxStale`. It makes no call to KMS. Issuers that a function `issuers` finds do not count, and
+ * are not in the result; a service without other keys is `up`. See docs/operations.md.
  *
  * @example
  * ```ts
