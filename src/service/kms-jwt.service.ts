@@ -184,7 +184,7 @@ export class KmsJwtService implements OnApplicationShutdown {
    * them are TokenErrors
    * @throws KmsUnavailableError, KmsAccessDeniedError, KmsKeyError, JwksUnavailableError for a token with an unknown `kid`
    * while the keys cannot be refreshed; with `lazy`, for any token if the first fetch of the keys fails
-   * @throws KmsUnavailableError, KmsAccessDeniedError, KmsKeyError with `verification: 'kms'`, as `sign` does
+   * @throws KmsUnavailableError, KmsAccessDeniedError, KmsKeyError with `verification: 'kms'`, if the `Verify` call fails
    * @throws JwksUnavailableError for any token while the key set of its issuer is older than `rotation.maxStale`
    * @throws IssuerUnavailableError if the function `issuers` fails
    * @throws RevocationUnavailableError if the module's `isRevoked` fails
