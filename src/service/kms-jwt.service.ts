@@ -142,8 +142,8 @@ export class KmsJwtService implements OnApplicationShutdown {
   }
 
   /**
-   * Signs a token, with one AWS `Sign` call, or up to three if KMS refuses the alias or another key is to sign. The signature is
-   * verified before the token is returned.
+   * Signs a token, with one AWS `Sign` call, or up to three if KMS refuses the alias or if another key is to sign. The signature
+   * is verified before the token is returned.
    *
    * A token longer than `limits.maxTokenLength` is signed, but `verify` refuses it.
    *

@@ -25,7 +25,11 @@ export async function writeRecipes(folder: string): Promise<void> {
   }
   for (const file of ['recipes.test.ts', 'recipes.apps.test.ts', 'filters.test.ts', 'kms.ts']) {
     const text = await readFile(join(DOCUMENTS, file), 'utf8');
-    await write(folder, `test/${file}`, text.replace("from 'vitest'", "from '@jest/globals'"));
+    await write(
+      folder,
+      `test/${file.replace('.test.', '.spec.')}`,
+      text.replace("from 'vitest'", "from '@jest/globals'"),
+    );
   }
   await write(
     folder,
