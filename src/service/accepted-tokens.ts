@@ -41,32 +41,47 @@ export class AcceptedTokens {
     options: VerifyOptions | undefined,
     onInvalid: (error: KmsJwtError) => void,
   ): () => void {
-    const { token, source, issuerName } = verified;
+    const { token } = verified;
     const jws = this.parse(token);
+    const source = this.sourceFor(verified, jws);
     const settings = this.verifyOptions.read(options);
+    const isRechecked = this.sources ? source !== undefined : !isSymmetric(jws);
     return this.watcher.watch(
       {
         kid: typeof jws?.header.kid === 'string' ? jws.header.kid : undefined,
         issuer: source?.issuer?.name,
         expiresAt: this.expiryOf(verified, options),
         recheck: async () =>
-          jws && issuerName !== undefined
-            ? this.verifier.recheck(token, jws, settings, this.secondsNow)
-            : undefined,
+          jws && isRechecked ? this.verifier.recheck(token, jws, settings, this.secondsNow) : undefined,
       },
       onInvalid,
     );
   }
 
   /** When a watch of that token reports that it has expired, in seconds since 1970. */
-  expiryOf({ token, claims, source }: WatchedClaims, options: VerifyOptions | undefined): number {
+  expiryOf(verified: WatchedClaims, options: VerifyOptions | undefined): number {
     const settings = this.verifyOptions.read(options);
+    const jws = this.parse(verified.token);
+    const source = this.sourceFor(verified, jws);
     // If the token is not a JWT, the `exp` in the app's claims may be of any type: then the token never expires here.
-    const payload = this.parse(token)?.payload ?? claims;
-    return expiryOf(payload, source ? expectedOf(source, settings) : settings);
+    return expiryOf(jws?.payload ?? verified.claims, source ? expectedOf(source, settings) : settings);
+  }
+
+  /**
+   * The source whose rules can end a connection with that token. An overridden `authenticate` may have verified the token by
+   * `KmsJwtService.verify`, of which the guard knows nothing: then its `iss` counts, which can only end the connection earlier.
+   */
+  private sourceFor({ source }: WatchedClaims, jws: CompactJws | undefined): TrustSource | undefined {
+    if (source || !jws || isSymmetric(jws)) return source;
+    return this.sources?.known(jws.payload.iss);
   }
 
   stop(): void {
     this.watcher.stop();
   }
+}
+
+/** Whether only the app can have verified the token. */
+function isSymmetric(jws: CompactJws | undefined): boolean {
+  return jws !== undefined && String(jws.header.alg).startsWith('HS');
 }

@@ -58,6 +58,14 @@ export class TrustSources {
     return this.found.select(iss);
   }
 
+  /** The known source of tokens with that `iss`; undefined if there is none, also if a lookup could find it. */
+  known(iss: unknown): TrustSource | undefined {
+    if (iss === undefined) return this.ownIssuer ? undefined : this.own;
+    if (typeof iss !== 'string') return undefined;
+    if (this.ownIssuer?.includes(iss)) return this.own;
+    return this.others.find(({ issuer }) => issuer?.issuer === iss);
+  }
+
   /** Returns the source. @throws TokenClaimError if the app no longer returns its issuer */
   unlessEnded(source: TrustSource): TrustSource {
     if (source.issuer && this.found?.hasEnded(source.issuer.issuer)) throw notAccepted();

@@ -1,7 +1,8 @@
 import { Controller, Inject, Sse, UseGuards } from '@nestjs/common';
-import { KmsJwtGuard, type KmsJwtModuleOptions, KmsJwtService } from 'nestjs-kms-jwt';
+import { type JwtClaims, KmsJwtGuard, type KmsJwtModuleOptions, KmsJwtService } from 'nestjs-kms-jwt';
+import { sign } from 'jsonwebtoken';
 import { NEVER, startWith } from 'rxjs';
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { OWN } from '../service/issuers.support.js';
 import { inAnHour, startIssuer } from '../support/issuer.js';
 import { bearer, startApp } from './support.js';
@@ -15,18 +16,34 @@ class PricesController {
   }
 }
 
+/** Verifies tokens by the service, and accepts those of an earlier system. */
+class OwnChecksGuard extends KmsJwtGuard {
+  protected override async authenticate(token: string) {
+    const { header, payload } = this.jwt.decode(token, { complete: true });
+    return header.alg === 'HS256' ? payload : this.jwt.verify(token);
+  }
+}
+
+@UseGuards(OwnChecksGuard)
+@Controller()
+class OwnChecksController {
+  @Sse('own-checks') prices() {
+    return NEVER.pipe(startWith({ data: 'open' }));
+  }
+}
+
 /** Key sets are fetched every second. */
 const ROTATION = { refreshInterval: 1, maxStale: 4 } as const;
 
 async function start(options: Partial<KmsJwtModuleOptions>) {
   const app = await startApp({
-    controllers: [PricesController],
+    controllers: [PricesController, OwnChecksController],
     options: { signOptions: { issuer: OWN }, limits: { timeout: 500 }, ...options },
   });
   /** Opens a stream, and says whether it is still open. */
-  const open = async (token: string) => {
+  const open = async (token: string, path = '/prices') => {
     const state = { isOpen: true };
-    const response = await app.get('/prices', bearer(token));
+    const response = await app.get(path, bearer(token));
     expect(response.status).toBe(200);
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
     // The app cannot close before its streams have.
@@ -109,4 +126,55 @@ test('a stream ends when the function no longer returns its issuer; those of oth
   };
   await expect.poll(isOpen, { timeout: 10_000 }).toBe(false);
   expect(ofKept.isOpen).toBe(true);
+});
+
+describe('a stream whose token an overridden authenticate has verified by the service', () => {
+  test('ends when the token is revoked', async () => {
+    const revoked = new Set<unknown>();
+    const isRevoked = async ({ jti }: JwtClaims) => revoked.has(jti);
+    const corp = await startIssuer();
+    const { open, jwt } = await start({ issuers: [corp.record()], isRevoked, guard: { recheckInterval: 1 } });
+    const own = await open(await jwt.sign({ jti: 'own' }), '/own-checks');
+    const ofCorp = await open(corp.token({ jti: 'corp' }), '/own-checks');
+    const other = await open(corp.token({ jti: 'other' }), '/own-checks');
+    revoked.add('own').add('corp');
+    await expect.poll(() => [own.isOpen, ofCorp.isOpen], { timeout: 5000 }).toEqual([false, false]);
+    expect(other.isOpen).toBe(true);
+  });
+
+  test('ends when the token is revoked, without other issuers', async () => {
+    let revoked = false;
+    const { open, jwt } = await start({ isRevoked: async () => revoked, guard: { recheckInterval: 1 } });
+    const own = await open(await jwt.sign({}), '/own-checks');
+    revoked = true;
+    await expect.poll(() => own.isOpen, { timeout: 5000 }).toBe(false);
+  });
+
+  test('ends when its issuer replaces the key', async () => {
+    const corp = await startIssuer();
+    const { open } = await start({ issuers: [corp.record()], rotation: ROTATION });
+    const ofCorp = await open(corp.token(), '/own-checks');
+    corp.add('a');
+    await expect.poll(() => ofCorp.isOpen, { timeout: 10_000 }).toBe(false);
+  });
+});
+
+test.each([
+  ['with other issuers', true],
+  ['without other issuers', false],
+])('a stream stays open at a recheck if only the app can verify its token, %s', async (_, hasIssuers) => {
+  const corp = await startIssuer();
+  let rechecks = 0;
+  const { open, jwt } = await start({
+    ...(hasIssuers && { issuers: [corp.record()] }),
+    isRevoked: async () => (rechecks += 1) < 0,
+    guard: { recheckInterval: 1 },
+  });
+  const old = await open(
+    sign({ sub: 'user-42', iss: corp.url }, 'a shared secret of 256 bits or more'),
+    '/own-checks',
+  );
+  await open(await jwt.sign({}));
+  await expect.poll(() => rechecks, { timeout: 5000 }).toBeGreaterThan(2);
+  expect(old.isOpen).toBe(true);
 });
