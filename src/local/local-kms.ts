@@ -37,7 +37,7 @@ export interface LocalKmsKey {
  * An in-process AWS KMS for development and tests: real keys, real signatures, the responses and errors of AWS
  * KMS, and faults on demand. It needs no network, no credentials and no AWS account.
  *
- * It supports what signing tokens needs: keys and their states, aliases, public keys, and Sign and Verify with every
+ * It supports what is needed to sign tokens: keys and their states, aliases, public keys, and Sign and Verify with every
  * {@link LocalKmsKeySpec}. It checks neither credentials nor policies, and never deletes a key that is pending
  * deletion. Encryption keys exist so that an app's handling of an unsuitable key can be tested: they cannot encrypt.
  * Rely on exception names rather than messages: not every message of AWS is documented.

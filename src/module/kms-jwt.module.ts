@@ -85,7 +85,7 @@ export class KmsJwtModule extends ConfigurableModuleClass implements NestModule 
   /**
    * The module with options that a factory, or a class, returns at start.
    *
-   * @param options the factory or the class, and the options that Nest needs before, such as `isGlobal`
+   * @param options the factory or the class, and the options that Nest needs beforehand, such as `isGlobal`
    * @throws KmsJwtOptionsError unless there is exactly one of `useFactory`, `useClass` and `useExisting`, and for unknown
    * members; the options that the factory returns are checked at start
    *

@@ -14,7 +14,7 @@ const RETRY_AFTER_SECONDS = '1';
 /**
  * Converts an error to the exception with which `KmsJwtGuard` and `KmsJwtExceptionFilter` respond to it, for an exception filter
  * of the app that catches everything. Its body has the error's message and code, and the name of the status as `error`. For a 500
- * and a 503, the message is also the name of the status: log `error` then, as the filter of this library would.
+ * and a 503, the message is also the name of the status: log the original error then, as the filter of this library would.
  *
  * @returns an HttpException with the `headers` that belong to its status, `WWW-Authenticate` (RFC 6750, section 3) or
  * `Retry-After`: set them on the response, because Nest does not
