@@ -103,8 +103,7 @@ export class KmsJwtGuard implements CanActivate {
   /**
    * For the `handleConnection` of a gateway: verifies the token of the handshake, and disconnects a client without a valid one,
    * after an event `exception` with the reason. If `acceptConnection` is called before anything is awaited, the client's messages
-   * are held back until the token
-   * is verified. The guard also needs this call for the messages of sockets of `ws`.
+   * are held back until the token is verified. The guard also needs this call for the messages of sockets of `ws`.
    *
    * The gateway must be a singleton: for a request-scoped one, Nest delivers the first messages before it calls
    * `handleConnection`. A client whose token is not verified within five times `limits.timeout` is refused.

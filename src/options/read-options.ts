@@ -141,7 +141,7 @@ function checkKeys(given: KmsJwtModuleOptions): void {
   if (jwksUri === undefined && !given.issuers && given.rotation?.maxStale !== undefined) {
     throw new KmsJwtOptionsError(
       'rotation.maxStale',
-      'needs jwksUri or issuers: keys in KMS do not become stale',
+      'needs jwksUri or issuers: keys in KMS have no such limit',
     );
   }
   if (keyId !== undefined && given.requestAlias && !isAlias(keyId)) {

@@ -115,10 +115,10 @@ export interface RotationOptions {
   distrustedKeys?: string[];
   /**
    * How long the keys of `jwksUri`, or of an issuer, are used without a successful fetch. Then their tokens are refused with a
-   * `JwksUnavailableError`, a 503, until the key set can be fetched; warnings in the log, in `events` and in `health()` begin at
-   * a quarter of this time. The key set is fetched at least four times within this time, whatever its `max-age`. Also how long an
-   * issuer that the function `issuers` has returned stays accepted while the function fails. Needs `jwksUri` or `issuers`: keys
-   * in KMS do not become stale. Default: 24 hours.
+   * `JwksUnavailableError`, a 503, until the key set can be fetched; warnings in the log and in `events` begin at a quarter of
+   * this time, and `staleIn` in `health()` is the number of seconds that remain. The key set is fetched at least four times
+   * within this time, whatever its `max-age`. Also how long an issuer that the function `issuers` has returned stays accepted
+   * while the function fails. Needs `jwksUri` or `issuers`: keys in KMS have no such limit. Default: 24 hours.
    */
   maxStale?: Duration | undefined;
   /**
