@@ -71,7 +71,7 @@ export function OptionalAuth(): CustomDecorator {
  * those on its class; two `@Scopes()` on one method or class require the scopes of both.
  *
  * @param scopes at least one scope
- * @throws KmsJwtOptionsError at once without a scope, and for one that is not a scope-token of RFC 6749, section 3.3
+ * @throws KmsJwtOptionsError at once if no scope is given, or if one is not a scope-token of RFC 6749, section 3.3
  *
  * @example
  * ```ts

@@ -11,7 +11,7 @@ import { verifiedFor } from './request-claims.js';
  * names are not known at start: with a wrong name, the route refuses every token with 401.
  *
  * @param names at least one name
- * @throws KmsJwtOptionsError at once without a name
+ * @throws KmsJwtOptionsError at once if no name is given
  *
  * @example
  * ```ts

@@ -90,7 +90,7 @@ const placedOn = new WeakMap<object, Placed[]>();
 /**
  * Sets the app's property of the request, `user` by default. In GraphQL and on sockets several calls share the request:
  * there the property has the claims of the last admitted call. It is never deleted; once calls of different users, or of
- * different registrations, share the request, reading it throws, also after the response: a handler may still run.
+ * different registrations, share the request, reading it throws, even after the response: a handler may still run.
  */
 export function placeOnRequest(
   request: object,

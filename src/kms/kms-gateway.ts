@@ -47,7 +47,7 @@ export interface KmsGateway {
 
 /** The reply to GetPublicKey. */
 export interface KmsPublicKey {
-  /** The ARN of the key, also if the request named an alias. Some emulators return the bare key id. */
+  /** The ARN of the key, even if the request named an alias. Some emulators return the bare key id. */
   keyArn: string;
   /** The public key as DER SubjectPublicKeyInfo. */
   spki: Uint8Array;

@@ -145,10 +145,10 @@ export interface GuardOptions {
    */
   tokenFrom?: TokenExtractor | TokenExtractor[] | undefined;
   /**
-   * The property of the request in which the guard puts the claims. In GraphQL and on sockets, several calls share the
-   * request: the property has the claims of the last admitted call. Once calls of different users have shared it, reading it
-   * throws, also in `handleDisconnect` and in an access log. `@Claims()` and `claimsOf(context)` always return the claims of
-   * their own call. Default: `'user'`, as in passport.
+   * The property of the request in which the guard puts the claims. In GraphQL and on sockets, several calls share the request:
+   * the property has the claims of the last admitted call. Once calls of different users have shared it, reading it throws, even
+   * in `handleDisconnect` and in an access log. `@Claims()` and `claimsOf(context)` always return the claims of their own call.
+   * Default: `'user'`, as in passport.
    */
   property?: string | undefined;
   /**
@@ -186,10 +186,10 @@ export interface KmsJwtModuleOptions {
   keyId?: string | undefined;
   /**
    * The JWS algorithm of the keys, or a list while a service moves from one algorithm to another. Keys of other algorithms are
-   * refused, also in key sets and stores. A key gets its one algorithm when it is read, so a list can contain only one for each
-   * type of key; the `alg` of a token is only compared with it. With Ed25519, a token can have at most 4,096 bytes before the
-   * signature, and KMS sees the claims. With ML-DSA, tokens have 3,100 to 6,100 more characters than with ES256. Default:
-   * `'ES256'`.
+   * refused, including those in key sets and stores. A key gets its one algorithm when it is read, so a list can contain only one
+   * for each type of key; the `alg` of a token is only compared with it. With Ed25519, a token can have at most 4,096 bytes
+   * before the signature, and KMS sees the claims. With ML-DSA, tokens have 3,100 to 6,100 more characters than with ES256.
+   * Default: `'ES256'`.
    *
    * @example
    * ```ts
@@ -234,7 +234,7 @@ export interface KmsJwtModuleOptions {
    * From a configuration, the module creates the client, and destroys it at shutdown. If the credentials fail (a function
    * `credentials` never settles or returns `undefined`, or AWS refuses them), the module creates a new client, which asks for
    * credentials again, once the old one is ten seconds old. Options in `requestHandler` are added to the module's own. A client
-   * that the app created, also in a function, is never replaced or destroyed.
+   * that the app created, even in a function, is never replaced or destroyed.
    */
   client?: KMSClient | KMSClientConfig | ((region: string) => KMSClient) | undefined;
   /**
@@ -268,7 +268,7 @@ export interface KmsJwtModuleOptions {
    * `'kms'`: after every other check, `isRevoked` included, AWS KMS also verifies the signature of each token, without a cache.
    * So a token is refused as soon as its key is disabled (`TokenKeyDisabledError`), and CloudTrail records each check. It costs
    * one `Verify` call per token, 5 to 20 ms and a share of the quota that `sign` needs. While KMS is unavailable, tokens get 503.
-   * The role needs `kms:Verify`; the call names the ARN of the key, also with `requestAlias`. Every key must be in KMS: `'kms'`
+   * The role needs `kms:Verify`; the call names the ARN of the key, even with `requestAlias`. Every key must be in KMS: `'kms'`
    * cannot be combined with `jwksUri`, `jwks`, `issuers` or a JWK in `rotation.verificationKeys`.
    *
    * `@VerifyWith()` and the options of `verify` override it. Default: `'local'`.

@@ -14,9 +14,9 @@ export interface KmsJwtModuleExtras {
    */
   jwksPath?: string | undefined;
   /**
-   * Also serves `/.well-known/openid-configuration` and `/.well-known/oauth-authorization-server`, which contain the URL of
-   * the key set. The path of the issuer, if it has one, comes before the first and after the second of them. Needs `jwksPath`, and a
-   * `signOptions.issuer` that is a URL. Default: false.
+   * Also serves `/.well-known/openid-configuration` and `/.well-known/oauth-authorization-server`, which contain the URL of the
+   * key set. If the issuer has a path, it comes before `/.well-known/openid-configuration` and after
+   * `/.well-known/oauth-authorization-server`. Needs `jwksPath`, and a `signOptions.issuer` that is a URL. Default: false.
    */
   discovery?: boolean | undefined;
 }

@@ -21,8 +21,8 @@ export interface StoredRing {
   /** Former keys: `leftAt` is when the alias was seen to point to another key. */
   retired: { keyArn: string; jwk: JsonWebKey; leftAt: number }[];
   /**
-   * Since when each key of `rotation.verificationKeys` has been published without a gap. That a key is listed here does not make
-   * it trusted.
+   * The time since which each key of `rotation.verificationKeys` has been published without a gap. That a key is listed here does
+   * not make it trusted.
    */
   published: { jwk: JsonWebKey; publishedAt: number }[];
   /** The kids and thumbprints of the keys that are never trusted again: see `rotation.distrustedKeys`. */

@@ -111,7 +111,7 @@ export class FoundIssuers {
     return this.unknown.get(iss)?.hasEnded ?? false;
   }
 
-  /** Ends the refreshes of keys, also of an issuer whose lookup is in progress. */
+  /** Ends the refreshes of keys, including those of an issuer whose lookup is in progress. */
   async stop(): Promise<void> {
     this.isStopped = true;
     await Promise.all(this.sources.map(({ ring }) => ring.stop()));

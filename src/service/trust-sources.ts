@@ -58,7 +58,7 @@ export class TrustSources {
     return this.found.select(iss);
   }
 
-  /** The known source of tokens with that `iss`; undefined if there is none, also if a lookup could find it. */
+  /** The known source of tokens with that `iss`; undefined if there is none, even if a lookup could find it. */
   known(iss: unknown): TrustSource | undefined {
     if (iss === undefined) return this.ownIssuer ? undefined : this.own;
     if (typeof iss !== 'string') return undefined;
@@ -89,7 +89,7 @@ export class TrustSources {
     return [...(this.own ? [this.own] : []), ...this.others].map(({ name }) => name);
   }
 
-  /** Ends the refreshes of the keys of other issuers, also of those whose lookup is in progress. */
+  /** Ends the refreshes of the keys of other issuers, including those whose lookup is in progress. */
   async stop(): Promise<void> {
     await Promise.all([this.found?.stop(), ...[...this.listed.values()].map(({ ring }) => ring.stop())]);
   }
