@@ -32,8 +32,6 @@ export interface WatchedClaims {
   readonly claims: JwtClaims;
   /** Whose keys verified it; undefined without the option `issuers`, and if an overridden `authenticate` accepted it. */
   readonly source: TrustSource | undefined;
-  /** The name of its issuer; undefined if an overridden `authenticate` accepted it, whatever its `iss` is. */
-  readonly issuerName: string | undefined;
 }
 
 /** A verified token that something still relies on: a connection, a subscription or a stream. */
