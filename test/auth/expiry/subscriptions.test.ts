@@ -57,11 +57,12 @@ const start = (options: Partial<KmsJwtModuleOptions>, graphql: Partial<ApolloDri
 async function subscribe(
   graphql: Partial<ApolloDriverConfig> = {},
   query = 'subscription { prices }',
-  claims = {},
+  claimsAt: (now: number) => object = () => ({}),
 ) {
   const { url, jwt } = await start({}, graphql);
-  const exp = soon();
-  const authorization = `Bearer ${await jwt.sign({ exp, ...claims })}`;
+  // After the start, which may take seconds.
+  const [now, exp] = [Math.floor(Date.now() / 1000), soon()];
+  const authorization = `Bearer ${await jwt.sign({ exp, ...claimsAt(now) })}`;
   const path = `${url.replace('http', 'ws')}/graphql`;
   const headers = graphql.context ? { authorization } : {};
   const socket = new WebSocket(path, 'graphql-transport-ws', { headers });
@@ -78,12 +79,12 @@ async function subscribe(
   const [code, reason] = await new Promise<[number, string]>((resolve) =>
     socket.on('close', (...why) => resolve([why[0], why[1].toString()])),
   );
-  return { closed: `${code} ${reason}`, events, exp };
+  return { closed: `${code} ${reason}`, events, exp, now };
 }
 
 test('a subscription ends at iat plus its own maxAge, even if its connection could stay open longer', async () => {
-  const now = Math.floor(Date.now() / 1000);
-  const { closed } = await subscribe({}, 'subscription { strict }', { iat: now - 58, exp: now + 600 });
+  const claimsAt = (now: number) => ({ iat: now - 58, exp: now + 600 });
+  const { closed, now } = await subscribe({}, 'subscription { strict }', claimsAt);
   expect(closed).toBe(ENDS['graphql-ws'].closed);
   expectEndWithinASecondOf(now + 2);
 });
