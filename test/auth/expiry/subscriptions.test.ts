@@ -83,8 +83,10 @@ async function subscribe(
 }
 
 test('a subscription ends at iat plus its own maxAge, even if its connection could stay open longer', async () => {
-  const claimsAt = (now: number) => ({ iat: now - 58, exp: now + 600 });
-  const { closed, now } = await subscribe({}, 'subscription { strict }', claimsAt);
+  const { closed, now } = await subscribe({}, 'subscription { strict }', (at) => ({
+    iat: at - 58,
+    exp: at + 600,
+  }));
   expect(closed).toBe(ENDS['graphql-ws'].closed);
   expectEndWithinASecondOf(now + 2);
 });
