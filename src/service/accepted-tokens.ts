@@ -2,6 +2,7 @@ import type { KmsJwtError } from '../errors/errors.js';
 import { expiryOf } from '../jwt/claims.js';
 import { type CompactJws, tryParseCompact } from '../jwt/compact.js';
 import type { VerifyOptions } from '../options/kms-jwt.options.js';
+import type { VerifySettings } from '../options/settings.js';
 import { expectedOf } from './expected-of-issuer.js';
 import type { Verifier } from './token-verifier.js';
 import type { TokenWatcher, WatchedClaims } from './token-watcher.js';
@@ -43,14 +44,14 @@ export class AcceptedTokens {
   ): () => void {
     const { token } = verified;
     const jws = this.parse(token);
-    const source = this.sourceFor(verified, jws);
+    const source = verified.source ?? this.claimedSource(jws);
     const settings = this.verifyOptions.read(options);
     const isRechecked = this.sources ? source !== undefined : !isSymmetric(jws);
     return this.watcher.watch(
       {
         kid: typeof jws?.header.kid === 'string' ? jws.header.kid : undefined,
         issuer: source?.issuer?.name,
-        expiresAt: this.expiryOf(verified, options),
+        expiresAt: this.expiry(verified, jws, settings),
         recheck: async () =>
           jws && isRechecked ? this.verifier.recheck(token, jws, settings, this.secondsNow) : undefined,
       },
@@ -60,20 +61,28 @@ export class AcceptedTokens {
 
   /** When a watch of that token reports that it has expired, in seconds since 1970. */
   expiryOf(verified: WatchedClaims, options: VerifyOptions | undefined): number {
-    const settings = this.verifyOptions.read(options);
-    const jws = this.parse(verified.token);
-    const source = this.sourceFor(verified, jws);
+    return this.expiry(verified, this.parse(verified.token), this.verifyOptions.read(options));
+  }
+
+  private expiry(
+    { claims, source }: WatchedClaims,
+    jws: CompactJws | undefined,
+    settings: VerifySettings,
+  ): number {
     // If the token is not a JWT, the `exp` in the app's claims may be of any type: then the token never expires here.
-    return expiryOf(jws?.payload ?? verified.claims, source ? expectedOf(source, settings) : settings);
+    const payload = jws?.payload ?? claims;
+    if (source) return expiryOf(payload, expectedOf(source, settings));
+    const claimed = this.claimedSource(jws);
+    const expiry = expiryOf(payload, settings);
+    return claimed ? Math.min(expiry, expiryOf(payload, expectedOf(claimed, settings))) : expiry;
   }
 
   /**
-   * The source whose rules can end a connection with that token. An overridden `authenticate` may have verified the token by
-   * `KmsJwtService.verify`, of which the guard knows nothing: then its `iss` counts, which can only end the connection earlier.
+   * The source that the `iss` of a token names, which only an overridden `authenticate` has verified: perhaps by
+   * `KmsJwtService.verify`, of which the guard knows nothing. It may end a connection earlier, and never grants anything.
    */
-  private sourceFor({ source }: WatchedClaims, jws: CompactJws | undefined): TrustSource | undefined {
-    if (source || !jws || isSymmetric(jws)) return source;
-    return this.sources?.known(jws.payload.iss);
+  private claimedSource(jws: CompactJws | undefined): TrustSource | undefined {
+    return jws && !isSymmetric(jws) ? this.sources?.known(jws.payload.iss) : undefined;
   }
 
   stop(): void {

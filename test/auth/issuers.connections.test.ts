@@ -150,6 +150,17 @@ describe('a stream whose token an overridden authenticate has verified by the se
     await expect.poll(() => own.isOpen, { timeout: 5000 }).toBe(false);
   });
 
+  test('ends at the maxAge of the module, which the record of its issuer does not have', async () => {
+    const corp = await startIssuer();
+    const { open } = await start({ issuers: [corp.record()], verifyOptions: { issuer: OWN, maxAge: '1m' } });
+    const now = Math.floor(Date.now() / 1000);
+    const claims = { iat: now - 58, exp: now + 600 };
+    const checkedByApp = await open(corp.token(claims), '/own-checks');
+    const checkedByGuard = await open(corp.token(claims));
+    await expect.poll(() => checkedByApp.isOpen, { timeout: 5000 }).toBe(false);
+    expect(checkedByGuard.isOpen).toBe(true);
+  });
+
   test('ends when its issuer replaces the key', async () => {
     const corp = await startIssuer();
     const { open } = await start({ issuers: [corp.record()], rotation: ROTATION });
