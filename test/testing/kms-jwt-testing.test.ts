@@ -1,5 +1,5 @@
 import { UpdateAliasCommand } from '@aws-sdk/client-kms';
-import { Controller, Logger, Module, Sse, UseGuards } from '@nestjs/common';
+import { Controller, Module, Sse, UseGuards } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import {
   getKmsJwtOptionsToken,
@@ -66,19 +66,6 @@ describe('createKmsJwtTesting', () => {
     };
     const { jwt } = await start({ options });
     expect(jwt.decode(await jwt.sign({}))).toMatchObject({ iss: 'app' });
-  });
-
-  test.each([
-    ['test', 0],
-    ['', 1],
-    ['staging', 1],
-  ])('warns with NODE_ENV %j this many times: %i', (env, count) => {
-    vi.stubEnv('NODE_ENV', env);
-    onTestFinished(() => void vi.unstubAllEnvs());
-    const warn = vi.spyOn(Logger.prototype, 'warn').mockImplementation(() => {});
-    onTestFinished(() => warn.mockRestore());
-    createKmsJwtTesting();
-    expect(warn).toHaveBeenCalledTimes(count);
   });
 
   test('refuses a token until the clock reaches its nbf', async () => {
